@@ -1,0 +1,49 @@
+package protocol
+
+// Device kinds.
+const (
+	KindUSB     = "usb"     // a disk on a USB bus
+	KindCard    = "card"    // removable, not USB (an SD reader on PCI)
+	KindLoop    = "loop"    // a loop device, offered with --allow-loop only
+	KindVirtual = "virtual" // a sparse file that stands for a stick
+)
+
+// Identity names one device so exactly that another one cannot be mistaken
+// for it. A confirmation holds an Identity; any difference at the time of
+// writing refuses the write.
+type Identity struct {
+	Kind       string `json:"kind"`
+	Port       string `json:"port"`       // USB port path ("1-1.4"); file name of a virtual stick
+	LUN        int    `json:"lun"`        // logical unit, for card readers
+	VIDPID     string `json:"vid_pid"`    // "0781:5583", empty when not USB
+	Serial     string `json:"serial"`     // may be empty or shared by a batch
+	Bytes      int64  `json:"bytes"`      // size of the device
+	Connection int64  `json:"connection"` // counts re-plugs of this port on this host
+}
+
+// Device is one device that the host sees.
+type Device struct {
+	Identity
+	Path          string   `json:"path"` // "/dev/sdb" or a file
+	Vendor        string   `json:"vendor"`
+	Model         string   `json:"model"`
+	SectorSize    int      `json:"sector_size"`    // logical, 512 or 4096
+	SpeedMbps     int      `json:"speed_mbps"`     // negotiated USB speed, 0 if unknown
+	UASP          bool     `json:"uasp"`           // driven by uas, not usb-storage
+	Removable     bool     `json:"removable"`      // the removable-media bit
+	DuplicateOf   int      `json:"duplicates"`     // how many other devices here carry the same serial
+	Volumes       []string `json:"volumes"`        // labels or types of filesystems found on it
+	AutomountedAt []string `json:"automounted_at"` // mount points that would be unmounted first
+	Busy          bool     `json:"busy"`           // an attempt is writing it
+	Refusals      []*Fault `json:"refusals"`       // why it may not be written; empty means it may
+}
+
+// Writable reports whether nothing speaks against pressing this device.
+func (d *Device) Writable() bool { return len(d.Refusals) == 0 }
+
+// Inventory is the whole list of devices; it replaces the previous one.
+type Inventory struct {
+	Devices    []Device `json:"devices"`
+	CacheBytes int64    `json:"cache_bytes"`
+	CacheLimit int64    `json:"cache_limit"`
+}

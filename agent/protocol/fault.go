@@ -1,0 +1,112 @@
+package protocol
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Fault is what went wrong on a host, as data: a stable code and parameters.
+// The console's catalogue turns it into a sentence ("fault.<code>"); Touched
+// decides whether that says that the stick must be pressed again.
+type Fault struct {
+	Code   string            `json:"code"`
+	Params map[string]string `json:"params,omitempty"`
+	// Touched is true when at least one byte of the stick may have changed.
+	Touched bool  `json:"touched"`
+	Err     error `json:"-"`
+}
+
+// NewFault returns a fault with parameters given as name, value pairs.
+func NewFault(code string, pairs ...any) *Fault {
+	return WrapFault(nil, code, pairs...)
+}
+
+// WrapFault is NewFault with a cause, whose text travels as the parameter
+// "cause" for the log view.
+func WrapFault(err error, code string, pairs ...any) *Fault {
+	if len(pairs)%2 != 0 {
+		panic("protocol: odd number of parameters")
+	}
+	f := &Fault{Code: code, Err: err}
+	if len(pairs) > 0 || err != nil {
+		f.Params = make(map[string]string, len(pairs)/2+1)
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		f.Params[pairs[i].(string)] = fmt.Sprint(pairs[i+1])
+	}
+	if err != nil {
+		f.Params["cause"] = err.Error()
+	}
+	return f
+}
+
+// Error is for logs.
+func (f *Fault) Error() string {
+	if f.Err != nil {
+		return fmt.Sprintf("%s: %v", f.Code, f.Err)
+	}
+	return fmt.Sprintf("%s %v", f.Code, f.Params)
+}
+
+// Unwrap returns the cause.
+func (f *Fault) Unwrap() error { return f.Err }
+
+// Is matches faults by code.
+func (f *Fault) Is(target error) bool {
+	var t *Fault
+	return errors.As(target, &t) && t.Code == f.Code
+}
+
+// AsFault returns err as a fault; what is none becomes FaultInternal.
+func AsFault(err error) *Fault {
+	if err == nil {
+		return nil
+	}
+	var f *Fault
+	if errors.As(err, &f) {
+		return f
+	}
+	return WrapFault(err, FaultInternal)
+}
+
+// The codes of faults that a host reports, with their parameters. Every code
+// has a sentence in each catalogue under "fault.<code>".
+const (
+	FaultInternal = "agent_internal"
+
+	// Why a device may not be written (Device.Refusals, and again at open).
+	FaultNotRemovable   = "device_not_removable"    // path
+	FaultMounted        = "device_mounted"          // path, mount
+	FaultSwap           = "device_swap"             // path
+	FaultSystem         = "device_system"           // path
+	FaultHolders        = "device_holders"          // path, holder
+	FaultDataDir        = "device_data_dir"         // path
+	FaultLoopNotAllowed = "device_loop_not_allowed" // path
+	FaultReadOnly       = "device_read_only"        // path
+	FaultNoMedium       = "device_no_medium"        // path
+	FaultTooSmall       = "device_too_small"        // have_bytes, need_bytes, missing_bytes
+	FaultDeviceBusy     = "device_busy"             // path: somebody else holds it open exclusively
+	FaultDeviceChanged  = "device_changed"          // path, what, want, have
+	FaultDeviceGone     = "device_gone"             // port
+	FaultSectorSize     = "device_sector_size"      // layout, sector_size
+
+	// The image and the master.
+	FaultFetch        = "fetch_failed"         // digest
+	FaultDigest       = "fetch_digest"         // want, have
+	FaultCacheFull    = "cache_full"           // need_bytes, free_bytes
+	FaultImageCorrupt = "image_corrupt"        // detail
+	FaultEdition      = "edition_missing"      // edition, editions
+	FaultImageContent = "image_content"        // path: a file that a bootable stick needs is not in the image
+	FaultImageTooBig  = "image_too_big"        // need_bytes, have_bytes
+	FaultHiveDirty    = "hive_dirty"           // hive
+	FaultAnswerSize   = "answer_file_too_long" // bytes, limit_bytes
+	FaultTool         = "tool_failed"          // tool, status, detail
+	FaultToolMissing  = "tool_missing"         // tool, package
+
+	// Writing and verifying.
+	FaultWrite     = "write_failed"    // offset, path
+	FaultVerify    = "verify_mismatch" // offset, want, have
+	FaultCancelled = "cancelled"
+	FaultFenced    = "attempt_fenced"  // a newer attempt owns this build
+	FaultRestart   = "agent_restarted" // step: the agent was stopped or killed in the middle
+)

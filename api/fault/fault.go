@@ -1,0 +1,119 @@
+// Package fault is the one error that crosses Stickpress's doors.
+//
+// A use case that refuses something returns an *Error: a stable Code, the
+// parameters that fill in its sentence, and the cause for the log. The doors
+// never show err.Error() to a person: they look the code up in the catalogue
+// (web/locale) and map its Kind to a status. Whatever is not an *Error is
+// Internal: a request ID for the user, the cause for the log.
+package fault
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Code names one thing that can go wrong. Codes are part of the API: they are
+// never renamed, and each has a sentence in every catalogue under
+// "fault.<code>".
+type Code string
+
+// Kind says what sort of refusal a code is; the doors map it to a status.
+type Kind int
+
+// The kinds, with the HTTP status that api/rest and web give them.
+const (
+	KindInternal        Kind = iota // 500
+	KindInvalid                     // 422
+	KindUnauthenticated             // 401
+	KindForbidden                   // 403
+	KindNotFound                    // 404
+	KindConflict                    // 409
+	KindStale                       // 412: the revision sent is not the current one
+	KindTooLarge                    // 413
+	KindTooMany                     // 429
+	KindUnavailable                 // 503
+)
+
+// Internal is the code of every error that is not an *Error.
+const Internal Code = "internal"
+
+// Params fill in a code's sentence. Keys that end in _bytes are whole bytes
+// and are shown in GiB or MiB.
+type Params map[string]string
+
+// Error is a refusal with a stable code. The zero value is not valid.
+type Error struct {
+	Code   Code
+	Kind   Kind
+	Params Params
+	// Field names the input at fault as the API spells it, or is empty.
+	Field string
+	Err   error
+}
+
+// New returns an error of the given kind and code. The pairs are parameter
+// names and values; values are formatted with fmt.Sprint.
+func New(kind Kind, code Code, pairs ...any) *Error {
+	return &Error{Kind: kind, Code: code, Params: params(pairs)}
+}
+
+// Wrap is New with a cause, which is logged and never shown.
+func Wrap(err error, kind Kind, code Code, pairs ...any) *Error {
+	return &Error{Kind: kind, Code: code, Params: params(pairs), Err: err}
+}
+
+// At returns a copy of e that blames the named input field.
+func (e *Error) At(field string) *Error {
+	c := *e
+	c.Field = field
+	return &c
+}
+
+// Error is for logs; people get the catalogue's sentence.
+func (e *Error) Error() string {
+	s := string(e.Code)
+	if len(e.Params) > 0 {
+		s = fmt.Sprintf("%s %v", s, map[string]string(e.Params))
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is makes errors.Is match on the code alone, so that a sentinel made by New
+// matches an error with parameters.
+func (e *Error) Is(target error) bool {
+	var t *Error
+	return errors.As(target, &t) && t.Code == e.Code
+}
+
+// From returns err as an *Error; what is not one becomes Internal. From(nil)
+// is nil.
+func From(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Code: Internal, Kind: KindInternal, Err: err}
+}
+
+func params(pairs []any) Params {
+	if len(pairs) == 0 {
+		return nil
+	}
+	if len(pairs)%2 != 0 {
+		panic("fault: odd number of parameters")
+	}
+	p := make(Params, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		p[pairs[i].(string)] = fmt.Sprint(pairs[i+1])
+	}
+	return p
+}
