@@ -1,0 +1,71 @@
+# Stickpress. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+ARGS    ?=
+IMAGE   ?=
+EDITION ?=
+PKG     ?= ./...
+
+WEB_SRC := $(shell find web/static web/view web/package.json web/package-lock.json web/build.mjs -type f -not -path '*/dist/*' 2>/dev/null)
+DIST    := web/static/dist/.built
+LINT    := $(GO) tool -modfile=.ci/lint/go.mod golangci-lint
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.PHONY: run
+run: tools-run build ## install what is missing, build, press two virtual sticks and keep the console up
+	./bin/stickpress trial $(if $(IMAGE),--image '$(IMAGE)') $(if $(EDITION),--edition '$(EDITION)') $(ARGS)
+
+.PHONY: test
+test: tools-test assets ## install what is missing and pass every test
+	deploy/test.sh $(PKG)
+
+.PHONY: build
+build: assets ## build bin/stickpress and bin/stickpress-agent
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/stickpress ./cmd/stickpress-agent
+
+.PHONY: assets
+assets: $(DIST) ## build the style sheet and scripts into web/static/dist
+
+$(DIST): $(WEB_SRC)
+	@command -v npm >/dev/null || { echo 'npm is missing: install Node.js 20 or later (package nodejs and npm)'; exit 1; }
+	cd web && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
+	@touch $@
+
+.PHONY: generate
+generate: ## regenerate templ components, boot code and drawn documents
+	$(GO) tool templ generate -path web
+	$(GO) generate ./...
+
+.PHONY: verify
+verify: tools-test ## regenerate and fail on a difference; formatting, shell scripts, compose
+	deploy/verify.sh
+
+.PHONY: lint
+lint: assets ## golangci-lint with the project's rules
+	$(LINT) run ./...
+
+.PHONY: screenshots
+screenshots: tools-test build ## a picture of every page, light and dark, wide and narrow, in build/screenshots
+	STICKPRESS_SCREENSHOTS=$(CURDIR)/build/screenshots $(GO) test -count=1 -timeout 15m -run 'TestPages|TestFirstRun' ./cmd/e2e/browser
+
+.PHONY: boot-test
+boot-test: tools-test build ## press IMAGE=/path/install.wim and start the stick under OVMF and SeaBIOS
+	STICKPRESS_BOOT_IMAGE='$(IMAGE)' $(GO) test -count=1 -timeout 60m -v -run TestBoot ./cmd/e2e/press
+
+.PHONY: tools-run tools-test
+tools-run:
+	@deploy/install-tools.sh run
+tools-test:
+	@deploy/install-tools.sh test
+
+.PHONY: clean
+clean: ## remove what was built; leaves data/ alone
+	rm -rf bin build web/static/dist/* web/node_modules

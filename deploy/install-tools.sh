@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Installs what Stickpress calls, where it is missing, and says why.
+#
+#   deploy/install-tools.sh run     what `make run` needs
+#   deploy/install-tools.sh test    the same, and what the tests check it with
+#   deploy/install-tools.sh list    print the table and stop
+#
+# On a machine without apt it lists what to install and stops with status 1.
+set -euo pipefail
+
+# command or file | Debian package | used by | why
+tools() {
+  cat <<'T'
+postgres|postgresql|run|the private database (jobs, history)
+wimlib-imagex|wimtools|run|reads and applies Windows images
+mkntfs|ntfs-3g|run|makes the Windows volume
+mkfs.fat|dosfstools|run|makes the boot volume
+mcopy|mtools|run|copies boot files without mounting
+nasm|nasm|run|assembles the sample image's BIOS stand-in, and checks our boot code
+grub-mkimage|grub-common|run|builds the sample image's stand-in boot managers
+/usr/lib/grub/x86_64-efi/ntfs.mod|grub-efi-amd64-bin|run|the UEFI stand-in's modules
+/usr/lib/grub/i386-pc/ntfs.mod|grub-pc-bin|run|the BIOS stand-in's modules
+setpriv|util-linux|run|drops the database's credentials
+sfdisk|fdisk|test|a second opinion on MBR tables
+sgdisk|gdisk|test|a second opinion on GPTs
+hivexsh|libhivex-bin|test|a second opinion on registry hives
+hivexregedit|libwin-hivex-perl|test|a second opinion on boot stores
+regfinfo|libregf-utils|test|a third opinion on registry hives
+qemu-system-x86_64|qemu-system-x86|test|starts the pressed sticks
+/usr/share/OVMF/OVMF_CODE_4M.fd|ovmf|test|UEFI firmware for the boot tests
+/usr/share/seabios/bios-256k.bin|seabios|test|BIOS firmware for the boot tests
+kernel|linux-image-amd64|test|the kernel of the USB test machine
+busybox|busybox-static|test|the shell of the USB test machine
+cpio|cpio|test|packs the USB test machine
+dmsetup|dmsetup|test|a device with holders, which must be refused
+losetup|mount|test|loop devices, which must be guarded
+chromium|chromium|test|the browser of the end-to-end tests
+/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc|fonts-noto-cjk|test|Chinese characters in screenshots
+gcc|build-essential|test|the race detector
+T
+}
+
+found() {
+  case "$1" in
+  postgres) command -v postgres >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null ;;
+  kernel) compgen -G '/boot/vmlinuz-*' >/dev/null ;;
+  /*) [ -e "$1" ] ;;
+  *) PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null ;;
+  esac
+}
+
+what=${1:-run}
+if [ "$what" = list ]; then
+  tools | column -t -s '|'
+  exit 0
+fi
+
+packages=()
+while IFS='|' read -r probe package need why; do
+  [ "$need" = test ] && [ "$what" = run ] && continue
+  found "$probe" && continue
+  packages+=("$package")
+  printf 'missing: %-22s %s\n' "$package" "$why"
+done < <(tools)
+if [ "${#packages[@]}" -eq 0 ]; then exit 0; fi
+
+if ! command -v apt-get >/dev/null; then
+  printf '\nThis machine has no apt. Install the programs above (Debian package names) and run this again.\n' >&2
+  exit 1
+fi
+sudo=()
+if [ "$(id -u)" -ne 0 ]; then
+  if ! command -v sudo >/dev/null; then
+    printf '\nInstalling needs root: run as root\n  apt-get install --no-install-recommends %s\n' "${packages[*]}" >&2
+    exit 1
+  fi
+  sudo=(sudo)
+fi
+# The distribution's package starts a database cluster of its own, which
+# nobody here asked for; Stickpress runs its own from the same binaries.
+if printf '%s\n' "${packages[@]}" | grep -qx postgresql && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+  "${sudo[@]}" mkdir -p /etc/postgresql-common
+  echo 'create_main_cluster = false' | "${sudo[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null
+fi
+printf '\ninstalling: %s\n' "${packages[*]}"
+"${sudo[@]}" apt-get update -qq
+"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Regenerates everything that is committed and generated, and fails on a
+# difference; checks formatting, scripts and modules.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+before=$(git status --porcelain)
+make --no-print-directory generate
+go mod tidy -diff
+go vet ./...
+GOOS=windows go build -o /dev/null ./cmd/stickpress-agent
+
+unformatted=$(gofmt -l $(git ls-files '*.go'))
+if [ -n "$unformatted" ]; then
+  printf 'not formatted:\n%s\n' "$unformatted" >&2
+  exit 1
+fi
+for script in $(git ls-files '*.sh') .ci/run; do
+  bash -n "$script"
+done
+after=$(git status --porcelain)
+if [ "$before" != "$after" ]; then
+  printf 'generated files differ from what is committed:\n' >&2
+  git --no-pager diff --stat >&2
+  exit 1
+fi
+echo 'verify: ok'
