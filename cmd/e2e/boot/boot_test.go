@@ -1,0 +1,140 @@
+package boot_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stickpress/stickpress/cmd/e2e/boot"
+)
+
+func TestTry(t *testing.T) {
+	good := boot.Report{Store: boot.Found, Loader: boot.Found, Answer: boot.Found}
+	for _, c := range []struct {
+		name     string
+		stick    handmade
+		firmware boot.Firmware
+		bus      boot.Bus
+		want     boot.Report
+	}{
+		{
+			"bios usb, 512-byte clusters, fragmented",
+			handmade{fatOffset: mib, fatSize: 350 * mib, perCluster: 1, fragmented: true, crowded: true},
+			boot.BIOS, boot.USB, good,
+		},
+		{
+			"bios usb, beyond 8 GiB",
+			handmade{fatOffset: 9 * gib, fatSize: 350 * mib, perCluster: 8, fragmented: true},
+			boot.BIOS, boot.USB, good,
+		},
+		{
+			"bios ahci, beyond 8 GiB, 32 KiB clusters",
+			handmade{fatOffset: 9*gib + 63*sec, fatSize: 2200 * mib, perCluster: 64, crowded: true},
+			boot.BIOS, boot.AHCI, good,
+		},
+		{
+			"bios usb, 64 KiB clusters, no store",
+			handmade{fatOffset: 63 * sec, fatSize: 4400 * mib, perCluster: 128, fragmented: true, noStore: true},
+			boot.BIOS, boot.USB,
+			boot.Report{Store: boot.Missing, Loader: boot.Found, Answer: boot.Found},
+		},
+		{
+			"uefi usb, mbr",
+			handmade{fatOffset: mib, fatSize: 350 * mib, perCluster: 8},
+			boot.UEFI, boot.USB, good,
+		},
+		{
+			"uefi ahci, gpt, shadowed answer file",
+			handmade{gpt: true, fatOffset: mib, fatSize: 260 * mib, perCluster: 1, shadowed: true},
+			boot.UEFI, boot.AHCI,
+			boot.Report{Store: boot.Found, Loader: boot.Found, Answer: boot.Shadowed},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			report, err := boot.Try(t.Context(), boot.Options{Image: c.stick.make(t), Firmware: c.firmware, Bus: c.bus})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%s (%v)", report.Line, report.Took)
+			if report.Firmware != c.firmware {
+				t.Errorf("started by %q, want %q", report.Firmware, c.firmware)
+			}
+			if report.Store != c.want.Store || report.Loader != c.want.Loader || report.Answer != c.want.Answer {
+				t.Errorf("saw %q", report.Line)
+			}
+			if report.OK() != c.want.OK() {
+				t.Errorf("OK() = %v", report.OK())
+			}
+		})
+	}
+}
+
+// TestTryFails: a stick that does not start is an error that tells what was seen.
+func TestTryFails(t *testing.T) {
+	small := handmade{fatOffset: mib, fatSize: 64 * mib, perCluster: 1}
+	for _, c := range []struct {
+		name  string
+		stick handmade
+		at    int64 // where one byte is spoiled, if not 0
+		put   byte
+		cause error
+		says  string // part of the error's text
+	}{
+		{"no bootmgr", handmade{fatOffset: mib, fatSize: 64 * mib, perCluster: 1, noBootmgr: true}, 0, 0, boot.ErrNoReport, `\\bootmgr is missing`},
+		{"bad bootmgr", handmade{fatOffset: mib, fatSize: 64 * mib, perCluster: 1, badBootmgr: true}, 0, 0, boot.ErrLoad, "checksum"},
+		{"big bootmgr", handmade{fatOffset: mib, fatSize: 64 * mib, perCluster: 1, bigBootmgr: true}, 0, 0, boot.ErrNoReport, `\\bootmgr is too large`},
+		{"no active partition", small, 446, 0, boot.ErrNoReport, "no partition is marked active"},
+		{"two active partitions", small, 446 + 16, 0x80, boot.ErrNoReport, "the partition table is damaged"},
+		{"no boot sector", small, mib + 510, 0, boot.ErrNoReport, "the boot partition has no boot sector"},
+		{"wrong hidden sectors", small, mib + 28, 1, boot.ErrNoReport, "boot sector and partition do not match"},
+		{"wrong FAT offset", small, mib + 14, 16, boot.ErrNoReport, "Stickpress: "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			stick := c.stick.make(t)
+			if c.at != 0 {
+				spoil(t, stick, c.at, c.put)
+			}
+			_, err := boot.Try(t.Context(), boot.Options{Image: stick, Firmware: boot.BIOS})
+			if !errors.Is(err, c.cause) || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %v, want %v with %q", err, c.cause, c.says)
+			}
+		})
+	}
+}
+
+// TestTryEnds: a machine that says nothing is ended, by its own time or the caller's.
+func TestTryEnds(t *testing.T) {
+	t.Parallel()
+	empty := filepath.Join(t.TempDir(), "empty.img")
+	check(t, os.WriteFile(empty, make([]byte, mib), 0o600))
+	_, err := boot.Try(t.Context(), boot.Options{Image: empty, Firmware: boot.BIOS, Timeout: time.Second})
+	if !errors.Is(err, boot.ErrNoReport) {
+		t.Errorf("nothing to start: got %v", err)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := boot.Try(ctx, boot.Options{Image: empty}); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: got %v", err)
+	}
+	if _, err := boot.Try(t.Context(), boot.Options{Image: empty + "?"}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no such stick: got %v", err)
+	}
+	if _, err := boot.Try(t.Context(), boot.Options{Image: empty, Bus: "scsi"}); err == nil {
+		t.Error("unknown bus: no error")
+	}
+}
+
+func spoil(t *testing.T, path string, at int64, b byte) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	check(t, err)
+	_, err = f.WriteAt([]byte{b}, at)
+	check(t, err)
+	check(t, f.Close())
+}
