@@ -1,6 +1,7 @@
 package boot_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stickpress/stickpress/cmd/e2e/boot"
+	"github.com/stickpress/stickpress/cmd/e2e/sample"
 )
 
 func TestTry(t *testing.T) {
@@ -49,7 +51,7 @@ func TestTry(t *testing.T) {
 		},
 		{
 			"uefi ahci, gpt, shadowed answer file",
-			handmade{gpt: true, fatOffset: mib, fatSize: 260 * mib, perCluster: 1, shadowed: true},
+			handmade{gpt: true, fatOffset: mib, fatSize: 260 * mib, perCluster: 1, shadowed: true, signer: sample.Signer2023},
 			boot.UEFI, boot.AHCI,
 			boot.Report{Store: boot.Found, Loader: boot.Found, Answer: boot.Shadowed},
 		},
@@ -66,12 +68,76 @@ func TestTry(t *testing.T) {
 			if report.Store != c.want.Store || report.Loader != c.want.Loader || report.Answer != c.want.Answer {
 				t.Errorf("saw %q", report.Line)
 			}
+			if want := signer(c.stick, c.firmware); report.Signer != want {
+				t.Errorf("boot manager %q ran, want %q", report.Signer, want)
+			}
 			if report.OK() != c.want.OK() {
 				t.Errorf("OK() = %v", report.OK())
 			}
 		})
 	}
 }
+
+func signer(h handmade, f boot.Firmware) string {
+	if f == boot.BIOS {
+		return "none"
+	}
+	return string(cmp.Or(h.signer, sample.Signer2011))
+}
+
+// TestHandover: what the master boot record promises to any partition boot record.
+func TestHandover(t *testing.T) {
+	t.Parallel()
+	stick := handmade{fatOffset: 9 * gib, fatSize: 64 * mib, perCluster: 1}.make(t)
+	dir := t.TempDir()
+	source, sector := filepath.Join(dir, "pbr.asm"), filepath.Join(dir, "pbr.bin")
+	check(t, os.WriteFile(source, []byte(handoverASM), 0o600))
+	tool(t, nil, "nasm", "-f", "bin", "-o", sector, source)
+	code, err := os.ReadFile(sector)
+	check(t, err)
+	f, err := os.OpenFile(stick, os.O_RDWR, 0)
+	check(t, err)
+	_, err = f.WriteAt(code, 9*gib)
+	check(t, err)
+	check(t, f.Close())
+
+	_, err = boot.Try(t.Context(), boot.Options{Image: stick, Firmware: boot.BIOS})
+	if !errors.Is(err, boot.ErrNoReport) || !strings.Contains(err.Error(), "handover is right") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// handoverASM is a boot sector that says whether DL is the first hard disk and
+// DS:SI points at the active entry of a partition that begins at 9 GiB.
+const handoverASM = `
+	bits 16
+	org 0x7c00
+	mov bx, ds
+	or bx, bx
+	jnz bad
+	cmp dl, 0x80
+	jne bad
+	cmp byte [si], 0x80
+	jne bad
+	cmp dword [si + 8], 9 << 21
+	jne bad
+	mov si, right
+	jmp print
+bad:	mov si, wrong
+print:	mov ax, cs
+	mov ds, ax
+.next:	lodsb
+	test al, al
+	jz $
+	mov ah, 0x0e
+	mov bx, 7
+	int 0x10
+	jmp .next
+right	db "handover is right. Press a key to restart.", 0
+wrong	db "handover is wrong. Press a key to restart.", 0
+	times 510 - ($ - $$) db 0
+	dw 0xaa55
+`
 
 // TestTryFails: a stick that does not start is an error that tells what was seen.
 func TestTryFails(t *testing.T) {

@@ -2,6 +2,7 @@ package boot_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -37,18 +38,24 @@ type handmade struct {
 	noStore    bool
 	noAnswer   bool
 	shadowed   bool
+	signer     sample.Signer // of the UEFI boot manager; default 2011
 }
 
 // The stand-ins take a second to make: once for all tests.
 var standIns = sync.OnceValues(func() (map[string][]byte, error) {
 	ctx := context.Background()
-	uefi, err := sample.UEFIBootManager(ctx, sample.Signer2011)
-	if err != nil {
-		return nil, err
+	managers := make(map[string][]byte)
+	for _, signer := range []sample.Signer{sample.Signer2011, sample.Signer2023} {
+		manager, err := sample.UEFIBootManager(ctx, signer)
+		if err != nil {
+			return nil, err
+		}
+		managers[string(signer)] = manager
 	}
 	// As long as Windows 11's, so that it crosses seven 64 KiB segments.
 	bios, err := sample.BIOSBootManager(ctx, 450_001)
-	return map[string][]byte{"uefi": uefi, "bios": bios}, err
+	managers["bios"] = bios
+	return managers, err
 })
 
 // make builds the stick and returns its file.
@@ -139,7 +146,8 @@ func (h handmade) fillFAT(t *testing.T, dir, volume string) {
 		}
 		tool(t, nil, "mcopy", "-i", volume, write("bootmgr", bootmgr), "::bootmgr")
 	}
-	tool(t, nil, "mcopy", "-i", volume, write("bootx64.efi", managers["uefi"]), "::EFI/Boot")
+	signer := cmp.Or(h.signer, sample.Signer2011)
+	tool(t, nil, "mcopy", "-i", volume, write("bootx64.efi", managers[string(signer)]), "::EFI/Boot")
 	if !h.noStore {
 		tool(t, nil, "mcopy", "-i", volume, store, "::EFI/Microsoft/Boot")
 		tool(t, nil, "mcopy", "-i", volume, store, "::Boot")
