@@ -1,0 +1,231 @@
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+)
+
+// Handle is a device opened for exclusive use. Reads and writes go past the
+// host's cache (direct I/O): offsets and lengths are multiples of SectorSize;
+// buffers may lie anywhere, aligned ones save a copy. ReadAt and WriteAt may
+// be called from several goroutines.
+//
+// A device that disappears gives device_gone, other failed writes give
+// write_failed; Touched says whether a write was ever let through.
+type Handle struct {
+	lister  *Lister
+	device  protocol.Device
+	sys     string // sysfs folder of a block device
+	usb     string // sysfs folder of its USB device
+	file    *os.File
+	direct  bool
+	ready   func() error // the last check, made once
+	touched atomic.Bool
+	close   func() error
+}
+
+func newHandle(l *Lister, c *candidate, f *os.File) *Handle {
+	h := &Handle{lister: l, device: c.Device, sys: c.sys, usb: c.usb, file: f}
+	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+	h.direct = err == nil && flags&unix.O_DIRECT != 0
+	h.ready = sync.OnceValue(h.Check)
+	h.close = sync.OnceValue(func() error {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.open[c.Path] == h {
+			delete(l.open, c.Path)
+		}
+		return f.Close()
+	})
+	return h
+}
+
+// Device returns the device as it was when it was opened.
+func (h *Handle) Device() protocol.Device { return h.device }
+
+// Unmounted lists the mount points that Open unmounted.
+func (h *Handle) Unmounted() []string { return h.device.AutomountedAt }
+
+// Size returns the device's size in bytes.
+func (h *Handle) Size() int64 { return h.device.Bytes }
+
+// SectorSize returns the logical sector size in bytes.
+func (h *Handle) SectorSize() int { return h.device.SectorSize }
+
+// ReadAt reads len(p) bytes from the device itself, not from a cache.
+func (h *Handle) ReadAt(p []byte, off int64) (int, error) {
+	if err := h.bounds(off, int64(len(p))); err != nil {
+		return 0, err
+	}
+	n, err := h.transfer(p, off, func(b []byte, p []byte, off int64) (int, error) {
+		n, err := h.file.ReadAt(b, off)
+		copy(p, b[:n])
+		return n, err
+	})
+	if err != nil {
+		return n, h.failed(fmt.Errorf("read %s at %d: %w", h.device.Path, off+int64(n), err))
+	}
+	return n, nil
+}
+
+// WriteAt writes all of p or returns an error. Before the first byte that
+// this Handle ever writes it runs Check; if that fails, nothing is written
+// and every write returns the same fault.
+func (h *Handle) WriteAt(p []byte, off int64) (int, error) {
+	if err := h.arm(off, int64(len(p))); err != nil {
+		return 0, err
+	}
+	n, err := h.transfer(p, off, func(b []byte, p []byte, off int64) (int, error) {
+		copy(b, p)
+		return h.file.WriteAt(b, off)
+	})
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		return n, h.writeFailed(off+int64(n), err)
+	}
+	return n, nil
+}
+
+// Sync returns when the device says that everything is on its medium.
+func (h *Handle) Sync() error {
+	if err := h.file.Sync(); err != nil {
+		return h.writeFailed(h.device.Bytes, err)
+	}
+	if !h.direct { // so that what is read back comes from the disk at least
+		if err := unix.Fadvise(int(h.file.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+			return fmt.Errorf("drop the cache of %s: %w", h.device.Path, err)
+		}
+	}
+	return nil
+}
+
+// Discard tells the device that a range holds nothing; what it reads as
+// afterwards is the device's choice. It returns errors.ErrUnsupported where
+// the device cannot.
+func (h *Handle) Discard(off, length int64) error {
+	if err := h.arm(off, length); err != nil {
+		return err
+	}
+	var err error
+	if h.sys == "" {
+		err = unix.Fallocate(int(h.file.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, length)
+	} else {
+		span := [2]uint64{uint64(off), uint64(length)}
+		err = ioctl(int(h.file.Fd()), unix.BLKDISCARD, unsafe.Pointer(&span))
+	}
+	switch {
+	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOTTY), errors.Is(err, unix.ENOSYS):
+		return fmt.Errorf("discard on %s: %w", h.device.Path, errors.ErrUnsupported)
+	case err != nil:
+		return h.writeFailed(off, err)
+	}
+	return nil
+}
+
+// Close ends the claim. Whoever watches for new volumes sees the device then;
+// Eject first if it should not be seen. A second Close returns the same.
+func (h *Handle) Close() error { return h.close() }
+
+// arm lets a change of the device through, or not.
+func (h *Handle) arm(off, length int64) error {
+	if err := h.bounds(off, length); err != nil {
+		return err
+	}
+	if err := h.ready(); err != nil {
+		return err
+	}
+	h.touched.Store(true)
+	return nil
+}
+
+func (h *Handle) bounds(off, length int64) error {
+	sector := int64(h.device.SectorSize)
+	if off < 0 || length < 0 || off > h.device.Bytes-length || off%sector != 0 || length%sector != 0 {
+		return fmt.Errorf("%d bytes at %d of %s (%d bytes in sectors of %d): %w",
+			length, off, h.device.Path, h.device.Bytes, sector, fs.ErrInvalid)
+	}
+	return nil
+}
+
+// bounceBytes is the size of the aligned buffers for callers' unaligned ones.
+const bounceBytes = 1 << 20
+
+var bounce = sync.Pool{New: func() any { b := aligned(bounceBytes); return &b }}
+
+// aligned returns n bytes that begin on a page, as direct I/O wants them.
+func aligned(n int) []byte {
+	const page = 4096
+	b := make([]byte, n+page)
+	skip := (page - int(uintptr(unsafe.Pointer(&b[0]))%page)) % page
+	return b[skip : skip+n : skip+n]
+}
+
+// transfer runs move over p, through an aligned buffer where p is not. A move
+// gets the buffer for the kernel and the caller's bytes, which may be one.
+func (h *Handle) transfer(p []byte, off int64, move func(b, p []byte, off int64) (int, error)) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if !h.direct || uintptr(unsafe.Pointer(&p[0]))%uintptr(h.device.SectorSize) == 0 {
+		return move(p, p, off)
+	}
+	b := bounce.Get().(*[]byte)
+	defer bounce.Put(b)
+	done := 0
+	for done < len(p) {
+		step := min(len(p)-done, bounceBytes)
+		n, err := move((*b)[:step], p[done:done+step], off+int64(done))
+		done += n
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+func (h *Handle) writeFailed(off int64, err error) error {
+	err = h.failed(err)
+	var f *protocol.Fault
+	if !errors.As(err, &f) {
+		f = protocol.WrapFault(err, protocol.FaultWrite, "offset", off, "path", h.device.Path)
+	}
+	f.Touched = h.touched.Load()
+	return f
+}
+
+// vanishPatience is how long a failed transfer waits for the kernel to say
+// that the device is gone: transfers fail first, the sysfs folder goes after.
+const vanishPatience = 3 * time.Second
+
+// failed turns the error of an unplugged device into device_gone and returns
+// others as they are.
+func (h *Handle) failed(err error) error {
+	if h.sys == "" || errors.Is(err, os.ErrClosed) || errors.Is(err, unix.EINVAL) {
+		return err
+	}
+	for deadline := time.Now().Add(vanishPatience); ; time.Sleep(20 * time.Millisecond) {
+		now, gone := h.lister.connection(h.sys)
+		if gone != nil || !exists(h.sys, "dev") || now != h.device.Connection ||
+			errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENOMEDIUM) {
+			f := protocol.WrapFault(err, protocol.FaultDeviceGone, "port", h.device.Port)
+			f.Touched = h.touched.Load()
+			return f
+		}
+		if time.Now().After(deadline) {
+			return err
+		}
+	}
+}
