@@ -6,6 +6,7 @@ const (
 	KindCard    = "card"    // removable, not USB (an SD reader on PCI)
 	KindLoop    = "loop"    // a loop device, offered with --allow-loop only
 	KindVirtual = "virtual" // a sparse file that stands for a stick
+	KindDisk    = "disk"    // an internal disk: shown, always refused
 )
 
 // Identity names one device so exactly that another one cannot be mistaken
