@@ -1,0 +1,139 @@
+// Package tool runs the foreign programs that the agent builds on (wimlib,
+// ntfs-3g, mkfs.fat, mtools) and tells apart the ways in which they end: not
+// installed, cancelled, failed. A cancelled program and all that it started
+// is killed, and none outlives the agent.
+package tool
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+)
+
+// Command is one call.
+type Command struct {
+	Name    string   // looked up on PATH, then in the sbin folders
+	Package string   // the distribution's package that holds it
+	Args    []string // without the name
+	Env     []string // added to the agent's own
+	Stdin   io.Reader
+	Stdout  io.Writer // nil: only the end is kept, for an error's detail
+}
+
+// ExitError says that the program ran and failed.
+type ExitError struct {
+	Tool   string
+	Status int
+	Output string // the end of what it wrote to standard error and output
+}
+
+func (e *ExitError) Error() string {
+	return fmt.Sprintf("%s ended with status %d: %s", e.Tool, e.Status, e.Output)
+}
+
+// Fault is the failure as data, for callers that know nothing more exact.
+func (e *ExitError) Fault() *protocol.Fault {
+	return protocol.WrapFault(e, protocol.FaultTool, "tool", e.Tool, "status", e.Status, "detail", e.Output)
+}
+
+// killDelay is how long a killed program's pipes may stay open.
+const killDelay = 5 * time.Second
+
+// Look finds the programs and returns the fault tool_missing for the first
+// one that is not installed.
+func Look(commands ...Command) error {
+	for _, c := range commands {
+		if _, err := c.path(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// path finds the program. The sbin folders hold mkntfs and mkfs.fat and are
+// not on every PATH.
+func (c Command) path() (string, error) {
+	path, err := exec.LookPath(c.Name)
+	if err == nil {
+		return path, nil
+	}
+	for _, dir := range []string{"/usr/local/sbin/", "/usr/sbin/", "/sbin/"} {
+		if path, err := exec.LookPath(dir + c.Name); err == nil {
+			return path, nil
+		}
+	}
+	return "", protocol.WrapFault(err, protocol.FaultToolMissing, "tool", c.Name, "package", c.Package)
+}
+
+// Run runs the program to its end. It returns the fault tool_missing, the
+// cause of ctx when that ended first, or an *ExitError.
+func (c Command) Run(ctx context.Context) error {
+	path, err := c.path()
+	if err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	tail := &tailBuffer{limit: 4 << 10}
+	cmd := exec.CommandContext(ctx, path, c.Args...)
+	cmd.Env = append(os.Environ(), append([]string{"LC_ALL=C.UTF-8"}, c.Env...)...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, c.Stdout, tail
+	if c.Stdout == nil {
+		cmd.Stdout = tail
+	}
+	cmd.WaitDelay = killDelay
+	isolate(cmd)
+	// The kernel kills the program when the thread that started it ends,
+	// which must then be no sooner than the program itself.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err = cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.As(err, &exit):
+		return &ExitError{c.Name, exit.ExitCode(), tail.String()}
+	}
+	return fmt.Errorf("run %s: %w", c.Name, err)
+}
+
+// tailBuffer keeps the last bytes written to it.
+type tailBuffer struct {
+	limit int
+	buf   []byte
+}
+
+func (t *tailBuffer) Write(p []byte) (int, error) {
+	t.buf = append(t.buf, p...)
+	if over := len(t.buf) - t.limit; over > 0 {
+		t.buf = append(t.buf[:0], t.buf[over:]...)
+	}
+	return len(p), nil
+}
+
+// String is the text without progress lines that a return overwrote.
+func (t *tailBuffer) String() string {
+	var lines []string
+	for line := range bytes.SplitSeq(t.buf, []byte("\n")) {
+		if i := bytes.LastIndexByte(bytes.TrimRight(line, "\r"), '\r'); i >= 0 {
+			line = line[i+1:]
+		}
+		if text := strings.TrimSpace(strings.ToValidUTF8(string(line), "?")); text != "" {
+			lines = append(lines, text)
+		}
+	}
+	return strings.Join(lines, "\n")
+}

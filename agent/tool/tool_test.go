@@ -1,0 +1,61 @@
+package tool
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+)
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	if err := (Command{Name: "cat", Stdin: strings.NewReader("abc"), Stdout: &out}).Run(t.Context()); err != nil || out.String() != "abc" {
+		t.Errorf("%q, %v", &out, err)
+	}
+	err := Command{Name: "sh", Args: []string{"-c", "printf 'one\\rtwo\\n'; echo three >&2; exit 7"}}.Run(t.Context())
+	var exit *ExitError
+	if !errors.As(err, &exit) || exit.Status != 7 || !strings.Contains(exit.Output, "two") || strings.Contains(exit.Output, "one") {
+		t.Errorf("%v", err)
+	}
+	if f := exit.Fault(); f.Code != protocol.FaultTool || f.Params["status"] != "7" {
+		t.Errorf("%v", f)
+	}
+}
+
+func TestMissing(t *testing.T) {
+	t.Parallel()
+	c := Command{Name: "no-such-program", Package: "no-such-package"}
+	for _, err := range []error{c.Run(t.Context()), Look(c)} {
+		if f := protocol.AsFault(err); f.Code != protocol.FaultToolMissing || f.Params["package"] != "no-such-package" {
+			t.Errorf("%v", err)
+		}
+	}
+	if err := Look(Command{Name: "sh"}); err != nil {
+		t.Error(err)
+	}
+}
+
+// A cancelled program is killed together with what it started: the pipe that
+// the grandchild holds open is closed.
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	read, write := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		done <- Command{Name: "sh", Args: []string{"-c", "(echo started; exec sleep 1000) & wait"}, Stdout: write}.Run(ctx)
+	}()
+	if _, err := read.Read(make([]byte, 8)); err != nil {
+		t.Fatal(err)
+	}
+	cause := protocol.NewFault(protocol.FaultCancelled)
+	cancel(cause)
+	if err := <-done; !errors.Is(err, cause) {
+		t.Errorf("%v", err)
+	}
+}
