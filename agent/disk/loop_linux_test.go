@@ -1,0 +1,466 @@
+package disk
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+)
+
+// These tests put real obstacles on real (loop) block devices: the kernel's
+// own claims, mounts and swap areas are what the guards must see. Whatever is
+// made is taken away again, also after a failure.
+
+const gib = int64(1) << 30
+
+func run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if errors.Is(err, exec.ErrNotFound) {
+		t.Fatalf("%s is missing: install util-linux and e2fsprogs", name)
+	}
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// sparse makes a file that a loop device can stand on.
+func sparse(t *testing.T, size int64) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "disk")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, size); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// attach makes a loop device with partitions over a file.
+func attach(t *testing.T, file string, options ...string) string {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Fatal("loop devices need root: run the tests as root or with sudo")
+	}
+	node := run(t, "losetup", append(options, "--find", "--show", "--partscan", file)...)
+	t.Cleanup(func() {
+		// Only what is still ours; in use, it goes when its last user does.
+		if readText("/sys/block/"+filepath.Base(node), "loop/backing_file") == file {
+			_ = exec.Command("losetup", "--detach", node).Run()
+		}
+	})
+	return node
+}
+
+func mountAt(t *testing.T, node, point string, flags uintptr, fstype string) {
+	t.Helper()
+	if err := unix.Mount(node, point, fstype, flags, ""); err != nil {
+		t.Fatalf("mount %s at %s: %v", node, point, err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(point, unix.MNT_DETACH) })
+}
+
+// mediaFolder is a mount point as an automounter makes it.
+func mediaFolder(t *testing.T) string {
+	t.Helper()
+	if err := os.MkdirAll("/media", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("/media", "stickpress-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Remove(dir) })
+	return dir
+}
+
+func mkfs(t *testing.T, node string) {
+	t.Helper()
+	run(t, "mkfs.ext4", "-q", "-F", "-L", "PHOTOS", "-E", "nodiscard,lazy_itable_init=1", "-O", "^has_journal", node)
+}
+
+// partition gives the loop device one partition and returns its node. The
+// kernel is told directly: it may have been built without partition tables.
+func partition(t *testing.T, node string) string {
+	t.Helper()
+	run(t, "addpart", node, "1", "2048", "2097152")
+	t.Cleanup(func() { _ = exec.Command("delpart", node, "1").Run() })
+	return node + "p1"
+}
+
+func loops() *Lister { return &Lister{AllowLoop: true, patience: 50 * time.Millisecond} }
+
+// refused checks that List and Open give the same reason.
+func refused(t *testing.T, l *Lister, node string, want ...string) {
+	t.Helper()
+	d := device(t, l, node)
+	if got := codes(d); !slices.Equal(got, want) {
+		t.Errorf("%s is refused for %v, want %v", node, got, want)
+	}
+	h, err := l.Open(context.Background(), d.Identity)
+	if err == nil {
+		h.Close()
+		t.Errorf("%s was opened, want %v", node, want)
+		return
+	}
+	if f := protocol.AsFault(err); !slices.Contains(want, f.Code) {
+		t.Errorf("open %s: %v, want one of %v", node, err, want)
+	}
+}
+
+func faultIs(t *testing.T, err error, code string) {
+	t.Helper()
+	if !errors.Is(err, protocol.NewFault(code)) {
+		t.Errorf("%v, want %s", err, code)
+	}
+}
+
+// TestOwnRootDisk shows the guards the disk that this machine runs on.
+func TestOwnRootDisk(t *testing.T) {
+	t.Parallel()
+	l := &Lister{DataDirs: []string{"/nowhere/yet"}}
+	devices, err := l.List(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, d := range devices {
+		if d.Kind == protocol.KindDisk && d.Writable() {
+			t.Errorf("internal disk %s is offered", d.Path)
+		}
+		if c := codes(d); slices.Contains(c, protocol.FaultSystem) {
+			found = true
+			t.Logf("%s: %v", d.Path, c)
+			for _, want := range []string{protocol.FaultMounted, protocol.FaultDataDir, protocol.FaultNotRemovable} {
+				if !slices.Contains(c, want) {
+					t.Errorf("root disk %s is refused for %v; %s is missing", d.Path, c, want)
+				}
+			}
+			if _, err := l.Open(context.Background(), d.Identity); err == nil {
+				t.Fatalf("root disk %s was opened", d.Path)
+			}
+		}
+	}
+	if !found {
+		s, err := l.look()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(s.running) > 0 {
+			t.Errorf("no listed disk holds the running system, which is on %v", s.running)
+		}
+	}
+}
+
+func TestLoopGuards(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+
+	t.Run("not allowed", func(t *testing.T) {
+		t.Parallel()
+		refused(t, &Lister{}, attach(t, sparse(t, 29*gib)), protocol.FaultLoopNotAllowed)
+	})
+	t.Run("too small", func(t *testing.T) {
+		t.Parallel()
+		refused(t, loops(), attach(t, sparse(t, 27*gib)), protocol.FaultTooSmall)
+	})
+	t.Run("mounted", func(t *testing.T) {
+		t.Parallel()
+		node := attach(t, sparse(t, 29*gib))
+		mkfs(t, node)
+		mountAt(t, node, t.TempDir(), 0, "ext4")
+		refused(t, loops(), node, protocol.FaultMounted)
+		if d := device(t, loops(), node); !slices.Equal(d.Volumes, []string{"PHOTOS"}) {
+			t.Errorf("volumes %q, want the label", d.Volumes)
+		}
+	})
+	t.Run("bind mount of a folder in a partition", func(t *testing.T) {
+		t.Parallel()
+		node := attach(t, sparse(t, 29*gib))
+		part := partition(t, node)
+		mkfs(t, part)
+		first, second := t.TempDir(), t.TempDir()
+		mountAt(t, part, first, 0, "ext4")
+		mountAt(t, first+"/lost+found", second, unix.MS_BIND, "")
+		if err := unix.Unmount(first, 0); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, loops(), node, protocol.FaultMounted)
+	})
+	t.Run("automounted", func(t *testing.T) {
+		t.Parallel()
+		node, point := attach(t, sparse(t, 29*gib)), mediaFolder(t)
+		part := partition(t, node)
+		mkfs(t, part)
+		mountAt(t, part, point, 0, "ext4")
+		l := loops()
+		d := device(t, l, node)
+		if !d.Writable() || !slices.Equal(d.AutomountedAt, []string{point}) {
+			t.Fatalf("%v, automounted at %v", codes(d), d.AutomountedAt)
+		}
+		data := loops()
+		data.DataDirs = []string{point + "/data"}
+		refused(t, data, node, protocol.FaultDataDir)
+		configured := loops()
+		configured.Etc = t.TempDir()
+		if err := os.WriteFile(configured.Etc+"/fstab", []byte("LABEL=PHOTOS "+point+" ext4\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, configured, node, protocol.FaultMounted)
+
+		// A file in use keeps the volume; without it Open unmounts.
+		user, err := os.Create(point + "/photo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = l.Open(ctx, d.Identity)
+		faultIs(t, err, protocol.FaultMounted)
+		user.Close()
+		h, err := l.Open(ctx, d.Identity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer h.Close()
+		if !slices.Equal(h.Unmounted(), []string{point}) {
+			t.Errorf("unmounted %v, want %s", h.Unmounted(), point)
+		}
+		if err := unix.Mount(part, point, "ext4", 0, ""); !errors.Is(err, unix.EBUSY) {
+			t.Errorf("mount of the open device: %v, want EBUSY", err)
+		}
+	})
+	t.Run("swap", func(t *testing.T) {
+		t.Parallel()
+		node := attach(t, sparse(t, 29*gib))
+		run(t, "mkswap", node, "1024")
+		out, err := exec.Command("swapon", "--priority", "0", node).CombinedOutput()
+		if err != nil {
+			t.Fatalf("swapon: %v\n%s", err, out)
+		}
+		t.Cleanup(func() { _ = exec.Command("swapoff", node).Run() })
+		refused(t, loops(), node, protocol.FaultSwap)
+	})
+	t.Run("another opener", func(t *testing.T) {
+		t.Parallel()
+		node := attach(t, sparse(t, 29*gib))
+		other, err := os.OpenFile(node, os.O_RDONLY|unix.O_EXCL, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused(t, loops(), node, protocol.FaultDeviceBusy)
+		other.Close()
+		locker, err := os.Open(node)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer locker.Close()
+		if err := unix.Flock(int(locker.Fd()), unix.LOCK_EX); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, loops(), node, protocol.FaultDeviceBusy)
+	})
+	t.Run("ZFS", func(t *testing.T) {
+		t.Parallel()
+		file := sparse(t, 29*gib)
+		f, err := os.OpenFile(file, os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteAt([]byte{0x0c, 0xb1, 0xba, 0, 0, 0, 0, 0}, 132<<10); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		node := attach(t, file)
+		pool, err := os.OpenFile(node, os.O_RDONLY|unix.O_EXCL, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pool.Close()
+		if d := device(t, loops(), node); !slices.Equal(codes(d), []string{protocol.FaultHolders}) || d.Refusals[0].Params["holder"] != "zfs" {
+			t.Errorf("refusals %v, want zfs as the holder", d.Refusals)
+		}
+		_, err = loops().Open(ctx, device(t, loops(), node).Identity)
+		faultIs(t, err, protocol.FaultDeviceBusy)
+	})
+	t.Run("loop device over it", func(t *testing.T) {
+		t.Parallel()
+		node := attach(t, sparse(t, 29*gib))
+		attach(t, node)
+		refused(t, loops(), node, protocol.FaultHolders)
+	})
+	t.Run("read-only", func(t *testing.T) {
+		t.Parallel()
+		node := attach(t, sparse(t, 29*gib), "--read-only")
+		refused(t, loops(), node, protocol.FaultReadOnly)
+	})
+}
+
+func openLoop(t *testing.T, l *Lister, node string) *Handle {
+	t.Helper()
+	h, err := l.Open(context.Background(), device(t, l, node).Identity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close() })
+	return h
+}
+
+func TestLoopSwappedBeforeOpen(t *testing.T) {
+	t.Parallel()
+	l := loops()
+	var confirmed protocol.Identity
+	for swapped := false; !swapped; {
+		node := attach(t, sparse(t, 29*gib))
+		confirmed = device(t, l, node).Identity
+		run(t, "losetup", "--detach", node)
+		// Somebody else may have taken the free node: then once more.
+		file := sparse(t, 29*gib)
+		swapped = exec.Command("losetup", node, file).Run() == nil
+		if swapped {
+			t.Cleanup(func() { run(t, "losetup", "--detach", node) })
+		}
+	}
+	_, err := l.Open(context.Background(), confirmed)
+	faultIs(t, err, protocol.FaultDeviceChanged)
+	if f := protocol.AsFault(err); f.Params["what"] != "connection" {
+		t.Errorf("%v differs, want the connection", f.Params["what"])
+	}
+}
+
+// What happens between Open and the first write stops the first write.
+func TestLastCheckBeforeTheFirstByte(t *testing.T) {
+	t.Parallel()
+	t.Run("another user", func(t *testing.T) {
+		t.Parallel()
+		l := loops()
+		node := attach(t, sparse(t, 29*gib))
+		h := openLoop(t, l, node)
+		attach(t, node)
+		for range 2 {
+			_, err := h.WriteAt(bytes.Repeat([]byte{1}, 4096), 0)
+			faultIs(t, err, protocol.FaultHolders)
+		}
+		faultIs(t, h.Discard(0, 4096), protocol.FaultHolders)
+		head := make([]byte, 4096)
+		if _, err := h.ReadAt(head, 0); err != nil || !bytes.Equal(head, make([]byte, 4096)) {
+			t.Errorf("the first sectors changed, or: %v", err)
+		}
+	})
+	t.Run("another size", func(t *testing.T) {
+		t.Parallel()
+		l, file := loops(), sparse(t, 29*gib)
+		node := attach(t, file)
+		h := openLoop(t, l, node)
+		if err := os.Truncate(file, 30*gib); err != nil {
+			t.Fatal(err)
+		}
+		run(t, "losetup", "--set-capacity", node)
+		_, err := h.WriteAt(make([]byte, 4096), 0)
+		faultIs(t, err, protocol.FaultDeviceChanged)
+	})
+}
+
+func TestHandleOnLoop(t *testing.T) {
+	t.Parallel()
+	l, file := loops(), sparse(t, 29*gib)
+	node := attach(t, file)
+	h := openLoop(t, l, node)
+	if !h.direct || h.Size() != 29*gib || h.SectorSize() != 512 || h.Device().Path != node {
+		t.Errorf("direct %v, %d bytes, sectors of %d, %s", h.direct, h.Size(), h.SectorSize(), h.Device().Path)
+	}
+	if d := device(t, l, node); !d.Busy || !d.Writable() || d.Identity != h.Device().Identity {
+		t.Errorf("while open: busy %v, refusals %v", d.Busy, codes(d))
+	}
+	_, err := l.Open(context.Background(), h.Device().Identity)
+	faultIs(t, err, protocol.FaultDeviceBusy)
+	refused(t, loops(), node, protocol.FaultDeviceBusy) // another agent
+	probe, err := os.Open(node)                         // udev, before it looks at a disk
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(probe.Fd()), unix.LOCK_SH|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+		t.Errorf("udev's lock: %v, want EWOULDBLOCK", err)
+	}
+	probe.Close()
+
+	pattern := bytes.Repeat([]byte("Stickpress 0123\n"), 3<<20/16)
+	for _, skew := range []int{0, 1, 512} { // aligned and unaligned buffers
+		buffer := aligned(len(pattern) + 1024)[skew:][:len(pattern)]
+		copy(buffer, pattern)
+		at := int64(skew+1) * 8 << 20
+		if n, err := h.WriteAt(buffer, at); n != len(pattern) || err != nil {
+			t.Fatalf("write with skew %d: %d, %v", skew, n, err)
+		}
+		back := aligned(len(pattern) + 1024)[skew:][:len(pattern)]
+		if n, err := h.ReadAt(back, at); n != len(pattern) || err != nil || !bytes.Equal(back, pattern) {
+			t.Fatalf("read with skew %d: %d, %v", skew, n, err)
+		}
+	}
+	for _, span := range [][2]int64{{1, 512}, {512, 100}, {-512, 512}, {29 * gib, 512}, {29*gib - 512, 1024}} {
+		if _, err := h.WriteAt(make([]byte, span[1]), span[0]); !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("write %d bytes at %d: %v, want invalid", span[1], span[0], err)
+		}
+	}
+	if err := h.Discard(8<<20, 1<<20); err != nil {
+		t.Errorf("discard: %v", err)
+	}
+	hole := make([]byte, 1<<20)
+	if _, err := h.ReadAt(hole, 8<<20); err != nil || !bytes.Equal(hole, make([]byte, 1<<20)) {
+		t.Errorf("discarded bytes: %v, or not zero", err)
+	}
+	if err := h.Eject(); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Close(); err != nil {
+		t.Errorf("close after eject: %v", err)
+	}
+	if _, err := h.WriteAt(make([]byte, 512), 0); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("write after close: %v, want closed", err)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	back := make([]byte, len(pattern))
+	if _, err := f.ReadAt(back, 16<<20); err != nil || !bytes.Equal(back, pattern) {
+		t.Errorf("the file beneath does not hold what was written: %v", err)
+	}
+	if d := device(t, l, node); d.Busy || !d.Writable() {
+		t.Errorf("after eject: busy %v, refusals %v", d.Busy, codes(d))
+	}
+}
+
+// The kernel forgets the partitions that it knew before the stick was written.
+func TestEjectReadsTheTableAgain(t *testing.T) {
+	t.Parallel()
+	l := loops()
+	node := attach(t, sparse(t, 29*gib))
+	part := partition(t, node)
+	h := openLoop(t, l, node)
+	if _, err := h.WriteAt(make([]byte, 512), 0); err != nil {
+		t.Fatal(err)
+	}
+	known := filepath.Join("/sys/class/block", filepath.Base(part))
+	if _, err := os.Stat(known); err != nil {
+		t.Errorf("the old partition before eject: %v", err)
+	}
+	if err := h.Eject(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(known); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the old partition after eject: %v, want none", err)
+	}
+}
