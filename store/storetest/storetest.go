@@ -114,8 +114,10 @@ func start(t testing.TB) {
 func startLocal() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	base := tempBase()
+	sweep(base)
 	var err error
-	if server.dir, err = os.MkdirTemp(tempBase(), "storetest-"); err != nil {
+	if server.dir, err = os.MkdirTemp(base, "storetest-"); err != nil {
 		return fmt.Errorf("make a directory: %w", err)
 	}
 	// The account that runs Postgres has to come through.
@@ -152,6 +154,25 @@ func tempBase() string {
 		return ""
 	}
 	return memory
+}
+
+// sweep removes what killed test processes left: the directories whose lock
+// nobody holds.
+func sweep(base string) {
+	if base == "" {
+		base = os.TempDir()
+	}
+	left, _ := filepath.Glob(filepath.Join(base, "storetest-*")) // errs on a bad pattern only
+	for _, dir := range left {
+		f, err := os.Open(filepath.Join(dir, "pg", "lock"))
+		if err != nil {
+			continue
+		}
+		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+			_ = os.RemoveAll(dir)
+		}
+		f.Close()
+	}
 }
 
 // strategy asks for the fastest way to copy a small database without fsync:
