@@ -1,0 +1,630 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// clock jumps: every wait is over at once and moves it on.
+type clock struct {
+	mu    sync.Mutex
+	now   time.Time
+	waits []time.Duration
+}
+
+func newClock() *clock { return &clock{now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(time.Second) // no two uses at the same time
+	return c.now
+}
+
+func (c *clock) After(d time.Duration) <-chan time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+	c.waits = append(c.waits, d)
+	over := make(chan time.Time, 1)
+	over <- c.now
+	return over
+}
+
+// server serves blobs; hook may take a request over.
+type server struct {
+	*httptest.Server
+	mu     sync.Mutex
+	blobs  map[string][]byte
+	ticket string
+	asked  []string // "path-prefix range"
+	hook   func(w http.ResponseWriter, r *http.Request, blob []byte) bool
+}
+
+func newServer(t *testing.T) *server {
+	s := &server{blobs: map[string][]byte{}, ticket: "good"}
+	s.Server = httptest.NewServer(s)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *server) add(n int) (digest string, blob []byte) {
+	blob = make([]byte, n)
+	r := rand.New(rand.NewPCG(uint64(n), 1))
+	for i := range blob {
+		blob[i] = byte(r.Uint32())
+	}
+	sum := sha256.Sum256(blob)
+	digest = hex.EncodeToString(sum[:])
+	s.blobs[digest] = blob
+	return digest, blob
+}
+
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	digest := filepath.Base(r.URL.Path)
+	blob := s.blobs[digest]
+	isBlob := strings.HasPrefix(r.URL.Path, protocol.PathBlob)
+	if isBlob {
+		s.asked = append(s.asked, r.Header.Get("Range"))
+	}
+	hook, ticket := s.hook, s.ticket
+	s.mu.Unlock()
+	switch {
+	case hook != nil && hook(w, r, blob):
+	case r.Header.Get("Authorization") != "Bearer "+ticket:
+		http.Error(w, "ticket", http.StatusUnauthorized)
+	case blob == nil:
+		http.NotFound(w, r)
+	case isBlob:
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(blob))
+	default:
+		_ = json.NewEncoder(w).Encode(record(digest, blob))
+	}
+}
+
+func record(digest string, blob []byte) protocol.BlobRecord {
+	rec := protocol.BlobRecord{SHA256: digest, Bytes: int64(len(blob))}
+	for b := range slices.Chunk(blob, protocol.BlockSize) {
+		sum := sha256.Sum256(b)
+		rec.Blocks = append(rec.Blocks, hex.EncodeToString(sum[:]))
+	}
+	return rec
+}
+
+func (s *server) ranges() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asked)
+}
+
+type harness struct {
+	*Cache
+	srv   *server
+	clock *clock
+}
+
+func newHarness(t *testing.T, srv *server, dir string, change ...func(*Config)) *harness {
+	t.Helper()
+	h := &harness{srv: srv, clock: newClock()}
+	client := &http.Client{Transport: &http.Transport{}}
+	cfg := Config{
+		Dir: dir, Client: client, URL: srv.URL, Clock: h.clock, Rand: func() float64 { return 0.5 },
+		Log: slog.New(slog.DiscardHandler),
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	c, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Cache = c
+	t.Cleanup(func() { c.Close(); client.CloseIdleConnections() })
+	return h
+}
+
+func ticket(context.Context, string) (string, error) { return "good", nil }
+
+func request(digest string, blob []byte) Request {
+	return Request{SHA256: digest, Bytes: int64(len(blob)), Ticket: ticket, Progress: func(int64, int64) {}}
+}
+
+func (h *harness) fetch(t *testing.T, digest string, blob []byte) *Entry {
+	t.Helper()
+	e, err := h.Fetch(t.Context(), request(digest, blob))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(e.Path)
+	if err != nil || !bytes.Equal(got, blob) {
+		t.Fatalf("cached image differs: %v", err)
+	}
+	return e
+}
+
+func wantFault(t *testing.T, err error, code string, params ...string) {
+	t.Helper()
+	var f *protocol.Fault
+	if !errors.As(err, &f) || f.Code != code {
+		t.Fatalf("got %v, want %s", err, code)
+	}
+	for i := 0; i < len(params); i += 2 {
+		if f.Params[params[i]] != params[i+1] {
+			t.Fatalf("%s: %s is %q, want %q", code, params[i], f.Params[params[i]], params[i+1])
+		}
+	}
+}
+
+const big = 2*protocol.BlockSize + 12345
+
+func TestFetchOnceThenFromDisk(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	digest, blob := srv.add(big)
+	dir := t.TempDir()
+	h := newHarness(t, srv, dir)
+	var last int64
+	req := request(digest, blob)
+	req.Progress = func(done, total int64) {
+		if done < last || total != big {
+			t.Errorf("progress %d of %d after %d", done, total, last)
+		}
+		last = done
+	}
+	e, err := h.Fetch(t.Context(), req)
+	if err != nil || last != big {
+		t.Fatalf("fetched %d: %v", last, err)
+	}
+	e.Release()
+	h.fetch(t, digest, blob).Release()
+	newHarness(t, srv, dir).fetch(t, digest, blob).Release() // a restart
+	if got := srv.ranges(); len(got) != 1 {
+		t.Fatalf("requests %q", got)
+	}
+	if used, _ := h.Used(); used < big {
+		t.Fatalf("used %d", used)
+	}
+}
+
+func TestBrokenConnectionResumes(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	digest, blob := srv.add(big)
+	h := newHarness(t, srv, t.TempDir())
+	cut := false
+	srv.hook = func(w http.ResponseWriter, r *http.Request, blob []byte) bool {
+		if !strings.HasPrefix(r.URL.Path, protocol.PathBlob) || cut {
+			return false
+		}
+		cut = true
+		w.Header().Set("Content-Length", fmt.Sprint(len(blob)))
+		_, _ = w.Write(blob[:protocol.BlockSize+100])
+		panic(http.ErrAbortHandler)
+	}
+	h.fetch(t, digest, blob).Release()
+	want := []string{"", fmt.Sprintf("bytes=%d-", protocol.BlockSize)}
+	if got := srv.ranges(); !slices.Equal(got, want) {
+		t.Fatalf("ranges %q, want %q", got, want)
+	}
+}
+
+func TestPartialFileSurvivesARestart(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	digest, blob := srv.add(big)
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	pulled := errors.New("pulled")
+	h := newHarness(t, srv, dir)
+	req := request(digest, blob)
+	req.Progress = func(done, _ int64) {
+		if done >= protocol.BlockSize {
+			cancel(pulled)
+		}
+	}
+	srv.hook = func(w http.ResponseWriter, r *http.Request, blob []byte) bool {
+		if !strings.HasPrefix(r.URL.Path, protocol.PathBlob) {
+			return false
+		}
+		w.Header().Set("Content-Length", fmt.Sprint(len(blob)))
+		_, _ = w.Write(blob[:protocol.BlockSize+100])
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		return true
+	}
+	if _, err := h.Fetch(ctx, req); !errors.Is(err, pulled) {
+		t.Fatalf("got %v", err)
+	}
+	h.Close()
+	srv.mu.Lock()
+	srv.hook, srv.asked = nil, nil
+	srv.mu.Unlock()
+	part := filepath.Join(dir, blobDir, digest+partial)
+	for _, damage := range []struct {
+		name string
+		do   func(b []byte) []byte
+		want string
+	}{
+		{"zeros behind it", func(b []byte) []byte { return append(b, make([]byte, protocol.BlockSize)...) }, "bytes=4194304-"},
+		{"none", func(b []byte) []byte { return b }, "bytes=4194304-"},
+		{"a bit", func(b []byte) []byte { b[7] ^= 1; return b }, ""},
+	} {
+		t.Run(damage.name, func(t *testing.T) {
+			srv.mu.Lock()
+			srv.asked = nil
+			srv.mu.Unlock()
+			if err := os.WriteFile(part, damage.do(slices.Clone(blob[:protocol.BlockSize])), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			h := newHarness(t, srv, dir)
+			h.fetch(t, digest, blob).Release()
+			if got := srv.ranges(); len(got) != 1 || got[0] != damage.want {
+				t.Fatalf("ranges %q, want %q", got, damage.want)
+			}
+			if err := os.Remove(filepath.Join(dir, blobDir, digest)); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func TestDamagedBlocksAreAskedForAgain(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		times int
+		ok    bool
+	}{{1, true}, {blockTries - 1, true}, {blockTries, false}} {
+		t.Run(fmt.Sprint(c.times), func(t *testing.T) {
+			t.Parallel()
+			srv := newServer(t)
+			digest, blob := srv.add(big)
+			h := newHarness(t, srv, t.TempDir())
+			left := c.times
+			srv.hook = func(w http.ResponseWriter, r *http.Request, blob []byte) bool {
+				if !strings.HasPrefix(r.URL.Path, protocol.PathBlob) || left == 0 {
+					return false
+				}
+				left--
+				bad := slices.Clone(blob)
+				bad[protocol.BlockSize+5] ^= 0x40 // second block
+				http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(bad))
+				return true
+			}
+			if c.ok {
+				h.fetch(t, digest, blob).Release()
+				return
+			}
+			_, err := h.Fetch(t.Context(), request(digest, blob))
+			wantFault(t, err, protocol.FaultDigest, "want", record(digest, blob).Blocks[1])
+			// What was good stays for the next time.
+			srv.mu.Lock()
+			srv.asked = nil
+			srv.mu.Unlock()
+			h.fetch(t, digest, blob).Release()
+			if got := srv.ranges(); got[0] != "bytes=4194304-" {
+				t.Fatalf("ranges %q", got)
+			}
+		})
+	}
+}
+
+func TestRecordOfOtherBytes(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	digest, blob := srv.add(1000)
+	_, other := srv.add(1001)
+	h := newHarness(t, srv, t.TempDir())
+	lie := record(digest, other[:1000])
+	srv.hook = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+		if strings.HasPrefix(r.URL.Path, protocol.PathBlob) {
+			_, _ = w.Write(other[:1000])
+		} else {
+			_ = json.NewEncoder(w).Encode(lie)
+		}
+		return true
+	}
+	_, err := h.Fetch(t.Context(), request(digest, blob))
+	wantFault(t, err, protocol.FaultDigest, "want", digest)
+	lie.Bytes++
+	_, err = h.Fetch(t.Context(), request(digest, blob))
+	wantFault(t, err, protocol.FaultFetch, "digest", digest)
+	if used, _ := h.Used(); used != 0 {
+		t.Fatalf("%d bytes were left behind", used)
+	}
+}
+
+func TestServerAwayForAnHour(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	digest, blob := srv.add(5000)
+	h := newHarness(t, srv, t.TempDir())
+	begin := h.clock.Now()
+	srv.hook = func(w http.ResponseWriter, _ *http.Request, _ []byte) bool {
+		if h.clock.Now().Sub(begin) > time.Hour {
+			return false
+		}
+		w.WriteHeader(http.StatusBadGateway)
+		return true
+	}
+	h.fetch(t, digest, blob).Release()
+	if longest := slices.Max(h.clock.waits); longest > retryCap || longest < retryCap/2 {
+		t.Fatalf("longest wait %v", longest)
+	}
+}
+
+func TestRefusalsAreNotRetried(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	h := newHarness(t, srv, t.TempDir())
+	_, err := h.Fetch(t.Context(), request(strings.Repeat("0", 64), nil))
+	wantFault(t, err, protocol.FaultFetch)
+	_, err = h.Fetch(t.Context(), request("../../etc/passwd", nil))
+	wantFault(t, err, protocol.FaultFetch)
+	if len(h.clock.waits) != 0 {
+		t.Fatalf("waited %v", h.clock.waits)
+	}
+}
+
+func TestTicketIsRenewed(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	digest, blob := srv.add(big)
+	h := newHarness(t, srv, t.TempDir())
+	srv.ticket = "second"
+	var stale []string
+	req := request(digest, blob)
+	req.Ticket = func(_ context.Context, old string) (string, error) {
+		stale = append(stale, old)
+		return map[string]string{"": "first", "first": "second"}[old], nil
+	}
+	e, err := h.Fetch(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Release()
+	if !slices.Equal(stale, []string{"", "first"}) {
+		t.Fatalf("stale tickets %q", stale)
+	}
+	// A server that refuses every one ends it.
+	digest, blob = srv.add(100)
+	req = request(digest, blob)
+	req.Ticket = func(context.Context, string) (string, error) { return "wrong", nil }
+	_, err = h.Fetch(t.Context(), req)
+	wantFault(t, err, protocol.FaultFetch)
+}
+
+func TestJobsShareOneDownload(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	digest, blob := srv.add(big)
+	h := newHarness(t, srv, t.TempDir())
+	open := make(chan struct{})
+	begun := make(chan struct{}, 10)
+	srv.hook = func(_ http.ResponseWriter, r *http.Request, _ []byte) bool {
+		if strings.HasPrefix(r.URL.Path, protocol.PathBlob) {
+			begun <- struct{}{}
+			<-open
+		}
+		return false
+	}
+	// The first gives up in the middle; the others do not feel it.
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan error, 1)
+	go func() {
+		_, err := h.Fetch(ctx, request(digest, blob))
+		gone <- err
+	}()
+	<-begun
+	var all sync.WaitGroup
+	joined := make(chan struct{}, 4)
+	for range 4 {
+		all.Go(func() {
+			req := request(digest, blob)
+			var once sync.Once
+			req.Progress = func(int64, int64) { once.Do(func() { joined <- struct{}{} }) }
+			e, err := h.Fetch(t.Context(), req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			e.Release()
+		})
+	}
+	for range 4 {
+		<-joined
+	}
+	cancel()
+	if err := <-gone; !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	close(open)
+	all.Wait()
+	if got := srv.ranges(); len(got) != 1 {
+		t.Fatalf("requests %q", got)
+	}
+}
+
+func TestLeastRecentlyUsedGoesFirst(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	dir := t.TempDir()
+	limit := func(c *Config) { c.Limit = 300 << 10 }
+	h := newHarness(t, srv, dir, limit)
+	type image struct {
+		digest string
+		blob   []byte
+	}
+	images := map[string]image{}
+	for i, name := range []string{"a", "b", "c", "d"} {
+		d, b := srv.add(100<<10 - i)
+		images[name] = image{d, b}
+	}
+	fetch := func(name string) *Entry { return h.fetch(t, images[name].digest, images[name].blob) }
+	has := func(want string) {
+		t.Helper()
+		got := ""
+		for _, n := range []string{"a", "b", "c", "d"} {
+			if _, err := os.Stat(filepath.Join(dir, blobDir, images[n].digest)); err == nil {
+				got += n
+			}
+		}
+		if got != want {
+			t.Fatalf("cache holds %q, want %q", got, want)
+		}
+	}
+	fetch("a").Release()
+	fetch("b").Release()
+	fetch("a").Release() // a is newer than b now
+	fetch("c").Release()
+	has("abc")
+	h = newHarness(t, srv, dir, limit) // the order survives
+	fetch("d").Release()
+	has("acd")
+	// What is in use stays, and a master counts as well.
+	a, c, d := fetch("a"), fetch("c"), fetch("d")
+	_, err := h.Fetch(t.Context(), request(images["b"].digest, images["b"].blob))
+	wantFault(t, err, protocol.FaultCacheFull, "need_bytes", fmt.Sprint(len(images["b"].blob)))
+	c.Release()
+	m, err := h.Master("m1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := m.Work(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(m.Path, "ntfs.img"), make([]byte, 150<<10), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	done()
+	m.Release() // over the limit now: c was used least recently
+	has("ad")
+	a.Release()
+	d.Release()
+	d.Release() // twice does nothing
+	if used, _ := h.Used(); used > 300<<10+100<<10 {
+		t.Fatalf("used %d", used)
+	}
+}
+
+func TestImpossibleImage(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	digest, blob := srv.add(big)
+	h := newHarness(t, srv, t.TempDir(), func(c *Config) { c.Limit = 1000 })
+	_, err := h.Fetch(t.Context(), request(digest, blob))
+	wantFault(t, err, protocol.FaultCacheFull, "need_bytes", fmt.Sprint(big), "free_bytes", "1000")
+	small := newHarness(t, srv, t.TempDir(), func(c *Config) { c.Free = func(string) (int64, error) { return 77, nil } })
+	_, err = small.Fetch(t.Context(), request(digest, blob))
+	wantFault(t, err, protocol.FaultCacheFull, "free_bytes", "77")
+}
+
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	oldDigest, old := srv.add(1000)
+	digest, blob := srv.add(big)
+	h := newHarness(t, srv, t.TempDir())
+	e := h.fetch(t, oldDigest, old)
+	h.write = func(f *os.File, b []byte, at int64) (int, error) {
+		if _, err := os.Stat(e.Path); err == nil && at > 0 {
+			return 0, fmt.Errorf("write: %w", syscall.ENOSPC)
+		}
+		return f.WriteAt(b, at)
+	}
+	_, err := h.Fetch(t.Context(), request(digest, blob)) // e is in use
+	wantFault(t, err, protocol.FaultCacheFull, "need_bytes", fmt.Sprint(big-protocol.BlockSize))
+	e.Release()
+	h.fetch(t, digest, blob).Release() // e made room
+}
+
+func TestDamageOnTheDiskIsFound(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	digest, blob := srv.add(big)
+	h := newHarness(t, srv, t.TempDir())
+	e := h.fetch(t, digest, blob)
+	if err := h.Verify(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	rotten := slices.Clone(blob)
+	rotten[9] ^= 1
+	if err := os.WriteFile(e.Path, rotten, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantFault(t, h.Verify(t.Context(), e), protocol.FaultDigest, "want", digest)
+	again := h.fetch(t, digest, blob)
+	e.Release()
+	h.mu.Lock()
+	pins := again.entry.pins
+	h.mu.Unlock()
+	if pins != 1 {
+		t.Fatalf("the new image has %d pins", pins)
+	}
+	again.Release()
+}
+
+func TestOneAtATimeWorksInAMaster(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, newServer(t), t.TempDir())
+	if _, err := h.Master("../x"); err == nil {
+		t.Fatal("took a path for a key")
+	}
+	a, err := h.Master("m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := h.Master("m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := a.Work(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := b.Work(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatalf("two at once: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(a.Path, "x"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Empty(); err != nil {
+		t.Fatal(err)
+	}
+	done()
+	if done, err = b.Work(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(b.Path); err != nil || len(left) != 0 {
+		t.Fatalf("left %v: %v", left, err)
+	}
+	done()
+	a.Release()
+	b.Release()
+}
