@@ -1,0 +1,44 @@
+package store
+
+// ActorKind says what sort of actor did something.
+type ActorKind string
+
+// The kinds of actors.
+const (
+	ActorUser   ActorKind = "user"   // a person with a session
+	ActorToken  ActorKind = "token"  // a program with an API token
+	ActorHost   ActorKind = "host"   // an imaging host
+	ActorSystem ActorKind = "system" // the console itself
+)
+
+// Actor is who did something, as history and the audit log keep it: by ID,
+// never by name. RequestID and Address go to the audit log only.
+type Actor struct {
+	Kind      ActorKind
+	ID        ActorID // zero for ActorSystem
+	RequestID string
+	Address   string
+}
+
+// System is the console acting by itself.
+var System = Actor{Kind: ActorSystem}
+
+// UserActor is a person.
+func UserActor(id UserID) Actor { return Actor{Kind: ActorUser, ID: ActorID(id)} }
+
+// TokenActor is a program that holds an API token.
+func TokenActor(id TokenID) Actor { return Actor{Kind: ActorToken, ID: ActorID(id)} }
+
+// HostActor is an imaging host.
+func HostActor(id HostID) Actor { return Actor{Kind: ActorHost, ID: ActorID(id)} }
+
+// String returns the actor's ID with the prefix of its kind, or "system".
+func (a Actor) String() string { return ActorText(a.Kind, a.ID) }
+
+// ActorText is the text form of an actor of the given kind.
+func ActorText(kind ActorKind, id ActorID) string {
+	if id.IsZero() {
+		return string(kind)
+	}
+	return encodeID(string(kind), id)
+}

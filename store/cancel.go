@@ -1,0 +1,170 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api/fault"
+)
+
+// RequestCancel asks a job to stop: queued builds are cancelled at once, those
+// that the host holds end when it says so (see ToCancel). To ask again changes
+// nothing; a job that is over is the fault job_ended.
+func (tx *Tx) RequestCancel(ctx context.Context, id JobID, by Actor) (Job, error) {
+	c := tx.change(by)
+	s, err := c.lockJob(ctx, id)
+	if err != nil {
+		return Job{}, err
+	}
+	if s.job.State.Final() {
+		return Job{}, fault.New(fault.KindConflict, CodeJobEnded, "state", s.job.State)
+	}
+	if s.job.CancelRequestedAt != nil {
+		return s.job, nil
+	}
+	if err := c.job(s, Event{Type: EventJobCancelRequested}, struct{}{}); err != nil {
+		return Job{}, err
+	}
+	if err := c.cancelQueued(s, protocol.NewFault(protocol.FaultCancelled)); err != nil {
+		return Job{}, err
+	}
+	tx.Notify(TopicHost(s.job.HostID))
+	return s.job, c.save(ctx)
+}
+
+func (c *change) cancelQueued(s *jobStream, why *protocol.Fault) error {
+	for i := range s.job.Builds {
+		b := &s.job.Builds[i]
+		if b.State != BuildQueued {
+			continue
+		}
+		event := Event{Type: EventBuildCancelled, BuildID: b.ID, Attempt: b.Attempt}
+		if err := c.job(s, event, BuildReport{Fault: why}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RetryBuild queues a failed build again. It needs a job that is not over (the
+// fault job_ended) and an attempt that its host ended or that was declared
+// lost (attempt_leased).
+func (tx *Tx) RetryBuild(ctx context.Context, id BuildID, by Actor) (Job, error) {
+	build, err := tx.Build(ctx, id)
+	if err != nil {
+		return Job{}, err
+	}
+	c := tx.change(by)
+	s, err := c.lockJob(ctx, build.JobID)
+	if err != nil {
+		return Job{}, err
+	}
+	b, _ := s.job.Build(id)
+	switch {
+	case s.job.State != JobRunning:
+		return Job{}, fault.New(fault.KindConflict, CodeJobEnded, "state", s.job.State)
+	case b.State != BuildFailed:
+		return Job{}, errTransition("build", b.State, BuildQueued)
+	}
+	attempt, err := tx.attempt(ctx, b.ID, b.Attempt)
+	if err != nil {
+		return Job{}, err
+	}
+	if attempt.State == AttemptLeased {
+		return Job{}, fault.New(fault.KindConflict, CodeAttemptLeased)
+	}
+	if err := c.job(s, Event{Type: EventBuildRetried, BuildID: b.ID, Attempt: b.Attempt}, BuildReport{}); err != nil {
+		return Job{}, err
+	}
+	tx.Notify(TopicHost(s.job.HostID))
+	return s.job, c.save(ctx)
+}
+
+// DeclareHostLost ends every attempt that the host holds: the builds fail with
+// host_lost and their sticks count as incomplete, since the host may have
+// written to them. Its present socket becomes stale; the host stays enrolled
+// and learns that it is fenced when it is back. Queued builds stay queued.
+func (tx *Tx) DeclareHostLost(ctx context.Context, id HostID, by Actor) (Host, error) {
+	host, err := one[Host](ctx, tx.tx, "host", id,
+		`UPDATE hosts SET session = session + 1, disconnected_at = coalesce(disconnected_at, @at),
+			revision = revision + 1, updated_at = @at
+		WHERE id = @id RETURNING `+hostColumns, pgx.NamedArgs{"id": id, "at": tx.at})
+	if err != nil {
+		return Host{}, err
+	}
+	tx.Notify(TopicHosts, TopicHost(id))
+	return host, tx.loseBuilds(ctx, id, by, false)
+}
+
+// RevokeHost removes a host for good: it may not connect again, what it holds
+// ends as in DeclareHostLost, and its queued builds are cancelled. To revoke a
+// revoked host changes nothing.
+func (tx *Tx) RevokeHost(ctx context.Context, id HostID, by Actor) (Host, error) {
+	host, err := one[Host](ctx, tx.tx, "host", id,
+		`UPDATE hosts SET state = 'revoked', session = session + 1, revoked_at = @at,
+			disconnected_at = coalesce(disconnected_at, @at), revision = revision + 1, updated_at = @at
+		WHERE id = @id AND state = 'enrolled' RETURNING `+hostColumns, pgx.NamedArgs{"id": id, "at": tx.at})
+	if errors.Is(err, NotFound("host", id)) {
+		return tx.Host(ctx, id)
+	}
+	if err != nil {
+		return Host{}, err
+	}
+	tx.Notify(TopicHosts, TopicHost(id))
+	return host, tx.loseBuilds(ctx, id, by, true)
+}
+
+// loseBuilds fails the builds that the host holds; with queued it cancels the
+// others that are not over.
+func (tx *Tx) loseBuilds(ctx context.Context, host HostID, by Actor, queued bool) error {
+	c := tx.change(by)
+	jobs, err := c.lockJobs(ctx,
+		`host_id = @host AND state IN ('queued', 'running', 'cancelling') ORDER BY id FOR NO KEY UPDATE`,
+		pgx.NamedArgs{"host": host})
+	if err != nil {
+		return err
+	}
+	var sticks []StickID
+	for _, s := range jobs {
+		for _, b := range s.job.Builds {
+			if b.State == BuildAssigned || b.State == BuildRunning {
+				sticks = append(sticks, b.StickID)
+			}
+		}
+	}
+	if err := c.lockSticks(ctx, sticks); err != nil {
+		return err
+	}
+	lost := protocol.NewFault(string(CodeHostLost))
+	lost.Touched = true // nobody can say that it was not
+	batch := &pgx.Batch{}
+	for _, s := range jobs {
+		if queued {
+			if err := c.cancelQueued(s, protocol.NewFault(string(CodeHostRevoked))); err != nil {
+				return err
+			}
+		}
+		for i := range s.job.Builds {
+			b := &s.job.Builds[i]
+			if b.State != BuildAssigned && b.State != BuildRunning {
+				continue
+			}
+			event := Event{Type: EventBuildFailed, BuildID: b.ID, Attempt: b.Attempt}
+			if err := c.job(s, event, BuildReport{Fault: lost}); err != nil {
+				return err
+			}
+			event.Type = EventStickIncomplete
+			if err := c.stick(b.StickID, event, StickContent{Fault: lost}); err != nil {
+				return err
+			}
+			endAttempt(batch, b.ID, b.Attempt, "lost", tx.at)
+		}
+	}
+	if err := c.save(ctx); err != nil {
+		return err
+	}
+	return fail(tx.tx.SendBatch(ctx, batch).Close(), "end the leases of a lost host")
+}

@@ -1,0 +1,251 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+)
+
+// Work is what one host has to do for one job: some of the job's builds.
+type Work struct {
+	Job    Job
+	Builds []Build
+}
+
+// ClaimBuilds gives the host's queued builds to it: each becomes assigned with
+// a new attempt whose lease the host holds from now on. Jobs are taken whole,
+// oldest first, until limit builds are reached, because the sticks of a job are
+// written in one pass. A session that is not the host's newest is the fault
+// session_stale. Jobs that another transaction is changing are left for the
+// next call.
+func (tx *Tx) ClaimBuilds(ctx context.Context, host HostID, session int64, limit int) ([]Work, error) {
+	if err := tx.holdSession(ctx, host, session); err != nil {
+		return nil, err
+	}
+	c := tx.change(HostActor(host))
+	jobs, err := c.lockJobs(ctx,
+		`host_id = @host AND state IN ('queued', 'running') AND cancel_requested_at IS NULL
+			AND EXISTS (SELECT FROM builds b WHERE b.job_id = jobs.id AND b.state = 'queued')
+		ORDER BY id LIMIT @limit FOR NO KEY UPDATE SKIP LOCKED`, pgx.NamedArgs{"host": host, "limit": limit})
+	if err != nil {
+		return nil, err
+	}
+	var work []Work
+	batch := &pgx.Batch{}
+	for _, s := range jobs {
+		if limit <= 0 {
+			break
+		}
+		w := Work{}
+		for i := range s.job.Builds {
+			b := &s.job.Builds[i]
+			if b.State != BuildQueued {
+				continue
+			}
+			if err := c.job(s, Event{Type: EventBuildAssigned, BuildID: b.ID, Attempt: b.Attempt + 1}, BuildReport{}); err != nil {
+				return nil, err
+			}
+			batch.Queue(
+				`INSERT INTO build_attempts (build_id, attempt, host_id, state, begun_at)
+				VALUES (@build, @attempt, @host, 'leased', @at)`,
+				pgx.NamedArgs{"build": b.ID, "attempt": b.Attempt, "host": host, "at": tx.at})
+			w.Builds = append(w.Builds, *b)
+			limit--
+		}
+		w.Job = s.job
+		work = append(work, w)
+	}
+	if err := c.save(ctx); err != nil {
+		return nil, err
+	}
+	if batch.Len() == 0 {
+		return nil, nil
+	}
+	return work, fail(tx.tx.SendBatch(ctx, batch).Close(), "lease attempts")
+}
+
+// Unfinished lists the builds that the host holds, assigned or running, by job:
+// what is sent again after a reconnect.
+func (r Reader) Unfinished(ctx context.Context, host HostID) ([]Work, error) {
+	jobs, err := many[Job](ctx, r.db, "jobs",
+		`SELECT `+jobColumns+` FROM jobs
+		WHERE host_id = @host AND state IN ('running', 'cancelling') ORDER BY id`, pgx.NamedArgs{"host": host})
+	if err != nil {
+		return nil, err
+	}
+	if err := r.loadBuilds(ctx, jobs); err != nil {
+		return nil, err
+	}
+	var work []Work
+	for _, j := range jobs {
+		w := Work{Job: j}
+		for _, b := range j.Builds {
+			if b.State == BuildAssigned || b.State == BuildRunning {
+				w.Builds = append(w.Builds, b)
+			}
+		}
+		if len(w.Builds) > 0 {
+			work = append(work, w)
+		}
+	}
+	return work, nil
+}
+
+// ToCancel lists the attempts that the host holds and that somebody asked to
+// stop: what goes into protocol.Cancel, again after a reconnect.
+func (r Reader) ToCancel(ctx context.Context, host HostID) ([]protocol.AttemptRef, error) {
+	work, err := r.Unfinished(ctx, host)
+	var refs []protocol.AttemptRef
+	for _, w := range work {
+		if w.Job.CancelRequestedAt == nil {
+			continue
+		}
+		for _, b := range w.Builds {
+			refs = append(refs, b.Ref())
+		}
+	}
+	return refs, err
+}
+
+// Ref names the build's newest attempt on the wire.
+func (b *Build) Ref() protocol.AttemptRef {
+	return protocol.AttemptRef{BuildID: b.ID.String(), Attempt: b.Attempt}
+}
+
+// ReturnBuilds takes back attempts that were claimed and certainly never sent
+// to the host: their builds are queued again, or cancelled if that was asked
+// for. Attempts that are not assigned any more are left alone.
+func (tx *Tx) ReturnBuilds(ctx context.Context, host HostID, refs []protocol.AttemptRef) error {
+	c := tx.change(HostActor(host))
+	return c.endUnsent(ctx, host, func(j *Job, b *Build) (EventType, bool) {
+		if !slices.Contains(refs, b.Ref()) {
+			return "", false
+		}
+		if j.CancelRequestedAt != nil {
+			return EventBuildCancelled, true
+		}
+		return EventBuildReturned, true
+	})
+}
+
+// CancelUnheld ends what somebody asked to stop and the host, by its Resume,
+// does not hold: an assignment that never arrived. It is called before
+// Unfinished is sent again.
+func (tx *Tx) CancelUnheld(ctx context.Context, host HostID, session int64, held []protocol.AttemptRef) error {
+	if err := tx.holdSession(ctx, host, session); err != nil {
+		return err
+	}
+	c := tx.change(HostActor(host))
+	return c.endUnsent(ctx, host, func(j *Job, b *Build) (EventType, bool) {
+		return EventBuildCancelled, j.CancelRequestedAt != nil && !slices.Contains(held, b.Ref())
+	})
+}
+
+// endUnsent ends the leases of assigned builds for which pick gives an event.
+func (c *change) endUnsent(ctx context.Context, host HostID, pick func(*Job, *Build) (EventType, bool)) error {
+	jobs, err := c.lockJobs(ctx,
+		`host_id = @host AND state IN ('running', 'cancelling')
+			AND EXISTS (SELECT FROM builds b WHERE b.job_id = jobs.id AND b.state = 'assigned')
+		ORDER BY id FOR NO KEY UPDATE`, pgx.NamedArgs{"host": host})
+	if err != nil {
+		return err
+	}
+	batch := &pgx.Batch{}
+	for _, s := range jobs {
+		for i := range s.job.Builds {
+			b := &s.job.Builds[i]
+			if b.State != BuildAssigned {
+				continue
+			}
+			event, ok := pick(&s.job, b)
+			if !ok {
+				continue
+			}
+			report := BuildReport{}
+			if event == EventBuildCancelled {
+				report.Fault = protocol.NewFault(protocol.FaultCancelled)
+			}
+			if err := c.job(s, Event{Type: event, BuildID: b.ID, Attempt: b.Attempt}, report); err != nil {
+				return err
+			}
+			endAttempt(batch, b.ID, b.Attempt, "returned", c.tx.at)
+		}
+	}
+	if err := c.save(ctx); err != nil {
+		return err
+	}
+	return fail(c.tx.tx.SendBatch(ctx, batch).Close(), "end leases")
+}
+
+func endAttempt(batch *pgx.Batch, build BuildID, attempt int, state string, at time.Time) {
+	batch.Queue(
+		`UPDATE build_attempts SET state = @state, ended_at = @at WHERE build_id = @build AND attempt = @attempt`,
+		pgx.NamedArgs{"build": build, "attempt": attempt, "state": state, "at": at})
+}
+
+// AttemptState is where the lease of an attempt stands.
+type AttemptState string
+
+// The states of an attempt's lease.
+const (
+	AttemptLeased   AttemptState = "leased"   // the host may be writing
+	AttemptEnded    AttemptState = "ended"    // the host said that it is not
+	AttemptLost     AttemptState = "lost"     // an admin declared so
+	AttemptReturned AttemptState = "returned" // it was never sent
+)
+
+// AttemptStates lists the states in their order.
+var AttemptStates = []AttemptState{AttemptLeased, AttemptEnded, AttemptLost, AttemptReturned}
+
+// Attempt is the lease of one attempt and how far its host has reported.
+type Attempt struct {
+	BuildID BuildID
+	Attempt int
+	HostID  HostID
+	State   AttemptState
+	HostSeq int64 // of the last event stored
+	BegunAt time.Time
+	EndedAt *time.Time
+}
+
+// Ref names the attempt on the wire.
+func (a *Attempt) Ref() protocol.AttemptRef {
+	return protocol.AttemptRef{BuildID: a.BuildID.String(), Attempt: a.Attempt}
+}
+
+// Attempts finds the attempts that this host was given among refs; the answer
+// to protocol.Resume. What is missing in the result was never this host's.
+func (r Reader) Attempts(ctx context.Context, host HostID, refs []protocol.AttemptRef) (map[protocol.AttemptRef]Attempt, error) {
+	var ids []BuildID
+	for _, ref := range refs {
+		if id, err := ParseID[BuildID](ref.BuildID); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	list, err := many[Attempt](ctx, r.db, "attempts",
+		`SELECT build_id, attempt, host_id, state, host_seq, begun_at, ended_at FROM build_attempts
+		WHERE build_id = ANY (@ids) AND host_id = @host`, pgx.NamedArgs{"ids": ids, "host": host})
+	found := make(map[protocol.AttemptRef]Attempt, len(list))
+	for _, a := range list {
+		if slices.Contains(refs, a.Ref()) {
+			found[a.Ref()] = a
+		}
+	}
+	return found, err
+}
+
+// attempt finds one attempt, or fails with attempt_not_found.
+func (tx *Tx) attempt(ctx context.Context, build BuildID, attempt int) (Attempt, error) {
+	a, err := one[Attempt](ctx, tx.db, "attempt", build,
+		`SELECT build_id, attempt, host_id, state, host_seq, begun_at, ended_at FROM build_attempts
+		WHERE build_id = @build AND attempt = @attempt`, pgx.NamedArgs{"build": build, "attempt": attempt})
+	if errors.Is(err, NotFound("attempt", build)) {
+		return a, err
+	}
+	return a, fail(err, "find an attempt")
+}

@@ -1,0 +1,184 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+)
+
+// EventType names what happened to a job or a stick. Types are history: they
+// are never renamed.
+type EventType string
+
+// The events of a job. Those of a build carry BuildID and Attempt; those that
+// a host reported carry HostSeq too.
+const (
+	EventJobQueued          EventType = "job_queued"           // QueuedJob
+	EventJobCancelRequested EventType = "job_cancel_requested" //
+	EventJobStarted         EventType = "job_started"          //
+	EventJobCancelling      EventType = "job_cancelling"       //
+	EventJobSucceeded       EventType = "job_succeeded"        //
+	EventJobFailed          EventType = "job_failed"           //
+	EventJobCancelled       EventType = "job_cancelled"        //
+
+	EventBuildAssigned  EventType = "build_assigned"   // begins Attempt
+	EventBuildReturned  EventType = "build_returned"   // Attempt was never sent
+	EventBuildAccepted  EventType = "build_accepted"   // as protocol.EventAccepted, and so on
+	EventBuildStepBegun EventType = "build_step_begun" // BuildReport.Step
+	EventBuildStepDone  EventType = "build_step_done"  // BuildReport.Step
+	EventBuildTouched   EventType = "build_touched"    //
+	EventBuildLog       EventType = "build_log"        // BuildReport.Log
+	EventBuildVerified  EventType = "build_verified"   // BuildReport.Result
+	EventBuildFailed    EventType = "build_failed"     // BuildReport.Fault
+	EventBuildCancelled EventType = "build_cancelled"  // BuildReport.Fault
+	EventBuildRetried   EventType = "build_retried"    // Attempt is the one that failed
+)
+
+// The events of a stick.
+const (
+	EventStickRegistered EventType = "stick_registered" // StickSeen
+	EventStickSeen       EventType = "stick_seen"       // StickSeen, in another port or host
+	EventStickPressing   EventType = "stick_pressing"   // StickContent
+	EventStickVerified   EventType = "stick_verified"   // StickContent
+	EventStickIncomplete EventType = "stick_incomplete" // StickContent
+)
+
+// payloadVersion is written with every event; a payload whose meaning changes
+// gets a new one, and Apply reads both.
+const payloadVersion = 1
+
+// Event is what the histories of jobs and sticks have in common.
+type Event struct {
+	ID             int64 // unique over all events of its table, in no strict order
+	Seq            int64 // within the stream, from 1, without a gap
+	BuildID        BuildID
+	Attempt        int   // 0: not about an attempt
+	HostSeq        int64 // the host's own number; 0: the server made the event
+	Type           EventType
+	PayloadVersion int
+	Payload        json.RawMessage
+	ActorKind      ActorKind
+	ActorID        ActorID
+	At             time.Time  // the server's clock
+	HostAt         *time.Time // the host's clock
+	Xact           uint64     // see Cursor
+}
+
+// JobEvent is one event of a job.
+type JobEvent struct {
+	JobID JobID
+	Event
+}
+
+// StickEvent is one event of a stick.
+type StickEvent struct {
+	StickID StickID
+	Event
+}
+
+// QueuedJob is the payload of EventJobQueued: all that the job and its builds
+// are made of.
+type QueuedJob struct {
+	SiteID                SiteID            `json:"site_id"`
+	HostID                HostID            `json:"host_id"`
+	Kind                  JobKind           `json:"kind"`
+	ImageVersionID        VersionID         `json:"image_version_id"`
+	Channel               string            `json:"channel"`
+	TaskSequenceVersionID SequenceVersionID `json:"task_sequence_version_id"`
+	Reference             string            `json:"reference"`
+	Holder                string            `json:"holder"`
+	Variables             map[string]string `json:"variables"`
+	Builds                []QueuedBuild     `json:"builds"`
+}
+
+// QueuedBuild is one build of QueuedJob.
+type QueuedBuild struct {
+	BuildID   BuildID           `json:"build_id"`
+	StickID   StickID           `json:"stick_id"`
+	Device    Target            `json:"device"`
+	Reference string            `json:"reference"`
+	Holder    string            `json:"holder"`
+	Variables map[string]string `json:"variables"`
+}
+
+// BuildReport is the payload of the events of a build.
+type BuildReport struct {
+	Step   protocol.Step     `json:"step,omitempty"`
+	Fault  *protocol.Fault   `json:"fault,omitempty"`
+	Result *protocol.Result  `json:"result,omitempty"`
+	Log    *protocol.LogLine `json:"log,omitempty"`
+}
+
+// StickSeen is the payload of EventStickRegistered and EventStickSeen.
+type StickSeen struct {
+	HostID HostID `json:"host_id"`
+	Device Target `json:"device"`
+}
+
+// StickContent is the payload of the events about what a stick carries.
+type StickContent struct {
+	ImageVersionID VersionID       `json:"image_version_id,omitzero"`
+	Layout         string          `json:"layout,omitempty"`
+	DiskID         string          `json:"disk_id,omitempty"`
+	Fault          *protocol.Fault `json:"fault,omitempty"`
+}
+
+// Report decodes the payload of an event of a build.
+func (e *Event) Report() (BuildReport, error) { return decodePayload[BuildReport](e) }
+
+const (
+	eventColumns = `id, seq, build_id, coalesce(attempt, 0) AS attempt, coalesce(host_seq, 0) AS host_seq, type,
+	payload_version, payload, actor_kind, actor_id, at, host_at, xact`
+	jobEventColumns   = `job_id, ` + eventColumns
+	stickEventColumns = `stick_id, ` + eventColumns
+)
+
+// JobEvents lists the events of a job after the given seq, oldest first. A page
+// is full when it has limit rows (0: 50, never more than 500).
+func (r Reader) JobEvents(ctx context.Context, id JobID, after int64, limit int) ([]JobEvent, error) {
+	return many[JobEvent](ctx, r.db, "job events",
+		`SELECT `+jobEventColumns+` FROM job_events WHERE job_id = @id AND seq > @after ORDER BY seq LIMIT @limit`,
+		pgx.NamedArgs{"id": id, "after": after, "limit": pageSize(limit)})
+}
+
+// StickEvents lists the events of a stick after the given seq, oldest first.
+func (r Reader) StickEvents(ctx context.Context, id StickID, after int64, limit int) ([]StickEvent, error) {
+	return many[StickEvent](ctx, r.db, "stick events",
+		`SELECT `+stickEventColumns+` FROM stick_events WHERE stick_id = @id AND seq > @after ORDER BY seq LIMIT @limit`,
+		pgx.NamedArgs{"id": id, "after": after, "limit": pageSize(limit)})
+}
+
+// Cursor is a place in the feed of all events: the transaction that wrote an
+// event, and its ID. The zero Cursor is the beginning.
+type Cursor struct {
+	Xact uint64
+	ID   int64
+}
+
+// Cursor is the place right after the event.
+func (e *Event) Cursor() Cursor { return Cursor{Xact: e.Xact, ID: e.ID} }
+
+// JobFeed lists events of all jobs after the cursor. IDs are given before
+// transactions commit, so reading on from the greatest ID would miss events;
+// the feed goes by transaction and stops before the oldest one that is still
+// open. Whoever keeps the cursor of the last event sees each event once.
+func (r Reader) JobFeed(ctx context.Context, after Cursor, limit int) ([]JobEvent, error) {
+	return many[JobEvent](ctx, r.db, "job feed",
+		`SELECT `+jobEventColumns+` FROM job_events
+		WHERE (xact, id) > (@xact::xid8, @id) AND xact < pg_snapshot_xmin(pg_current_snapshot())
+		ORDER BY xact, id LIMIT @limit`,
+		pgx.NamedArgs{"xact": after.Xact, "id": after.ID, "limit": pageSize(limit)})
+}
+
+// StickFeed is JobFeed for the events of all sticks.
+func (r Reader) StickFeed(ctx context.Context, after Cursor, limit int) ([]StickEvent, error) {
+	return many[StickEvent](ctx, r.db, "stick feed",
+		`SELECT `+stickEventColumns+` FROM stick_events
+		WHERE (xact, id) > (@xact::xid8, @id) AND xact < pg_snapshot_xmin(pg_current_snapshot())
+		ORDER BY xact, id LIMIT @limit`,
+		pgx.NamedArgs{"xact": after.Xact, "id": after.ID, "limit": pageSize(limit)})
+}

@@ -1,0 +1,167 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/stickpress/stickpress/api/fault"
+)
+
+// The codes of this package's faults, beside <kind>_not_found of each kind.
+const (
+	CodeStale             fault.Code = "stale"                // the row's revision is another one: kind, id
+	CodeStickBusy         fault.Code = "stick_busy"           // port, job: a build that is not over holds the stick
+	CodeNameTaken         fault.Code = "name_taken"           // kind
+	CodeVersionExists     fault.Code = "version_exists"       // an image version's number
+	CodeNameInvalid       fault.Code = "name_invalid"         // kind
+	CodeHostEnrolled      fault.Code = "host_enrolled"        // the public key has a host already
+	CodeHostRevoked       fault.Code = "host_revoked"         //
+	CodeSessionStale      fault.Code = "session_stale"        // a newer socket of this host is open
+	CodeTokenInvalid      fault.Code = "token_invalid"        // unknown, used, expired or revoked: never says which
+	CodeJobEnded          fault.Code = "job_ended"            // state
+	CodeVersionWithdrawn  fault.Code = "version_withdrawn"    //
+	CodeInUse             fault.Code = "in_use"               // kind: other records name it
+	CodeReferenceMissing  fault.Code = "reference_missing"    // kind: names a record that does not exist
+	CodeIdempotencyReused fault.Code = "idempotency_reused"   // the key came with another request before
+	CodeAttemptLeased     fault.Code = "attempt_leased"       // the host has not said that the old attempt is over
+	CodeSchemaTooNew      fault.Code = "schema_too_new"       // min_app, app
+	CodeSchemaMissing     fault.Code = "schema_missing"       //
+	CodeKeyMissing        fault.Code = "master_key_missing"   // key
+	CodeSealBroken        fault.Code = "seal_broken"          // the sealed bytes were changed or moved
+	CodeHostLost          fault.Code = "host_lost"            // in the history of a build
+	CodeOutOfOrder        fault.Code = "agent_out_of_order"   // in the history of a build: an end that the map does not allow
+	CodeHistoryRefused    fault.Code = "history_append_only"  // somebody tried to change history
+	CodeSetupDone         fault.Code = "setup_done"           // there is an admin already
+	CodeValueInvalid      fault.Code = "value_invalid"        // field
+	CodeLastAdmin         fault.Code = "last_admin"           // nobody could administer the console any more
+	CodeNoSticks          fault.Code = "job_without_sticks"   //
+	CodeImageNotForHost   fault.Code = "version_not_of_image" // a channel's version is of another image
+)
+
+// constraints turns a violated constraint into what it means.
+var constraints = map[string]*fault.Error{
+	"sites_name_key":                                  conflict(CodeNameTaken, "site"),
+	"sites_name_check":                                invalid(CodeNameInvalid, "site"),
+	"users_login_key":                                 conflict(CodeNameTaken, "user").At("login"),
+	"users_login_check":                               invalid(CodeNameInvalid, "user").At("login"),
+	"users_role_check":                                fault.New(fault.KindInvalid, CodeValueInvalid, "field", "role").At("role"),
+	"api_tokens_name_check":                           invalid(CodeNameInvalid, "token"),
+	"api_tokens_role_check":                           fault.New(fault.KindInvalid, CodeValueInvalid, "field", "role").At("role"),
+	"api_tokens_user_id_fkey":                         missing("user"),
+	"one_time_tokens_user_id_fkey":                    missing("user"),
+	"one_time_tokens_site_id_fkey":                    missing("site"),
+	"images_name_key":                                 conflict(CodeNameTaken, "image"),
+	"images_name_check":                               invalid(CodeNameInvalid, "image"),
+	"image_versions_version_key":                      fault.New(fault.KindConflict, CodeVersionExists).At("version"),
+	"image_versions_format_check":                     fault.New(fault.KindInvalid, CodeValueInvalid, "field", "format").At("format"),
+	"image_versions_image_id_fkey":                    missing("image"),
+	"image_versions_sha256_fkey":                      missing("blob"),
+	"channels_name_key":                               conflict(CodeNameTaken, "channel"),
+	"channels_name_check":                             invalid(CodeNameInvalid, "channel"),
+	"channels_image_id_fkey":                          missing("image"),
+	"channels_image_version_id_fkey":                  fault.New(fault.KindInvalid, CodeImageNotForHost).At("image_version_id"),
+	"unattend_templates_name_key":                     conflict(CodeNameTaken, "template"),
+	"unattend_templates_name_check":                   invalid(CodeNameInvalid, "template"),
+	"unattend_template_versions_template_id_fkey":     missing("template"),
+	"task_sequences_name_key":                         conflict(CodeNameTaken, "task_sequence"),
+	"task_sequences_name_check":                       invalid(CodeNameInvalid, "task_sequence"),
+	"task_sequence_versions_layout_check":             fault.New(fault.KindInvalid, CodeValueInvalid, "field", "layout").At("layout"),
+	"task_sequence_versions_edition_check":            fault.New(fault.KindInvalid, CodeValueInvalid, "field", "edition").At("edition"),
+	"task_sequence_versions_boot_signature_check":     fault.New(fault.KindInvalid, CodeValueInvalid, "field", "boot_signature").At("boot_signature"),
+	"task_sequence_versions_task_sequence_id_fkey":    missing("task_sequence"),
+	"task_sequence_versions_template_version_id_fkey": missing("template_version"),
+	"hosts_name_key":                                  conflict(CodeNameTaken, "host"),
+	"hosts_name_check":                                invalid(CodeNameInvalid, "host"),
+	"hosts_public_key_key":                            fault.New(fault.KindConflict, CodeHostEnrolled),
+	"hosts_public_key_check":                          fault.New(fault.KindInvalid, CodeValueInvalid, "field", "public_key").At("public_key"),
+	"hosts_site_id_fkey":                              missing("site"),
+	"jobs_kind_check":                                 fault.New(fault.KindInvalid, CodeValueInvalid, "field", "kind").At("kind"),
+	"jobs_image_version_id_fkey":                      missing("image_version"),
+	"jobs_task_sequence_version_id_fkey":              missing("task_sequence_version"),
+	"builds_device_busy_key":                          fault.New(fault.KindConflict, CodeStickBusy),
+	"builds_stick_busy_key":                           fault.New(fault.KindConflict, CodeStickBusy),
+	"builds_stick_id_fkey":                            missing("stick"),
+	"audit_append_only":                               fault.New(fault.KindConflict, CodeHistoryRefused, "kind", "audit"),
+	"job_events_append_only":                          fault.New(fault.KindConflict, CodeHistoryRefused, "kind", "job_events"),
+	"stick_events_append_only":                        fault.New(fault.KindConflict, CodeHistoryRefused, "kind", "stick_events"),
+	"image_versions_append_only":                      fault.New(fault.KindConflict, CodeHistoryRefused, "kind", "image_versions"),
+	"unattend_template_versions_append_only":          fault.New(fault.KindConflict, CodeHistoryRefused, "kind", "unattend_template_versions"),
+	"task_sequence_versions_append_only":              fault.New(fault.KindConflict, CodeHistoryRefused, "kind", "task_sequence_versions"),
+}
+
+func conflict(code fault.Code, kind string) *fault.Error {
+	return fault.New(fault.KindConflict, code, "kind", kind).At("name")
+}
+
+func invalid(code fault.Code, kind string) *fault.Error {
+	return fault.New(fault.KindInvalid, code, "kind", kind).At("name")
+}
+
+func missing(kind string) *fault.Error {
+	return fault.New(fault.KindInvalid, CodeReferenceMissing, "kind", kind)
+}
+
+// fail gives err its meaning: a violated constraint becomes its fault, a fault
+// stays what it is, anything else says what was tried. fail(nil) is nil.
+func fail(err error, doing string) error {
+	if err == nil {
+		return nil
+	}
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return err
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		if known, ok := constraints[pg.ConstraintName]; ok {
+			c := *known
+			c.Err = err
+			return &c
+		}
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// NotFound is the fault of a record that does not exist.
+func NotFound(kind string, id any) *fault.Error {
+	return fault.New(fault.KindNotFound, fault.Code(kind+"_not_found"), "id", id)
+}
+
+// one runs a query that finds one row or fails with kind_not_found.
+func one[T any](ctx context.Context, db querier, kind string, id any, sql string, args pgx.NamedArgs) (T, error) {
+	rows, _ := db.Query(ctx, sql, args) // the error comes back from CollectExactlyOneRow
+	v, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[T])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return v, NotFound(kind, id)
+	}
+	return v, fail(err, "find "+kind)
+}
+
+// many runs a query that finds any number of rows; none is an empty list.
+func many[T any](ctx context.Context, db querier, kind, sql string, args pgx.NamedArgs) ([]T, error) {
+	rows, _ := db.Query(ctx, sql, args) // the error comes back from CollectRows
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[T])
+	return list, fail(err, "list "+kind)
+}
+
+// changed runs an UPDATE … WHERE id = @id AND revision = @revision RETURNING …;
+// no row means that the record is gone or has another revision.
+func changed[T any](ctx context.Context, db querier, table, kind string, id any, sql string, args pgx.NamedArgs) (T, error) {
+	v, err := one[T](ctx, db, kind, id, sql, args)
+	if !errors.Is(err, NotFound(kind, id)) {
+		return v, err
+	}
+	var exists bool
+	find := `SELECT EXISTS (SELECT FROM ` + pgx.Identifier{table}.Sanitize() + ` WHERE id = @id)`
+	if err := db.QueryRow(ctx, find, args).Scan(&exists); err != nil {
+		return v, fail(err, "find "+kind)
+	}
+	if exists {
+		return v, fault.New(fault.KindStale, CodeStale, "kind", kind, "id", id)
+	}
+	return v, err
+}

@@ -1,0 +1,238 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api/fault"
+)
+
+// HostState says whether a host may connect.
+type HostState string
+
+// The states of a host.
+const (
+	HostEnrolled HostState = "enrolled"
+	HostRevoked  HostState = "revoked"
+)
+
+// HostStates lists the states in their order.
+var HostStates = []HostState{HostEnrolled, HostRevoked}
+
+// Host is an imaging host and what its agent said last.
+type Host struct {
+	ID        HostID
+	SiteID    SiteID
+	Name      string // unique among enrolled hosts, whatever its case
+	PublicKey []byte
+	State     HostState
+	// Session numbers the sockets of this host; only the newest may claim and
+	// report.
+	Session        int64
+	Replica        string // the server that holds the socket
+	ConnectedAt    *time.Time
+	DisconnectedAt *time.Time
+	LastSeenAt     *time.Time
+	AgentVersion   string
+	OS             string
+	Arch           string
+	Hostname       string
+	ProtocolMin    int
+	ProtocolMax    int
+	Capabilities   []string
+	Inventory      protocol.Inventory
+	InventoryAt    *time.Time
+	CacheBytes     int64
+	CacheLimit     int64
+	Revision       int64 // raised by people's changes, not by the agent's
+	EnrolledAt     time.Time
+	UpdatedAt      time.Time
+	RevokedAt      *time.Time
+}
+
+// Online reports whether the host's socket is open and was heard of within the
+// given time: a server that died has not closed the sockets that it held.
+func (h *Host) Online(now time.Time, within time.Duration) bool {
+	return h.State == HostEnrolled && h.ConnectedAt != nil && h.DisconnectedAt == nil &&
+		h.LastSeenAt != nil && now.Sub(*h.LastSeenAt) <= within
+}
+
+// Device finds a device of the last inventory by its port and logical unit.
+func (h *Host) Device(port string, lun int) (protocol.Device, bool) {
+	for _, d := range h.Inventory.Devices {
+		if d.Port == port && d.LUN == lun {
+			return d, true
+		}
+	}
+	return protocol.Device{}, false
+}
+
+const hostColumns = `id, site_id, name, public_key, state, session, replica, connected_at, disconnected_at, last_seen_at,
+	agent_version, os, arch, hostname, protocol_min, protocol_max, capabilities, inventory, inventory_at,
+	cache_bytes, cache_limit, revision, enrolled_at, updated_at, revoked_at`
+
+// Host finds a host, or fails with host_not_found.
+func (r Reader) Host(ctx context.Context, id HostID) (Host, error) {
+	return one[Host](ctx, r.db, "host", id,
+		`SELECT `+hostColumns+` FROM hosts WHERE id = @id`, pgx.NamedArgs{"id": id})
+}
+
+// HostFilter narrows Hosts; empty fields do not.
+type HostFilter struct {
+	Sites []SiteID
+	State HostState
+	Page  ByName
+}
+
+// Hosts lists hosts by name. A revoked host may share its name with another
+// one, so ask for one state when paging.
+func (r Reader) Hosts(ctx context.Context, f HostFilter) ([]Host, error) {
+	args := f.Page.args()
+	args["sites"], args["state"] = append([]SiteID{}, f.Sites...), f.State
+	return many[Host](ctx, r.db, "hosts",
+		`SELECT `+hostColumns+` FROM hosts
+		WHERE lower(name) > lower(@after) AND (@state = '' OR state = @state)
+			AND (cardinality(@sites::uuid[]) = 0 OR site_id = ANY (@sites))
+		ORDER BY lower(name), id LIMIT @limit`, args)
+}
+
+// NewHost is what a host is made of.
+type NewHost struct {
+	SiteID       SiteID
+	Name         string
+	PublicKey    []byte // ed25519
+	AgentVersion string
+	OS           string
+	Arch         string
+}
+
+// EnrollHost adds a host. A name in use is the fault name_taken, a key in use
+// host_enrolled.
+func (tx *Tx) EnrollHost(ctx context.Context, n NewHost) (Host, error) {
+	id, err := newID[hostKind](tx)
+	if err != nil {
+		return Host{}, err
+	}
+	tx.Notify(TopicHosts)
+	return one[Host](ctx, tx.tx, "host", id,
+		`INSERT INTO hosts (id, site_id, name, public_key, state, agent_version, os, arch, enrolled_at, updated_at)
+		VALUES (@id, @site_id, @name, @public_key, 'enrolled', @agent_version, @os, @arch, @at, @at)
+		RETURNING `+hostColumns, pgx.NamedArgs{
+			"id": id, "site_id": n.SiteID, "name": cleanText(n.Name), "public_key": n.PublicKey,
+			"agent_version": cleanText(n.AgentVersion), "os": cleanText(n.OS), "arch": cleanText(n.Arch), "at": tx.at,
+		})
+}
+
+// UpdateHost renames a host and moves it to a site; a stale revision is the
+// fault stale.
+func (tx *Tx) UpdateHost(ctx context.Context, id HostID, revision int64, name string, site SiteID) (Host, error) {
+	tx.Notify(TopicHosts, TopicHost(id))
+	return changed[Host](ctx, tx.tx, "hosts", "host", id,
+		`UPDATE hosts SET name = @name, site_id = @site_id, revision = revision + 1, updated_at = @at
+		WHERE id = @id AND revision = @revision
+		RETURNING `+hostColumns,
+		pgx.NamedArgs{"id": id, "revision": revision, "name": name, "site_id": site, "at": tx.at})
+}
+
+// ConnectHost records an accepted socket on the named replica and returns the
+// host with its new session, which makes every older one stale. A revoked host
+// is the fault host_revoked.
+func (tx *Tx) ConnectHost(ctx context.Context, id HostID, replica string, hello *protocol.Hello) (Host, error) {
+	capabilities := make([]string, 0, len(hello.Capabilities))
+	for _, c := range hello.Capabilities {
+		capabilities = append(capabilities, cleanText(c))
+	}
+	tx.Notify(TopicHosts, TopicHost(id))
+	host, err := one[Host](ctx, tx.tx, "host", id,
+		`UPDATE hosts SET session = session + 1, replica = @replica, connected_at = @at, disconnected_at = NULL,
+			last_seen_at = @at, agent_version = @agent_version, os = @os, arch = @arch, hostname = @hostname,
+			protocol_min = @protocol_min, protocol_max = @protocol_max, capabilities = @capabilities
+		WHERE id = @id AND state = 'enrolled'
+		RETURNING `+hostColumns, pgx.NamedArgs{
+			"id": id, "replica": replica, "at": tx.at, "agent_version": cleanText(hello.Version),
+			"os": cleanText(hello.OS), "arch": cleanText(hello.Arch), "hostname": cleanText(hello.Hostname),
+			"protocol_min": hello.ProtocolMin, "protocol_max": hello.ProtocolMax, "capabilities": capabilities,
+		})
+	if errors.Is(err, NotFound("host", id)) {
+		if _, known := tx.Host(ctx, id); known == nil {
+			return Host{}, fault.New(fault.KindForbidden, CodeHostRevoked)
+		}
+	}
+	return host, err
+}
+
+// DisconnectHost records that a socket closed; of an older session it changes
+// nothing.
+func (tx *Tx) DisconnectHost(ctx context.Context, id HostID, session int64) error {
+	tag, err := tx.tx.Exec(ctx,
+		`UPDATE hosts SET disconnected_at = @at WHERE id = @id AND session = @session AND disconnected_at IS NULL`,
+		pgx.NamedArgs{"id": id, "session": session, "at": tx.at})
+	if tag.RowsAffected() > 0 {
+		tx.Notify(TopicHosts, TopicHost(id))
+	}
+	return fail(err, "record a disconnected host")
+}
+
+// Heartbeat records that a host was heard of. A session that is not the newest,
+// and a revoked host, is the fault session_stale.
+func (s *Store) Heartbeat(ctx context.Context, id HostID, session int64) error {
+	tag, err := s.pool.Exec(ctx,
+		`UPDATE hosts SET last_seen_at = @at WHERE id = @id AND session = @session AND state = 'enrolled'`,
+		pgx.NamedArgs{"id": id, "session": session, "at": s.Now()})
+	return staleSession(tag.RowsAffected(), fail(err, "record a heartbeat"))
+}
+
+// SetInventory replaces what the host sees; a stale session is the fault
+// session_stale.
+func (s *Store) SetInventory(ctx context.Context, id HostID, session int64, inventory *protocol.Inventory) error {
+	seen := *inventory
+	if seen.Devices == nil {
+		seen.Devices = []protocol.Device{}
+	}
+	raw, err := encodeJSON(seen)
+	if err != nil {
+		return err
+	}
+	tag, err := s.pool.Exec(ctx,
+		`UPDATE hosts SET inventory = @inventory, inventory_at = @at, last_seen_at = @at,
+			cache_bytes = @cache_bytes, cache_limit = @cache_limit
+		WHERE id = @id AND session = @session AND state = 'enrolled'`, pgx.NamedArgs{
+			"id": id, "session": session, "inventory": raw, "at": s.Now(),
+			"cache_bytes": seen.CacheBytes, "cache_limit": seen.CacheLimit,
+		})
+	if err := staleSession(tag.RowsAffected(), fail(err, "record an inventory")); err != nil {
+		return err
+	}
+	s.Notify(TopicHosts, TopicHost(id))
+	return nil
+}
+
+func staleSession(rows int64, err error) error {
+	if err == nil && rows == 0 {
+		err = fault.New(fault.KindConflict, CodeSessionStale)
+	}
+	return err
+}
+
+// holdSession locks the host against a new connection and a revocation until
+// the end of the transaction; it fails with session_stale if session is not
+// the newest.
+func (tx *Tx) holdSession(ctx context.Context, id HostID, session int64) error {
+	var current int64
+	var state HostState
+	err := tx.tx.QueryRow(ctx, `SELECT session, state FROM hosts WHERE id = @id FOR SHARE`,
+		pgx.NamedArgs{"id": id}).Scan(&current, &state)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return NotFound("host", id)
+	case err != nil:
+		return fail(err, "lock the host")
+	case current != session || state != HostEnrolled:
+		return fault.New(fault.KindConflict, CodeSessionStale)
+	}
+	return nil
+}

@@ -1,0 +1,188 @@
+package store
+
+import (
+	"encoding"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/stickpress/stickpress/api/fault"
+)
+
+// ID is the key of one kind of record: a UUIDv7 in the database, and outside
+// it a prefix and 26 characters of Crockford's base 32 in lower case
+// ("job_01jd6y9k3te0mv8b0g2z5q4w7x", the form of TypeID). The type parameter
+// keeps the ID of a job from being used as that of a build. The zero ID means
+// "none": it is NULL in the database and empty text outside.
+type ID[K kind] [16]byte
+
+// kind is the prefix of an ID, as a type.
+type kind interface{ prefix() string }
+
+// The kinds of IDs.
+type (
+	jobKind             struct{}
+	buildKind           struct{}
+	stickKind           struct{}
+	hostKind            struct{}
+	siteKind            struct{}
+	userKind            struct{}
+	tokenKind           struct{}
+	imageKind           struct{}
+	versionKind         struct{}
+	channelKind         struct{}
+	templateKind        struct{}
+	templateVersionKind struct{}
+	sequenceKind        struct{}
+	sequenceVersionKind struct{}
+	auditKind           struct{}
+	serverKeyKind       struct{}
+	actorKind           struct{}
+)
+
+func (jobKind) prefix() string             { return "job" }
+func (buildKind) prefix() string           { return "build" }
+func (stickKind) prefix() string           { return "stick" }
+func (hostKind) prefix() string            { return "host" }
+func (siteKind) prefix() string            { return "site" }
+func (userKind) prefix() string            { return "user" }
+func (tokenKind) prefix() string           { return "token" }
+func (imageKind) prefix() string           { return "image" }
+func (versionKind) prefix() string         { return "ver" }
+func (channelKind) prefix() string         { return "chan" }
+func (templateKind) prefix() string        { return "tpl" }
+func (templateVersionKind) prefix() string { return "tplver" }
+func (sequenceKind) prefix() string        { return "seq" }
+func (sequenceVersionKind) prefix() string { return "seqver" }
+func (auditKind) prefix() string           { return "audit" }
+func (serverKeyKind) prefix() string       { return "key" }
+func (actorKind) prefix() string           { return "actor" }
+
+// The IDs of the records of this package.
+type (
+	JobID             = ID[jobKind]             // job_…
+	BuildID           = ID[buildKind]           // build_…
+	StickID           = ID[stickKind]           // stick_…
+	HostID            = ID[hostKind]            // host_…
+	SiteID            = ID[siteKind]            // site_…
+	UserID            = ID[userKind]            // user_…
+	TokenID           = ID[tokenKind]           // token_…
+	ImageID           = ID[imageKind]           // image_…
+	VersionID         = ID[versionKind]         // ver_…, an image version
+	ChannelID         = ID[channelKind]         // chan_…
+	TemplateID        = ID[templateKind]        // tpl_…
+	TemplateVersionID = ID[templateVersionKind] // tplver_…
+	SequenceID        = ID[sequenceKind]        // seq_…, a task sequence
+	SequenceVersionID = ID[sequenceVersionKind] // seqver_…
+	AuditID           = ID[auditKind]           // audit_…
+	ServerKeyID       = ID[serverKeyKind]       // key_…
+	ActorID           = ID[actorKind]           // see Actor
+)
+
+// DefaultSite is the site that the first migration makes.
+var DefaultSite = SiteID{0x01, 0x90, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 1}
+
+// NewID makes an ID: UUID version 7 (RFC 9562, section 5.7), 48 bits of
+// milliseconds since 1970 and 74 random bits. IDs of one millisecond are in no
+// order.
+func NewID[K kind](now time.Time, random io.Reader) (ID[K], error) {
+	var id ID[K]
+	if _, err := io.ReadFull(random, id[6:]); err != nil {
+		return id, fmt.Errorf("make an ID: %w", err)
+	}
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(now.UnixMilli()))
+	copy(id[:6], ms[2:])
+	id[6] = id[6]&0x0f | 0x70
+	id[8] = id[8]&0x3f | 0x80
+	return id, nil
+}
+
+// ParseID reads the text form: ParseID[store.JobID]("job_…"). What is not one
+// is the fault id_invalid.
+func ParseID[T any, P interface {
+	*T
+	encoding.TextUnmarshaler
+}](text string) (T, error) {
+	var id T
+	if text == "" {
+		return id, fault.New(fault.KindInvalid, "id_invalid", "id", text)
+	}
+	err := P(&id).UnmarshalText([]byte(text))
+	return id, err
+}
+
+// IsZero reports whether id names nothing.
+func (id ID[K]) IsZero() bool { return id == ID[K]{} }
+
+// base32 is Crockford's alphabet, as TypeID uses it.
+const base32 = "0123456789abcdefghjkmnpqrstvwxyz"
+
+// String returns the text form, "" for the zero ID.
+func (id ID[K]) String() string {
+	if id.IsZero() {
+		return ""
+	}
+	var k K
+	return encodeID(k.prefix(), id)
+}
+
+// encodeID writes 128 bits as 26 digits of five bits, the first one of three.
+func encodeID(prefix string, id [16]byte) string {
+	hi, lo := binary.BigEndian.Uint64(id[:8]), binary.BigEndian.Uint64(id[8:])
+	var digits [26]byte
+	for i := len(digits) - 1; i >= 0; i-- {
+		digits[i] = base32[lo&31]
+		lo = lo>>5 | hi<<59
+		hi >>= 5
+	}
+	return prefix + "_" + string(digits[:])
+}
+
+// MarshalText is String.
+func (id ID[K]) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText reads the text form with the right prefix, or "" as the zero
+// ID. Anything else is the fault id_invalid and leaves id alone.
+func (id *ID[K]) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*id = ID[K]{}
+		return nil
+	}
+	var k K
+	invalid := fault.New(fault.KindInvalid, "id_invalid", "id", string(text), "prefix", k.prefix())
+	digits, ok := strings.CutPrefix(string(text), k.prefix()+"_")
+	if !ok || len(digits) != 26 || digits[0] > '7' {
+		return invalid
+	}
+	var hi, lo uint64
+	for i := range digits {
+		d := strings.IndexByte(base32, digits[i])
+		if d < 0 {
+			return invalid
+		}
+		hi = hi<<5 | lo>>59
+		lo = lo<<5 | uint64(d)
+	}
+	if hi == 0 && lo == 0 {
+		return invalid
+	}
+	binary.BigEndian.PutUint64(id[:8], hi)
+	binary.BigEndian.PutUint64(id[8:], lo)
+	return nil
+}
+
+// ScanUUID implements pgtype.UUIDScanner; NULL is the zero ID.
+func (id *ID[K]) ScanUUID(v pgtype.UUID) error {
+	*id = ID[K](v.Bytes)
+	return nil
+}
+
+// UUIDValue implements pgtype.UUIDValuer; the zero ID is NULL.
+func (id ID[K]) UUIDValue() (pgtype.UUID, error) {
+	return pgtype.UUID{Bytes: id, Valid: !id.IsZero()}, nil
+}

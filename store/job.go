@@ -1,0 +1,204 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+)
+
+// JobKind says what a job asks for.
+type JobKind string
+
+// JobPress builds sticks.
+const JobPress JobKind = "press"
+
+// JobKinds lists the kinds of jobs.
+var JobKinds = []JobKind{JobPress}
+
+// Job is a request for builds on one host. It is a projection of its events.
+type Job struct {
+	ID                    JobID
+	SiteID                SiteID
+	HostID                HostID
+	Kind                  JobKind
+	State                 JobState
+	ImageVersionID        VersionID
+	Channel               string // that the version was resolved from, or empty
+	TaskSequenceVersionID SequenceVersionID
+	Reference             string // a ticket
+	Holder                string // who gets the sticks
+	Variables             map[string]string
+	CreatedByKind         ActorKind
+	CreatedByID           ActorID
+	CreatedAt             time.Time
+	CancelRequestedAt     *time.Time
+	StartedAt             *time.Time
+	EndedAt               *time.Time
+	Seq                   int64   // number of its events
+	Revision              int64   // the same: every change is an event
+	Builds                []Build `db:"-"` // by position
+}
+
+// Build is one stick of a job. It is a projection of the job's events.
+type Build struct {
+	ID         BuildID
+	JobID      JobID
+	HostID     HostID
+	Position   int // within the job, from 1
+	State      BuildState
+	Attempt    int // the newest one, from 1; 0 before the first
+	StickID    StickID
+	Device     Target
+	Reference  string // the job's where the build has none of its own
+	Holder     string
+	Variables  map[string]string // the job's, overridden by the build's
+	Step       protocol.Step     // begun last by the newest attempt
+	Touched    bool              // the newest attempt may have written
+	Fault      *protocol.Fault   // why it failed or was cancelled
+	Result     *protocol.Result  // what a verified stick carries
+	AssignedAt *time.Time
+	StartedAt  *time.Time
+	EndedAt    *time.Time
+	Revision   int64 // the job's Seq when this build changed last
+}
+
+// Target is the device that a person confirmed, with what they saw of it.
+type Target struct {
+	protocol.Identity
+	Path   string `json:"path"`
+	Vendor string `json:"vendor"`
+	Model  string `json:"model"`
+}
+
+// TargetOf cuts a device down to what a confirmation is about.
+func TargetOf(d *protocol.Device) Target {
+	return Target{Identity: d.Identity, Path: d.Path, Vendor: d.Vendor, Model: d.Model}
+}
+
+// Build finds a build of the job.
+func (j *Job) Build(id BuildID) (*Build, bool) {
+	for i := range j.Builds {
+		if j.Builds[i].ID == id {
+			return &j.Builds[i], true
+		}
+	}
+	return nil, false
+}
+
+const (
+	jobColumns = `id, site_id, host_id, kind, state, image_version_id, channel, task_sequence_version_id, reference, holder,
+	variables, created_by_kind, created_by_id, created_at, cancel_requested_at, started_at, ended_at, seq, revision`
+	buildColumns = `id, job_id, host_id, position, state, attempt, stick_id, device, reference, holder, variables, step,
+	touched, fault, result, assigned_at, started_at, ended_at, revision`
+)
+
+// Job finds a job with its builds, or fails with job_not_found.
+func (r Reader) Job(ctx context.Context, id JobID) (Job, error) {
+	return r.job(ctx, id, "")
+}
+
+func (r Reader) job(ctx context.Context, id JobID, lock string) (Job, error) {
+	job, err := one[Job](ctx, r.db, "job", id,
+		`SELECT `+jobColumns+` FROM jobs WHERE id = @id`+lock, pgx.NamedArgs{"id": id})
+	if err != nil {
+		return Job{}, err
+	}
+	jobs := []Job{job}
+	err = r.loadBuilds(ctx, jobs)
+	return jobs[0], err
+}
+
+// JobFilter narrows Jobs; empty fields do not.
+type JobFilter struct {
+	Sites     []SiteID
+	HostID    HostID
+	States    []JobState
+	Reference string
+	Page      JobPage
+}
+
+// Jobs lists jobs with their builds, newest first.
+func (r Reader) Jobs(ctx context.Context, f JobFilter) ([]Job, error) {
+	jobs, err := many[Job](ctx, r.db, "jobs",
+		`SELECT `+jobColumns+` FROM jobs
+		WHERE (cardinality(@sites::uuid[]) = 0 OR site_id = ANY (@sites)) AND (@host::uuid IS NULL OR host_id = @host)
+			AND (cardinality(@states::text[]) = 0 OR state = ANY (@states))
+			AND (@reference = '' OR reference = @reference) AND (@before::uuid IS NULL OR id < @before)
+		ORDER BY id DESC LIMIT @limit`, f.Page.args(pgx.NamedArgs{
+			"sites": append([]SiteID{}, f.Sites...), "host": f.HostID,
+			"states": append([]JobState{}, f.States...), "reference": f.Reference,
+		}))
+	if err != nil {
+		return nil, err
+	}
+	return jobs, r.loadBuilds(ctx, jobs)
+}
+
+// JobOfBuild finds the job that a build belongs to, with all its builds.
+func (r Reader) JobOfBuild(ctx context.Context, id BuildID) (Job, error) {
+	build, err := r.Build(ctx, id)
+	if err != nil {
+		return Job{}, err
+	}
+	return r.Job(ctx, build.JobID)
+}
+
+// loadBuilds fills in the builds of jobs with one query.
+func (r Reader) loadBuilds(ctx context.Context, jobs []Job) error {
+	ids, at := make([]JobID, len(jobs)), make(map[JobID]*Job, len(jobs))
+	for i := range jobs {
+		ids[i], at[jobs[i].ID] = jobs[i].ID, &jobs[i]
+	}
+	builds, err := many[Build](ctx, r.db, "builds",
+		`SELECT `+buildColumns+` FROM builds WHERE job_id = ANY (@jobs) ORDER BY job_id, position`,
+		pgx.NamedArgs{"jobs": ids})
+	for _, b := range builds {
+		at[b.JobID].Builds = append(at[b.JobID].Builds, b)
+	}
+	return err
+}
+
+// Build finds a build, or fails with build_not_found.
+func (r Reader) Build(ctx context.Context, id BuildID) (Build, error) {
+	return one[Build](ctx, r.db, "build", id,
+		`SELECT `+buildColumns+` FROM builds WHERE id = @id`, pgx.NamedArgs{"id": id})
+}
+
+// BuildFilter narrows Builds; empty fields do not.
+type BuildFilter struct {
+	HostID  HostID
+	StickID StickID
+	States  []BuildState
+	Page    BuildPage
+}
+
+// Builds lists builds, newest first.
+func (r Reader) Builds(ctx context.Context, f BuildFilter) ([]Build, error) {
+	return many[Build](ctx, r.db, "builds",
+		`SELECT `+buildColumns+` FROM builds
+		WHERE (@host::uuid IS NULL OR host_id = @host) AND (@stick::uuid IS NULL OR stick_id = @stick)
+			AND (cardinality(@states::text[]) = 0 OR state = ANY (@states)) AND (@before::uuid IS NULL OR id < @before)
+		ORDER BY id DESC LIMIT @limit`, f.Page.args(pgx.NamedArgs{
+			"host": f.HostID, "stick": f.StickID, "states": append([]BuildState{}, f.States...),
+		}))
+}
+
+// Counts are the numbers of the overview.
+type Counts struct {
+	JobsQueued     int
+	JobsRunning    int // cancelling included
+	BuildsRunning  int // assigned included
+	SticksVerified int
+}
+
+// Counts counts what is under way.
+func (r Reader) Counts(ctx context.Context) (Counts, error) {
+	return one[Counts](ctx, r.db, "counts", "",
+		`SELECT (SELECT count(*) FROM jobs WHERE state = 'queued') AS jobs_queued,
+			(SELECT count(*) FROM jobs WHERE state IN ('running', 'cancelling')) AS jobs_running,
+			(SELECT count(*) FROM builds WHERE state IN ('assigned', 'running')) AS builds_running,
+			(SELECT count(*) FROM sticks WHERE state = 'verified') AS sticks_verified`, nil)
+}

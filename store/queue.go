@@ -1,0 +1,200 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api/fault"
+)
+
+// NewJob is what a job is made of.
+type NewJob struct {
+	HostID                HostID
+	Kind                  JobKind // JobPress
+	ImageVersionID        VersionID
+	Channel               string // the name of the channel that was resolved, or empty
+	TaskSequenceVersionID SequenceVersionID
+	Reference             string
+	Holder                string
+	// Variables are kept in history as they are: secrets belong into the
+	// unattend template.
+	Variables map[string]string
+	Builds    []NewBuild
+	By        Actor
+}
+
+// NewBuild is one stick of a NewJob. Empty fields take the job's; Variables
+// are laid over the job's.
+type NewBuild struct {
+	// Device is what the person confirmed.
+	Device protocol.Device
+	// StickID says which known stick this is; zero lets MatchSticks guess and
+	// registers a new one where it cannot.
+	StickID   StickID
+	Reference string
+	Holder    string
+	Variables map[string]string
+}
+
+// QueueJob adds a job and its builds. A stick that a build is using, or is
+// named twice, is the fault stick_busy with its port and, where known, the job;
+// a revoked host is host_revoked, a withdrawn version version_withdrawn.
+func (tx *Tx) QueueJob(ctx context.Context, n NewJob) (Job, error) {
+	if len(n.Builds) == 0 {
+		return Job{}, fault.New(fault.KindInvalid, CodeNoSticks).At("builds")
+	}
+	site, err := tx.checkJob(ctx, &n)
+	if err != nil {
+		return Job{}, err
+	}
+	if err := tx.checkFree(ctx, &n); err != nil {
+		return Job{}, err
+	}
+	id, err := newID[jobKind](tx)
+	if err != nil {
+		return Job{}, err
+	}
+	c := tx.change(n.By)
+	sticks, err := c.findSticks(ctx, &n)
+	if err != nil {
+		return Job{}, err
+	}
+	queued := QueuedJob{
+		SiteID: site, HostID: n.HostID, Kind: n.Kind, ImageVersionID: n.ImageVersionID, Channel: n.Channel,
+		TaskSequenceVersionID: n.TaskSequenceVersionID, Reference: cleanText(n.Reference), Holder: cleanText(n.Holder),
+		Variables: merged(n.Variables, nil),
+	}
+	for i, b := range n.Builds {
+		build, err := newID[buildKind](tx)
+		if err != nil {
+			return Job{}, err
+		}
+		queued.Builds = append(queued.Builds, QueuedBuild{
+			BuildID: build, StickID: sticks[i], Device: TargetOf(&b.Device),
+			Reference: cleanText(or(b.Reference, n.Reference)), Holder: cleanText(or(b.Holder, n.Holder)),
+			Variables: merged(n.Variables, b.Variables),
+		})
+	}
+	s := c.begin(Job{ID: id})
+	if err := c.append(s, Event{Type: EventJobQueued}, queued); err != nil {
+		return Job{}, err
+	}
+	tx.Notify(TopicHost(n.HostID))
+	return s.job, c.save(ctx)
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// checkJob locks the host against a revocation and the version against a
+// withdrawal, and returns the host's site.
+func (tx *Tx) checkJob(ctx context.Context, n *NewJob) (SiteID, error) {
+	var site SiteID
+	var host HostState
+	err := tx.tx.QueryRow(ctx, `SELECT site_id, state FROM hosts WHERE id = @id FOR SHARE`,
+		pgx.NamedArgs{"id": n.HostID}).Scan(&site, &host)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return site, NotFound("host", n.HostID)
+	case err != nil:
+		return site, fail(err, "lock the host")
+	case host != HostEnrolled:
+		return site, fault.New(fault.KindConflict, CodeHostRevoked).At("host_id")
+	}
+	var version VersionState
+	err = tx.tx.QueryRow(ctx, `SELECT state FROM image_versions WHERE id = @id FOR SHARE`,
+		pgx.NamedArgs{"id": n.ImageVersionID}).Scan(&version)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return site, NotFound("image_version", n.ImageVersionID)
+	case err != nil:
+		return site, fail(err, "lock the image version")
+	case version == VersionWithdrawn:
+		return site, fault.New(fault.KindConflict, CodeVersionWithdrawn).At("image_version_id")
+	}
+	return site, nil
+}
+
+// checkFree names the port and the job of a busy stick. The unique indexes hold
+// the rule; this query only gives the better answer.
+func (tx *Tx) checkFree(ctx context.Context, n *NewJob) error {
+	type place struct {
+		Port string
+		LUN  int
+	}
+	wanted := make(map[place]bool, len(n.Builds))
+	for _, b := range n.Builds {
+		at := place{cleanText(b.Device.Port), b.Device.LUN}
+		if wanted[at] {
+			return fault.New(fault.KindConflict, CodeStickBusy, "port", at.Port).At("builds")
+		}
+		wanted[at] = true
+	}
+	live, err := many[Build](ctx, tx.db, "builds",
+		`SELECT `+buildColumns+` FROM builds WHERE host_id = @host AND state IN ('queued', 'assigned', 'running')`,
+		pgx.NamedArgs{"host": n.HostID})
+	if err != nil {
+		return err
+	}
+	for _, b := range live {
+		if wanted[place{b.Device.Port, b.Device.LUN}] {
+			return fault.New(fault.KindConflict, CodeStickBusy, "port", b.Device.Port, "job", b.JobID).At("builds")
+		}
+	}
+	return nil
+}
+
+// findSticks returns the stick of every build: the one that the caller names,
+// the one that the hardware suggests, or a new one.
+func (c *change) findSticks(ctx context.Context, n *NewJob) ([]StickID, error) {
+	devices := make([]protocol.Device, len(n.Builds))
+	for i, b := range n.Builds {
+		devices[i] = b.Device
+	}
+	found, err := c.tx.MatchSticks(ctx, n.HostID, devices)
+	if err != nil {
+		return nil, err
+	}
+	taken := map[StickID]bool{}
+	for i, b := range n.Builds {
+		if !b.StickID.IsZero() {
+			found[i] = b.StickID
+		} else if taken[found[i]] {
+			found[i] = StickID{} // two devices look alike: not the same stick
+		}
+		taken[found[i]] = true
+	}
+	if err := c.lockSticks(ctx, found); err != nil {
+		return nil, err
+	}
+	for i := range found {
+		target := TargetOf(&devices[i])
+		seen := StickSeen{HostID: n.HostID, Device: target}
+		event := EventStickSeen
+		if found[i].IsZero() {
+			if found[i], err = newID[stickKind](c.tx); err != nil {
+				return nil, err
+			}
+			c.sticks[found[i]] = &stickStream{}
+			event = EventStickRegistered
+		} else if s, ok := c.sticks[found[i]]; ok && s.stick.at(n.HostID, &target) {
+			continue
+		}
+		if err := c.stick(found[i], Event{Type: event}, seen); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// at reports whether the stick was seen in this place last.
+func (s *Stick) at(host HostID, d *Target) bool {
+	return s.HostID == host && s.Port == cleanText(d.Port) && s.LUN == d.LUN
+}

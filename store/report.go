@@ -1,0 +1,203 @@
+package store
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+)
+
+// Applied is what became of the events of a host.
+type Applied struct {
+	// Acked says for each attempt up to which HostSeq its events are stored: an
+	// Ack each, once the transaction is committed.
+	Acked map[protocol.AttemptRef]int64
+	// Fenced are attempts of this host that it must stop: they were declared
+	// lost. Their events are kept and change nothing.
+	Fenced []protocol.AttemptRef
+	// Refused are attempts that this host was never given. Their events are
+	// dropped; acknowledge them, or the host sends them for ever.
+	Refused []protocol.AttemptRef
+}
+
+// ApplyHostEvents stores what a host reports. Events that are stored already
+// are skipped; after a gap in the numbers of an attempt the rest of it waits
+// for what is missing. An event of an attempt that is over is stored and
+// changes nothing. A session that is not the host's newest is the fault
+// session_stale.
+func (tx *Tx) ApplyHostEvents(ctx context.Context, host HostID, session int64, events []protocol.Event) (Applied, error) {
+	applied := Applied{Acked: map[protocol.AttemptRef]int64{}}
+	if err := tx.holdSession(ctx, host, session); err != nil {
+		return applied, err
+	}
+	r := &reporter{change: tx.change(HostActor(host)), host: host}
+	if err := r.load(ctx, events); err != nil {
+		return applied, err
+	}
+	for i := range events {
+		e := &events[i]
+		a, ok := r.attempts[e.AttemptRef]
+		if !ok {
+			if !slices.Contains(applied.Refused, e.AttemptRef) {
+				applied.Refused = append(applied.Refused, e.AttemptRef)
+			}
+			continue
+		}
+		if e.HostSeq == a.HostSeq+1 {
+			if err := r.apply(a, e); err != nil {
+				return applied, err
+			}
+			a.HostSeq = e.HostSeq
+		}
+	}
+	batch := &pgx.Batch{}
+	for ref, a := range r.attempts {
+		applied.Acked[ref] = a.HostSeq
+		if a.State == AttemptLost || a.State == AttemptReturned {
+			applied.Fenced = append(applied.Fenced, ref)
+		}
+		batch.Queue(
+			`UPDATE build_attempts SET host_seq = @host_seq, state = @state, ended_at = @ended_at
+			WHERE build_id = @build AND attempt = @attempt`, pgx.NamedArgs{
+				"build": a.BuildID, "attempt": a.Attempt, "host_seq": a.HostSeq, "state": a.State, "ended_at": a.EndedAt,
+			})
+	}
+	if err := r.save(ctx); err != nil {
+		return applied, err
+	}
+	return applied, fail(tx.tx.SendBatch(ctx, batch).Close(), "count a host's events")
+}
+
+// reporter applies the events of one host in one transaction.
+type reporter struct {
+	*change
+	host     HostID
+	attempts map[protocol.AttemptRef]*Attempt
+	of       map[BuildID]*jobStream
+	sequence map[SequenceVersionID]SequenceVersion
+}
+
+// load locks the jobs and the sticks that the events are about. Attempts are
+// read after that: whoever changes one holds its job's lock.
+func (r *reporter) load(ctx context.Context, events []protocol.Event) error {
+	refs := map[protocol.AttemptRef]bool{}
+	var builds []BuildID
+	for i := range events {
+		refs[events[i].AttemptRef] = true
+		if id, err := ParseID[BuildID](events[i].BuildID); err == nil {
+			builds = append(builds, id)
+		}
+	}
+	jobs, err := r.lockJobs(ctx,
+		`host_id = @host AND id IN (SELECT job_id FROM builds WHERE id = ANY (@builds)) ORDER BY id FOR NO KEY UPDATE`,
+		pgx.NamedArgs{"host": r.host, "builds": builds})
+	if err != nil {
+		return err
+	}
+	found, err := r.tx.Attempts(ctx, r.host, slices.Collect(maps.Keys(refs)))
+	if err != nil {
+		return err
+	}
+	r.attempts = make(map[protocol.AttemptRef]*Attempt, len(found))
+	for ref, a := range found {
+		r.attempts[ref] = &a
+	}
+	r.of, r.sequence = map[BuildID]*jobStream{}, map[SequenceVersionID]SequenceVersion{}
+	var sticks []StickID
+	for _, s := range jobs {
+		for i := range s.job.Builds {
+			b := &s.job.Builds[i]
+			r.of[b.ID] = s
+			if slices.Contains(builds, b.ID) {
+				sticks = append(sticks, b.StickID)
+			}
+		}
+		id := s.job.TaskSequenceVersionID
+		if _, ok := r.sequence[id]; !ok {
+			if r.sequence[id], err = r.tx.SequenceVersion(ctx, id); err != nil {
+				return err
+			}
+		}
+	}
+	return r.lockSticks(ctx, sticks)
+}
+
+// apply stores the next event of an attempt.
+func (r *reporter) apply(a *Attempt, e *protocol.Event) error {
+	s := r.of[a.BuildID]
+	b, _ := s.job.Build(a.BuildID)
+	current := a.State == AttemptLeased && b.Attempt == a.Attempt && b.State.Live()
+	event, report := reportOf(e)
+	event.BuildID, event.Attempt = a.BuildID, a.Attempt
+	if err := r.job(s, event, report); err != nil {
+		return err
+	}
+	if current && e.Type.Terminal() && b.State.Live() {
+		// An end that the map does not allow, verified before accepted, say. The
+		// attempt is over all the same, and nobody knows what the stick carries.
+		report = BuildReport{Fault: protocol.NewFault(string(CodeOutOfOrder), "event", e.Type)}
+		report.Fault.Touched = true
+		if err := r.job(s, Event{Type: EventBuildFailed, BuildID: b.ID, Attempt: b.Attempt}, report); err != nil {
+			return err
+		}
+	}
+	if e.Type.Terminal() {
+		a.State, a.EndedAt = AttemptEnded, &r.tx.at
+	}
+	if !current {
+		return nil
+	}
+	return r.applyStick(s, b, &event)
+}
+
+// applyStick says what the event means for the stick. Until the first byte is
+// written it is what it was.
+func (r *reporter) applyStick(s *jobStream, b *Build, cause *Event) error {
+	content := StickContent{ImageVersionID: s.job.ImageVersionID, Layout: r.sequence[s.job.TaskSequenceVersionID].Layout}
+	event := Event{BuildID: b.ID, Attempt: b.Attempt, HostSeq: cause.HostSeq, HostAt: cause.HostAt}
+	switch {
+	case cause.Type == EventBuildTouched:
+		event.Type = EventStickPressing
+	case b.State == BuildVerified:
+		event.Type = EventStickVerified
+		if b.Result != nil {
+			content.DiskID = b.Result.DiskID
+		}
+	case b.State.Final() && b.Touched:
+		event.Type, content = EventStickIncomplete, StickContent{Fault: b.Fault}
+	default:
+		return nil
+	}
+	return r.stick(b.StickID, event, content)
+}
+
+// reported are the events that a host may send, and what they become.
+var reported = map[protocol.EventType]EventType{
+	protocol.EventAccepted:  EventBuildAccepted,
+	protocol.EventStepBegun: EventBuildStepBegun,
+	protocol.EventStepDone:  EventBuildStepDone,
+	protocol.EventTouched:   EventBuildTouched,
+	protocol.EventLog:       EventBuildLog,
+	protocol.EventVerified:  EventBuildVerified,
+	protocol.EventFailed:    EventBuildFailed,
+	protocol.EventCancelled: EventBuildCancelled,
+}
+
+// reportOf is what a host's event becomes in history. A type that this version
+// does not know comes from a newer agent: it becomes a line of the log.
+func reportOf(e *protocol.Event) (Event, BuildReport) {
+	report := BuildReport{Step: e.Step, Fault: e.Fault, Result: e.Result, Log: e.Log}
+	event := Event{Type: reported[e.Type], HostSeq: e.HostSeq}
+	if event.Type == "" {
+		event.Type = EventBuildLog
+		report.Log = &protocol.LogLine{Level: "warn", Code: "event_unknown", Params: map[string]string{"type": string(e.Type)}}
+	}
+	if !e.At.IsZero() {
+		at := stamp(e.At)
+		event.HostAt = &at
+	}
+	return event, report
+}

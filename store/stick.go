@@ -1,0 +1,121 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+)
+
+// Stick is one removable device that the console knows. Its identity is its
+// ID; serial, port and the rest are hints about the hardware. It is a
+// projection of its events.
+type Stick struct {
+	ID             StickID
+	State          StickState
+	Kind           string // protocol.KindUSB, …
+	Serial         string // may be empty or shared by a batch
+	VIDPID         string `db:"vid_pid"`
+	Vendor         string
+	Model          string
+	Bytes          int64
+	HostID         HostID // where it was seen last
+	Port           string
+	LUN            int         `db:"lun"`
+	ImageVersionID VersionID   // what it carries, or zero
+	Layout         string      // of what it carries
+	DiskID         string      // MBR signature or disk GUID of what it carries
+	LastBuildID    BuildID     // the build that wrote it last
+	Fault          *StickFault // why it is incomplete
+	VerifiedAt     *time.Time  // when what it carries was verified
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+	Seq            int64 // number of its events
+	Revision       int64
+}
+
+// StickFault is why a stick is incomplete.
+type StickFault = protocol.Fault
+
+const stickColumns = `id, state, kind, serial, vid_pid, vendor, model, bytes, host_id, port, lun, image_version_id, layout,
+	disk_id, last_build_id, fault, verified_at, created_at, updated_at, seq, revision`
+
+// Stick finds a stick, or fails with stick_not_found.
+func (r Reader) Stick(ctx context.Context, id StickID) (Stick, error) {
+	return one[Stick](ctx, r.db, "stick", id,
+		`SELECT `+stickColumns+` FROM sticks WHERE id = @id`, pgx.NamedArgs{"id": id})
+}
+
+// SticksByID finds several sticks at once, in no order; IDs that do not exist
+// are left out.
+func (r Reader) SticksByID(ctx context.Context, ids []StickID) ([]Stick, error) {
+	return many[Stick](ctx, r.db, "sticks",
+		`SELECT `+stickColumns+` FROM sticks WHERE id = ANY (@ids)`, pgx.NamedArgs{"ids": ids})
+}
+
+// StickFilter narrows Sticks; empty fields do not.
+type StickFilter struct {
+	HostID         HostID
+	State          StickState
+	ImageVersionID VersionID
+	Serial         string
+	Page           StickPage
+}
+
+// Sticks lists sticks, newest first.
+func (r Reader) Sticks(ctx context.Context, f StickFilter) ([]Stick, error) {
+	return many[Stick](ctx, r.db, "sticks",
+		`SELECT `+stickColumns+` FROM sticks
+		WHERE (@host::uuid IS NULL OR host_id = @host) AND (@state = '' OR state = @state)
+			AND (@version::uuid IS NULL OR image_version_id = @version) AND (@serial = '' OR serial = @serial)
+			AND (@before::uuid IS NULL OR id < @before)
+		ORDER BY id DESC LIMIT @limit`, f.Page.args(pgx.NamedArgs{
+			"host": f.HostID, "state": f.State, "version": f.ImageVersionID, "serial": f.Serial,
+		}))
+}
+
+// MatchSticks guesses which known sticks the devices of a host are: one entry
+// per device, zero where there is no stick or more than one that it could be.
+// A device without a serial, or one of several with the same serial, is never
+// recognised; a virtual stick is recognised on its own host alone.
+func (r Reader) MatchSticks(ctx context.Context, host HostID, devices []protocol.Device) ([]StickID, error) {
+	found := make([]StickID, len(devices))
+	serials := make([]string, 0, len(devices))
+	for _, d := range devices {
+		if d.Serial != "" && d.DuplicateOf == 0 {
+			serials = append(serials, cleanText(d.Serial))
+		}
+	}
+	if len(serials) == 0 {
+		return found, nil
+	}
+	sticks, err := many[Stick](ctx, r.db, "sticks",
+		`SELECT `+stickColumns+` FROM sticks WHERE serial = ANY (@serials)`, pgx.NamedArgs{"serials": serials})
+	if err != nil {
+		return nil, err
+	}
+	for i, d := range devices {
+		if d.Serial == "" || d.DuplicateOf != 0 {
+			continue
+		}
+		matches := 0
+		for _, s := range sticks {
+			if s.is(host, &d) {
+				found[i], matches = s.ID, matches+1
+			}
+		}
+		if matches > 1 {
+			found[i] = StickID{}
+		}
+	}
+	return found, nil
+}
+
+func (s *Stick) is(host HostID, d *protocol.Device) bool {
+	if s.Serial != cleanText(d.Serial) || s.VIDPID != cleanText(d.VIDPID) || s.Bytes != d.Bytes || s.Kind != d.Kind {
+		return false
+	}
+	return d.Kind != protocol.KindVirtual || s.HostID == host && s.Port == cleanText(d.Port)
+}

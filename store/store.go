@@ -1,0 +1,199 @@
+// Package store keeps everything that Stickpress knows in Postgres.
+//
+// Reading and writing are apart. A Reader answers questions; both Store and Tx
+// have one, so a use case reads inside its own transaction with the same
+// methods. Only a Tx writes: Store.InTx runs a function in a transaction,
+// runs it again when Postgres asks for that, and after the commit sends the
+// notifications that it collected. Four small writes that are nobody's
+// decision (heartbeats, inventory, progress, last use) are on Store itself.
+//
+// Jobs and sticks have a history, job_events and stick_events; their rows are
+// projections of it. Nothing changes a job, a build or a stick except by
+// appending an event (event.go), and Apply (project.go) is the only code that
+// turns an event into a new state: live and in Replay alike. Changes of one
+// job are serialised by its row's lock. Locks are always taken in the order
+// hosts, jobs, sticks, and by ID within each.
+//
+// Every refusal is a *fault.Error. A row that is not there is never nil, nil:
+// it is the fault <kind>_not_found.
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Options are what a Store needs beside its database. Every field has a
+// default.
+type Options struct {
+	// Keys seal secrets at rest. Without them whatever needs sealing fails.
+	Keys *Keyring
+	// Now is the clock, time.Now by default.
+	Now func() time.Time
+	// Random makes IDs and tokens, crypto/rand.Reader by default.
+	Random io.Reader
+	// Log gets what cannot be returned: a notification that was not sent, a
+	// listener that reconnects. Discarded by default.
+	Log *slog.Logger
+	// MaxConns limits the pool; 0 leaves it to the URL or to pgx.
+	MaxConns int32
+}
+
+// Store is the database. It is safe for concurrent use.
+type Store struct {
+	Reader
+	pool     *pgxpool.Pool
+	now      func() time.Time
+	random   io.Reader
+	log      *slog.Logger
+	keys     *Keyring
+	notifier notifier
+	watchers watchers
+}
+
+// Reader answers questions, from the pool (Store) or inside a transaction (Tx).
+type Reader struct {
+	db   querier
+	keys *Keyring
+}
+
+// querier is what a pool and a transaction have in common.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
+// Open connects to url, which must be direct or session-pooled (LISTEN and
+// advisory locks need a session). The schema must be there: see Migrate.
+func Open(ctx context.Context, url string, opts Options) (*Store, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		// pgx's error has the password removed already.
+		return nil, fmt.Errorf("read the database URL: %w", err)
+	}
+	if opts.MaxConns > 0 {
+		config.MaxConns = opts.MaxConns
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("reach the database: %w", err)
+	}
+	return New(pool, opts), nil
+}
+
+// New is Open with a pool of the caller's. Close closes it.
+func New(pool *pgxpool.Pool, opts Options) *Store {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Random == nil {
+		opts.Random = rand.Reader
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{
+		Reader: Reader{db: pool, keys: opts.Keys},
+		pool:   pool, now: opts.Now, random: opts.Random, log: opts.Log, keys: opts.Keys,
+	}
+	s.notifier.init(s)
+	return s
+}
+
+// Close sends what is still to be notified and closes the pool.
+func (s *Store) Close() {
+	s.notifier.close()
+	s.pool.Close()
+}
+
+// Pool is for libraries that keep their own tables here (the session store).
+func (s *Store) Pool() *pgxpool.Pool { return s.pool }
+
+// Ping reports whether the database answers.
+func (s *Store) Ping(ctx context.Context) error { return s.pool.Ping(ctx) }
+
+// Now is the store's clock, cut to what Postgres keeps: microseconds, UTC.
+func (s *Store) Now() time.Time { return s.now().UTC().Truncate(time.Microsecond) }
+
+// Tx is one transaction. It is not safe for concurrent use and not valid after
+// the function given to InTx has returned.
+type Tx struct {
+	Reader
+	tx     pgx.Tx
+	store  *Store
+	topics []string
+	after  []func()
+	// at is the time of everything that happens in this transaction.
+	at time.Time
+}
+
+// txAttempts is how often InTx runs a transaction that Postgres refuses for
+// reasons that another run may not meet.
+const txAttempts = 8
+
+// InTx runs do in a transaction and commits if it returns nil. After a
+// serialization failure or a deadlock do runs again, so it must change nothing
+// outside of tx; hooks and topics of a run that was rolled back are forgotten.
+func (s *Store) InTx(ctx context.Context, do func(*Tx) error) error {
+	for attempt := 1; ; attempt++ {
+		tx := &Tx{store: s, at: s.Now()}
+		err := pgx.BeginFunc(ctx, s.pool, func(t pgx.Tx) error {
+			tx.tx = t
+			tx.Reader = Reader{db: t, keys: s.keys}
+			return do(tx)
+		})
+		if err == nil {
+			s.notifier.add(tx.topics...)
+			for _, hook := range tx.after {
+				hook()
+			}
+			return nil
+		}
+		if attempt == txAttempts || !transient(err) || ctx.Err() != nil {
+			return fail(err, "commit")
+		}
+	}
+}
+
+// transient reports whether Postgres rolled back for a reason that lies in what
+// happened beside this transaction.
+func transient(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+}
+
+// AfterCommit runs f once the transaction is committed, in the order of the
+// calls.
+func (tx *Tx) AfterCommit(f func()) { tx.after = append(tx.after, f) }
+
+// Notify tells every listener about the topics once the transaction is
+// committed.
+func (tx *Tx) Notify(topics ...string) { tx.topics = append(tx.topics, topics...) }
+
+// At is the time of everything that this transaction does.
+func (tx *Tx) At() time.Time { return tx.at }
+
+// newID makes an ID from the store's clock and randomness.
+func newID[K kind](tx *Tx) (ID[K], error) { return NewID[K](tx.at, tx.store.random) }
+
+// watchers is the fan-out of notifications inside this process.
+type watchers struct {
+	mu  sync.Mutex
+	all map[*watcher]struct{}
+}

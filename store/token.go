@@ -1,0 +1,222 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stickpress/stickpress/api/fault"
+)
+
+// Purpose is what a one-time token is good for.
+type Purpose string
+
+// The purposes.
+const (
+	PurposeSetup  Purpose = "setup"   // makes the first admin
+	PurposeSignIn Purpose = "sign_in" // signs one user in
+	PurposeEnroll Purpose = "enroll"  // enrols one host at one site
+)
+
+// OneTimeToken is the record of a token that works once. The token itself is
+// known only to whom it was given; the record has its SHA-256.
+type OneTimeToken struct {
+	Purpose       Purpose
+	UserID        UserID // PurposeSignIn
+	SiteID        SiteID // PurposeEnroll
+	CreatedByKind ActorKind
+	CreatedByID   ActorID
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+	UsedAt        *time.Time
+}
+
+// NewOneTimeToken is what a one-time token is made of.
+type NewOneTimeToken struct {
+	Purpose  Purpose
+	UserID   UserID
+	SiteID   SiteID
+	Lifetime time.Duration
+	By       Actor
+}
+
+const oneTimeTokenColumns = `purpose, user_id, site_id, created_by_kind, created_by_id, created_at, expires_at, used_at`
+
+// tokenBytes is the entropy of a token: 256 bits.
+const tokenBytes = 32
+
+// newToken makes a secret with a prefix that scanners for leaked secrets find.
+func newToken(prefix string, random io.Reader) (secret string, hash [32]byte, err error) {
+	raw := make([]byte, tokenBytes)
+	if _, err := io.ReadFull(random, raw); err != nil {
+		return "", hash, fmt.Errorf("make a token: %w", err)
+	}
+	secret = prefix + base64.RawURLEncoding.EncodeToString(raw)
+	return secret, sha256.Sum256([]byte(secret)), nil
+}
+
+// CreateOneTimeToken makes a token and returns its secret, which is not stored.
+func (tx *Tx) CreateOneTimeToken(ctx context.Context, n NewOneTimeToken) (secret string, token OneTimeToken, err error) {
+	secret, hash, err := newToken("spo_", tx.store.random)
+	if err != nil {
+		return "", OneTimeToken{}, err
+	}
+	token, err = one[OneTimeToken](ctx, tx.tx, "one_time_token", "",
+		`INSERT INTO one_time_tokens (hash, purpose, user_id, site_id, created_by_kind, created_by_id, created_at, expires_at)
+		VALUES (@hash, @purpose, @user_id, @site_id, @by_kind, @by_id, @at, @expires_at)
+		RETURNING `+oneTimeTokenColumns, pgx.NamedArgs{
+			"hash": hash[:], "purpose": n.Purpose, "user_id": n.UserID, "site_id": n.SiteID,
+			"by_kind": n.By.Kind, "by_id": n.By.ID, "at": tx.at, "expires_at": tx.at.Add(n.Lifetime),
+		})
+	return secret, token, err
+}
+
+// UseOneTimeToken spends a token. Of any number of uses at the same time one
+// succeeds; the others, and a token that is unknown, expired or for another
+// purpose, fail with token_invalid. If the transaction is rolled back the token
+// is unspent.
+func (tx *Tx) UseOneTimeToken(ctx context.Context, purpose Purpose, secret string) (OneTimeToken, error) {
+	hash := sha256.Sum256([]byte(secret))
+	token, err := one[OneTimeToken](ctx, tx.tx, "one_time_token", "",
+		`UPDATE one_time_tokens SET used_at = @at
+		WHERE hash = @hash AND purpose = @purpose AND used_at IS NULL AND expires_at > @at
+		RETURNING `+oneTimeTokenColumns, pgx.NamedArgs{"hash": hash[:], "purpose": purpose, "at": tx.at})
+	return token, tokenInvalid(err, "one_time_token")
+}
+
+// PeekOneTimeToken finds a token that could be used now, without spending it.
+func (r Reader) PeekOneTimeToken(ctx context.Context, purpose Purpose, secret string, now time.Time) (OneTimeToken, error) {
+	hash := sha256.Sum256([]byte(secret))
+	token, err := one[OneTimeToken](ctx, r.db, "one_time_token", "",
+		`SELECT `+oneTimeTokenColumns+` FROM one_time_tokens
+		WHERE hash = @hash AND purpose = @purpose AND used_at IS NULL AND expires_at > @at`,
+		pgx.NamedArgs{"hash": hash[:], "purpose": purpose, "at": now})
+	return token, tokenInvalid(err, "one_time_token")
+}
+
+func tokenInvalid(err error, kind string) error {
+	if errors.Is(err, NotFound(kind, "")) {
+		return fault.New(fault.KindUnauthenticated, CodeTokenInvalid)
+	}
+	return err
+}
+
+// APIToken lets a program act for a user, with at most Role.
+type APIToken struct {
+	ID         TokenID
+	Name       string
+	UserID     UserID
+	Role       Role // a cap: see Least
+	ExpiresAt  *time.Time
+	RevokedAt  *time.Time
+	LastUsedAt *time.Time // to the minute
+	Revision   int64
+	CreatedAt  time.Time
+}
+
+// NewAPIToken is what an API token is made of.
+type NewAPIToken struct {
+	Name     string
+	UserID   UserID
+	Role     Role
+	Lifetime time.Duration // 0: does not expire
+}
+
+const apiTokenColumns = `id, name, user_id, role, expires_at, revoked_at, last_used_at, revision, created_at`
+
+// CreateAPIToken makes a token and returns its secret, which is not stored.
+func (tx *Tx) CreateAPIToken(ctx context.Context, n NewAPIToken) (secret string, token APIToken, err error) {
+	secret, hash, err := newToken("spt_", tx.store.random)
+	if err != nil {
+		return "", APIToken{}, err
+	}
+	id, err := newID[tokenKind](tx)
+	if err != nil {
+		return "", APIToken{}, err
+	}
+	var expires *time.Time
+	if n.Lifetime > 0 {
+		at := tx.at.Add(n.Lifetime)
+		expires = &at
+	}
+	token, err = one[APIToken](ctx, tx.tx, "token", id,
+		`INSERT INTO api_tokens (id, hash, name, user_id, role, expires_at, created_at)
+		VALUES (@id, @hash, @name, @user_id, @role, @expires_at, @at)
+		RETURNING `+apiTokenColumns, pgx.NamedArgs{
+			"id": id, "hash": hash[:], "name": n.Name, "user_id": n.UserID, "role": n.Role,
+			"expires_at": expires, "at": tx.at,
+		})
+	return secret, token, err
+}
+
+// APITokenBySecret finds the token that a program presents and its user. What
+// is unknown, expired, revoked or of a disabled user fails with token_invalid.
+func (r Reader) APITokenBySecret(ctx context.Context, secret string, now time.Time) (APIToken, User, error) {
+	hash := sha256.Sum256([]byte(secret))
+	token, err := one[APIToken](ctx, r.db, "token", "",
+		`SELECT `+apiTokenColumns+` FROM api_tokens
+		WHERE hash = @hash AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > @at)`,
+		pgx.NamedArgs{"hash": hash[:], "at": now})
+	if err != nil {
+		return APIToken{}, User{}, tokenInvalid(err, "token")
+	}
+	user, err := r.User(ctx, token.UserID)
+	if err == nil && user.DisabledAt != nil {
+		err = fault.New(fault.KindUnauthenticated, CodeTokenInvalid)
+	}
+	return token, user, err
+}
+
+// APIToken finds a token, or fails with token_not_found.
+func (r Reader) APIToken(ctx context.Context, id TokenID) (APIToken, error) {
+	return one[APIToken](ctx, r.db, "token", id,
+		`SELECT `+apiTokenColumns+` FROM api_tokens WHERE id = @id`, pgx.NamedArgs{"id": id})
+}
+
+// APITokens lists the tokens of a user, newest first; the zero user lists all.
+func (r Reader) APITokens(ctx context.Context, user UserID, page Page[tokenKind]) ([]APIToken, error) {
+	return many[APIToken](ctx, r.db, "tokens",
+		`SELECT `+apiTokenColumns+` FROM api_tokens
+		WHERE (@user_id::uuid IS NULL OR user_id = @user_id) AND (@before::uuid IS NULL OR id < @before)
+		ORDER BY id DESC LIMIT @limit`, page.args(pgx.NamedArgs{"user_id": user}))
+}
+
+// RevokeAPIToken ends a token; to revoke a revoked one changes nothing.
+func (tx *Tx) RevokeAPIToken(ctx context.Context, id TokenID) (APIToken, error) {
+	return one[APIToken](ctx, tx.tx, "token", id,
+		`UPDATE api_tokens SET revoked_at = coalesce(revoked_at, @at), revision = revision + 1
+		WHERE id = @id RETURNING `+apiTokenColumns, pgx.NamedArgs{"id": id, "at": tx.at})
+}
+
+// TouchAPIToken remembers that a token was used, to the minute: at most one
+// write a minute.
+func (s *Store) TouchAPIToken(ctx context.Context, id TokenID) error {
+	_, err := s.pool.Exec(ctx,
+		`UPDATE api_tokens SET last_used_at = @at
+		WHERE id = @id AND (last_used_at IS NULL OR last_used_at < @at)`,
+		pgx.NamedArgs{"id": id, "at": s.Now().Truncate(time.Minute)})
+	return fail(err, "remember the use of a token")
+}
+
+// DropExpired removes one-time tokens and idempotency keys that are of no use
+// any more and returns how many.
+func (s *Store) DropExpired(ctx context.Context) (int64, error) {
+	var n int64
+	for _, sql := range []string{
+		`DELETE FROM one_time_tokens WHERE expires_at < @at`,
+		`DELETE FROM idempotency_keys WHERE expires_at < @at`,
+	} {
+		tag, err := s.pool.Exec(ctx, sql, pgx.NamedArgs{"at": s.Now()})
+		if err != nil {
+			return n, fail(err, "drop what has expired")
+		}
+		n += tag.RowsAffected()
+	}
+	return n, nil
+}

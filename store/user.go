@@ -1,0 +1,152 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stickpress/stickpress/api/fault"
+)
+
+// Role is what a user or a token may do; each includes the ones before it.
+type Role string
+
+// The roles.
+const (
+	RoleViewer   Role = "viewer"   // sees
+	RoleHelpdesk Role = "helpdesk" // queues and cancels jobs
+	RoleAdmin    Role = "admin"    // changes everything
+)
+
+// Roles lists the roles in their order.
+var Roles = []Role{RoleViewer, RoleHelpdesk, RoleAdmin}
+
+// Includes reports whether r may do what need may. An unknown role may nothing.
+func (r Role) Includes(need Role) bool {
+	have := slices.Index(Roles, r)
+	return have >= 0 && have >= slices.Index(Roles, need)
+}
+
+// Least returns the lesser of two roles: a token's cap and its user's role.
+func Least(a, b Role) Role {
+	if a.Includes(b) {
+		return b
+	}
+	return a
+}
+
+// User is a person who signs in.
+type User struct {
+	ID           UserID
+	Login        string // unique whatever its case
+	Name         string
+	Role         Role
+	PasswordHash string `json:"-"` // argon2id in its text form, or empty: no password sign-in
+	Locale       string // "en", "zh-CN", or empty: what the browser asks for
+	DisabledAt   *time.Time
+	Revision     int64
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+}
+
+// UserFields are what a user is made of.
+type UserFields struct {
+	Login        string
+	Name         string
+	Role         Role
+	PasswordHash string
+	Locale       string
+	Disabled     bool
+}
+
+const userColumns = `id, login, name, role, password_hash, locale, disabled_at, revision, created_at, updated_at`
+
+// User finds a user, or fails with user_not_found.
+func (r Reader) User(ctx context.Context, id UserID) (User, error) {
+	return one[User](ctx, r.db, "user", id,
+		`SELECT `+userColumns+` FROM users WHERE id = @id`, pgx.NamedArgs{"id": id})
+}
+
+// UserByLogin finds a user by login, whatever its case.
+func (r Reader) UserByLogin(ctx context.Context, login string) (User, error) {
+	return one[User](ctx, r.db, "user", login,
+		`SELECT `+userColumns+` FROM users WHERE lower(login) = lower(@login)`, pgx.NamedArgs{"login": login})
+}
+
+// Users lists users by login.
+func (r Reader) Users(ctx context.Context, page ByName) ([]User, error) {
+	return many[User](ctx, r.db, "users",
+		`SELECT `+userColumns+` FROM users
+		WHERE lower(login) > lower(@after)
+		ORDER BY lower(login) LIMIT @limit`, page.args())
+}
+
+// SetupDone reports whether there is a user: the first one is made with a setup
+// token, all others by an admin.
+func (r Reader) SetupDone(ctx context.Context) (bool, error) {
+	var done bool
+	err := r.db.QueryRow(ctx, `SELECT EXISTS (SELECT FROM users)`).Scan(&done)
+	return done, fail(err, "look for users")
+}
+
+// CreateFirstUser is CreateUser for the setup: of two at the same time one
+// fails with setup_done.
+func (tx *Tx) CreateFirstUser(ctx context.Context, f UserFields) (User, error) {
+	if _, err := tx.tx.Exec(ctx, `LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE`); err != nil {
+		return User{}, fail(err, "lock users")
+	}
+	done, err := tx.SetupDone(ctx)
+	if err != nil {
+		return User{}, err
+	}
+	if done {
+		return User{}, fault.New(fault.KindConflict, CodeSetupDone)
+	}
+	return tx.CreateUser(ctx, f)
+}
+
+// CreateUser adds a user. A login in use is the fault name_taken.
+func (tx *Tx) CreateUser(ctx context.Context, f UserFields) (User, error) {
+	id, err := newID[userKind](tx)
+	if err != nil {
+		return User{}, err
+	}
+	return one[User](ctx, tx.tx, "user", id,
+		`INSERT INTO users (id, login, name, role, password_hash, locale, disabled_at, created_at, updated_at)
+		VALUES (@id, @login, @name, @role, @password_hash, @locale, CASE WHEN @disabled::boolean THEN @at::timestamptz END, @at, @at)
+		RETURNING `+userColumns, tx.userArgs(f, pgx.NamedArgs{"id": id}))
+}
+
+// UpdateUser replaces a user's fields. A stale revision is the fault stale;
+// taking away the last enabled admin is the fault last_admin.
+func (tx *Tx) UpdateUser(ctx context.Context, id UserID, revision int64, f UserFields) (User, error) {
+	// Two admins who demote each other at the same time meet here.
+	if _, err := tx.tx.Exec(ctx,
+		`SELECT FROM users WHERE role = 'admin' AND disabled_at IS NULL ORDER BY id FOR UPDATE`); err != nil {
+		return User{}, fail(err, "lock admins")
+	}
+	user, err := changed[User](ctx, tx.tx, "users", "user", id,
+		`UPDATE users SET login = @login, name = @name, role = @role, password_hash = @password_hash, locale = @locale,
+			disabled_at = CASE WHEN @disabled::boolean THEN coalesce(disabled_at, @at::timestamptz) END,
+			revision = revision + 1, updated_at = @at
+		WHERE id = @id AND revision = @revision
+		RETURNING `+userColumns, tx.userArgs(f, pgx.NamedArgs{"id": id, "revision": revision}))
+	if err != nil {
+		return User{}, err
+	}
+	var admins bool
+	err = tx.tx.QueryRow(ctx,
+		`SELECT EXISTS (SELECT FROM users WHERE role = 'admin' AND disabled_at IS NULL)`).Scan(&admins)
+	if err == nil && !admins {
+		err = fault.New(fault.KindConflict, CodeLastAdmin)
+	}
+	return user, fail(err, "count admins")
+}
+
+func (tx *Tx) userArgs(f UserFields, args pgx.NamedArgs) pgx.NamedArgs {
+	args["login"], args["name"], args["role"] = f.Login, f.Name, f.Role
+	args["password_hash"], args["locale"], args["disabled"], args["at"] = f.PasswordHash, f.Locale, f.Disabled, tx.at
+	return args
+}

@@ -1,0 +1,142 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// VersionState says whether an image version may be used.
+type VersionState string
+
+// The states of an image version.
+const (
+	VersionPublished  VersionState = "published"
+	VersionSuperseded VersionState = "superseded" // a newer one took its place; still usable
+	VersionWithdrawn  VersionState = "withdrawn"  // bad: no new job may use it
+)
+
+// VersionStates lists the states in their order.
+var VersionStates = []VersionState{VersionPublished, VersionSuperseded, VersionWithdrawn}
+
+// Formats lists the file formats of image versions.
+var Formats = []string{"wim", "esd", "swm", "vhd", "vhdx", "iso", "raw"}
+
+// Version is an image version: one immutable file and what is in it. Only its
+// state and its notes may change.
+type Version struct {
+	ID            VersionID
+	ImageID       ImageID
+	Version       string // SemVer, unique within the image
+	SourceCommit  string
+	SHA256        string `db:"sha256"` // names its blob
+	Bytes         int64
+	Format        string
+	FileName      string
+	Editions      []Edition
+	Notes         string
+	State         VersionState
+	Revision      int64
+	CreatedAt     time.Time
+	CreatedByKind ActorKind
+	CreatedByID   ActorID
+	UpdatedAt     time.Time
+}
+
+// Edition is one index inside an image file.
+type Edition struct {
+	Index        int      `json:"index"` // from 1
+	Name         string   `json:"name"`
+	Description  string   `json:"description"`
+	EditionID    string   `json:"edition_id"`   // "Enterprise"
+	Architecture string   `json:"architecture"` // "x86_64", "arm64", "x86"
+	Version      string   `json:"version"`      // "10.0.26100.1742"
+	Build        int      `json:"build"`        // 26100
+	Languages    []string `json:"languages"`
+	Bytes        int64    `json:"bytes"` // when applied
+	// InstallationType is "Client", "Server" or "WindowsPE", as the file says.
+	InstallationType string `json:"installation_type"`
+}
+
+// NewVersion is what an image version is made of. Its blob record must be
+// there (PutBlobRecord).
+type NewVersion struct {
+	ImageID      ImageID
+	Version      string
+	SourceCommit string
+	SHA256       string
+	Bytes        int64
+	Format       string
+	FileName     string
+	Editions     []Edition
+	Notes        string
+	By           Actor
+}
+
+const versionColumns = `id, image_id, version, source_commit, sha256, bytes, format, file_name, editions, notes, state,
+	revision, created_at, created_by_kind, created_by_id, updated_at`
+
+// Version finds an image version, or fails with image_version_not_found.
+func (r Reader) Version(ctx context.Context, id VersionID) (Version, error) {
+	return one[Version](ctx, r.db, "image_version", id,
+		`SELECT `+versionColumns+` FROM image_versions WHERE id = @id`, pgx.NamedArgs{"id": id})
+}
+
+// VersionByNumber finds an image version by its number within an image.
+func (r Reader) VersionByNumber(ctx context.Context, image ImageID, number string) (Version, error) {
+	return one[Version](ctx, r.db, "image_version", number,
+		`SELECT `+versionColumns+` FROM image_versions WHERE image_id = @image_id AND version = @version`,
+		pgx.NamedArgs{"image_id": image, "version": number})
+}
+
+// Versions lists the versions of an image, newest upload first; the zero image
+// lists those of all.
+func (r Reader) Versions(ctx context.Context, image ImageID, page VersionPage) ([]Version, error) {
+	return many[Version](ctx, r.db, "image versions",
+		`SELECT `+versionColumns+` FROM image_versions
+		WHERE (@image_id::uuid IS NULL OR image_id = @image_id) AND (@before::uuid IS NULL OR id < @before)
+		ORDER BY id DESC LIMIT @limit`, page.args(pgx.NamedArgs{"image_id": image}))
+}
+
+// VersionsByID finds several image versions at once, in no order; IDs that do
+// not exist are left out.
+func (r Reader) VersionsByID(ctx context.Context, ids []VersionID) ([]Version, error) {
+	return many[Version](ctx, r.db, "image versions",
+		`SELECT `+versionColumns+` FROM image_versions WHERE id = ANY (@ids)`, pgx.NamedArgs{"ids": ids})
+}
+
+// CreateVersion publishes an image version. A number in use within the image
+// is the fault version_exists.
+func (tx *Tx) CreateVersion(ctx context.Context, n NewVersion) (Version, error) {
+	id, err := newID[versionKind](tx)
+	if err != nil {
+		return Version{}, err
+	}
+	if n.Editions == nil {
+		n.Editions = []Edition{}
+	}
+	editions, err := encodeJSON(n.Editions)
+	if err != nil {
+		return Version{}, err
+	}
+	return one[Version](ctx, tx.tx, "image_version", id,
+		`INSERT INTO image_versions (id, image_id, version, source_commit, sha256, bytes, format, file_name, editions,
+			notes, state, created_at, created_by_kind, created_by_id, updated_at)
+		VALUES (@id, @image_id, @version, @source_commit, @sha256, @bytes, @format, @file_name, @editions,
+			@notes, 'published', @at, @by_kind, @by_id, @at)
+		RETURNING `+versionColumns, pgx.NamedArgs{
+			"id": id, "image_id": n.ImageID, "version": n.Version, "source_commit": n.SourceCommit,
+			"sha256": n.SHA256, "bytes": n.Bytes, "format": n.Format, "file_name": n.FileName,
+			"editions": editions, "notes": n.Notes, "by_kind": n.By.Kind, "by_id": n.By.ID, "at": tx.at,
+		})
+}
+
+// SetVersionState publishes, supersedes or withdraws an image version; a stale
+// revision is the fault stale.
+func (tx *Tx) SetVersionState(ctx context.Context, id VersionID, revision int64, state VersionState) (Version, error) {
+	return changed[Version](ctx, tx.tx, "image_versions", "image_version", id,
+		`UPDATE image_versions SET state = @state, revision = revision + 1, updated_at = @at
+		WHERE id = @id AND revision = @revision
+		RETURNING `+versionColumns, pgx.NamedArgs{"id": id, "revision": revision, "state": state, "at": tx.at})
+}
