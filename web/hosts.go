@@ -1,0 +1,82 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/web/view"
+)
+
+func (s *Web) hosts(w http.ResponseWriter, r *http.Request) error {
+	list, err := s.console.ListHosts(r.Context(), actorOf(r), pageOf(r))
+	if err != nil {
+		return err
+	}
+	return s.show(w, r, view.Hosts(s.frame(r, "hosts"), list, nil, ""))
+}
+
+// hostEnrol makes an enrolment token and shows, once, the line to run on the
+// new host.
+func (s *Web) hostEnrol(w http.ResponseWriter, r *http.Request) error {
+	e, err := s.console.CreateEnrolment(r.Context(), actorOf(r), api.CreateEnrolmentInput{})
+	if err != nil {
+		return err
+	}
+	list, err := s.console.ListHosts(r.Context(), actorOf(r), api.Page{})
+	if err != nil {
+		return err
+	}
+	line := "stickpress-agent enroll " + s.url + " --token " + e.Token
+	return s.show(w, r, view.Hosts(s.frame(r, "hosts"), list, &e, line))
+}
+
+func (s *Web) host(w http.ResponseWriter, r *http.Request) error {
+	return s.hostWith(w, r, nil)
+}
+
+func (s *Web) hostWith(w http.ResponseWriter, r *http.Request, problem error) error {
+	ctx, actor := r.Context(), actorOf(r)
+	h, err := s.console.GetHost(ctx, actor, chi.URLParam(r, "id"))
+	if err != nil {
+		return err
+	}
+	jobs, err := s.console.ListJobs(ctx, actor, api.JobFilter{HostID: h.ID}, api.Page{Limit: 10})
+	if err != nil {
+		return err
+	}
+	page := view.Host(s.frame(r, "hosts"), h, jobs.Items, view.NewProblem(localeOf(r), problem))
+	if problem != nil {
+		return s.again(w, r, problem, page)
+	}
+	return s.show(w, r, page)
+}
+
+func (s *Web) hostRevoke(w http.ResponseWriter, r *http.Request) error {
+	return s.changeHost(w, r, s.console.RevokeHost, "host.revoked_done")
+}
+
+func (s *Web) hostLost(w http.ResponseWriter, r *http.Request) error {
+	return s.changeHost(w, r, s.console.DeclareHostLost, "host.lost_done")
+}
+
+// changeHost ends a host's work after its name was typed.
+func (s *Web) changeHost(w http.ResponseWriter, r *http.Request, change changeHost, done string) error {
+	h, err := s.console.GetHost(r.Context(), actorOf(r), chi.URLParam(r, "id"))
+	if err != nil {
+		return err
+	}
+	if r.PostFormValue("name") != h.Name {
+		return s.hostWith(w, r, wrongName(h.Name))
+	}
+	revision, err := revisionOf(r)
+	if err != nil {
+		return err
+	}
+	if _, err := change(r.Context(), actorOf(r), api.ChangeHostInput{ID: h.ID, Reason: r.PostFormValue("reason"), Revision: revision}); err != nil {
+		return s.hostWith(w, r, err)
+	}
+	s.flash(r, localeOf(r).T(done, "host", h.Name))
+	return see(w, r, "/hosts/"+h.ID)
+}

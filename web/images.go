@@ -1,0 +1,103 @@
+package web
+
+import (
+	"errors"
+	"io"
+	"mime/multipart"
+	"net/http"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/web/view"
+)
+
+func (s *Web) images(w http.ResponseWriter, r *http.Request) error {
+	return s.imagesWith(w, r, view.Publish{Channel: api.DefaultChannel}, nil)
+}
+
+// imagesWith shows the list with the upload form as it was filled in.
+func (s *Web) imagesWith(w http.ResponseWriter, r *http.Request, p view.Publish, problem error) error {
+	images, err := s.console.ListImages(r.Context(), actorOf(r), pageOf(r))
+	if err != nil {
+		return err
+	}
+	p.Problem = view.NewProblem(localeOf(r), problem)
+	page := view.Images(s.frame(r, "images"), images, p)
+	if problem != nil {
+		return s.again(w, r, problem, page)
+	}
+	return s.show(w, r, page)
+}
+
+// imagePublish makes an uploaded file a version. With JavaScript the file is
+// already here and the form names its upload; without, the form carries the
+// file, which is streamed into the store as it arrives.
+func (s *Web) imagePublish(w http.ResponseWriter, r *http.Request) error {
+	p, err := s.readPublish(r)
+	if err != nil {
+		return s.imagesWith(w, r, p, err)
+	}
+	version, err := s.console.PublishVersion(r.Context(), actorOf(r), api.PublishVersionInput{
+		UploadID: p.Upload, Image: p.Image, Version: p.Version, Commit: p.Commit, Channel: p.Channel,
+	})
+	if err != nil {
+		return s.imagesWith(w, r, p, err)
+	}
+	s.flash(r, localeOf(r).T("image.published", "image", version.ImageName, "version", version.Version))
+	return see(w, r, "/versions/"+version.ID)
+}
+
+// maxField bounds a text field of the multipart form, in bytes.
+const maxField = 4 << 10
+
+func (s *Web) readPublish(r *http.Request) (view.Publish, error) {
+	var p view.Publish
+	parts, err := r.MultipartReader()
+	if err != nil {
+		return p, fault.Wrap(err, fault.KindInvalid, "form_unreadable")
+	}
+	for {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return p, fault.Wrap(err, fault.KindInvalid, "upload_broken")
+		}
+		if part.FormName() == "file" && part.FileName() != "" {
+			up, err := s.receive(r.Context(), actorOf(r), part.FileName(), part)
+			if err != nil {
+				return p, err
+			}
+			p.Upload = up.ID
+			continue
+		}
+		if err := readField(&p, part); err != nil {
+			return p, err
+		}
+	}
+	if p.Upload == "" {
+		return p, fault.New(fault.KindInvalid, "upload_missing").At("file")
+	}
+	return p, nil
+}
+
+func readField(p *view.Publish, part *multipart.Part) error {
+	raw, err := io.ReadAll(io.LimitReader(part, maxField))
+	if err != nil {
+		return fault.Wrap(err, fault.KindInvalid, "upload_broken")
+	}
+	switch value := string(raw); part.FormName() {
+	case "upload":
+		p.Upload = value
+	case "image":
+		p.Image = value
+	case "version":
+		p.Version = value
+	case "commit":
+		p.Commit = value
+	case "channel":
+		p.Channel = value
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+package web
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/web/view"
+)
+
+func (s *Web) job(w http.ResponseWriter, r *http.Request) error {
+	id, actor := chi.URLParam(r, "id"), actorOf(r)
+	job, err := s.console.GetJob(r.Context(), actor, id)
+	if err != nil {
+		return err
+	}
+	var events []api.JobEvent
+	for after := int64(0); ; after = events[len(events)-1].Seq {
+		more, err := s.console.JobEvents(r.Context(), actor, id, after)
+		if err != nil {
+			return err
+		}
+		if len(more) == 0 {
+			break
+		}
+		events = append(events, more...)
+	}
+	return s.show(w, r, view.Job(s.frame(r, "jobs"), job, events))
+}
+
+// jobLive streams a job's page: its head, each stick that changed, and new
+// lines of the logs. It begins with what the page does not have yet.
+func (s *Web) jobLive(w http.ResponseWriter, r *http.Request) error {
+	seen := r.Header.Get("Last-Event-ID")
+	if seen == "" {
+		seen = r.FormValue("after")
+	}
+	after, err := strconv.ParseInt(seen, 10, 64)
+	if err != nil && seen != "" {
+		return fault.Wrap(err, fault.KindInvalid, "form_unreadable")
+	}
+	ctx := r.Context()
+	updates, err := s.console.WatchJob(ctx, actorOf(r), chi.URLParam(r, "id"), after)
+	if err != nil {
+		return err
+	}
+	f := s.frame(r, "jobs")
+	out := newStream(w)
+	return follow(ctx, out, updates, func(u api.JobUpdate) error {
+		if err := out.replace(ctx, "job", view.JobHead(f, u.Job)); err != nil {
+			return err
+		}
+		for _, b := range u.Job.Builds {
+			if err := out.replace(ctx, "build-"+b.ID, view.JobBuild(f, b)); err != nil {
+				return err
+			}
+		}
+		if n := len(u.Events); n > 0 {
+			last := strconv.FormatInt(u.Events[n-1].Seq, 10)
+			for _, b := range u.Job.Builds {
+				if err := out.add(ctx, "log-"+b.ID, "", view.JobLog(f, u.Events, b.ID)); err != nil {
+					return err
+				}
+			}
+			if err := out.add(ctx, "log-job", "", view.JobLog(f, u.Events, "")); err != nil {
+				return err
+			}
+			if err := out.send("seen", last, last); err != nil {
+				return err
+			}
+		}
+		if u.Job.Ended() {
+			return out.send("ended", "", "ended")
+		}
+		return nil
+	})
+}
+
+func (s *Web) jobCancel(w http.ResponseWriter, r *http.Request) error {
+	id := chi.URLParam(r, "id")
+	if _, err := s.console.CancelJob(r.Context(), actorOf(r), id); err != nil {
+		return err
+	}
+	return see(w, r, "/jobs/"+id)
+}

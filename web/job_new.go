@@ -1,0 +1,126 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/web/view"
+)
+
+// jobNew asks what is to be built and where: first image, task sequence and
+// host, then the sticks of that host.
+func (s *Web) jobNew(w http.ResponseWriter, r *http.Request) error {
+	p, err := s.newJobPage(r)
+	if err != nil {
+		return err
+	}
+	return s.show(w, r, view.JobNew(s.frame(r, "jobs"), p))
+}
+
+// jobConfirm says in words what will be erased and asks for the number of
+// sticks.
+func (s *Web) jobConfirm(w http.ResponseWriter, r *http.Request) error {
+	p, err := s.newJobPage(r)
+	if err != nil {
+		return err
+	}
+	f := s.frame(r, "jobs")
+	if len(p.Chosen) == 0 {
+		p.Problem = view.Problem{Field: "device", Sentence: f.T("job_new.choose_one")}
+		s.render(w, r, http.StatusUnprocessableEntity, view.JobNew(f, p))
+		return nil
+	}
+	return s.show(w, r, view.JobConfirm(f, p))
+}
+
+func (s *Web) jobQueue(w http.ResponseWriter, r *http.Request) error {
+	p, err := s.newJobPage(r)
+	if err != nil {
+		return err
+	}
+	f := s.frame(r, "jobs")
+	count, _ := strconv.Atoi(strings.TrimSpace(r.PostFormValue("count")))
+	if count != len(p.Chosen) {
+		p.Problem = view.Problem{Field: "count", Sentence: f.T("job_new.count_wrong", "count", len(p.Chosen))}
+		s.render(w, r, http.StatusUnprocessableEntity, view.JobConfirm(f, p))
+		return nil
+	}
+	in := api.QueueJobInput{
+		Version: p.Version, Host: p.Host, TaskSequence: p.Sequence,
+		Reference: p.Reference, Holder: p.Holder, IdempotencyKey: r.PostFormValue("key"),
+	}
+	if p.ComputerName != "" {
+		in.Variables = map[string]string{"computer_name": p.ComputerName}
+	}
+	for _, d := range p.Chosen {
+		in.Devices = append(in.Devices, api.QueueDevice{Identity: d})
+	}
+	job, err := s.console.QueueJob(r.Context(), actorOf(r), in)
+	if err != nil {
+		p.Problem = view.NewProblem(f.L, err)
+		return s.again(w, r, err, view.JobConfirm(f, p))
+	}
+	return see(w, r, "/jobs/"+job.ID)
+}
+
+// newJobPage reads what was chosen so far and what there is to choose from.
+func (s *Web) newJobPage(r *http.Request) (view.NewJob, error) {
+	ctx, actor := r.Context(), actorOf(r)
+	if err := r.ParseForm(); err != nil {
+		return view.NewJob{}, fault.Wrap(err, fault.KindInvalid, "form_unreadable")
+	}
+	p := view.NewJob{
+		Version: r.Form.Get("version"), Host: r.Form.Get("host"), Sequence: r.Form.Get("sequence"),
+		Reference: strings.TrimSpace(r.Form.Get("reference")), Holder: strings.TrimSpace(r.Form.Get("holder")),
+		ComputerName: strings.TrimSpace(r.Form.Get("computer_name")),
+		Key:          r.Form.Get("key"),
+	}
+	if p.Key == "" {
+		p.Key = requestID()
+	}
+	for _, raw := range r.Form["device"] {
+		var id protocol.Identity
+		if err := json.Unmarshal([]byte(raw), &id); err != nil {
+			return p, fault.Wrap(err, fault.KindInvalid, "form_unreadable")
+		}
+		p.Chosen = append(p.Chosen, id)
+	}
+	images, err := s.console.ListImages(ctx, actor, api.Page{Limit: api.MaxPage})
+	if err != nil {
+		return p, err
+	}
+	for _, image := range images.Items {
+		versions, err := s.console.ListVersions(ctx, actor, image.ID, api.Page{})
+		if err != nil {
+			return p, err
+		}
+		p.Versions = append(p.Versions, slices.DeleteFunc(versions.Items, func(v api.Version) bool { return v.State == "withdrawn" })...)
+	}
+	// What a channel points to comes first: it is what should be handed out.
+	slices.SortStableFunc(p.Versions, func(a, b api.Version) int { return len(b.Channels) - len(a.Channels) })
+	sequences, err := s.console.ListTaskSequences(ctx, actor, api.Page{Limit: api.MaxPage})
+	if err != nil {
+		return p, err
+	}
+	p.Sequences = sequences.Items
+	hosts, err := s.console.ListHosts(ctx, actor, api.Page{Limit: api.MaxPage})
+	if err != nil {
+		return p, err
+	}
+	p.Hosts = slices.DeleteFunc(hosts.Items, func(h api.Host) bool { return h.State != "enrolled" })
+	if p.Host == "" {
+		for _, h := range p.Hosts {
+			if h.Online {
+				p.Host = h.ID
+				break
+			}
+		}
+	}
+	return p, nil
+}

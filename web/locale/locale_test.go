@@ -1,0 +1,202 @@
+package locale_test
+
+import (
+	"encoding/json"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/stickpress/stickpress/web/locale"
+)
+
+func catalogue(t *testing.T, name string) map[string]string {
+	t.Helper()
+	raw, err := os.ReadFile(name + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m map[string]string
+	if err := json.Unmarshal(raw, &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+var placeholder = regexp.MustCompile(`\{[a-z_]+\}`)
+
+// Every language has the same keys with the same parameters.
+func TestCatalogueParity(t *testing.T) {
+	t.Parallel()
+	en, zh := catalogue(t, "en"), catalogue(t, "zh-CN")
+	if d := cmp.Diff(slices.Sorted(maps.Keys(en)), slices.Sorted(maps.Keys(zh))); d != "" {
+		t.Errorf("keys differ (-en +zh-CN):\n%s", d)
+	}
+	for key, message := range en {
+		want, have := placeholder.FindAllString(message, -1), placeholder.FindAllString(zh[key], -1)
+		sort.Strings(want)
+		sort.Strings(have)
+		if d := cmp.Diff(want, have); d != "" {
+			t.Errorf("parameters of %s differ (-en +zh-CN):\n%s", key, d)
+		}
+		if strings.TrimSpace(message) == "" || strings.TrimSpace(zh[key]) == "" {
+			t.Errorf("%s is empty", key)
+		}
+	}
+}
+
+// Every key that the pages ask for exists, and every key is asked for. Keys
+// whose end is computed ("state."+state) count by their beginning.
+func TestCatalogueUse(t *testing.T) {
+	t.Parallel()
+	en := catalogue(t, "en")
+	quoted := regexp.MustCompile(`"([a-z_]+\.[a-zA-Z0-9_.-]*)"`)
+	asked := map[string]bool{}
+	for _, root := range []string{"..", "../../api", "../../cmd", "../../agent", "../../store"} {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if d.IsDir() && (d.Name() == "node_modules" || d.Name() == "dist") {
+				return filepath.SkipDir
+			}
+			ext := filepath.Ext(path)
+			if ext != ".go" && ext != ".templ" || strings.HasSuffix(path, "_templ.go") || strings.HasSuffix(path, "_test.go") {
+				return nil
+			}
+			raw, err := os.ReadFile(path)
+			for _, m := range quoted.FindAllStringSubmatch(string(raw), -1) {
+				asked[m[1]] = true
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	family := map[string]bool{}
+	for key := range en {
+		prefix, _, _ := strings.Cut(key, ".")
+		family[prefix] = true
+	}
+	for key := range asked {
+		prefix, rest, _ := strings.Cut(key, ".")
+		if !family[prefix] || rest == "" || strings.HasSuffix(key, "_") || isFile(key) {
+			continue
+		}
+		_, plain := en[key]
+		_, one := en[key+".one"]
+		if !plain && !one {
+			t.Errorf("%s is asked for and not in the catalogue", key)
+		}
+	}
+	computed := []string{"fault.", "log.", "lint.", "event.", "stick_event.", "state.", "state_hint.", "step.", "step_state.", "role.", "nav.", "sequence.layout_", "sequence.signature_"}
+	for key := range en {
+		base := strings.TrimSuffix(strings.TrimSuffix(key, ".one"), ".other")
+		used := asked[key] || asked[base] || slices.ContainsFunc(computed, func(p string) bool { return strings.HasPrefix(key, p) })
+		if !used {
+			t.Errorf("%s is in the catalogue and nobody asks for it", key)
+		}
+	}
+}
+
+func isFile(key string) bool {
+	switch filepath.Ext(key) {
+	case ".go", ".json", ".md", ".sql", ".service", ".toml", ".wim", ".img", ".log", ".bin", ".efi", ".exe", ".ntfs", ".css", ".js", ".lock", ".dll", ".ttf":
+		return true
+	}
+	return false
+}
+
+// Every code that a fault can have has a sentence. Codes are found where they
+// are made: as the argument after the kind, or as a constant Fault….
+func TestFaultSentences(t *testing.T) {
+	t.Parallel()
+	en := catalogue(t, "en")
+	made := regexp.MustCompile(`(?s)fault\.(?:New|Wrap)\([^"]*?fault\.Kind[A-Za-z]+,\s*"([a-z0-9_]+)"`)
+	constant := regexp.MustCompile(`Fault[A-Za-z]+\s*=\s*"([a-z0-9_]+)"`)
+	codes := map[string]string{}
+	for _, root := range []string{"..", "../../api", "../../store", "../../agent"} {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if d.IsDir() && d.Name() == "node_modules" {
+				return filepath.SkipDir
+			}
+			if filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+				return nil
+			}
+			raw, err := os.ReadFile(path)
+			for _, m := range made.FindAllStringSubmatch(string(raw), -1) {
+				codes[m[1]] = path
+			}
+			for _, m := range constant.FindAllStringSubmatch(string(raw), -1) {
+				codes[m[1]] = path
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(codes) < 40 {
+		t.Fatalf("found only %d codes: the search is broken", len(codes))
+	}
+	for code, path := range codes {
+		if _, ok := en["fault."+code]; !ok {
+			t.Errorf("fault.%s (made in %s) has no sentence", code, path)
+		}
+	}
+}
+
+func TestMatch(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		preferences []string
+		want        string
+	}{
+		{nil, "en"},
+		{[]string{""}, "en"},
+		{[]string{"", "zh-CN,zh;q=0.9,en;q=0.8"}, "zh-CN"},
+		{[]string{"zh-Hans"}, "zh-CN"},
+		{[]string{"en", "zh-CN"}, "en"},
+		{[]string{"de-DE,de;q=0.9"}, "en"},
+		{[]string{"<script>"}, "en"},
+	} {
+		if got := locale.Match(c.preferences...).String(); got != c.want {
+			t.Errorf("Match(%q) = %s, want %s", c.preferences, got, c.want)
+		}
+	}
+}
+
+func TestRender(t *testing.T) {
+	t.Parallel()
+	l := locale.English
+	for _, c := range []struct{ got, want string }{
+		{l.N("job.title", 1), "1 stick"},
+		{l.N("job.title", 2), "2 sticks"},
+		{l.T("no.such.key"), "no.such.key"},
+		{l.Fault("device_too_small", map[string]string{"have_bytes": "16008609792", "need_bytes": "30064771072", "missing_bytes": "14056161280"}), "The stick is too small: it has 14.9 GiB, 28 GiB are needed, 13.1 GiB are missing."},
+		{l.Fault("no_such_code", map[string]string{"a": "b"}), "no_such_code map[a:b]"},
+		{locale.Bytes(0), "0 B"},
+		{locale.Bytes(1023), "1023 B"},
+		{locale.Bytes(64_000_000_000), "59.6 GiB"},
+		{locale.Bytes(1 << 40), "1 TiB"},
+		{locale.Rate(123_456_789), "123.5 MB/s"},
+		{locale.Duration(7 * time.Second), "0:07"},
+		{locale.Duration(3723 * time.Second), "1:02:03"},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+}

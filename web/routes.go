@@ -1,0 +1,53 @@
+package web
+
+import "github.com/go-chi/chi/v5"
+
+// routes are the pages of signed-in people: the table of contents of this
+// package. Each handler's file has the handler's name.
+func (s *Web) routes(r chi.Router) {
+	r.Get("/", s.page(s.overview))
+	r.Get("/live", s.page(s.overviewLive))
+
+	r.Get("/jobs", s.page(s.jobs))
+	r.Post("/jobs", s.page(s.jobQueue))
+	r.Get("/jobs/new", s.page(s.jobNew))
+	r.Post("/jobs/confirm", s.page(s.jobConfirm))
+	r.Get("/jobs/{id}", s.page(s.job))
+	r.Get("/jobs/{id}/live", s.page(s.jobLive))
+	r.Post("/jobs/{id}/cancel", s.page(s.jobCancel))
+
+	r.Get("/images", s.page(s.images))
+	r.Post("/images", s.page(s.imagePublish))
+	r.Get("/images/{name}", s.page(s.image))
+	r.Post("/images/{name}/channel", s.page(s.imageChannel))
+	r.Get("/versions/{id}", s.page(s.version))
+	r.Post("/versions/{id}/withdraw", s.page(s.versionWithdraw))
+	r.Handle("/uploads", s.uploads)
+	r.Handle("/uploads/*", s.uploads)
+
+	r.Get("/templates", s.page(s.templates))
+	r.Post("/templates", s.page(s.templateSave))
+	r.Post("/templates/check", s.page(s.templateCheck))
+	r.Get("/templates/new", s.page(s.templateNew))
+	r.Get("/templates/{id}", s.page(s.template))
+	r.Post("/templates/{id}", s.page(s.templateSave))
+
+	r.Get("/task-sequences", s.page(s.sequences))
+	r.Post("/task-sequences", s.page(s.sequenceSave))
+	r.Get("/task-sequences/new", s.page(s.sequenceNew))
+	r.Get("/task-sequences/{id}", s.page(s.sequence))
+	r.Post("/task-sequences/{id}", s.page(s.sequenceSave))
+
+	r.Get("/hosts", s.page(s.hosts))
+	r.Post("/hosts/enrol", s.page(s.hostEnrol))
+	r.Get("/hosts/{id}", s.page(s.host))
+	r.Post("/hosts/{id}/revoke", s.page(s.hostRevoke))
+	r.Post("/hosts/{id}/lost", s.page(s.hostLost))
+
+	r.Get("/sticks", s.page(s.sticks))
+	r.Get("/sticks/{id}", s.page(s.stick))
+
+	r.Get("/account", s.page(s.account))
+	r.Post("/account/tokens", s.page(s.tokenCreate))
+	r.Post("/account/tokens/{id}/revoke", s.page(s.tokenRevoke))
+}

@@ -1,0 +1,82 @@
+package web
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/web/view"
+)
+
+func (s *Web) sequences(w http.ResponseWriter, r *http.Request) error {
+	list, err := s.console.ListTaskSequences(r.Context(), actorOf(r), pageOf(r))
+	if err != nil {
+		return err
+	}
+	return s.show(w, r, view.Sequences(s.frame(r, "sequences"), list))
+}
+
+func (s *Web) sequenceNew(w http.ResponseWriter, r *http.Request) error {
+	p, err := s.sequencePage(r)
+	if err != nil {
+		return err
+	}
+	p.Spec = api.TaskSequenceSpec{
+		Layout: protocol.LayoutMBRDual, Edition: 1,
+		BootSignature: protocol.BootSignature2011, PortableOperatingSystem: true,
+	}
+	return s.show(w, r, view.Sequence(s.frame(r, "sequences"), p))
+}
+
+func (s *Web) sequence(w http.ResponseWriter, r *http.Request) error {
+	p, err := s.sequencePage(r)
+	if err != nil {
+		return err
+	}
+	return s.show(w, r, view.Sequence(s.frame(r, "sequences"), p))
+}
+
+func (s *Web) sequencePage(r *http.Request) (view.SequencePage, error) {
+	var p view.SequencePage
+	templates, err := s.console.ListTemplates(r.Context(), actorOf(r), api.Page{Limit: api.MaxPage})
+	if err != nil {
+		return p, err
+	}
+	p.Templates = templates.Items
+	if id := chi.URLParam(r, "id"); id != "" {
+		if p.Sequence, err = s.console.GetTaskSequence(r.Context(), actorOf(r), id); err != nil {
+			return p, err
+		}
+		p.Name, p.Spec, p.Template = p.Sequence.Name, p.Sequence.Current.Spec, p.Sequence.Current.TemplateID
+	}
+	return p, nil
+}
+
+func (s *Web) sequenceSave(w http.ResponseWriter, r *http.Request) error {
+	p, err := s.sequencePage(r)
+	if err != nil {
+		return err
+	}
+	edition, _ := strconv.Atoi(r.PostFormValue("edition")) // 0 is refused with the rest
+	p.Name, p.Template = r.PostFormValue("name"), r.PostFormValue("template")
+	p.Spec = api.TaskSequenceSpec{
+		Layout: r.PostFormValue("layout"), Edition: edition, BootSignature: r.PostFormValue("boot_signature"),
+		PortableOperatingSystem: r.PostFormValue("portable") == "on",
+	}
+	in := api.SaveTaskSequenceInput{ID: p.Sequence.ID, Name: p.Name, Spec: p.Spec, Template: p.Template}
+	if in.ID != "" {
+		if in.Revision, err = revisionOf(r); err != nil {
+			return err
+		}
+	}
+	saved, err := s.console.SaveTaskSequence(r.Context(), actorOf(r), in)
+	if err != nil {
+		p.Problem = view.NewProblem(localeOf(r), err)
+		return s.again(w, r, err, view.Sequence(s.frame(r, "sequences"), p))
+	}
+	s.flash(r, localeOf(r).T("sequence.saved", "name", saved.Name, "number", saved.Current.Number))
+	return see(w, r, "/task-sequences/"+saved.ID)
+}

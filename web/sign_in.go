@@ -1,0 +1,137 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/a-h/templ"
+	"github.com/go-chi/chi/v5"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/web/view"
+)
+
+// publicRoutes are the pages for people who are not signed in.
+func (s *Web) publicRoutes(r chi.Router) {
+	r.Get("/sign-in", s.page(s.signInForm))
+	r.Post("/sign-in", s.page(s.signIn))
+	r.Post("/sign-out", s.page(s.signOut))
+	r.Get("/sign-in/link", s.page(s.signInLinkForm))
+	r.Post("/sign-in/link", s.page(s.signInLink))
+	r.Get("/setup", s.page(s.setupForm))
+	r.Post("/setup", s.page(s.setup))
+	r.Post("/preferences", s.page(s.preferences))
+}
+
+func (s *Web) signInForm(w http.ResponseWriter, r *http.Request) error {
+	needed, err := s.console.SetupNeeded(r.Context())
+	if err != nil {
+		return err
+	}
+	if needed {
+		return see(w, r, "/setup")
+	}
+	return s.show(w, r, view.SignIn(s.frame(r, ""), "", r.FormValue("next"), view.Problem{}))
+}
+
+func (s *Web) signIn(w http.ResponseWriter, r *http.Request) error {
+	login, next := r.PostFormValue("login"), r.PostFormValue("next")
+	user, err := s.console.SignIn(r.Context(), actorOf(r), api.SignInInput{Login: login, Password: r.PostFormValue("password")})
+	if err != nil {
+		return s.again(w, r, err, view.SignIn(s.frame(r, ""), login, next, view.NewProblem(localeOf(r), err)))
+	}
+	if err := s.begin(r, user); err != nil {
+		return err
+	}
+	return see(w, r, localPath(next))
+}
+
+func (s *Web) signOut(w http.ResponseWriter, r *http.Request) error {
+	if err := s.sessions.Destroy(r.Context()); err != nil {
+		return err
+	}
+	return see(w, r, "/sign-in")
+}
+
+func (s *Web) signInLinkForm(w http.ResponseWriter, r *http.Request) error {
+	return s.show(w, r, view.SignInLink(s.frame(r, ""), r.FormValue("token"), view.Problem{}))
+}
+
+func (s *Web) signInLink(w http.ResponseWriter, r *http.Request) error {
+	secret := r.PostFormValue("token")
+	user, err := s.console.RedeemSignInLink(r.Context(), actorOf(r), secret)
+	if err != nil {
+		return s.again(w, r, err, view.SignInLink(s.frame(r, ""), secret, view.NewProblem(localeOf(r), err)))
+	}
+	if err := s.begin(r, user); err != nil {
+		return err
+	}
+	return see(w, r, "/")
+}
+
+func (s *Web) setupForm(w http.ResponseWriter, r *http.Request) error {
+	needed, err := s.console.SetupNeeded(r.Context())
+	if err != nil {
+		return err
+	}
+	if !needed {
+		return see(w, r, "/sign-in")
+	}
+	token := r.FormValue("token")
+	if token == "" {
+		return s.show(w, r, view.SetupWaiting(s.frame(r, "")))
+	}
+	return s.show(w, r, view.Setup(s.frame(r, ""), token, "", "", view.Problem{}))
+}
+
+func (s *Web) setup(w http.ResponseWriter, r *http.Request) error {
+	in := api.SetupInput{
+		Token: r.PostFormValue("token"), Login: r.PostFormValue("login"),
+		Name: r.PostFormValue("name"), Password: r.PostFormValue("password"),
+	}
+	user, err := s.console.Setup(r.Context(), actorOf(r), in)
+	if err != nil {
+		return s.again(w, r, err, view.Setup(s.frame(r, ""), in.Token, in.Login, in.Name, view.NewProblem(localeOf(r), err)))
+	}
+	if err := s.begin(r, user); err != nil {
+		return err
+	}
+	s.flash(r, localeOf(r).T("setup.done"))
+	return see(w, r, "/")
+}
+
+// preferences keeps the choice of language or theme in a cookie.
+func (s *Web) preferences(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return fault.Wrap(err, fault.KindInvalid, "form_unreadable")
+	}
+	for _, name := range []string{cookieTheme, cookieLocale} {
+		if r.PostForm.Has(name) {
+			http.SetCookie(w, &http.Cookie{
+				Name: name, Value: r.PostForm.Get(name), Path: "/", MaxAge: 365 * 24 * 3600,
+				HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: s.sessions.Cookie.Secure,
+			})
+		}
+	}
+	return see(w, r, localPath(r.PostForm.Get("back")))
+}
+
+// again shows a form once more with what was typed and what is wrong with it.
+// An error that is nobody's fault goes to the fault page instead.
+func (s *Web) again(w http.ResponseWriter, r *http.Request, err error, c templ.Component) error {
+	f := fault.From(err)
+	if f.Kind == fault.KindInternal {
+		return err
+	}
+	s.render(w, r, statusOf(f.Kind), c)
+	return nil
+}
+
+// localPath keeps redirects on this console: anything else becomes "/".
+func localPath(path string) string {
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.HasPrefix(path, "/\\") {
+		return "/"
+	}
+	return path
+}

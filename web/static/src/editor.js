@@ -1,0 +1,39 @@
+// The answer-file editor: CodeMirror laid over a textarea, which keeps the
+// text, so that the form works without it.
+import { basicSetup, EditorView } from 'codemirror';
+import { xml } from '@codemirror/lang-xml';
+import { linter } from '@codemirror/lint';
+
+for (const area of document.querySelectorAll('textarea[data-editor="xml"]')) {
+  const nonce = document.querySelector('meta[name="csp-nonce"]').content;
+  const checkURL = area.dataset.check;
+  const view = new EditorView({
+    doc: area.value,
+    parent: area.parentElement,
+    extensions: [
+      EditorView.cspNonce.of(nonce),
+      basicSetup,
+      xml(),
+      EditorView.lineWrapping,
+      EditorView.contentAttributes.of({ 'aria-labelledby': area.dataset.label }),
+      linter((v) => problems(v, checkURL), { delay: 500 }),
+      EditorView.updateListener.of((u) => {
+        if (u.docChanged) area.value = u.state.doc.toString();
+      }),
+    ],
+  });
+  view.dom.classList.add('editor');
+  area.hidden = true;
+}
+
+// The server's own check, so that editor and save agree.
+async function problems(view, url) {
+  const response = await fetch(url, { method: 'POST', body: new URLSearchParams({ source: view.state.doc.toString() }) });
+  if (!response.ok) return [];
+  const found = await response.json();
+  return found.map((p) => {
+    const line = view.state.doc.line(Math.min(Math.max(p.line, 1), view.state.doc.lines));
+    const from = Math.min(line.from + Math.max(p.column - 1, 0), line.to);
+    return { from, to: line.to, severity: p.severity, message: p.message };
+  });
+}

@@ -1,0 +1,163 @@
+package view
+
+import (
+	"time"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/web/locale"
+)
+
+// A build's bar is one line from its first step to its last: each step has a
+// share of it, by what usually takes how long.
+var stepShare = map[protocol.Step]int64{
+	protocol.StepPreflight: 10,
+	protocol.StepFetch:     90,
+	protocol.StepMaster:    200,
+	protocol.StepWrite:     400,
+	protocol.StepVerify:    280,
+	protocol.StepTable:     10,
+	protocol.StepEject:     10,
+}
+
+// shareTotal is the sum of all shares.
+const shareTotal = 1000
+
+// buildDone is how far a build is, out of shareTotal.
+func buildDone(b api.Build) int64 {
+	if b.State == "verified" {
+		return shareTotal
+	}
+	var done int64
+	for _, s := range b.Steps {
+		switch {
+		case s.DoneAt != nil:
+			done += stepShare[s.Step]
+		case b.Progress != nil && b.Progress.Step == s.Step && b.Progress.Total > 0:
+			done += stepShare[s.Step] * min(b.Progress.Done, b.Progress.Total) / b.Progress.Total
+		}
+	}
+	return done
+}
+
+func jobDone(j api.Job) int64 {
+	var done int64
+	for _, b := range j.Builds {
+		if j.Ended() {
+			done += shareTotal
+		} else {
+			done += buildDone(b)
+		}
+	}
+	return done
+}
+
+func jobTotal(j api.Job) int64 { return shareTotal * int64(max(len(j.Builds), 1)) }
+
+func barLook(state string) string {
+	switch tone(state) {
+	case "good":
+		return "good"
+	case "bad":
+		return "bad"
+	}
+	return ""
+}
+
+func countBuilds(j api.Job, state string) int {
+	n := 0
+	for _, b := range j.Builds {
+		if b.State == state {
+			n++
+		}
+	}
+	return n
+}
+
+// currentStep is the step that a build is in, or empty.
+func currentStep(b api.Build) protocol.Step {
+	for _, s := range b.Steps {
+		if s.BegunAt != nil && s.DoneAt == nil {
+			return s.Step
+		}
+	}
+	return ""
+}
+
+// stepState is what the step list shows for one step of a build.
+func stepState(b api.Build, s api.BuildStep) string {
+	switch {
+	case s.DoneAt != nil:
+		return "done"
+	case s.BegunAt == nil:
+		return "waiting"
+	case b.State == "failed":
+		return "failed"
+	case b.State == "cancelled":
+		return "cancelled"
+	}
+	return "running"
+}
+
+// stepTime is how long a finished step took.
+func stepTime(s api.BuildStep) string {
+	if s.BegunAt == nil || s.DoneAt == nil {
+		return ""
+	}
+	return locale.Duration(s.DoneAt.Sub(*s.BegunAt))
+}
+
+func buildTime(b api.Build) string {
+	if b.StartedAt == nil || b.EndedAt == nil {
+		return ""
+	}
+	return locale.Duration(b.EndedAt.Sub(*b.StartedAt))
+}
+
+// writeRate is what a verified stick was written at, in bytes per second.
+func writeRate(r *protocol.Result) int64 {
+	if r == nil || r.WriteMS == 0 {
+		return 0
+	}
+	return r.BytesWritten * 1000 / r.WriteMS
+}
+
+// eventSentence is one line of the log.
+func eventSentence(f Frame, e api.JobEvent) string {
+	switch {
+	case e.Log != nil && e.Log.Code != "":
+		return f.L.Log(e.Log.Code, e.Log.Params)
+	case e.Log != nil:
+		return e.Log.Text
+	}
+	pairs := []any{"actor", e.ActorName}
+	if e.Step != "" {
+		pairs = append(pairs, "step", f.T("step."+string(e.Step)))
+	}
+	for name, value := range e.Params {
+		pairs = append(pairs, name, value)
+	}
+	sentence := f.T("event."+e.Type, pairs...)
+	if e.Fault != nil {
+		sentence += " " + f.L.Fault(e.Fault.Code, e.Fault.Params)
+	}
+	return sentence
+}
+
+// eventLevel is how loud a line is: info, warn or error.
+func eventLevel(e api.JobEvent) string {
+	if e.Log != nil {
+		return e.Log.Level
+	}
+	if e.Fault != nil {
+		return "error"
+	}
+	return "info"
+}
+
+func eventTime(e api.JobEvent) time.Time {
+	if e.HostAt != nil {
+		return *e.HostAt
+	}
+	return e.At
+}

@@ -1,0 +1,70 @@
+package view
+
+import (
+	"encoding/json"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api"
+)
+
+// NewJob is what was chosen for a new job so far, and what there is to choose
+// from.
+type NewJob struct {
+	Version, Host, Sequence         string // IDs
+	Reference, Holder, ComputerName string
+	Key                             string // makes a form that is sent twice one job
+	Chosen                          []protocol.Identity
+
+	Versions  []api.Version
+	Sequences []api.TaskSequence
+	Hosts     []api.Host
+	Problem   Problem
+}
+
+func (p NewJob) host() (api.Host, bool) {
+	for _, h := range p.Hosts {
+		if h.ID == p.Host {
+			return h, true
+		}
+	}
+	return api.Host{}, false
+}
+
+func (p NewJob) version() (api.Version, bool) {
+	for _, v := range p.Versions {
+		if v.ID == p.Version {
+			return v, true
+		}
+	}
+	return api.Version{}, false
+}
+
+func (p NewJob) chosen(id protocol.Identity) bool {
+	for _, c := range p.Chosen {
+		if c == id {
+			return true
+		}
+	}
+	return false
+}
+
+// device is the host's device of an identity, for its vendor and model.
+func (p NewJob) device(id protocol.Identity) api.Device {
+	h, _ := p.host()
+	for _, d := range h.Devices {
+		if d.Identity == id {
+			return d
+		}
+	}
+	return api.Device{Device: protocol.Device{Identity: id}}
+}
+
+// identityValue is an identity as a form carries it: exactly what was seen,
+// so that any change since refuses the write.
+func identityValue(id protocol.Identity) string {
+	raw, err := json.Marshal(id)
+	if err != nil {
+		panic(err) // strings and numbers always encode
+	}
+	return string(raw)
+}

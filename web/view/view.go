@@ -1,0 +1,90 @@
+// Package view is what pages look like: the layout, a small set of components
+// and one templ file per page. It renders values of package api and decides
+// nothing; every sentence comes from the catalogue.
+package view
+
+import (
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/web/locale"
+)
+
+// Frame is what the layout around every page needs.
+type Frame struct {
+	L         locale.Locale
+	Section   string // the entry of the navigation that is current
+	Path      string
+	Theme     string // "light", "dark" or empty for the system's
+	Nonce     string // of the Content-Security-Policy, for the editor's styles
+	RequestID string
+	Actor     api.Actor
+	SignedIn  bool
+	Flash     string // a sentence about the action before
+}
+
+// T is the message of a key in the reader's language.
+func (f Frame) T(key string, pairs ...any) string { return f.L.T(key, pairs...) }
+
+// Problem is what is wrong with a form: the fault's sentence, and which field
+// it blames.
+type Problem struct {
+	Field    string
+	Sentence string
+}
+
+// NewProblem renders an error for a form; nil gives the empty Problem.
+func NewProblem(l locale.Locale, err error) Problem {
+	if err == nil {
+		return Problem{}
+	}
+	f := fault.From(err)
+	return Problem{Field: f.Field, Sentence: l.Fault(string(f.Code), f.Params)}
+}
+
+// At returns the sentence if the problem blames the field.
+func (p Problem) At(field string) string {
+	if p.Field == field {
+		return p.Sentence
+	}
+	return ""
+}
+
+// Rest returns the sentence if it blames none of the fields.
+func (p Problem) Rest(fields ...string) string {
+	for _, f := range fields {
+		if p.Field == f {
+			return ""
+		}
+	}
+	return p.Sentence
+}
+
+type navEntry struct {
+	section, path string
+	use           api.UseCase
+}
+
+var navigation = []navEntry{
+	{"overview", "/", api.UseGetOverview},
+	{"jobs", "/jobs", api.UseListJobs},
+	{"images", "/images", api.UseListImages},
+	{"templates", "/templates", api.UseListTemplates},
+	{"sequences", "/task-sequences", api.UseListTaskSequences},
+	{"hosts", "/hosts", api.UseListHosts},
+	{"sticks", "/sticks", api.UseListSticks},
+}
+
+// tone is the look of a state: a colour class and a shape.
+func tone(state string) string {
+	switch state {
+	case "verified", "succeeded", "published", "online", "ready":
+		return "good"
+	case "failed", "incomplete", "revoked", "lost", "withdrawn":
+		return "bad"
+	case "running", "assigned", "pressing", "receiving", "cancelling":
+		return "run"
+	case "cancelled", "superseded", "update_needed":
+		return "warn"
+	}
+	return "idle"
+}

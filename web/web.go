@@ -1,0 +1,176 @@
+// Package web is the console's door for people: pages in a browser.
+//
+// One file holds one page or action, named after its path: job_new.go is
+// /jobs/new. A handler decodes the request, calls one use case of package api
+// and renders a templ component of web/view; rules are not made here. Handlers
+// return errors, which page (below) turns into a status and a page that says
+// what happened. Every form works without JavaScript; htmx makes pages live.
+package web
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"github.com/a-h/templ"
+	"github.com/alexedwards/scs/v2"
+	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/web/static"
+	"github.com/stickpress/stickpress/web/view"
+)
+
+// Deps is what the pages need.
+type Deps struct {
+	Console  *api.Console
+	Sessions scs.Store    // where sessions are kept
+	Uploads  http.Handler // the tus endpoint, mounted below /uploads/ for signed-in people
+	Receive  Receive      // takes a file that a form without JavaScript carries
+	Logger   *slog.Logger
+	Secure   bool   // cookies only over TLS
+	URL      string // how hosts reach the console, for the enrolment line
+}
+
+// Receive streams one file into the store, inspects it and returns its upload.
+type Receive func(ctx context.Context, a api.Actor, fileName string, r io.Reader) (api.Upload, error)
+
+// Web serves the pages.
+type Web struct {
+	console  *api.Console
+	sessions *scs.SessionManager
+	uploads  http.Handler
+	receive  Receive
+	log      *slog.Logger
+	url      string
+}
+
+// New returns the pages' door.
+func New(d Deps) *Web {
+	return &Web{
+		console: d.Console, sessions: newSessions(d.Sessions, d.Secure),
+		uploads: d.Uploads, receive: d.Receive, log: d.Logger, url: d.URL,
+	}
+}
+
+// Mount adds every page to the router.
+func (s *Web) Mount(root chi.Router) {
+	root.Handle("/static/*", static.Handler())
+	root.Group(func(r chi.Router) {
+		r.Use(secureHeaders, http.NewCrossOriginProtection().Handler, s.sessions.LoadAndSave, s.identify)
+		s.publicRoutes(r)
+		r.Group(func(r chi.Router) {
+			r.Use(s.signedIn)
+			s.routes(r)
+		})
+		r.NotFound(s.page(func(http.ResponseWriter, *http.Request) error {
+			return fault.New(fault.KindNotFound, "page_not_found")
+		}))
+	})
+}
+
+// handler is a page or an action. What it returns is shown by page.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// page adapts a handler: an error becomes a page with the fault's sentence,
+// its status and the request's ID, under which the log has the cause.
+func (s *Web) page(h handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		err := h(w, r)
+		if err == nil || errors.Is(err, context.Canceled) {
+			return
+		}
+		f := fault.From(err)
+		status := statusOf(f.Kind)
+		if status == http.StatusInternalServerError {
+			s.log.ErrorContext(r.Context(), "page failed", "path", r.URL.Path, "request_id", actorOf(r).RequestID, "error", err)
+		}
+		s.render(w, r, status, view.FaultPage(s.frame(r, ""), f))
+	}
+}
+
+// render writes a component with its status. It renders into a buffer first,
+// so that a failure half-way does not leave half a page behind a 200.
+func (s *Web) render(w http.ResponseWriter, r *http.Request, status int, c templ.Component) {
+	var page bytes.Buffer
+	if err := c.Render(r.Context(), &page); err != nil {
+		s.log.ErrorContext(r.Context(), "render failed", "path", r.URL.Path, "error", err)
+		http.Error(w, "internal error", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = page.WriteTo(w) // the reader is gone if this fails
+}
+
+// show is render with 200 as the last line of a handler.
+func (s *Web) show(w http.ResponseWriter, r *http.Request, c templ.Component) error {
+	s.render(w, r, http.StatusOK, c)
+	return nil
+}
+
+// see sends the browser to another page after an action.
+func see(w http.ResponseWriter, r *http.Request, path string) error {
+	http.Redirect(w, r, path, http.StatusSeeOther)
+	return nil
+}
+
+// frame is what the layout around every page needs.
+func (s *Web) frame(r *http.Request, section string) view.Frame {
+	a := actorOf(r)
+	f := view.Frame{
+		L: localeOf(r), Section: section, Path: r.URL.Path, Theme: themeOf(r),
+		Nonce: nonceOf(r), RequestID: a.RequestID,
+		Actor: a, SignedIn: a.Kind == api.ActorUser,
+	}
+	f.Flash = s.sessions.PopString(r.Context(), keyFlash)
+	return f
+}
+
+// flash keeps a sentence for the next page that is shown.
+func (s *Web) flash(r *http.Request, sentence string) {
+	s.sessions.Put(r.Context(), keyFlash, sentence)
+}
+
+func statusOf(k fault.Kind) int {
+	switch k {
+	case fault.KindInvalid:
+		return http.StatusUnprocessableEntity
+	case fault.KindUnauthenticated:
+		return http.StatusUnauthorized
+	case fault.KindForbidden:
+		return http.StatusForbidden
+	case fault.KindNotFound:
+		return http.StatusNotFound
+	case fault.KindConflict:
+		return http.StatusConflict
+	case fault.KindStale:
+		return http.StatusPreconditionFailed
+	case fault.KindTooLarge:
+		return http.StatusRequestEntityTooLarge
+	case fault.KindTooMany:
+		return http.StatusTooManyRequests
+	case fault.KindUnavailable:
+		return http.StatusServiceUnavailable
+	case fault.KindInternal:
+	}
+	return http.StatusInternalServerError
+}
+
+func requestID() string { return "req_" + uuid.NewString() }
+
+// peer is the address of the other end without its port.
+func peer(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
