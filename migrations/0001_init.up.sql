@@ -403,6 +403,9 @@ CREATE TABLE jobs (
     image_version_id         uuid        NOT NULL,
     channel                  text        NOT NULL,
     task_sequence_version_id uuid        NOT NULL,
+    -- the task sequence's, or what the request put in their place
+    layout                   text        NOT NULL,
+    edition                  integer     NOT NULL,
     reference                text        NOT NULL,
     holder                   text        NOT NULL,
     variables                jsonb       NOT NULL,
@@ -416,6 +419,8 @@ CREATE TABLE jobs (
     revision                 bigint      GENERATED ALWAYS AS (seq) STORED,
     CONSTRAINT jobs_pkey PRIMARY KEY (id),
     CONSTRAINT jobs_kind_check CHECK (kind IN ('press')),
+    CONSTRAINT jobs_layout_check CHECK (layout IN ('mbr-dual', 'gpt-uefi')),
+    CONSTRAINT jobs_edition_check CHECK (edition >= 1),
     CONSTRAINT jobs_state_check
         CHECK (state IN ('queued', 'running', 'cancelling', 'succeeded', 'failed', 'cancelled')),
     CONSTRAINT jobs_created_by_kind_check CHECK (created_by_kind IN ('user', 'token', 'host', 'system')),

@@ -89,6 +89,8 @@ type QueuedJob struct {
 	ImageVersionID        VersionID         `json:"image_version_id"`
 	Channel               string            `json:"channel"`
 	TaskSequenceVersionID SequenceVersionID `json:"task_sequence_version_id"`
+	Layout                string            `json:"layout"`
+	Edition               int               `json:"edition"`
 	Reference             string            `json:"reference"`
 	Holder                string            `json:"holder"`
 	Variables             map[string]string `json:"variables"`

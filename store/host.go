@@ -81,6 +81,13 @@ func (r Reader) Host(ctx context.Context, id HostID) (Host, error) {
 		`SELECT `+hostColumns+` FROM hosts WHERE id = @id`, pgx.NamedArgs{"id": id})
 }
 
+// HostByName finds an enrolled host by its name, whatever its case.
+func (r Reader) HostByName(ctx context.Context, name string) (Host, error) {
+	return one[Host](ctx, r.db, "host", name,
+		`SELECT `+hostColumns+` FROM hosts WHERE lower(name) = lower(@name) AND state = 'enrolled'`,
+		pgx.NamedArgs{"name": name})
+}
+
 // HostFilter narrows Hosts; empty fields do not.
 type HostFilter struct {
 	Sites []SiteID

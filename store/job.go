@@ -28,6 +28,8 @@ type Job struct {
 	ImageVersionID        VersionID
 	Channel               string // that the version was resolved from, or empty
 	TaskSequenceVersionID SequenceVersionID
+	Layout                string // the task sequence's, or what the request put in its place
+	Edition               int    // likewise; index inside the image, from 1
 	Reference             string // a ticket
 	Holder                string // who gets the sticks
 	Variables             map[string]string
@@ -89,8 +91,8 @@ func (j *Job) Build(id BuildID) (*Build, bool) {
 }
 
 const (
-	jobColumns = `id, site_id, host_id, kind, state, image_version_id, channel, task_sequence_version_id, reference, holder,
-	variables, created_by_kind, created_by_id, created_at, cancel_requested_at, started_at, ended_at, seq, revision`
+	jobColumns = `id, site_id, host_id, kind, state, image_version_id, channel, task_sequence_version_id, layout, edition,
+	reference, holder, variables, created_by_kind, created_by_id, created_at, cancel_requested_at, started_at, ended_at, seq, revision`
 	buildColumns = `id, job_id, host_id, position, state, attempt, stick_id, device, reference, holder, variables, step,
 	touched, fault, result, assigned_at, started_at, ended_at, revision`
 )

@@ -17,6 +17,8 @@ type NewJob struct {
 	ImageVersionID        VersionID
 	Channel               string // the name of the channel that was resolved, or empty
 	TaskSequenceVersionID SequenceVersionID
+	Layout                string // empty: the task sequence's
+	Edition               int    // 0: the task sequence's
 	Reference             string
 	Holder                string
 	// Variables are kept in history as they are: secrets belong into the
@@ -53,6 +55,10 @@ func (tx *Tx) QueueJob(ctx context.Context, n NewJob) (Job, error) {
 	if err := tx.checkFree(ctx, &n); err != nil {
 		return Job{}, err
 	}
+	sequence, err := tx.SequenceVersion(ctx, n.TaskSequenceVersionID)
+	if err != nil {
+		return Job{}, err
+	}
 	id, err := newID[jobKind](tx)
 	if err != nil {
 		return Job{}, err
@@ -64,7 +70,8 @@ func (tx *Tx) QueueJob(ctx context.Context, n NewJob) (Job, error) {
 	}
 	queued := QueuedJob{
 		SiteID: site, HostID: n.HostID, Kind: n.Kind, ImageVersionID: n.ImageVersionID, Channel: n.Channel,
-		TaskSequenceVersionID: n.TaskSequenceVersionID, Reference: cleanText(n.Reference), Holder: cleanText(n.Holder),
+		TaskSequenceVersionID: n.TaskSequenceVersionID, Layout: or(n.Layout, sequence.Layout), Edition: or(n.Edition, sequence.Edition),
+		Reference: cleanText(n.Reference), Holder: cleanText(n.Holder),
 		Variables: merged(n.Variables, nil),
 	}
 	for i, b := range n.Builds {
@@ -86,8 +93,10 @@ func (tx *Tx) QueueJob(ctx context.Context, n NewJob) (Job, error) {
 	return s.job, c.save(ctx)
 }
 
-func or(a, b string) string {
-	if a != "" {
+// or is a, or b where a is empty.
+func or[T comparable](a, b T) T {
+	var empty T
+	if a != empty {
 		return a
 	}
 	return b

@@ -77,7 +77,6 @@ type reporter struct {
 	host     HostID
 	attempts map[protocol.AttemptRef]*Attempt
 	of       map[BuildID]*jobStream
-	sequence map[SequenceVersionID]SequenceVersion
 }
 
 // load locks the jobs and the sticks that the events are about. Attempts are
@@ -105,7 +104,7 @@ func (r *reporter) load(ctx context.Context, events []protocol.Event) error {
 	for ref, a := range found {
 		r.attempts[ref] = &a
 	}
-	r.of, r.sequence = map[BuildID]*jobStream{}, map[SequenceVersionID]SequenceVersion{}
+	r.of = map[BuildID]*jobStream{}
 	var sticks []StickID
 	for _, s := range jobs {
 		for i := range s.job.Builds {
@@ -113,12 +112,6 @@ func (r *reporter) load(ctx context.Context, events []protocol.Event) error {
 			r.of[b.ID] = s
 			if slices.Contains(builds, b.ID) {
 				sticks = append(sticks, b.StickID)
-			}
-		}
-		id := s.job.TaskSequenceVersionID
-		if _, ok := r.sequence[id]; !ok {
-			if r.sequence[id], err = r.tx.SequenceVersion(ctx, id); err != nil {
-				return err
 			}
 		}
 	}
@@ -156,7 +149,7 @@ func (r *reporter) apply(a *Attempt, e *protocol.Event) error {
 // applyStick says what the event means for the stick. Until the first byte is
 // written it is what it was.
 func (r *reporter) applyStick(s *jobStream, b *Build, cause *Event) error {
-	content := StickContent{ImageVersionID: s.job.ImageVersionID, Layout: r.sequence[s.job.TaskSequenceVersionID].Layout}
+	content := StickContent{ImageVersionID: s.job.ImageVersionID, Layout: s.job.Layout}
 	event := Event{BuildID: b.ID, Attempt: b.Attempt, HostSeq: cause.HostSeq, HostAt: cause.HostAt}
 	switch {
 	case cause.Type == EventBuildTouched:

@@ -58,6 +58,20 @@ func (r Reader) Sequence(ctx context.Context, id SequenceID) (Sequence, error) {
 		`SELECT `+sequenceColumns+` FROM task_sequences WHERE id = @id`, pgx.NamedArgs{"id": id})
 }
 
+// SequenceByName finds a task sequence by its name, whatever its case.
+func (r Reader) SequenceByName(ctx context.Context, name string) (Sequence, error) {
+	return one[Sequence](ctx, r.db, "task_sequence", name,
+		`SELECT `+sequenceColumns+` FROM task_sequences WHERE lower(name) = lower(@name)`,
+		pgx.NamedArgs{"name": name})
+}
+
+// OldestSequence finds the task sequence that was made first; there being none
+// is task_sequence_not_found.
+func (r Reader) OldestSequence(ctx context.Context) (Sequence, error) {
+	return one[Sequence](ctx, r.db, "task_sequence", "",
+		`SELECT `+sequenceColumns+` FROM task_sequences ORDER BY created_at, id LIMIT 1`, nil)
+}
+
 // Sequences lists task sequences by name.
 func (r Reader) Sequences(ctx context.Context, page ByName) ([]Sequence, error) {
 	return many[Sequence](ctx, r.db, "task sequences",

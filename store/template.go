@@ -39,6 +39,13 @@ func (r Reader) Template(ctx context.Context, id TemplateID) (Template, error) {
 		`SELECT `+templateColumns+` FROM unattend_templates WHERE id = @id`, pgx.NamedArgs{"id": id})
 }
 
+// TemplateByName finds a template by its name, whatever its case.
+func (r Reader) TemplateByName(ctx context.Context, name string) (Template, error) {
+	return one[Template](ctx, r.db, "template", name,
+		`SELECT `+templateColumns+` FROM unattend_templates WHERE lower(name) = lower(@name)`,
+		pgx.NamedArgs{"name": name})
+}
+
 // Templates lists templates by name.
 func (r Reader) Templates(ctx context.Context, page ByName) ([]Template, error) {
 	return many[Template](ctx, r.db, "templates",

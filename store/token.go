@@ -132,7 +132,7 @@ const apiTokenColumns = `id, name, user_id, role, expires_at, revoked_at, last_u
 
 // CreateAPIToken makes a token and returns its secret, which is not stored.
 func (tx *Tx) CreateAPIToken(ctx context.Context, n NewAPIToken) (secret string, token APIToken, err error) {
-	secret, hash, err := newToken("spt_", tx.store.random)
+	secret, hash, err := newToken("stp_", tx.store.random)
 	if err != nil {
 		return "", APIToken{}, err
 	}
