@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -140,6 +141,33 @@ func (s *Staging) NewUpload(_ context.Context, info handler.FileInfo) (handler.U
 	if err := checkRoom(s.dir, info.Size); err != nil {
 		return nil, tusError(err)
 	}
+	u, err := s.begin(info)
+	if err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+// Receive takes a whole upload from a stream whose length nobody knows, such
+// as a file in a form, and leaves it like one that tusd wrote. After an error
+// nothing of it is left.
+func (s *Staging) Receive(ctx context.Context, meta map[string]string, src io.Reader) (Finished, error) {
+	u, err := s.begin(handler.FileInfo{MetaData: meta, SizeIsDeferred: true})
+	if err != nil {
+		return Finished{}, err
+	}
+	if _, err = u.WriteChunk(ctx, 0, src); err == nil {
+		u.state.Info.Size, u.state.Info.SizeIsDeferred = u.state.Info.Offset, false
+		err = u.save()
+	}
+	if err != nil {
+		return Finished{}, errors.Join(err, u.remove())
+	}
+	return s.Finished(u.id)
+}
+
+// begin makes the two files of an upload without bytes.
+func (s *Staging) begin(info handler.FileInfo) (*upload, error) {
 	info.ID = strings.ToLower(rand.Text())
 	info.Offset = 0
 	info.Storage = nil

@@ -101,10 +101,11 @@ func (u *upload) copySome(ctx context.Context, file *os.File, src io.Reader) (in
 		}
 		n, readErr := src.Read(buf)
 		wrote, err := file.Write(buf[:n])
-		u.state.Hash.Write(buf[:wrote])
+		u.state.Hash.add(buf[:wrote])
 		total += int64(wrote)
 		if err != nil {
-			rest := u.state.Info.Size - u.state.Hash.Bytes()
+			// Of a stream nobody knows more than what it gave just now.
+			rest := max(u.state.Info.Size-u.state.Hash.Bytes(), int64(n-wrote))
 			return total, diskError(fmt.Errorf("write upload %s: %w", u.id, err), u.s.dir, rest)
 		}
 		if readErr != nil {
@@ -117,7 +118,8 @@ func (u *upload) copySome(ctx context.Context, file *os.File, src io.Reader) (in
 // checkpoint makes everything so far count.
 func (u *upload) checkpoint(file *os.File) error {
 	if err := file.Sync(); err != nil {
-		return diskError(fmt.Errorf("sync upload %s: %w", u.id, err), u.s.dir, u.state.Info.Size-u.state.Info.Offset)
+		rest := max(u.state.Info.Size, u.state.Hash.Bytes()) - u.state.Info.Offset
+		return diskError(fmt.Errorf("sync upload %s: %w", u.id, err), u.s.dir, rest)
 	}
 	before := u.state.Info.Offset
 	u.state.Info.Offset = u.state.Hash.Bytes()
