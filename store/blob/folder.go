@@ -103,6 +103,7 @@ type folderReader struct {
 	size int64
 }
 
+// Size implements Reader.
 func (r folderReader) Size() int64 { return r.size }
 
 // Open implements Store.

@@ -56,7 +56,7 @@ func TestFolderClearsLeftovers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer living.Abort()
+	defer func() { _ = living.Abort() }()
 	if err := os.WriteFile(filepath.Join(dir, "tmp", "write-crashed"), []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -114,9 +114,9 @@ func TestFolderFindsCorruption(t *testing.T) {
 		3 * protocol.BlockSize: append(append([]byte(nil), data...), 0),
 	} {
 		rewrite(b)
-		fault := blobtest.WantFault(t, f.Verify(t.Context(), rec.SHA256), "blob_corrupt")
-		if fault.Params["offset"] != strconv.FormatInt(want, 10) {
-			t.Errorf("offset %s, want %d", fault.Params["offset"], want)
+		p := blobtest.FaultParams(t, f.Verify(t.Context(), rec.SHA256), "blob_corrupt")
+		if p["offset"] != strconv.FormatInt(want, 10) {
+			t.Errorf("offset %s, want %d", p["offset"], want)
 		}
 	}
 }
@@ -141,7 +141,7 @@ func TestFolderDiskFull(t *testing.T) {
 	dir := smallDisk(t, 1<<20)
 	f := openFolder(t, dir)
 	_, err := f.Create(t.Context(), 2<<20)
-	if p := blobtest.WantFault(t, err, "blob_disk_full").Params; p["need_bytes"] != "2097152" || p["free_bytes"] == "" {
+	if p := blobtest.FaultParams(t, err, "blob_disk_full"); p["need_bytes"] != "2097152" || p["free_bytes"] == "" {
 		t.Errorf("parameters %v", p)
 	}
 	w, err := f.Create(t.Context(), -1)
@@ -184,7 +184,7 @@ func TestHasherGoesOn(t *testing.T) {
 	data := blobtest.Bytes(2*protocol.BlockSize+99, 3)
 	for _, cut := range []int{0, 1, protocol.BlockSize, protocol.BlockSize + 50, len(data)} {
 		first := blob.NewHasher()
-		first.Write(data[:cut])
+		_, _ = first.Write(data[:cut])
 		raw, err := json.Marshal(first)
 		if err != nil {
 			t.Fatal(err)
@@ -193,7 +193,7 @@ func TestHasherGoesOn(t *testing.T) {
 		if err := json.Unmarshal(raw, &second); err != nil {
 			t.Fatal(err)
 		}
-		second.Write(data[cut:])
+		_, _ = second.Write(data[cut:])
 		if got, want := second.Record(), blobtest.Record(data); got.SHA256 != want.SHA256 || len(got.Blocks) != 3 || got.Blocks[2] != want.Blocks[2] {
 			t.Errorf("cut at %d: %+v, want %+v", cut, got, want)
 		}

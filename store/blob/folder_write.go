@@ -41,7 +41,7 @@ func (f *Folder) Create(_ context.Context, size int64) (Writer, error) {
 // Write implements Writer.
 func (w *folderWriter) Write(p []byte) (int, error) {
 	n, err := w.file.Write(p)
-	w.hash.Write(p[:n])
+	w.hash.add(p[:n])
 	if err != nil {
 		need := max(w.size-w.hash.Bytes(), int64(len(p)-n))
 		return n, diskError(fmt.Errorf("write a blob: %w", err), w.f.root, need)
@@ -51,7 +51,7 @@ func (w *folderWriter) Write(p []byte) (int, error) {
 
 // Commit implements Writer.
 func (w *folderWriter) Commit(_ context.Context) (protocol.BlobRecord, error) {
-	defer w.Abort()
+	defer func() { _ = w.Abort() }()
 	rec := w.hash.Record()
 	if w.size >= 0 && rec.Bytes != w.size {
 		return rec, SizeMismatch(w.size, rec.Bytes)
@@ -110,7 +110,7 @@ func (f *Folder) adoptCopy(ctx context.Context, file *os.File, rec protocol.Blob
 	if err != nil {
 		return err
 	}
-	defer w.Abort()
+	defer func() { _ = w.Abort() }()
 	if err := Compare(io.TeeReader(contextReader{ctx, file}, w), rec); err != nil {
 		return err
 	}

@@ -31,7 +31,11 @@ func (h *Hasher) Bytes() int64 { return h.bytes }
 
 // Write never fails.
 func (h *Hasher) Write(p []byte) (int, error) {
-	n := len(p)
+	h.add(p)
+	return len(p), nil
+}
+
+func (h *Hasher) add(p []byte) {
 	h.whole.Write(p)
 	for len(p) > 0 {
 		room := protocol.BlockSize - int(h.bytes%protocol.BlockSize)
@@ -44,7 +48,6 @@ func (h *Hasher) Write(p []byte) (int, error) {
 			h.block.Reset()
 		}
 	}
-	return n, nil
 }
 
 // Record is the record of the bytes so far. Writing may go on.

@@ -121,7 +121,7 @@ func TestUploadGoesOnAfterCrash(t *testing.T) {
 		t.Fatalf("offset %q, want %d", resp.Header.Get("Upload-Offset"), cut)
 	}
 	_, err = staging.Finished(id)
-	if p := blobtest.WantFault(t, err, "upload_incomplete").Params; p["have_bytes"] != strconv.Itoa(cut) {
+	if p := blobtest.FaultParams(t, err, "upload_incomplete"); p["have_bytes"] != strconv.Itoa(cut) {
 		t.Errorf("parameters %v", p)
 	}
 	patch(t, url, cut, data[cut:])

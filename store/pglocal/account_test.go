@@ -63,7 +63,7 @@ func startHelper(t *testing.T, dir string, prefix ...string) *helper {
 		t.Fatalf("%s (util-linux) is needed: %v", args[0], err)
 	}
 	h := &helper{cmd: cmd, in: in}
-	t.Cleanup(func() { in.Close(); cmd.Wait() })
+	t.Cleanup(func() { in.Close(); _ = cmd.Wait() })
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		t.Fatalf("the helper said nothing: %v", err)
@@ -228,7 +228,7 @@ func TestServerKilled(t *testing.T) {
 	if err := h.cmd.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	h.cmd.Wait()
+	_ = h.cmd.Wait() // killed
 	s := mustStart(t, testOptions(t, dir))
 	if got := ask(t, s.URL(), "SELECT v FROM kept"); got != "yes" {
 		t.Errorf("got %q", got)

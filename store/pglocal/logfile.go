@@ -82,6 +82,7 @@ func (l *logFile) forget() {
 	l.mu.Unlock()
 }
 
+// Close ends the writing; what is written later opens the file again.
 func (l *logFile) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

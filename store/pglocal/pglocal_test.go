@@ -84,7 +84,12 @@ func do(t *testing.T, url, statement string) {
 	}
 }
 
-func wantFault(t *testing.T, err error, code fault.Code) *fault.Error {
+func wantFault(t *testing.T, err error, code fault.Code) {
+	t.Helper()
+	faultParams(t, err, code)
+}
+
+func faultParams(t *testing.T, err error, code fault.Code) fault.Params {
 	t.Helper()
 	var f *fault.Error
 	if !errors.As(err, &f) || f.Code != code {
@@ -93,7 +98,7 @@ func wantFault(t *testing.T, err error, code fault.Code) *fault.Error {
 	if f.Kind != fault.KindUnavailable {
 		t.Errorf("kind %d, want unavailable", f.Kind)
 	}
-	return f
+	return f.Params
 }
 
 func postmasterPID(t *testing.T, s *Server) int {
@@ -192,9 +197,9 @@ func TestGivesUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Start(testContext(t), opts)
-	f := wantFault(t, err, "postgres_start_failed")
-	if !strings.Contains(f.Params["detail"], "no_such_setting") {
-		t.Errorf("detail %q does not say why", f.Params["detail"])
+	p := faultParams(t, err, "postgres_start_failed")
+	if !strings.Contains(p["detail"], "no_such_setting") {
+		t.Errorf("detail %q does not say why", p["detail"])
 	}
 }
 
@@ -234,8 +239,8 @@ func startByHand(t *testing.T, s *Server, extra ...string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	ended := make(chan struct{})
-	go func() { cmd.Wait(); close(ended) }()
-	t.Cleanup(func() { cmd.Process.Signal(syscall.SIGQUIT); <-ended })
+	go func() { _ = cmd.Wait(); close(ended) }()
+	t.Cleanup(func() { _ = cmd.Process.Signal(syscall.SIGQUIT); <-ended })
 	other := &Server{opts: s.opts, sockets: sockets, pass: s.pass}
 	if err := other.awaitAnswer(testContext(t)); err != nil {
 		t.Fatalf("postgres by hand: %v", err)
@@ -250,8 +255,8 @@ func TestRefusesForeignPostmaster(t *testing.T) {
 	mustStop(t, s)
 	cmd := startByHand(t, s)
 	_, err := Start(testContext(t), opts)
-	if f := wantFault(t, err, "postgres_data_in_use"); f.Params["pid"] != strconv.Itoa(cmd.Process.Pid) {
-		t.Errorf("pid %s, want %d", f.Params["pid"], cmd.Process.Pid)
+	if p := faultParams(t, err, "postgres_data_in_use"); p["pid"] != strconv.Itoa(cmd.Process.Pid) {
+		t.Errorf("pid %s, want %d", p["pid"], cmd.Process.Pid)
 	}
 	if !alive(cmd.Process.Pid) {
 		t.Error("the other's postmaster was stopped")
@@ -290,7 +295,7 @@ func TestStalePIDOfAnotherProcess(t *testing.T) {
 	if err := cat.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { in.Close(); cat.Wait() }()
+	defer func() { in.Close(); _ = cat.Wait() }()
 	stale := strconv.Itoa(cat.Process.Pid) + "\n" + s.cluster + "\n1000000000\n5432\n" + s.sockets + "\n\n  5432001   1234567\nready   \n"
 	path := filepath.Join(s.cluster, "postmaster.pid")
 	if err := os.WriteFile(path, []byte(stale), 0o600); err != nil {
@@ -320,9 +325,9 @@ func TestVersionMismatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Start(testContext(t), testOptions(t, dir))
-	f := wantFault(t, err, "postgres_version_mismatch")
-	if f.Params["cluster"] != "12" || !strings.Contains(f.Params["found"], " in /") {
-		t.Errorf("parameters %v", f.Params)
+	p := faultParams(t, err, "postgres_version_mismatch")
+	if p["cluster"] != "12" || !strings.Contains(p["found"], " in /") {
+		t.Errorf("parameters %v", p)
 	}
 }
 

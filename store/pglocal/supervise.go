@@ -143,7 +143,8 @@ func (s *Server) command() (*exec.Cmd, error) {
 		"-c", "logging_collector=off",
 		"-c", "log_destination=stderr",
 	}
-	cmd := exec.Command(filepath.Join(s.bin, "postgres"), append(args, s.durability()...)...)
+	// No context ends it: Stop does, in order.
+	cmd := exec.CommandContext(context.Background(), filepath.Join(s.bin, "postgres"), append(args, s.durability()...)...)
 	cmd.SysProcAttr, cmd.Dir, cmd.Env = attr, "/", environment()
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 	// Backends hold the pipe for a moment after their postmaster was killed.

@@ -74,7 +74,7 @@ func Put(t *testing.T, s blob.Store, data []byte) protocol.BlobRecord {
 	if err != nil {
 		t.Fatalf("create: %v", err)
 	}
-	defer w.Abort()
+	defer func() { _ = w.Abort() }()
 	if _, err := io.Copy(w, bytes.NewReader(data)); err != nil {
 		t.Fatalf("write: %v", err)
 	}
@@ -86,13 +86,19 @@ func Put(t *testing.T, s blob.Store, data []byte) protocol.BlobRecord {
 }
 
 // WantFault fails the test unless err is a fault with that code.
-func WantFault(t *testing.T, err error, code fault.Code) *fault.Error {
+func WantFault(t *testing.T, err error, code fault.Code) {
+	t.Helper()
+	FaultParams(t, err, code)
+}
+
+// FaultParams is WantFault and returns the fault's parameters.
+func FaultParams(t *testing.T, err error, code fault.Code) fault.Params {
 	t.Helper()
 	var f *fault.Error
 	if !errors.As(err, &f) || f.Code != code {
 		t.Fatalf("error %v, want %s", err, code)
 	}
-	return f
+	return f.Params
 }
 
 func sameRecord(t *testing.T, got, want protocol.BlobRecord) {
@@ -166,9 +172,9 @@ func wrongSize(t *testing.T, s blob.Store) {
 		t.Fatal(err)
 	}
 	_, err = w.Commit(t.Context())
-	f := WantFault(t, err, "blob_size_mismatch")
-	if f.Params["want_bytes"] != "1001" || f.Params["got_bytes"] != "1000" {
-		t.Errorf("parameters %v", f.Params)
+	p := FaultParams(t, err, "blob_size_mismatch")
+	if p["want_bytes"] != "1001" || p["got_bytes"] != "1000" {
+		t.Errorf("parameters %v", p)
 	}
 	_, err = s.Open(t.Context(), digest(data))
 	WantFault(t, err, "blob_not_found")
@@ -185,7 +191,7 @@ func sameBytesTwice(t *testing.T, s blob.Store) {
 				t.Error(err)
 				return
 			}
-			defer w.Abort()
+			defer func() { _ = w.Abort() }()
 			if _, err := w.Write(data); err != nil {
 				t.Error(err)
 			}
@@ -283,7 +289,10 @@ func listAndUsage(t *testing.T, s blob.Store) {
 	if !slices.Equal(got, want) {
 		t.Errorf("list %v, want %v", got, want)
 	}
-	for range s.List(t.Context()) {
+	for _, err := range s.List(t.Context()) {
+		if err != nil {
+			t.Error(err)
+		}
 		break // an early end is no error
 	}
 	u, err := s.Usage(t.Context())
