@@ -63,6 +63,7 @@ type Options struct {
 
 	binDirs []string // instead of where binaries looks
 	access  access   // instead of the first that works
+	tries   int      // instead of restartTries
 }
 
 // Change is what happened to the postmaster after the first start.

@@ -192,14 +192,41 @@ func TestGivesUp(t *testing.T) {
 	opts := testOptions(t, t.TempDir())
 	s := mustStart(t, opts)
 	mustStop(t, s)
-	conf := filepath.Join(s.cluster, "postgresql.conf")
-	if err := os.WriteFile(conf, []byte("no_such_setting = 1\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	breakSettings(t, s)
 	_, err := Start(testContext(t), opts)
 	p := faultParams(t, err, "postgres_start_failed")
 	if !strings.Contains(p["detail"], "no_such_setting") {
 		t.Errorf("detail %q does not say why", p["detail"])
+	}
+}
+
+func TestGivesUpLater(t *testing.T) {
+	t.Parallel()
+	opts := testOptions(t, t.TempDir())
+	opts.tries = 3
+	changes := make(chan Change, 16)
+	opts.OnChange = func(c Change, _ error) { changes <- c }
+	s := mustStart(t, opts)
+	breakSettings(t, s)
+	if err := syscall.Kill(postmasterPID(t, s), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-s.Done():
+	case <-time.After(patience):
+		t.Fatal("it goes on")
+	}
+	wantFault(t, s.Err(), "postgres_start_failed")
+	if first, second := <-changes, <-changes; first != Down || second != GaveUp {
+		t.Errorf("changes %s, %s", first, second)
+	}
+}
+
+func breakSettings(t *testing.T, s *Server) {
+	t.Helper()
+	conf := filepath.Join(s.cluster, "postgresql.conf")
+	if err := os.WriteFile(conf, []byte("no_such_setting = 1\n"), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

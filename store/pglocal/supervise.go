@@ -1,6 +1,7 @@
 package pglocal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,7 @@ func (s *Server) supervise(first chan<- error) {
 	defer close(s.done)
 	defer s.release()
 
+	limit := cmp.Or(s.opts.tries, restartTries)
 	began := false // Postgres has answered once
 	failures := 0  // starts in a row without an answer
 	for {
@@ -60,7 +62,7 @@ func (s *Server) supervise(first chan<- error) {
 			s.tell(Down, err)
 		}
 		failures++
-		if limit := restartTries; failures >= limit || (!began && failures >= firstTries) || errors.Is(err, errForGood) {
+		if failures >= limit || (!began && failures >= firstTries) || errors.Is(err, errForGood) {
 			err = unavailable(err, "postgres_start_failed", "dir", s.opts.Dir, "detail", s.log.Tail())
 			if !began {
 				first <- err
