@@ -1,0 +1,145 @@
+package store_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/store"
+)
+
+func (w *world) cancel(id store.JobID) store.Job {
+	w.t.Helper()
+	return in(w.t, w.Store, func(tx *store.Tx) (store.Job, error) { return tx.RequestCancel(w.t.Context(), id, w.by) })
+}
+
+func TestCancelQueued(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	job := w.cancel(w.mustQueue(w.host.ID, 1, 2).ID)
+	if job.State != store.JobCancelled || job.StartedAt != nil || job.EndedAt == nil {
+		t.Errorf("job %+v", job)
+	}
+	if work := w.claim(w.host, 9); len(work) != 0 {
+		t.Errorf("claimed %+v", work)
+	}
+	_, err := try(t.Context(), w.Store, func(tx *store.Tx) (store.Job, error) {
+		return tx.RequestCancel(t.Context(), job.ID, w.by)
+	})
+	wantCode(t, err, store.CodeJobEnded)
+	w.checkHistory()
+}
+
+func TestCancelRunning(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	job := w.mustQueue(w.host.ID, 1, 2)
+	builds := w.claim(w.host, 2)[0].Builds
+	w.report(w.host, said(builds[0].Ref(), 1, protocol.Event{Type: protocol.EventAccepted})...)
+	job = w.cancel(job.ID)
+	if job.State != store.JobCancelling || job.CancelRequestedAt == nil {
+		t.Fatalf("job %+v", job)
+	}
+	if again := w.cancel(job.ID); again.Seq != job.Seq {
+		t.Error("asking again made an event")
+	}
+	refs, err := w.ToCancel(t.Context(), w.host.ID)
+	if err != nil || len(refs) != 2 {
+		t.Errorf("to cancel %v, %v", refs, err)
+	}
+	// The host comes back without the second attempt: it never arrived.
+	w.host = w.connect(w.host.ID)
+	in(t, w.Store, none(func(tx *store.Tx) error {
+		return tx.CancelUnheld(t.Context(), w.host.ID, w.host.Session, []protocol.AttemptRef{builds[0].Ref()})
+	}))
+	refs, err = w.ToCancel(t.Context(), w.host.ID)
+	if err != nil || !slices.Equal(refs, []protocol.AttemptRef{builds[0].Ref()}) {
+		t.Errorf("to cancel %v, %v", refs, err)
+	}
+	w.report(w.host, said(builds[0].Ref(), 2,
+		protocol.Event{Type: protocol.EventCancelled, Fault: protocol.NewFault(protocol.FaultCancelled)})...)
+	if got := w.job(job.ID); got.State != store.JobCancelled {
+		t.Errorf("job %s", got.State)
+	}
+	w.checkHistory()
+}
+
+func TestCancelTooLate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	job := w.mustQueue(w.host.ID, 1)
+	ref := w.claim(w.host, 1)[0].Builds[0].Ref()
+	w.cancel(job.ID)
+	w.report(w.host, goodRun(ref)...)
+	if got := w.job(job.ID); got.State != store.JobSucceeded {
+		t.Errorf("job %s: what was verified was not cancelled", got.State)
+	}
+	w.checkHistory()
+}
+
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	job := w.mustQueue(w.host.ID, 1, 2)
+	builds := w.claim(w.host, 2)[0].Builds
+	retry := func() error {
+		_, err := try(t.Context(), w.Store, func(tx *store.Tx) (store.Job, error) {
+			return tx.RetryBuild(t.Context(), builds[0].ID, w.by)
+		})
+		return err
+	}
+	wantCode(t, retry(), "state_refused")
+	w.report(w.host, said(builds[0].Ref(), 1, protocol.Event{Type: protocol.EventFailed, Fault: protocol.NewFault("x")})...)
+	// As if the host had not said so: the lease is what counts.
+	if _, err := w.Pool().Exec(t.Context(), `UPDATE build_attempts SET state = 'leased' WHERE attempt = 1`); err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, retry(), store.CodeAttemptLeased)
+	if _, err := w.Pool().Exec(t.Context(), `UPDATE build_attempts SET state = 'ended' WHERE build_id = $1`, builds[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := retry(); err != nil {
+		t.Fatal(err)
+	}
+	again := w.claim(w.host, 1)[0].Builds[0]
+	if again.ID != builds[0].ID || again.Attempt != 2 || again.Fault != nil {
+		t.Errorf("second attempt %+v", again)
+	}
+	w.report(w.host, append(goodRun(again.Ref()), goodRun(builds[1].Ref())...)...)
+	if got := w.job(job.ID); got.State != store.JobSucceeded {
+		t.Errorf("job %s", got.State)
+	}
+	wantCode(t, retry(), store.CodeJobEnded)
+	w.checkHistory()
+}
+
+func TestLostAndRevokedHosts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	held, waiting := w.mustQueue(w.host.ID, 1), store.Job{}
+	w.claim(w.host, 1)
+	waiting = w.mustQueue(w.host.ID, 2)
+	in(t, w.Store, func(tx *store.Tx) (store.Host, error) { return tx.DeclareHostLost(t.Context(), w.host.ID, w.by) })
+	if a, b := w.job(held.ID).State, w.job(waiting.ID).State; a != store.JobFailed || b != store.JobQueued {
+		t.Errorf("after the loss: %s, %s", a, b)
+	}
+	host := in(t, w.Store, func(tx *store.Tx) (store.Host, error) { return tx.RevokeHost(t.Context(), w.host.ID, w.by) })
+	if host.State != store.HostRevoked || host.RevokedAt == nil {
+		t.Errorf("host %+v", host)
+	}
+	if got := w.job(waiting.ID).State; got != store.JobCancelled {
+		t.Errorf("a job of a revoked host is %s", got)
+	}
+	again := in(t, w.Store, func(tx *store.Tx) (store.Host, error) { return tx.RevokeHost(t.Context(), w.host.ID, w.by) })
+	if again.Revision != host.Revision {
+		t.Error("revoking again changed the host")
+	}
+	_, err := try(t.Context(), w.Store, func(tx *store.Tx) (store.Host, error) {
+		return tx.ConnectHost(t.Context(), w.host.ID, "a", &protocol.Hello{})
+	})
+	wantCode(t, err, store.CodeHostRevoked)
+	wantCode(t, w.Heartbeat(t.Context(), w.host.ID, host.Session), store.CodeSessionStale)
+	// Its name is free again.
+	w.enroll(w.host.Name)
+	w.checkHistory()
+}

@@ -1,0 +1,200 @@
+package store_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/store"
+)
+
+func TestEventsAreAppliedOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	job := w.mustQueue(w.host.ID, 1)
+	ref := w.claim(w.host, 1)[0].Builds[0].Ref()
+	run := goodRun(ref)
+
+	if got := w.report(w.host, run[1:3]...).Acked[ref]; got != 0 {
+		t.Errorf("after a gap: acked %d", got)
+	}
+	if got := w.report(w.host, append(slices.Clone(run[:2]), run[4:]...)...).Acked[ref]; got != 2 {
+		t.Errorf("up to a gap: acked %d", got)
+	}
+	if got := w.report(w.host, run[:3]...).Acked[ref]; got != 3 {
+		t.Errorf("with duplicates: acked %d", got)
+	}
+	w.report(w.host, run...)
+	w.report(w.host, run...)
+	events, err := w.JobEvents(t.Context(), job.ID, 0, 0)
+	if err != nil || len(events) != 10 {
+		t.Errorf("%d events, %v", len(events), err)
+	}
+	w.checkHistory()
+}
+
+func TestWhoMayReport(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.mustQueue(w.host.ID, 1)
+	ref := w.claim(w.host, 1)[0].Builds[0].Ref()
+	other := w.enroll("bench-2")
+
+	for name, bad := range map[string]protocol.AttemptRef{
+		"another attempt": {BuildID: ref.BuildID, Attempt: 2},
+		"no build":        {BuildID: store.BuildID{1}.String(), Attempt: 1},
+		"no ID":           {BuildID: "x", Attempt: 1},
+	} {
+		applied := w.report(w.host, said(bad, 1, protocol.Event{Type: protocol.EventAccepted})...)
+		if !slices.Equal(applied.Refused, []protocol.AttemptRef{bad}) || len(applied.Acked) != 0 {
+			t.Errorf("%s: %+v", name, applied)
+		}
+	}
+	if applied := w.report(other, goodRun(ref)...); !slices.Equal(applied.Refused, []protocol.AttemptRef{ref}) {
+		t.Errorf("another host: %+v", applied)
+	}
+	fresh := w.connect(w.host.ID)
+	_, err := try(t.Context(), w.Store, func(tx *store.Tx) (store.Applied, error) {
+		return tx.ApplyHostEvents(t.Context(), w.host.ID, w.host.Session, goodRun(ref))
+	})
+	wantCode(t, err, store.CodeSessionStale)
+	w.report(fresh, goodRun(ref)...)
+	w.checkHistory()
+}
+
+func TestEndsOfAnAttempt(t *testing.T) {
+	t.Parallel()
+	touched := protocol.NewFault(protocol.FaultWrite, "offset", 4096)
+	touched.Touched = true
+	for name, c := range map[string]struct {
+		events []protocol.Event
+		job    store.JobState
+		build  store.BuildState
+		stick  store.StickState
+	}{
+		"refused before a byte": {
+			[]protocol.Event{{Type: protocol.EventFailed, Fault: protocol.NewFault(protocol.FaultMounted)}},
+			store.JobFailed, store.BuildFailed, store.StickUnknown,
+		},
+		"failed in the middle": {
+			[]protocol.Event{
+				{Type: protocol.EventAccepted}, {Type: protocol.EventTouched}, {Type: protocol.EventFailed, Fault: touched},
+			},
+			store.JobFailed, store.BuildFailed, store.StickIncomplete,
+		},
+		"touched said by the fault alone": {
+			[]protocol.Event{{Type: protocol.EventAccepted}, {Type: protocol.EventCancelled, Fault: touched}},
+			store.JobCancelled, store.BuildCancelled, store.StickIncomplete,
+		},
+		"being written": {
+			[]protocol.Event{{Type: protocol.EventAccepted}, {Type: protocol.EventTouched}},
+			store.JobRunning, store.BuildRunning, store.StickPressing,
+		},
+		"an end out of order": {
+			[]protocol.Event{{Type: protocol.EventVerified, Result: &protocol.Result{}}},
+			store.JobFailed, store.BuildFailed, store.StickIncomplete,
+		},
+		"events of a newer agent": {
+			[]protocol.Event{{Type: "assigned"}, {Type: "queued"}, {Type: protocol.EventAccepted}, {Type: "cooled"}},
+			store.JobRunning, store.BuildRunning, store.StickUnknown,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			job := w.mustQueue(w.host.ID, 1)
+			ref := w.claim(w.host, 1)[0].Builds[0].Ref()
+			w.report(w.host, said(ref, 1, c.events...)...)
+			job = w.job(job.ID)
+			stick, err := w.Stick(t.Context(), job.Builds[0].StickID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if job.State != c.job || job.Builds[0].State != c.build || stick.State != c.stick {
+				t.Errorf("job %s, build %s, stick %s; want %s, %s, %s",
+					job.State, job.Builds[0].State, stick.State, c.job, c.build, c.stick)
+			}
+			w.checkHistory()
+		})
+	}
+}
+
+func TestLateEventsChangeNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	job := w.mustQueue(w.host.ID, 1)
+	ref := w.claim(w.host, 1)[0].Builds[0].Ref()
+	run := goodRun(ref)
+	w.report(w.host, run[:2]...)
+	in(t, w.Store, func(tx *store.Tx) (store.Host, error) { return tx.DeclareHostLost(t.Context(), w.host.ID, w.by) })
+	_, err := try(t.Context(), w.Store, func(tx *store.Tx) (store.Applied, error) {
+		return tx.ApplyHostEvents(t.Context(), w.host.ID, w.host.Session, run)
+	})
+	wantCode(t, err, store.CodeSessionStale)
+
+	back := w.connect(w.host.ID)
+	applied := w.report(back, run[:4]...)
+	if applied.Acked[ref] != 4 || !slices.Equal(applied.Fenced, []protocol.AttemptRef{ref}) {
+		t.Errorf("a lost attempt: %+v", applied)
+	}
+	if applied = w.report(back, run...); applied.Acked[ref] != 6 || applied.Fenced != nil {
+		t.Errorf("its end: %+v", applied)
+	}
+	job = w.job(job.ID)
+	b := job.Builds[0]
+	if job.State != store.JobFailed || b.State != store.BuildFailed || b.Fault.Code != string(store.CodeHostLost) {
+		t.Errorf("job %s, build %s, fault %v", job.State, b.State, b.Fault)
+	}
+	stick, err := w.Stick(t.Context(), b.StickID)
+	if err != nil || stick.State != store.StickIncomplete {
+		t.Errorf("stick %s, %v: whoever holds it must not hand it out", stick.State, err)
+	}
+	attempts, err := w.Attempts(t.Context(), w.host.ID, []protocol.AttemptRef{ref})
+	if err != nil || attempts[ref].HostSeq != 6 || attempts[ref].State != store.AttemptEnded {
+		t.Errorf("attempt %+v, %v", attempts[ref], err)
+	}
+	w.checkHistory()
+}
+
+// Several hosts and several builds of one job report at once; every stream
+// stays without a gap.
+func TestParallelEvents(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const hosts, sticks = 3, 4
+	errs := make(chan error)
+	jobs := make([]store.Job, hosts)
+	for h := range hosts {
+		host := w.enroll(string(rune('a' + h)))
+		ports := make([]int, sticks)
+		for i := range ports {
+			ports[i] = 10*h + i + 1
+		}
+		jobs[h] = w.mustQueue(host.ID, ports...)
+		for _, b := range w.claim(host, sticks)[0].Builds {
+			go func() {
+				for _, e := range goodRun(b.Ref()) {
+					_, err := try(t.Context(), w.Store, func(tx *store.Tx) (store.Applied, error) {
+						return tx.ApplyHostEvents(t.Context(), host.ID, host.Session, []protocol.Event{e})
+					})
+					if err != nil {
+						errs <- err
+						return
+					}
+				}
+				errs <- nil
+			}()
+		}
+	}
+	for range hosts * sticks {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	for _, j := range jobs {
+		if got := w.job(j.ID); got.State != store.JobSucceeded || got.Seq != 1+7*sticks+2 {
+			t.Errorf("job %s after %d events", got.State, got.Seq)
+		}
+	}
+	w.checkHistory()
+}
