@@ -1,0 +1,196 @@
+// Package imagefile says what is inside an image file before anything relies
+// on it: its format and its editions.
+//
+// It looks at the file's structure, not at its content: a file of 6 GB is
+// judged in milliseconds, by its header, its table of contents and its XML.
+// That finds what is no image, a file that ends too early (an upload or a
+// download that broke), one part of a split image, and an image that its last
+// writer did not finish. Bytes that were changed in place are found by wimlib
+// when the image is applied; a changed copy of a stored one by its digest.
+package imagefile
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/stickpress/stickpress/agent/wim/header"
+	"github.com/stickpress/stickpress/api/fault"
+)
+
+// Formats of an image file.
+const (
+	FormatWIM = "wim"
+	FormatESD = "esd" // a WIM of version 0xe00, whose content may be solid
+)
+
+// Info is what an image file says of itself.
+type Info struct {
+	Format      string // FormatWIM or FormatESD
+	Compression string // "none", "XPRESS", "LZX" or "LZMS"
+	Integrity   bool   // it carries a table of checksums
+	Bytes       int64  // of the file
+	Editions    []Edition
+}
+
+// Edition is one index of the file. Texts that the file does not have are
+// empty and numbers 0; only Index is always there.
+type Edition struct {
+	Index            int // from 1
+	Name             string
+	Description      string
+	EditionID        string // "Enterprise"
+	Architecture     string // "x86_64", "arm64", "x86", "arm", "ia64"
+	Version          string // "10.0.26100.1742"
+	Build            int    // 26100
+	Languages        []string
+	Bytes            int64  // when applied: hard links count once
+	InstallationType string // "Client", "Server" or "WindowsPE"
+}
+
+// Inspect reads the file at path. Refusals, all of kind Invalid:
+//
+//	image_not_readable{found}     it is no WIM; found is what it looks like, or "unknown"
+//	image_truncated{have_bytes, detail}
+//	image_corrupt{detail}         it contradicts itself
+//	image_unsupported{detail}     a kind that is not known here
+//	image_part{part, parts}       one file of a split image
+//	image_no_editions{}
+func Inspect(ctx context.Context, path string) (Info, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return Info{}, fmt.Errorf("inspect an image file: %w", err)
+	}
+	defer file.Close()
+	st, err := file.Stat()
+	if err != nil {
+		return Info{}, fmt.Errorf("inspect an image file: %w", err)
+	}
+	return inspect(contextReader{ctx, file}, st.Size())
+}
+
+func inspect(r io.ReaderAt, size int64) (Info, error) {
+	h, err := header.Read(r, size)
+	switch {
+	case errors.Is(err, header.ErrNotWIM):
+		return Info{}, refuse(err, "image_not_readable", "found", looksLike(r))
+	case errors.Is(err, header.ErrTruncated):
+		return Info{}, refuse(err, "image_truncated", "have_bytes", size, "detail", err)
+	case errors.Is(err, header.ErrCorrupt):
+		return Info{}, refuse(err, "image_corrupt", "detail", err)
+	case errors.Is(err, header.ErrUnsupported):
+		return Info{}, refuse(err, "image_unsupported", "detail", err)
+	case err != nil:
+		return Info{}, fmt.Errorf("inspect an image file: %w", err)
+	case h.Parts > 1:
+		return Info{}, refuse(nil, "image_part", "part", h.Part, "parts", h.Parts)
+	case len(h.Images) == 0:
+		return Info{}, refuse(nil, "image_no_editions")
+	}
+	info := Info{Format: FormatWIM, Compression: string(h.Compression), Integrity: h.Integrity, Bytes: size}
+	if h.Version == header.VersionESD {
+		info.Format = FormatESD
+	}
+	for i := range h.Images {
+		info.Editions = append(info.Editions, edition(&h.Images[i]))
+	}
+	return info, nil
+}
+
+func edition(img *header.Image) Edition {
+	e := Edition{
+		Index: img.Index, Name: firstText(img.DisplayName, img.Name), Description: firstText(img.DisplayDescription, img.Description),
+		EditionID: firstText(img.EditionID, img.Flags), Architecture: img.Architecture, Version: img.Build,
+		Languages: languages(img), InstallationType: img.InstallationType,
+	}
+	if e.Architecture == "x64" {
+		e.Architecture = "x86_64"
+	}
+	if parts := strings.Split(img.Build, "."); len(parts) > 2 {
+		e.Build, _ = strconv.Atoi(parts[2]) // header wrote it as a number
+	}
+	// A file that claims more savings than content, or more content than
+	// there are bytes in the world, gets 0: the size is not known.
+	if n := img.TotalBytes - img.HardLinkBytes; img.HardLinkBytes <= img.TotalBytes && n <= math.MaxInt64 {
+		e.Bytes = int64(n)
+	}
+	return e
+}
+
+// languages puts the default one first.
+func languages(img *header.Image) []string {
+	list := []string{}
+	if img.DefaultLanguage != "" {
+		list = append(list, img.DefaultLanguage)
+	}
+	for _, l := range img.Languages {
+		if l != img.DefaultLanguage {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+func firstText(texts ...string) string {
+	for _, t := range texts {
+		if t = strings.TrimSpace(t); t != "" {
+			return t
+		}
+	}
+	return ""
+}
+
+func refuse(err error, code fault.Code, pairs ...any) error {
+	return fault.Wrap(err, fault.KindInvalid, code, pairs...)
+}
+
+// signatures tell what people upload instead of a WIM, by the bytes at an
+// offset. An ISO is by far the most likely: its sources folder has the WIM.
+var signatures = []struct {
+	at    int64
+	magic string
+	name  string
+}{
+	{0x8001, "CD001", "ISO 9660"}, // ECMA-119, 8.1.2: first volume descriptor, sector 16
+	{0x8001, "BEA01", "UDF"},      // ECMA-167, 2/9.2
+	{0, "vhdxfile", "VHDX"},       // MS-VHDX 2.2.1
+	{0, "conectix", "VHD"},        // dynamic disks begin with a copy of the footer
+	{0, "PK\x03\x04", "ZIP"},
+	{0, "7z\xbc\xaf\x27\x1c", "7z"},
+	{0, "Rar!\x1a\x07", "RAR"},
+	{0, "\x1f\x8b", "gzip"},
+	{0, "\xfd7zXZ\x00", "xz"},
+	{0, "MSCF", "CAB"},
+	{0, "MZ", "EXE"},
+	{0, "QFI\xfb", "QCOW2"},
+}
+
+func looksLike(r io.ReaderAt) string {
+	for _, s := range signatures {
+		b := make([]byte, len(s.magic))
+		if n, _ := r.ReadAt(b, s.at); n == len(b) && bytes.Equal(b, []byte(s.magic)) {
+			return s.name
+		}
+	}
+	return "unknown"
+}
+
+// contextReader stops reading when its context ends.
+type contextReader struct {
+	ctx context.Context
+	r   io.ReaderAt
+}
+
+// ReadAt implements io.ReaderAt.
+func (c contextReader) ReadAt(p []byte, at int64) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.ReadAt(p, at)
+}
