@@ -2,6 +2,7 @@ package bcd
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -222,7 +223,7 @@ func decodeObject(k hive.Key) (o Object, err error) {
 		}
 	}
 	if !typed {
-		return Object{}, fmt.Errorf("it has no type")
+		return Object{}, errors.New("it has no type")
 	}
 	return o, nil
 }

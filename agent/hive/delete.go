@@ -1,8 +1,6 @@
 package hive
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // DeleteValue deletes one value of a key. It returns [ErrNotExist] if key or value is missing.
 func (h *Hive) DeleteValue(path, valueName string) error {

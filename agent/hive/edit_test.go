@@ -219,6 +219,7 @@ func TestEditGrowsAndEmpties(t *testing.T) {
 		}
 		audit(t, h, 0)
 		same(t, "hivex reads", hivetest.Export(t, h.Bytes()), tree(t, h))
+		same(t, "regparser reads", velocidex(t, h.Bytes()), names(tree(t, h)))
 		size := len(h.Bytes())
 		for _, i := range order {
 			if err := h.DeleteKey(fmt.Sprintf("KEY%d", i)); err != nil {
