@@ -45,6 +45,9 @@ func (l *Lister) Watch(ctx context.Context) <-chan struct{} {
 	w.open()
 	go func() {
 		defer close(signals)
+		// Both ends live as long as this goroutine: a context that cannot end
+		// holds on to nothing, and the collector would close the pipe.
+		defer stopWrite.Close()
 		defer stopRead.Close()
 		defer w.close()
 		w.run(signals)
