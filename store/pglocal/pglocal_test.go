@@ -164,8 +164,12 @@ func TestRecoversAfterKill(t *testing.T) {
 	opts := testOptions(t, t.TempDir())
 	changes := make(chan Change, 16)
 	opts.OnChange = func(c Change, _ error) { changes <- c }
+	opts.NoSync = false // as the console has it
 	s := mustStart(t, opts)
 	url := s.URL()
+	if got := ask(t, url, "SHOW fsync"); got != "on" {
+		t.Errorf("fsync %s", got)
+	}
 	do(t, url, "CREATE TABLE kept AS SELECT 'yes'::text AS v")
 	for range 2 {
 		if err := syscall.Kill(postmasterPID(t, s), syscall.SIGKILL); err != nil {
