@@ -36,8 +36,7 @@ func checkObject(t *testing.T, s bcd.Store, o bcd.Object) {
 		}
 		return e
 	}
-	switch o.Type {
-	case bcd.TypeBootManager:
+	if o.Type == bcd.TypeBootManager {
 		if d, err := element(bcd.ApplicationDevice).Device(); d != s.Boot || err != nil {
 			t.Errorf("boot manager on %v, %v", d, err)
 		}
@@ -50,7 +49,8 @@ func checkObject(t *testing.T, s bcd.Store, o bcd.Object) {
 		if _, err := element(bcd.BootManagerTimeout).Text(); !errors.Is(err, bcd.ErrType) {
 			t.Errorf("text of a number: got %v, expected ErrType", err)
 		}
-	case bcd.TypeLoader:
+	}
+	if o.Type == bcd.TypeLoader {
 		if d, err := element(bcd.SystemDevice).Device(); d != s.Windows || err != nil {
 			t.Errorf("Windows on %v, %v", d, err)
 		}
