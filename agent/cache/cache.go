@@ -7,7 +7,7 @@
 // time share one download.
 //
 // A master is a directory that somebody else fills (Master); the cache gives
-// it a place, lets one at a time work in it, and counts its size.
+// it a place and counts its size.
 //
 // Whatever is in use is pinned by its Entry until Release. When room is
 // needed, the least recently used of the rest goes first.
@@ -15,7 +15,6 @@ package cache
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -71,7 +70,6 @@ type entry struct {
 	bytes int64
 	used  time.Time
 	pins  int
-	work  chan struct{} // held by who changes a master
 }
 
 const (
@@ -118,7 +116,7 @@ func Open(cfg Config) (*Cache, error) {
 }
 
 func (c *Cache) newEntry(key string, used time.Time) (*entry, error) {
-	e := &entry{path: filepath.Join(c.cfg.Dir, key), used: used, work: make(chan struct{}, 1)}
+	e := &entry{path: filepath.Join(c.cfg.Dir, key), used: used}
 	var err error
 	if e.bytes, err = diskUsage(e.path); err != nil {
 		return nil, fmt.Errorf("measure %s: %w", e.path, err)
@@ -254,7 +252,7 @@ func (c *Cache) room(need int64) error {
 // Master pins the directory for key, which is made empty if absent. Keys are
 // file names.
 func (c *Cache) Master(key string) (*Entry, error) {
-	if key == "" || strings.ContainsAny(key, `/\`) {
+	if !filepath.IsLocal(key) || strings.ContainsAny(key, `./\`) {
 		return nil, fmt.Errorf("master key %q is not a file name", key)
 	}
 	c.mu.Lock()
@@ -272,33 +270,6 @@ func (c *Cache) Master(key string) (*Entry, error) {
 		c.entries[key] = e
 	}
 	return c.pin(key), nil
-}
-
-// Work waits until nobody else changes this entry, and returns what ends that.
-func (e *Entry) Work(ctx context.Context) (done func(), err error) {
-	select {
-	case e.entry.work <- struct{}{}:
-		return func() {
-			e.cache.mu.Lock()
-			e.cache.measure(e.entry)
-			e.cache.mu.Unlock()
-			<-e.entry.work
-		}, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
-
-// Empty removes what is in a master's directory: it turned out to be damaged.
-func (e *Entry) Empty() error {
-	found, err := os.ReadDir(e.Path)
-	for _, f := range found {
-		err = errors.Join(err, os.RemoveAll(filepath.Join(e.Path, f.Name())))
-	}
-	if err != nil {
-		return fmt.Errorf("empty %s: %w", e.Path, err)
-	}
-	return nil
 }
 
 // diskUsage adds up what path and everything below it take on the disk; holes

@@ -513,14 +513,9 @@ func TestLeastRecentlyUsedGoesFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	done, err := m.Work(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := os.WriteFile(filepath.Join(m.Path, "ntfs.img"), make([]byte, 150<<10), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	done()
 	m.Release() // over the limit now: c was used least recently
 	has("ad")
 	a.Release()
@@ -588,43 +583,12 @@ func TestDamageOnTheDiskIsFound(t *testing.T) {
 	again.Release()
 }
 
-func TestOneAtATimeWorksInAMaster(t *testing.T) {
+func TestMasterKeysAreFileNames(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, newServer(t), t.TempDir())
-	if _, err := h.Master("../x"); err == nil {
-		t.Fatal("took a path for a key")
+	for _, key := range []string{"", "../x", `a\b`, "."} {
+		if _, err := h.Master(key); err == nil {
+			t.Errorf("took %q for a key", key)
+		}
 	}
-	a, err := h.Master("m")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := h.Master("m")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done, err := a.Work(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := b.Work(ctx); !errors.Is(err, context.Canceled) {
-		t.Fatalf("two at once: %v", err)
-	}
-	if err := os.WriteFile(filepath.Join(a.Path, "x"), []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Empty(); err != nil {
-		t.Fatal(err)
-	}
-	done()
-	if done, err = b.Work(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if left, err := os.ReadDir(b.Path); err != nil || len(left) != 0 {
-		t.Fatalf("left %v: %v", left, err)
-	}
-	done()
-	a.Release()
-	b.Release()
 }

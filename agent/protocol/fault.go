@@ -109,4 +109,6 @@ const (
 	FaultCancelled = "cancelled"
 	FaultFenced    = "attempt_fenced"  // a newer attempt owns this build
 	FaultRestart   = "agent_restarted" // step: the agent was stopped or killed in the middle
+	FaultJournal   = "journal_failed"  // the host's disk is full or broken: it cannot remember what it does
+	FaultRevoked   = "host_revoked"    // the host was removed from the console
 )

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -38,6 +39,15 @@ type ExitError struct {
 
 func (e *ExitError) Error() string {
 	return fmt.Sprintf("%s ended with status %d: %s", e.Tool, e.Status, e.Output)
+}
+
+// Unwrap is syscall.ENOSPC when a disk or a volume ran full, which programs
+// say in no other way than in words.
+func (e *ExitError) Unwrap() error {
+	if strings.Contains(e.Output, "No space left on device") { // strerror in the C locale
+		return syscall.ENOSPC
+	}
+	return nil
 }
 
 // Fault is the failure as data, for callers that know nothing more exact.

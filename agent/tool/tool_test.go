@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -24,6 +25,14 @@ func TestRun(t *testing.T) {
 	}
 	if f := exit.Fault(); f.Code != protocol.FaultTool || f.Params["status"] != "7" {
 		t.Errorf("%v", f)
+	}
+}
+
+func TestNoSpace(t *testing.T) {
+	t.Parallel()
+	err := Command{Name: "sh", Args: []string{"-c", "cat /etc/passwd > /dev/full"}}.Run(t.Context())
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -11,13 +11,8 @@ package wim
 
 import (
 	"context"
-	"errors"
 	"strings"
 )
-
-// ErrNoSpace is wrapped when a target ran full: the volume that an image was
-// applied to, or the disk under it. Which of the two the caller can tell.
-var ErrNoSpace = errors.New("no space left")
 
 // Source is one image of a WIM or ESD file.
 type Source struct {
@@ -35,7 +30,9 @@ type Change struct {
 
 // Tool reads WIM and ESD files. Its errors are faults where the cause is
 // known: image_corrupt, edition_missing, tool_missing, tool_failed; a
-// cancelled call returns the cause of its context.
+// cancelled call returns the cause of its context. They wrap syscall.ENOSPC
+// when a target ran full: the volume that an image was applied to, or the disk
+// under it. Which of the two the caller can tell.
 type Tool interface {
 	// List returns the path of every file and directory of an image as
 	// stored, with a leading / and / between names.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/tool"
@@ -33,10 +34,6 @@ var corruptStatus = map[int]bool{
 
 const statusInvalidImage = 18
 
-// noSpace is strerror(ENOSPC) in the C locale, which agent/tool sets: wimlib
-// has no status for it.
-const noSpace = "No space left on device"
-
 func run(ctx context.Context, src Source, c tool.Command) error {
 	c.Name, c.Package = Tools[0].Name, Tools[0].Package
 	// Paths are given exactly as stored, so nothing is left to folding.
@@ -47,8 +44,8 @@ func run(ctx context.Context, src Source, c tool.Command) error {
 		return err
 	}
 	switch {
-	case strings.Contains(exit.Output, noSpace):
-		return fmt.Errorf("%w: %w", ErrNoSpace, exit.Fault())
+	case errors.Is(err, syscall.ENOSPC):
+		return exit.Fault()
 	case exit.Status == statusInvalidImage:
 		return protocol.WrapFault(err, protocol.FaultEdition, "edition", src.Edition, "editions", "?")
 	case corruptStatus[exit.Status]:

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -211,7 +212,7 @@ func TestFaults(t *testing.T) {
 	}
 	big := filepath.Join(dir, "big.wim")
 	runTool(t, "wimlib-imagex", "capture", tree, big, "Windows", "--compress=none")
-	if err := stageAndApply(Source{Path: big, Edition: 1}, newVolume(t, 8<<20)); !errors.Is(err, ErrNoSpace) {
+	if err := stageAndApply(Source{Path: big, Edition: 1}, newVolume(t, 8<<20)); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("full volume: %v", err)
 	}
 	if err := (Wimlib{}).Apply(t.Context(), Source{Path: good, Edition: 1}, t.TempDir(), nil); err == nil {

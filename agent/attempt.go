@@ -1,0 +1,205 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/agent/spool"
+)
+
+const (
+	// maxLogLines is how many log lines one attempt may send.
+	maxLogLines = 200
+	// maxLogText is the length of one raw line, in bytes.
+	maxLogText = 4 << 10
+)
+
+// attempt is one stick on its way. It is a stick.Reporter.
+//
+// Its context ends it, with a fault as the cause. Before the press that ends
+// the attempt at once (nothing was written); from then on the engine ends it,
+// because it has to leave the stick marked incomplete.
+type attempt struct {
+	protocol.AttemptRef
+	r      *runner
+	build  *protocol.Build
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	after  <-chan struct{} // closed when the device's earlier user is done
+	done   chan struct{}   // closed when the end is in the journal
+
+	mu       sync.Mutex
+	device   Device
+	pressing bool
+	ended    bool
+	touched  bool
+	fenced   bool
+	lines    int
+	meter    meter
+}
+
+// say puts an event that is not the last into the journal.
+func (at *attempt) say(e protocol.Event) error {
+	at.mu.Lock()
+	silent := at.ended || at.fenced
+	at.mu.Unlock()
+	if silent {
+		return nil
+	}
+	e.AttemptRef, e.At = at.AttemptRef, at.r.clock.Now().UTC()
+	err := at.r.spool.Append(e)
+	if errors.Is(err, spool.ErrEnded) {
+		return nil // it ended just now
+	}
+	if err != nil {
+		at.r.log.Error("could not write the journal", "build", at.BuildID, "event", e.Type, "err", err)
+		f := protocol.WrapFault(err, protocol.FaultJournal)
+		at.cancel(f)
+		return f
+	}
+	at.r.wake()
+	return nil
+}
+
+// StepBegun reports a step and begins its progress.
+func (at *attempt) StepBegun(s protocol.Step) {
+	at.Progress(s, 0, 0)
+	_ = at.say(protocol.Event{Type: protocol.EventStepBegun, Step: s}) // cancels on failure
+}
+
+// StepDone reports the end of a step.
+func (at *attempt) StepDone(s protocol.Step) {
+	_ = at.say(protocol.Event{Type: protocol.EventStepDone, Step: s}) // cancels on failure
+}
+
+// Touched makes durable that the stick is about to change. When it returns an
+// error nothing may be written.
+func (at *attempt) Touched() error {
+	if at.ctx.Err() != nil {
+		return context.Cause(at.ctx)
+	}
+	at.mu.Lock()
+	already := at.touched
+	at.mu.Unlock()
+	if already {
+		return nil // pressed a second time because the master was damaged
+	}
+	if err := at.say(protocol.Event{Type: protocol.EventTouched}); err != nil {
+		return err
+	}
+	at.mu.Lock()
+	at.touched = true
+	at.mu.Unlock()
+	if at.ctx.Err() != nil {
+		return context.Cause(at.ctx)
+	}
+	return nil
+}
+
+// Progress notes where the step is.
+func (at *attempt) Progress(s protocol.Step, done, total int64) {
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	at.meter.set(s, done, total)
+}
+
+// Log sends a line, if there were not too many.
+func (at *attempt) Log(l protocol.LogLine) {
+	at.mu.Lock()
+	at.lines++
+	n := at.lines
+	at.mu.Unlock()
+	switch {
+	case n > maxLogLines:
+		return
+	case n == maxLogLines:
+		l = protocol.LogLine{Level: "warn", Code: "log_truncated"}
+	}
+	if len(l.Text) > maxLogText {
+		l.Text = l.Text[:maxLogText]
+	}
+	_ = at.say(protocol.Event{Type: protocol.EventLog, Log: &l}) // cancels on failure
+}
+
+// hold keeps the open device until the press; it reports false, and closes
+// it, if the attempt has ended meanwhile.
+func (at *attempt) hold(d Device) bool {
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	if at.ended {
+		at.r.close(d)
+		return false
+	}
+	at.device = d
+	return true
+}
+
+// press takes the device out for pressing; nil means that it has ended.
+func (at *attempt) press() Device {
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	if at.ended || at.device == nil {
+		return nil
+	}
+	at.pressing = true
+	return at.device
+}
+
+// alive reports whether work for this attempt still makes sense.
+func (at *attempt) alive() bool {
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	return !at.ended && at.ctx.Err() == nil
+}
+
+// interrupted runs when the attempt's context has ended.
+func (at *attempt) interrupted() {
+	at.mu.Lock()
+	wait := at.pressing
+	at.mu.Unlock()
+	if !wait {
+		at.fail(context.Cause(at.ctx))
+	}
+}
+
+// fail ends the attempt with err; a fault of a cancellation ends it as
+// cancelled.
+func (at *attempt) fail(err error) {
+	f := *protocol.AsFault(err)
+	e := protocol.Event{Type: protocol.EventFailed, Fault: &f}
+	if f.Code == protocol.FaultCancelled || f.Code == protocol.FaultFenced {
+		e.Type = protocol.EventCancelled
+	}
+	at.end(e)
+}
+
+// verified ends the attempt well.
+func (at *attempt) verified(res protocol.Result) {
+	at.end(protocol.Event{Type: protocol.EventVerified, Result: &res})
+}
+
+// end is the last event. Only the first call counts.
+func (at *attempt) end(e protocol.Event) {
+	at.mu.Lock()
+	if at.ended {
+		at.mu.Unlock()
+		return
+	}
+	at.ended = true
+	if e.Fault != nil {
+		e.Fault.Touched = e.Fault.Touched || at.touched
+	}
+	device := at.device
+	at.device = nil
+	at.mu.Unlock()
+	if device != nil {
+		at.r.close(device)
+	}
+	e.AttemptRef, e.At = at.AttemptRef, at.r.clock.Now().UTC()
+	at.r.persistEnd(e)
+	close(at.done)
+	at.cancel(nil)
+	at.r.release(at)
+}

@@ -1,0 +1,306 @@
+package agent
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/agent/stick"
+)
+
+func TestTwoSticksInOnePass(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		h.engine.writing = make(chan struct{})
+		h.start()
+		h.send(h.assignment("1-1", "1-2"))
+		later(5 * time.Second)
+		h.srv.mu.Lock()
+		busy := h.srv.invs[len(h.srv.invs)-1].Devices
+		bars := h.srv.progress
+		h.srv.mu.Unlock()
+		if len(busy) != 2 || !busy[0].Busy || !busy[1].Busy {
+			t.Fatalf("inventory while writing: %+v", busy)
+		}
+		if len(bars) == 0 || len(bars) > 20 || bars[len(bars)-1].Step != protocol.StepWrite || bars[len(bars)-1].Total != 400 {
+			t.Fatalf("progress: %+v", bars)
+		}
+		close(h.engine.writing)
+		h.wantStory(ref(1, 1), wholeStory)
+		h.wantStory(ref(2, 1), wholeStory)
+		if len(h.engine.prepared) != 1 || len(h.engine.pressed) != 1 || len(h.engine.pressed[0]) != 2 {
+			t.Fatalf("prepared %d times, pressed %v", len(h.engine.prepared), h.engine.pressed)
+		}
+		if s := h.engine.prepared[0]; s.CapacityClass != 28*gib || s.SectorSize != 512 || s.Edition != 1 {
+			t.Fatalf("spec %+v", s)
+		}
+		h.srv.mu.Lock()
+		free := h.srv.invs[len(h.srv.invs)-1].Devices
+		h.srv.mu.Unlock()
+		if free[0].Busy || free[1].Busy || !h.rack.devices["1-1"].ejected || h.rack.devices["1-2"].open {
+			t.Fatalf("after the job: %+v", free)
+		}
+		if n := h.spool.Waiting(); n != 0 {
+			t.Fatalf("%d events were not acknowledged", n)
+		}
+		wantNoSecret(t, h.data)
+	})
+}
+
+// wantNoSecret looks for answer files and tickets in everything on the disk.
+func wantNoSecret(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		raw, err := os.ReadFile(path)
+		if bytes.Contains(raw, []byte("secret-")) || bytes.Contains(raw, []byte("ticket-")) {
+			t.Errorf("%s holds a secret", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRepeatedAssignmentIsIgnored(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		h.engine.writing = make(chan struct{})
+		h.start()
+		a := h.assignment("1-1")
+		h.send(a)
+		h.send(a)
+		close(h.engine.writing)
+		h.wantStory(ref(1, 1), wholeStory)
+		h.send(a)
+		// The same job with one more stick: only that one is new.
+		more := h.assignment("1-1", "1-2")
+		h.send(more)
+		h.wantStory(ref(1, 1), wholeStory)
+		h.wantStory(ref(2, 1), wholeStory)
+		if h.engine.presses() != 2 || len(h.engine.pressed[1]) != 1 || h.srv.asked != 1 {
+			t.Fatalf("pressed %v, image asked for %d times", h.engine.pressed, h.srv.asked)
+		}
+	})
+}
+
+func TestSticksThatAreRefusedEndAlone(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		h.rack.devices["1-2"].size = 20 * gib
+		h.rack.devices["1-3"] = &fakeDevice{id: identity("1-3"), size: 60 * gib, sector: 512}
+		h.rack.devices["1-4"] = &fakeDevice{id: identity("1-4"), size: 60 * gib, sector: 4096}
+		h.start()
+		h.send(h.assignment("1-1", "1-2", "1-3", "1-4", "9-9"))
+		h.wantStory(ref(1, 1), wholeStory)
+		h.wantStory(ref(2, 1), "accepted preflight< failed:device_too_small:untouched")
+		h.wantStory(ref(3, 1), wholeStory) // another capacity class
+		h.wantStory(ref(4, 1), "accepted preflight< failed:device_sector_size:untouched")
+		h.wantStory(ref(5, 1), "accepted preflight< failed:device_gone:untouched")
+		if len(h.engine.prepared) != 2 || h.engine.presses() != 2 {
+			t.Fatalf("prepared %d, pressed %d", len(h.engine.prepared), h.engine.presses())
+		}
+		for port, d := range h.rack.devices {
+			if d.open {
+				t.Errorf("%s was left open", port)
+			}
+		}
+	})
+}
+
+func TestStickChangedBeforeTheFirstByte(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		h.engine.making = make(chan struct{})
+		h.start()
+		h.send(h.assignment("1-1", "1-2"))
+		h.rack.devices["1-1"].check = protocol.NewFault(protocol.FaultDeviceChanged, "what", "connection")
+		close(h.engine.making)
+		h.wantStory(ref(1, 1), "accepted preflight< preflight> fetch< fetch> master< master> failed:device_changed:untouched")
+		h.wantStory(ref(2, 1), wholeStory)
+	})
+}
+
+func TestBusyDevice(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		h.engine.writing = make(chan struct{})
+		h.start()
+		h.send(h.assignment("1-1"))
+		second := h.assignment("1-1")
+		second.JobID, second.Builds[0].BuildID = "job_2", ref(2, 1).BuildID
+		h.send(second)
+		h.wantStory(ref(2, 1), "accepted failed:device_busy:untouched")
+		// A newer attempt of the same build: the old one leaves first.
+		third := h.assignment("1-1")
+		third.Builds[0].Attempt = 2
+		h.send(third)
+		h.wantStory(ref(1, 1), "accepted preflight< preflight> fetch< fetch> master< master> write< touched cancelled:attempt_fenced:touched")
+		close(h.engine.writing)
+		h.wantStory(ref(1, 2), wholeStory)
+		// And an older one comes too late.
+		h.send(h.assignment("1-1"))
+		if h.engine.presses() != 2 {
+			t.Fatalf("pressed %v", h.engine.pressed)
+		}
+	})
+}
+
+func TestCancelBeforeTheWrite(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		h.srv.hold = make(chan struct{})
+		h.start()
+		h.send(h.assignment("1-1", "1-2"))
+		h.send(&protocol.Cancel{Attempts: []protocol.AttemptRef{ref(1, 1), ref(7, 1)}})
+		h.wantStory(ref(1, 1), "accepted preflight< preflight> fetch< cancelled:cancelled:untouched")
+		h.wantStory(ref(7, 1), "accepted cancelled:cancelled:untouched") // never came here
+		if h.rack.devices["1-1"].open || !h.rack.devices["1-2"].open {
+			t.Fatal("the wrong stick is open")
+		}
+		h.send(&protocol.Cancel{Attempts: []protocol.AttemptRef{ref(1, 1)}}) // once more
+		h.send(&protocol.Cancel{Attempts: []protocol.AttemptRef{ref(2, 1)}}) // the last: ends the download
+		h.wantStory(ref(2, 1), "accepted preflight< preflight> fetch< cancelled:cancelled:untouched")
+		if h.agent.runner.running() != 0 || h.engine.presses() != 0 {
+			t.Fatal("something still runs")
+		}
+	})
+}
+
+func TestCancelInMidWrite(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		h.engine.writing = make(chan struct{})
+		h.start()
+		h.send(h.assignment("1-1", "1-2"))
+		h.send(&protocol.Cancel{Attempts: []protocol.AttemptRef{ref(1, 1)}})
+		close(h.engine.writing)
+		h.wantStory(ref(1, 1), "accepted preflight< preflight> fetch< fetch> master< master> write< touched cancelled:cancelled:touched")
+		h.wantStory(ref(2, 1), wholeStory)
+	})
+}
+
+func TestWriteFails(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		h.engine.outcome = func(_ int, answer string) error {
+			if answer == "secret-1-1" {
+				return protocol.NewFault(protocol.FaultVerify, "offset", 4096)
+			}
+			return nil
+		}
+		h.start()
+		h.send(h.assignment("1-1", "1-2"))
+		h.wantStory(ref(1, 1), "accepted preflight< preflight> fetch< fetch> master< master> write< touched failed:verify_mismatch:touched")
+		h.wantStory(ref(2, 1), wholeStory)
+		if h.rack.devices["1-1"].open || h.rack.devices["1-1"].ejected {
+			t.Fatal("a failed stick was ejected or left open")
+		}
+	})
+}
+
+func TestDamagedMasterIsMadeAgainOnce(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		times int
+		end   string
+	}{
+		{"once", 1, "write> verify< verify> table< table> eject< eject> verified"},
+		{"twice", 2, "failed:agent_internal:touched"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, h *host) {
+				h.engine.outcome = func(n int, _ string) error {
+					if n <= c.times {
+						return errors.Join(errors.New("hash"), stick.ErrMasterDamaged)
+					}
+					return nil
+				}
+				h.start()
+				h.send(h.assignment("1-1"))
+				h.wantStory(ref(1, 1), "accepted preflight< preflight> fetch< fetch> master< master> write< touched write< "+c.end)
+				if len(h.engine.prepared) != 2 || h.engine.presses() != 2 {
+					t.Fatalf("prepared %d, pressed %d", len(h.engine.prepared), h.engine.presses())
+				}
+			})
+		})
+	}
+}
+
+func TestImageThatRottedInTheCache(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		h.engine.prepare = func(n int, spec stick.Spec) error {
+			if n == 1 {
+				if err := os.WriteFile(spec.ImagePath, []byte("rot"), 0o600); err != nil {
+					t.Error(err)
+				}
+				return protocol.NewFault(protocol.FaultImageCorrupt)
+			}
+			return nil
+		}
+		h.start()
+		h.send(h.assignment("1-1"))
+		want := strings.Replace(wholeStory, "master< ", "master< fetch< fetch> ", 1)
+		h.wantStory(ref(1, 1), want)
+		if h.srv.asked != 2 {
+			t.Fatalf("image asked for %d times", h.srv.asked)
+		}
+		// One that is as it was published is corrupt for good.
+		h.engine.prepare = func(int, stick.Spec) error { return protocol.NewFault(protocol.FaultImageCorrupt) }
+		a := h.assignment("1-2")
+		a.Builds[0].BuildID = ref(2, 1).BuildID
+		h.send(a)
+		h.wantStory(ref(2, 1), "accepted preflight< preflight> fetch< fetch> master< failed:image_corrupt:untouched")
+	})
+}
+
+func TestTicketIsRenewedOverTheSocket(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		h.start()
+		h.srv.ticket = "ticket-2"
+		h.send(h.assignment("1-1"))
+		h.wantStory(ref(1, 1), "accepted preflight< preflight> fetch<")
+		// The question got lost with its connection; it is asked again.
+		h.srv.mu.Lock()
+		h.srv.refresh = func(p *peer, job string) { p.send(t, &protocol.Ticket{JobID: job, Ticket: "ticket-2"}) }
+		h.srv.mu.Unlock()
+		_ = h.srv.peer().Close()
+		later(time.Second)
+		h.wantStory(ref(1, 1), wholeStory)
+	})
+}
+
+func TestFullDiskTakesNoWork(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		h.start()
+		usual := h.agent.runner.healthy
+		h.agent.runner.healthy = func() error { return syscall.ENOSPC }
+		h.send(h.assignment("1-1"))
+		h.wantStory(ref(1, 1), "accepted failed:journal_failed:untouched")
+		h.agent.runner.healthy = usual
+		a := h.assignment("1-1")
+		a.Builds[0].Attempt = 2
+		h.send(a)
+		h.wantStory(ref(1, 2), wholeStory)
+	})
+}
+
+func TestUnpluggedDevicesAreReported(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		h.start()
+		h.rack.pull("1-2")
+		synctest.Wait()
+		h.srv.mu.Lock()
+		defer h.srv.mu.Unlock()
+		var counts []int
+		for _, v := range h.srv.invs {
+			counts = append(counts, len(v.Devices))
+		}
+		if !slices.Equal(counts, []int{2, 1}) {
+			t.Fatalf("devices in the inventories: %v", counts)
+		}
+	})
+}

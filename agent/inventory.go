@@ -1,0 +1,105 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+)
+
+// listTime bounds one look at the devices.
+const listTime = 15 * time.Second
+
+// inventory keeps the newest list of devices for whoever sends it.
+type inventory struct {
+	list    Devices
+	cache   func() (used, limit int64)
+	busy    func(*protocol.Identity) bool
+	log     *slog.Logger
+	wake    func()
+	changed chan struct{}
+
+	mu      sync.Mutex
+	newest  *protocol.Inventory
+	version int64 // counts changes of newest
+}
+
+func newInventory(d Devices, used func() (used, limit int64), log *slog.Logger, wake func()) *inventory {
+	return &inventory{
+		list: d, cache: used, log: log, wake: wake,
+		busy:    func(*protocol.Identity) bool { return false },
+		changed: make(chan struct{}, 1), newest: &protocol.Inventory{Devices: []protocol.Device{}},
+	}
+}
+
+// nudge asks run to look again.
+func (v *inventory) nudge() {
+	select {
+	case v.changed <- struct{}{}:
+	default:
+	}
+}
+
+// run looks again whenever something may have changed, until ctx ends.
+func (v *inventory) run(ctx context.Context) {
+	plugged := v.list.Watch(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case _, ok := <-plugged:
+			if !ok {
+				plugged = nil
+				continue
+			}
+		case <-v.changed:
+		}
+		v.refresh(ctx)
+	}
+}
+
+// refresh lists the devices. When that fails the last list stays: a moment of
+// trouble in sysfs does not unplug anything.
+func (v *inventory) refresh(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, listTime)
+	defer cancel()
+	devices, err := v.list.List(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			v.log.Error("could not list the devices", "err", err)
+		}
+		return
+	}
+	next := &protocol.Inventory{Devices: append([]protocol.Device{}, devices...)}
+	for i := range next.Devices {
+		d := &next.Devices[i]
+		d.Busy = d.Busy || v.busy(&d.Identity)
+	}
+	next.CacheBytes, next.CacheLimit = v.cache()
+	v.mu.Lock()
+	same := v.version > 0 && reflect.DeepEqual(v.newest, next)
+	if !same {
+		v.newest = next
+		v.version++
+	}
+	v.mu.Unlock()
+	if !same {
+		v.wake()
+	}
+}
+
+// after returns the newest list and its version if that is above version.
+func (v *inventory) after(version int64) (*protocol.Inventory, int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.version <= version {
+		return nil, version
+	}
+	next := *v.newest
+	next.Devices = slices.Clone(next.Devices)
+	return &next, v.version
+}

@@ -1,0 +1,309 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/stickpress/stickpress/agent/cache"
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/agent/stick"
+)
+
+// errNobody ends the work of a job when none of its attempts is left.
+var errNobody = errors.New("every stick of the job has ended")
+
+// job is the accepted part of one assignment.
+type job struct {
+	r        *runner
+	assign   *protocol.Assign
+	attempts []*attempt
+}
+
+// group is the sticks of a job that share one master.
+type group struct {
+	job      *job
+	spec     stick.Spec
+	attempts []*attempt
+}
+
+// run brings all attempts to their end.
+func (j *job) run() {
+	ctx, cancel := context.WithCancelCause(j.r.hard)
+	defer cancel(nil)
+	defer j.r.tickets.forget(j.assign.JobID)
+	left := new(atomic.Int64)
+	left.Store(int64(len(j.attempts)))
+	for _, at := range j.attempts {
+		context.AfterFunc(at.ctx, func() {
+			if left.Add(-1) == 0 {
+				cancel(errNobody)
+			}
+		})
+	}
+	// An attempt ends in a goroutine of its context when it is cancelled:
+	// the job is over when all ends are written.
+	defer func() {
+		for _, at := range j.attempts {
+			<-at.done
+		}
+	}()
+
+	groups := j.preflight()
+	if len(groups) == 0 {
+		return
+	}
+	image, err := j.fetch(ctx, j.attempts)
+	if err != nil {
+		j.fail(j.attempts, err)
+		return
+	}
+	var presses sync.WaitGroup
+	for _, g := range groups {
+		m, err := g.master(ctx, image)
+		if err != nil {
+			j.fail(g.attempts, err)
+			continue
+		}
+		presses.Go(func() { g.press(ctx, m, image) })
+	}
+	presses.Wait()
+	image.Release()
+}
+
+// fail ends those that have not ended. Work that stopped because nobody was
+// left, or because the process stops, is their own contexts' matter.
+func (j *job) fail(attempts []*attempt, err error) {
+	for _, at := range attempts {
+		if cause := context.Cause(at.ctx); cause != nil {
+			at.fail(cause)
+		} else {
+			at.fail(err)
+		}
+	}
+}
+
+// preflight opens every stick and sorts them by the master that they need.
+// One that is refused ends alone.
+func (j *job) preflight() (groups []*group) {
+	specs := make([]*stick.Spec, len(j.attempts))
+	var all sync.WaitGroup
+	for i, at := range j.attempts {
+		all.Go(func() {
+			spec, err := j.check(at)
+			if err != nil {
+				j.fail([]*attempt{at}, err)
+				return
+			}
+			specs[i] = &spec
+		})
+	}
+	all.Wait()
+	for i, at := range j.attempts {
+		if specs[i] == nil {
+			continue
+		}
+		n := slices.IndexFunc(groups, func(g *group) bool { return g.spec == *specs[i] })
+		if n < 0 {
+			n = len(groups)
+			groups = append(groups, &group{job: j, spec: *specs[i]})
+		}
+		groups[n].attempts = append(groups[n].attempts, at)
+	}
+	return groups
+}
+
+// check opens one stick without changing it, and says which master it needs.
+func (j *job) check(at *attempt) (stick.Spec, error) {
+	rec := &j.assign.Recipe
+	spec := stick.Spec{
+		ImageSHA256: j.assign.Image.SHA256, Edition: rec.Edition, Layout: rec.Layout,
+		BootSignature: rec.BootSignature, PortableOperatingSystem: rec.PortableOperatingSystem,
+	}
+	if at.after != nil {
+		select {
+		case <-at.after:
+		case <-at.ctx.Done():
+		}
+	}
+	if !at.alive() {
+		return spec, context.Cause(at.ctx)
+	}
+	at.StepBegun(protocol.StepPreflight)
+	d, err := j.r.devices.Open(at.ctx, at.build.Identity)
+	if err != nil {
+		return spec, err
+	}
+	if !at.hold(d) {
+		return spec, context.Cause(at.ctx)
+	}
+	for _, where := range d.Unmounted() {
+		at.Log(protocol.LogLine{Level: "info", Code: "unmounted", Params: map[string]string{"mount": where}})
+	}
+	spec.SectorSize = d.SectorSize()
+	if spec.Layout == protocol.LayoutMBRDual && spec.SectorSize != 512 {
+		return spec, protocol.NewFault(protocol.FaultSectorSize, "layout", spec.Layout, "sector_size", spec.SectorSize)
+	}
+	if spec.CapacityClass, err = j.r.engine.Class(d.Size()); err != nil {
+		return spec, err
+	}
+	at.StepDone(protocol.StepPreflight)
+	return spec, nil
+}
+
+// alive lists the attempts that go on.
+func alive(attempts []*attempt) (out []*attempt) {
+	for _, at := range attempts {
+		if at.alive() {
+			out = append(out, at)
+		}
+	}
+	return out
+}
+
+// step reports the begin of a step to all, and its end if do succeeds.
+func step(attempts []*attempt, s protocol.Step, do func() error) error {
+	for _, at := range alive(attempts) {
+		at.StepBegun(s)
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	for _, at := range alive(attempts) {
+		at.StepDone(s)
+	}
+	return nil
+}
+
+// progress reports to all that go on.
+func progress(attempts []*attempt, s protocol.Step) func(done, total int64) {
+	return func(done, total int64) {
+		for _, at := range attempts {
+			at.Progress(s, done, total)
+		}
+	}
+}
+
+// image is the cached file of a job; it may be fetched anew.
+type image struct {
+	mu sync.Mutex
+	*cache.Entry
+}
+
+// fetch brings the image into the cache. Only this waits for the server, so
+// only this is given up when the agent stops.
+func (j *job) fetch(ctx context.Context, attempts []*attempt) (*image, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(j.r.soft, func() { cancel(context.Cause(j.r.soft)) })
+	defer stop()
+	im := new(image)
+	return im, step(attempts, protocol.StepFetch, func() (err error) {
+		im.Entry, err = j.r.cache.Fetch(ctx, cache.Request{
+			SHA256: j.assign.Image.SHA256,
+			Bytes:  j.assign.Image.Bytes,
+			Ticket: func(ctx context.Context, stale string) (string, error) {
+				return j.r.tickets.get(ctx, j.assign.JobID, stale)
+			},
+			Progress: progress(attempts, protocol.StepFetch),
+		})
+		return err
+	})
+}
+
+// master is a prepared master and its place in the cache.
+type master struct {
+	*stick.Master
+	entry *cache.Entry
+}
+
+// release gives the master's files back to the cache.
+func (m *master) release(r *runner) {
+	if err := m.Close(); err != nil {
+		r.log.Warn("could not close a master", "err", err)
+	}
+	m.entry.Release()
+}
+
+// master makes the group's master, or finds it.
+func (g *group) master(ctx context.Context, im *image) (m master, err error) {
+	if m.entry, err = g.job.r.cache.Master(g.spec.Digest()); err != nil {
+		return m, err
+	}
+	err = step(g.attempts, protocol.StepMaster, func() error {
+		m.Master, err = g.prepare(ctx, m.entry.Path, im)
+		return err
+	})
+	if err != nil {
+		m.entry.Release()
+	}
+	return m, err
+}
+
+// prepare has the master made in dir. What can be repaired is tried a second
+// time: an image that rotted in the cache, a full disk with something to
+// evict.
+func (g *group) prepare(ctx context.Context, dir string, im *image) (*stick.Master, error) {
+	r := g.job.r
+	try := func() (*stick.Master, error) {
+		spec := g.spec
+		im.mu.Lock()
+		spec.ImagePath = im.Path
+		im.mu.Unlock()
+		return r.engine.Prepare(ctx, dir, spec, progress(g.attempts, protocol.StepMaster))
+	}
+	m, err := try()
+	if err == nil || ctx.Err() != nil {
+		return m, err
+	}
+	var f *protocol.Fault
+	switch errors.As(err, &f); {
+	case errors.Is(err, syscall.ENOSPC), f != nil && f.Code == protocol.FaultCacheFull:
+		if full := r.cache.MakeRoom(g.need(f)); full != nil {
+			return nil, full
+		}
+	case f != nil && f.Code == protocol.FaultImageCorrupt:
+		if g.refetch(ctx, im) != nil {
+			return nil, err
+		}
+	default:
+		return nil, err
+	}
+	return try()
+}
+
+// need is how many bytes a master lacked. Where f does not say: applied, an
+// image takes two to three times its bytes.
+func (g *group) need(f *protocol.Fault) int64 {
+	if f != nil {
+		if n, err := strconv.ParseInt(f.Params["need_bytes"], 10, 64); err == nil {
+			return n
+		}
+	}
+	return 3 * g.job.assign.Image.Bytes
+}
+
+// refetch replaces the image if it rotted on the disk; an error means that it
+// is the image that was assigned.
+func (g *group) refetch(ctx context.Context, im *image) error {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	r := g.job.r
+	err := r.cache.Verify(ctx, im.Entry)
+	if err == nil {
+		return fmt.Errorf("image %s is as it was published", g.job.assign.Image.SHA256)
+	}
+	r.log.Error("an image in the cache was damaged and is fetched again", "err", err)
+	im.Release()
+	next, err := g.job.fetch(ctx, g.attempts)
+	if err != nil {
+		return err
+	}
+	im.Entry = next.Entry
+	return nil
+}

@@ -1,0 +1,104 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/agent/stick"
+)
+
+// ready is a stick that may be written now.
+type ready struct {
+	at     *attempt
+	device Device
+	target stick.Target
+}
+
+// press writes the master to all sticks of the group in one pass and ends
+// them. If the master turns out to be damaged it is made again, once; the
+// engine has removed it.
+func (g *group) press(ctx context.Context, m master, im *image) {
+	defer func() { m.release(g.job.r) }()
+	sticks := g.ready()
+	if len(sticks) == 0 {
+		return
+	}
+	again := g.round(m, sticks, true)
+	if len(again) == 0 {
+		return
+	}
+	g.job.r.log.Warn("a master was damaged and is made again", "sticks", len(again))
+	next, err := g.prepare(ctx, m.entry.Path, im)
+	if err != nil {
+		for _, s := range again {
+			g.job.fail([]*attempt{s.at}, err)
+		}
+		return
+	}
+	_ = m.Close() // the damaged one
+	m.Master = next
+	g.round(m, again, false)
+}
+
+// ready checks every stick again and makes what differs on it.
+func (g *group) ready() (sticks []ready) {
+	for _, at := range g.attempts {
+		d := at.press()
+		if d == nil {
+			continue
+		}
+		err := context.Cause(at.ctx)
+		if err == nil {
+			err = d.Check()
+		}
+		var own stick.Personal
+		if err == nil {
+			own, err = g.job.r.engine.Personal(g.job.assign.Recipe, at.build)
+		}
+		if err != nil {
+			at.fail(err)
+			continue
+		}
+		sticks = append(sticks, ready{at, d, stick.Target{Device: d, Personal: own, Context: at.ctx, Report: at}})
+	}
+	return sticks
+}
+
+// round presses once. It ends every stick but, if retry is set, those that a
+// damaged master spoilt; those it returns.
+func (g *group) round(m master, sticks []ready, retry bool) (again []ready) {
+	targets := make([]stick.Target, len(sticks))
+	for i := range sticks {
+		targets[i] = sticks[i].target
+	}
+	outcomes := g.job.r.engine.Press(g.job.r.hard, m.Master, targets)
+	var ends sync.WaitGroup
+	for i, o := range outcomes {
+		s := sticks[i]
+		switch {
+		case o.Err == nil:
+			ends.Go(func() { s.eject(o.Result) })
+		case retry && s.at.ctx.Err() == nil && errors.Is(o.Err, stick.ErrMasterDamaged):
+			again = append(again, s)
+		default:
+			g.job.fail([]*attempt{s.at}, o.Err)
+		}
+	}
+	ends.Wait()
+	return again
+}
+
+// eject makes a verified stick safe to pull out. It is verified even if that
+// does not work.
+func (s *ready) eject(res protocol.Result) {
+	s.at.StepBegun(protocol.StepEject)
+	if err := s.device.Eject(); err != nil {
+		s.at.r.log.Warn("could not eject a stick", "build", s.at.BuildID, "err", err)
+		s.at.Log(protocol.LogLine{Level: "warn", Code: "eject_failed", Text: err.Error()})
+	} else {
+		s.at.StepDone(protocol.StepEject)
+	}
+	s.at.verified(res)
+}

@@ -1,0 +1,312 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stickpress/stickpress/agent/backoff"
+	"github.com/stickpress/stickpress/agent/cache"
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/agent/spool"
+)
+
+// errAbandoned is the cause when the process is told to stop at once.
+var errAbandoned = errors.New("the agent stops at once")
+
+// runner takes assignments and cancellations and runs the attempts. It knows
+// no connection.
+type runner struct {
+	spool   *spool.Spool
+	healthy func() error // why no work may be taken
+	cache   *cache.Cache
+	devices Devices
+	engine  Engine
+	tickets *tickets
+	clock   backoff.Clock
+	log     *slog.Logger
+	changed func() // the inventory may differ
+	wake    func() // the spool has something to send
+
+	hard    context.Context // ends everything at once
+	abandon func()
+	soft    context.Context // ends what waits for the server
+	soften  context.CancelCauseFunc
+	jobs    sync.WaitGroup
+
+	taking   sync.Mutex // held while an assignment is taken
+	stopping bool
+
+	unsent atomic.Bool // progress
+
+	mu       sync.Mutex
+	attempts map[protocol.AttemptRef]*attempt
+	places   map[place]*attempt
+}
+
+// place is where a device is plugged in: one attempt at a time.
+type place struct {
+	kind, port string
+	lun        int
+}
+
+func placeOf(id *protocol.Identity) place { return place{id.Kind, id.Port, id.LUN} }
+
+// newRunner makes r ready for use.
+func newRunner(r *runner) *runner {
+	hard, cancel := context.WithCancelCause(context.Background())
+	r.hard, r.abandon = hard, func() { cancel(errAbandoned) }
+	r.soft, r.soften = context.WithCancelCause(hard)
+	r.attempts = map[protocol.AttemptRef]*attempt{}
+	r.places = map[place]*attempt{}
+	return r
+}
+
+// assign takes what it does not know. It returns when that is in the journal.
+func (r *runner) assign(m *protocol.Assign) {
+	r.taking.Lock()
+	defer r.taking.Unlock()
+	if r.stopping {
+		r.log.Info("stopping: an assignment is left to the next start", "job", m.JobID)
+		return
+	}
+	unwell := r.healthy()
+	now := r.clock.Now().UTC()
+	var events []protocol.Event
+	for _, b := range m.Builds {
+		ref := protocol.AttemptRef{BuildID: b.BuildID, Attempt: b.Attempt}
+		events = append(events, protocol.Event{AttemptRef: ref, Type: protocol.EventAccepted, At: now})
+	}
+	fresh, err := r.spool.Accept(events)
+	if err != nil {
+		// Not even the refusal could be remembered. The server sends the
+		// assignment again after the next reconnect.
+		r.log.Error("took no work: the journal cannot be written", "job", m.JobID, "err", err)
+		return
+	}
+	r.wake()
+	if len(fresh) == 0 {
+		return
+	}
+	r.tickets.put(m.JobID, m.Ticket)
+	j := &job{r: r, assign: m}
+	for i := range m.Builds {
+		b := &m.Builds[i]
+		if slices.Contains(fresh, protocol.AttemptRef{BuildID: b.BuildID, Attempt: b.Attempt}) {
+			j.attempts = append(j.attempts, r.begin(b))
+		}
+	}
+	if unwell != nil {
+		for _, at := range j.attempts {
+			at.fail(protocol.WrapFault(unwell, protocol.FaultJournal))
+		}
+		return
+	}
+	r.changed()
+	r.jobs.Go(j.run)
+}
+
+// begin makes an attempt and claims its place. A place that another build
+// uses refuses it; an earlier attempt of the same build has to leave.
+func (r *runner) begin(b *protocol.Build) *attempt {
+	at := &attempt{
+		AttemptRef: protocol.AttemptRef{BuildID: b.BuildID, Attempt: b.Attempt},
+		r:          r, build: b, done: make(chan struct{}),
+	}
+	at.ctx, at.cancel = context.WithCancelCause(r.hard)
+	r.mu.Lock()
+	r.attempts[at.AttemptRef] = at
+	p := placeOf(&b.Identity)
+	holder := r.places[p]
+	busy := holder != nil && holder.BuildID != b.BuildID
+	if !busy {
+		r.places[p] = at
+	}
+	r.mu.Unlock()
+	context.AfterFunc(at.ctx, at.interrupted)
+	switch {
+	case busy:
+		at.fail(protocol.NewFault(protocol.FaultDeviceBusy, "path", b.Identity.Port))
+	case holder != nil:
+		at.after = holder.done
+		holder.stop(true)
+	}
+	return at
+}
+
+// stop ends an attempt on the server's word.
+func (at *attempt) stop(fenced bool) {
+	f := protocol.NewFault(protocol.FaultCancelled)
+	if fenced {
+		f = protocol.NewFault(protocol.FaultFenced)
+	}
+	at.mu.Lock()
+	at.fenced = at.fenced || fenced
+	at.mu.Unlock()
+	at.cancel(f)
+}
+
+// cancel stops attempts. One that never came here ends at once and untouched,
+// so that the server does not wait for it.
+func (r *runner) cancel(m *protocol.Cancel) {
+	for _, ref := range m.Attempts {
+		r.mu.Lock()
+		at := r.attempts[ref]
+		r.mu.Unlock()
+		if at != nil {
+			at.stop(m.Fenced)
+			continue
+		}
+		e := protocol.Event{AttemptRef: ref, Type: protocol.EventAccepted, At: r.clock.Now().UTC()}
+		fresh, err := r.spool.Accept([]protocol.Event{e})
+		if err == nil && len(fresh) > 0 {
+			e.Type, e.Fault = protocol.EventCancelled, protocol.NewFault(protocol.FaultCancelled)
+			err = r.spool.Append(e)
+		}
+		if err != nil {
+			r.log.Error("could not note a cancellation", "build", ref.BuildID, "err", err)
+		}
+		r.wake()
+	}
+}
+
+// stopAll ends every attempt with f.
+func (r *runner) stopAll(f *protocol.Fault) {
+	r.mu.Lock()
+	var all []*attempt
+	for _, at := range r.attempts {
+		all = append(all, at)
+	}
+	r.mu.Unlock()
+	for _, at := range all {
+		at.cancel(f)
+	}
+}
+
+// drain takes no more work, gives up what waits for image bytes, and returns
+// a channel that is closed when the rest is done.
+func (r *runner) drain() <-chan struct{} {
+	r.taking.Lock()
+	r.stopping = true
+	r.taking.Unlock()
+	r.soften(protocol.NewFault(protocol.FaultRestart, "step", protocol.StepFetch))
+	idle := make(chan struct{})
+	go func() {
+		r.jobs.Wait()
+		close(idle)
+	}()
+	return idle
+}
+
+// wait returns when no job runs.
+func (r *runner) wait() { r.jobs.Wait() }
+
+func (r *runner) running() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.attempts)
+}
+
+// busy reports whether an attempt uses the place of id.
+func (r *runner) busy(id *protocol.Identity) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.places[placeOf(id)] != nil
+}
+
+// release gives an ended attempt's place free.
+func (r *runner) release(at *attempt) {
+	r.mu.Lock()
+	delete(r.attempts, at.AttemptRef)
+	if p := placeOf(&at.build.Identity); r.places[p] == at {
+		delete(r.places, p)
+	}
+	r.mu.Unlock()
+	r.changed()
+}
+
+// persistEnd writes the last event of an attempt, for as long as it takes: an
+// end that is not in the journal is reported as a restart. When the process
+// stops at once that is the truth, and only a verified stick is worth a try.
+func (r *runner) persistEnd(e protocol.Event) {
+	for {
+		if r.hard.Err() != nil && e.Type != protocol.EventVerified {
+			return
+		}
+		err := r.spool.Append(e)
+		if err == nil {
+			r.wake()
+			return
+		}
+		r.log.Error("could not write the end of a build to the journal", "build", e.BuildID, "event", e.Type, "err", err)
+		if backoff.Sleep(r.hard, r.clock, 5*time.Second) != nil {
+			return
+		}
+	}
+}
+
+func (r *runner) close(d Device) {
+	if err := d.Close(); err != nil {
+		r.log.Warn("could not close a device", "err", err)
+	}
+}
+
+// sample notes the progress of every attempt and reports whether there is
+// something new to send.
+func (r *runner) sample() bool {
+	now := r.clock.Now()
+	news := false
+	for _, at := range r.sorted() {
+		at.mu.Lock()
+		if at.meter.step != "" && !at.ended && at.meter.sample(now) {
+			news = true
+		}
+		at.mu.Unlock()
+	}
+	if news {
+		r.unsent.Store(true)
+	}
+	return news
+}
+
+// news is where every running attempt is, or nil if nobody sampled anything
+// new since the last call.
+func (r *runner) news() *protocol.Progress {
+	if !r.unsent.Swap(false) {
+		return nil
+	}
+	p := new(protocol.Progress)
+	for _, at := range r.sorted() {
+		at.mu.Lock()
+		if m := &at.meter; m.step != "" && !at.ended {
+			p.Attempts = append(p.Attempts, protocol.AttemptProgress{
+				AttemptRef: at.AttemptRef, Step: m.step, Done: m.done, Total: m.total, Rate: m.rate(),
+			})
+		}
+		at.mu.Unlock()
+	}
+	if len(p.Attempts) == 0 {
+		return nil
+	}
+	return p
+}
+
+func (r *runner) sorted() []*attempt {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []*attempt
+	for _, at := range r.attempts {
+		all = append(all, at)
+	}
+	slices.SortFunc(all, func(a, b *attempt) int {
+		if a.BuildID < b.BuildID {
+			return -1
+		}
+		return 1
+	})
+	return all
+}
