@@ -86,11 +86,11 @@ type (
 // DefaultSite is the site that the first migration makes.
 var DefaultSite = SiteID{0x01, 0x90, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 1}
 
-// NewID makes an ID: UUID version 7 (RFC 9562, section 5.7), 48 bits of
-// milliseconds since 1970 and 74 random bits. IDs of one millisecond are in no
-// order.
-func NewID[K kind](now time.Time, random io.Reader) (ID[K], error) {
-	var id ID[K]
+// NewID makes an ID, NewID[store.JobID](now, random): UUID version 7 (RFC 9562,
+// section 5.7), 48 bits of milliseconds since 1970 and 74 random bits. IDs of
+// one millisecond are in no order.
+func NewID[T ~[16]byte](now time.Time, random io.Reader) (T, error) {
+	var id T
 	if _, err := io.ReadFull(random, id[6:]); err != nil {
 		return id, fmt.Errorf("make an ID: %w", err)
 	}

@@ -190,7 +190,7 @@ func (tx *Tx) Notify(topics ...string) { tx.topics = append(tx.topics, topics...
 func (tx *Tx) At() time.Time { return tx.at }
 
 // newID makes an ID from the store's clock and randomness.
-func newID[K kind](tx *Tx) (ID[K], error) { return NewID[K](tx.at, tx.store.random) }
+func newID[K kind](tx *Tx) (ID[K], error) { return NewID[ID[K]](tx.at, tx.store.random) }
 
 // watchers is the fan-out of notifications inside this process.
 type watchers struct {

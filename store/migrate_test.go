@@ -1,0 +1,147 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"testing"
+	"testing/fstest"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/migrations"
+	"github.com/stickpress/stickpress/store/storetest"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// with returns the embedded migrations and a second one.
+func with(t *testing.T, second string) fs.FS {
+	t.Helper()
+	files := fstest.MapFS{
+		"0002_more.up.sql":   {Data: []byte("BEGIN;\n" + second + "\nUPDATE schema_migrations SET dirty = false;\nCOMMIT;")},
+		"0002_more.down.sql": {Data: []byte("SELECT 1;")},
+	}
+	for _, name := range []string{"0001_init.up.sql", "0001_init.down.sql"} {
+		data, err := migrations.FS.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = &fstest.MapFile{Data: data}
+	}
+	return files
+}
+
+func connect(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+func exec(t *testing.T, conn *pgx.Conn, sql string) {
+	t.Helper()
+	if _, err := conn.Exec(t.Context(), sql); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantVersion(t *testing.T, conn *pgx.Conn, want int) {
+	t.Helper()
+	var version int
+	var dirty bool
+	err := conn.QueryRow(t.Context(), `SELECT version, dirty FROM schema_migrations`).Scan(&version, &dirty)
+	if err != nil || version != want || dirty {
+		t.Errorf("version %d, dirty %t, %v; want %d", version, dirty, err, want)
+	}
+}
+
+func TestMigrateTogether(t *testing.T) {
+	t.Parallel()
+	url := storetest.Empty(t)
+	errs := make(chan error)
+	for range 3 {
+		go func() { errs <- Migrate(t.Context(), url, quiet) }()
+	}
+	for range 3 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	wantVersion(t, connect(t, url), 1)
+}
+
+// A migration that fails leaves the dirty mark and nothing else; the next start
+// runs it again.
+func TestMigrateRunsAgainAfterAFailure(t *testing.T) {
+	t.Parallel()
+	url := storetest.Empty(t)
+	if err := migrateFS(t.Context(), url, quiet, with(t, `CREATE TABLE half (); SELECT 1/0;`)); err == nil {
+		t.Fatal("the broken migration passed")
+	}
+	conn := connect(t, url)
+	var half, dirty bool
+	err := conn.QueryRow(t.Context(), `SELECT to_regclass('half') IS NOT NULL, dirty FROM schema_migrations`).Scan(&half, &dirty)
+	if err != nil || half || !dirty {
+		t.Fatalf("half %t, dirty %t, %v", half, dirty, err)
+	}
+	for range 2 {
+		if err := migrateFS(t.Context(), url, quiet, with(t, `CREATE TABLE whole ();`)); err != nil {
+			t.Fatal(err)
+		}
+		wantVersion(t, conn, 2)
+	}
+}
+
+// Killed in the very first migration, before its transaction committed.
+func TestMigrateRunsAgainFromTheBeginning(t *testing.T) {
+	t.Parallel()
+	url := storetest.Empty(t)
+	conn := connect(t, url)
+	exec(t, conn, `CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL);
+		INSERT INTO schema_migrations VALUES (1, true)`)
+	if err := Migrate(t.Context(), url, quiet); err != nil {
+		t.Fatal(err)
+	}
+	wantVersion(t, conn, 1)
+}
+
+func TestNewerSchema(t *testing.T) {
+	t.Parallel()
+	url := storetest.Empty(t)
+	if err := migrateFS(t.Context(), url, quiet, with(t, `CREATE TABLE more ();`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := Migrate(t.Context(), url, quiet); err != nil {
+		t.Errorf("a newer schema that this program can live with: %v", err)
+	}
+	conn := connect(t, url)
+	wantVersion(t, conn, 2)
+	exec(t, conn, `UPDATE schema_requirement SET min_app = 1000`)
+	var f *fault.Error
+	if err := Migrate(t.Context(), url, quiet); !errors.As(err, &f) || f.Code != CodeSchemaTooNew {
+		t.Errorf("a schema that needs a newer program: %v", err)
+	}
+}
+
+func TestDownRemovesEverything(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, storetest.URL(t))
+	down, err := migrations.FS.ReadFile("0001_init.down.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, conn, string(down))
+	var left int
+	err = conn.QueryRow(t.Context(), `
+		SELECT (SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S', 'v'))
+			+ (SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace)`).Scan(&left)
+	if err != nil || left != 1 { // schema_migrations
+		t.Errorf("%d things are left, %v", left, err)
+	}
+}

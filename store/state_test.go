@@ -1,0 +1,164 @@
+package store_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stickpress/stickpress/store"
+)
+
+// The maps once more, by hand and as a square: a row is from, a column to.
+const (
+	jobSquare = `
+	           queued running cancelling succeeded failed cancelled
+	queued     .      x       .          .         .      x
+	running    .      .       x          x         x      x
+	cancelling .      .       .          x         x      x
+	succeeded  .      .       .          .         .      .
+	failed     .      .       .          .         .      .
+	cancelled  .      .       .          .         .      .`
+	buildSquare = `
+	           queued assigned running verified failed cancelled
+	queued     .      x        .       .        .      x
+	assigned   x      .        x       .        x      x
+	running    .      .        .       x        x      x
+	verified   .      .        .       .        .      .
+	failed     x      .        .       .        .      .
+	cancelled  .      .        .       .        .      .`
+)
+
+func TestEveryPairOfStates(t *testing.T) {
+	t.Parallel()
+	checkSquare(t, jobSquare, store.JobStates, store.JobState.CanBecome)
+	checkSquare(t, buildSquare, store.BuildStates, store.BuildState.CanBecome)
+}
+
+func checkSquare[S ~string](t *testing.T, square string, states []S, can func(S, S) bool) {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(square), "\n")
+	names := strings.Fields(lines[0])
+	if len(names) != len(states) || len(lines) != len(states)+1 {
+		t.Fatalf("the square has %d states, there are %d", len(names), len(states))
+	}
+	for _, line := range lines[1:] {
+		cells := strings.Fields(line)
+		for i, to := range names {
+			if got := can(S(cells[0]), S(to)); got != (cells[i+1] == "x") {
+				t.Errorf("%s to %s: allowed %t", cells[0], to, got)
+			}
+		}
+	}
+}
+
+// The CHECK constraints list the same words as the program.
+func TestChecksMatchTheProgram(t *testing.T) {
+	t.Parallel()
+	st := open(t)
+	quoted := regexp.MustCompile(`'([^']*)'`)
+	for constraint, want := range map[string][]string{
+		"jobs_state_check":                            texts(store.JobStates),
+		"jobs_kind_check":                             texts(store.JobKinds),
+		"builds_state_check":                          texts(store.BuildStates),
+		"sticks_state_check":                          texts(store.StickStates),
+		"hosts_state_check":                           texts(store.HostStates),
+		"build_attempts_state_check":                  texts(store.AttemptStates),
+		"image_versions_state_check":                  texts(store.VersionStates),
+		"image_versions_format_check":                 store.Formats,
+		"task_sequence_versions_layout_check":         store.Layouts,
+		"task_sequence_versions_boot_signature_check": store.BootSignatures,
+		"users_role_check":                            texts(store.Roles),
+		"api_tokens_role_check":                       texts(store.Roles),
+		"audit_actor_kind_check": texts([]store.ActorKind{
+			store.ActorUser, store.ActorToken, store.ActorHost, store.ActorSystem,
+		}),
+		"one_time_tokens_purpose_check": texts([]store.Purpose{
+			store.PurposeSetup, store.PurposeSignIn, store.PurposeEnroll,
+		}),
+	} {
+		var definition string
+		err := st.Pool().QueryRow(t.Context(),
+			`SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = $1`, constraint).Scan(&definition)
+		if err != nil {
+			t.Errorf("%s: %v", constraint, err)
+			continue
+		}
+		var got []string
+		for _, m := range quoted.FindAllStringSubmatch(definition, -1) {
+			got = append(got, m[1])
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s lists %q, the program %q", constraint, got, want)
+		}
+	}
+}
+
+func texts[S ~string](list []S) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = string(s)
+	}
+	return out
+}
+
+// docs/states.md is drawn from the maps: go test ./store -run States -update.
+func TestStatesAreDrawn(t *testing.T) {
+	t.Parallel()
+	var doc strings.Builder
+	doc.WriteString(`# States
+
+Generated from ` + "`store/state.go`" + ` by ` + "`go test ./store -run TestStatesAreDrawn -update`" + `; do not edit.
+
+A job's state follows from those of its builds. Both change only by an event in ` + "`job_events`" + `, in the transaction that
+writes the event (` + "`store/project.go`" + `). CHECK constraints hold the lists of states, a test compares them with the program.
+
+A build is one stick. Each time a host claims it a new attempt begins, with the next number. The host holds the lease of
+the attempt until it reports the end or an admin declares the host lost; only then may there be another attempt.
+
+`)
+	draw(&doc, "Jobs", store.JobQueued, store.JobStates, store.JobTransitions, store.JobState.Final)
+	doc.WriteString("\n")
+	draw(&doc, "Builds", store.BuildQueued, store.BuildStates, store.BuildTransitions, store.BuildState.Final)
+	doc.WriteString(`
+## Sticks
+
+What a stick carries, a projection of ` + "`stick_events`" + `. A stick keeps its state until the first byte is about to be written.
+
+| state | meaning |
+|---|---|
+| unknown | nothing was written by us |
+| pressing | being written |
+| verified | carries a verified image version |
+| incomplete | begun and not finished, or held by a host that was lost: must not be handed out |
+`)
+	path := filepath.Join("..", "docs", "states.md")
+	if *update {
+		if err := os.WriteFile(path, []byte(doc.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	have, err := os.ReadFile(path)
+	if err != nil || string(have) != doc.String() {
+		t.Errorf("%s is out of step (%v): run go test ./store -run TestStatesAreDrawn -update", path, err)
+	}
+}
+
+func draw[S ~string](doc *strings.Builder, title string, first S, states []S, m []store.Transition[S], final func(S) bool) {
+	fmt.Fprintf(doc, "## %s\n\n```mermaid\nstateDiagram-v2\n    [*] --> %s\n", title, first)
+	for _, t := range m {
+		fmt.Fprintf(doc, "    %s --> %s\n", t.From, t.To)
+	}
+	for _, s := range states {
+		if final(s) {
+			fmt.Fprintf(doc, "    %s --> [*]\n", s)
+		}
+	}
+	doc.WriteString("```\n\n| from | to | when |\n|---|---|---|\n")
+	for _, t := range m {
+		fmt.Fprintf(doc, "| %s | %s | %s |\n", t.From, t.To, t.Why)
+	}
+}
