@@ -1,0 +1,90 @@
+package stick
+
+import (
+	"encoding/hex"
+	"fmt"
+	"unsafe"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/stickpress/stickpress/agent/volume"
+)
+
+const (
+	// chunkBytes is the size of one read, one write and one hash. Larger
+	// writes are no faster on USB, smaller ones cost cheap sticks an erase
+	// block each.
+	chunkBytes = 4 * mib
+	// alignment of offsets, lengths and buffers: the sector of a 4Kn device,
+	// the page of the host, and NTFS's clusters.
+	alignment = 4 * kib
+	// joinGap: used extents no further apart are written as one. The unused
+	// bytes between them cost less than another request.
+	joinGap = 64 * kib
+)
+
+// sum is the XXH3 of a chunk: quick enough for every byte of every stick, and
+// 128 bits long, so that a damaged chunk does not pass. It is no defence
+// against a forger; the chunk's SHA-256 is what is recorded for later.
+type sum [16]byte
+
+func sumOf(b []byte) sum {
+	h := xxh3.Hash128(b)
+	return h.Bytes()
+}
+
+func (s sum) String() string { return hex.EncodeToString(s[:]) }
+
+// MarshalText writes the sum in hex.
+func (s sum) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads it back.
+func (s *sum) UnmarshalText(text []byte) error { return unhex(s[:], text) }
+
+// digest is a SHA-256 that is written in hex.
+type digest [32]byte
+
+func (d digest) String() string { return hex.EncodeToString(d[:]) }
+
+// MarshalText writes the digest in hex.
+func (d digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads it back.
+func (d *digest) UnmarshalText(text []byte) error { return unhex(d[:], text) }
+
+func unhex(to, text []byte) error {
+	if len(text) != 2*len(to) {
+		return fmt.Errorf("hash of %d digits, want %d", len(text), 2*len(to))
+	}
+	_, err := hex.Decode(to, text)
+	return err
+}
+
+// chunk is a piece of a master's content.
+type chunk struct {
+	volume.Extent        // on the device
+	SHA256        digest `json:"sha256"`
+	XXH3          sum    `json:"xxh3"`
+}
+
+// split cuts extents at multiples of chunkBytes, so that no chunk is longer
+// and writes begin where a stick's erase blocks do.
+func split(extents []volume.Extent) []chunk {
+	var chunks []chunk
+	for _, e := range extents {
+		for e.Length > 0 {
+			n := min(e.Length, chunkBytes-e.Offset%chunkBytes)
+			chunks = append(chunks, chunk{Extent: volume.Extent{Offset: e.Offset, Length: n}})
+			e.Offset += n
+			e.Length -= n
+		}
+	}
+	return chunks
+}
+
+// alignedBuffer returns n bytes that direct I/O accepts.
+func alignedBuffer(n int) []byte {
+	b := make([]byte, n+alignment)
+	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) & (alignment - 1))
+	return b[skip : skip+n : skip+n]
+}

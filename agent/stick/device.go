@@ -1,0 +1,174 @@
+package stick
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/agent/volume"
+)
+
+// writeAt writes whole sectors, unless the stick was told to end.
+func (p *press) writeAt(b []byte, offset int64) error {
+	if p.ctx.Err() != nil {
+		return context.Cause(p.ctx)
+	}
+	return p.put(b, offset)
+}
+
+// put writes even when the stick was told to end: wiping its table is then
+// still due.
+func (p *press) put(b []byte, offset int64) error {
+	n, err := p.Device.WriteAt(b, offset)
+	if err == nil && n < len(b) {
+		err = io.ErrShortWrite
+	}
+	return writeFault(err, offset+int64(n))
+}
+
+func (p *press) sync() error { return writeFault(p.Device.Sync(), p.Device.Size()) }
+
+// writeFault keeps what a device says about itself and gives other errors
+// their place.
+func writeFault(err error, offset int64) error {
+	var f *protocol.Fault
+	if err == nil || errors.As(err, &f) {
+		return err
+	}
+	return protocol.WrapFault(err, protocol.FaultWrite, "offset", offset, "path", "")
+}
+
+// wipe zeroes what could be taken for a table or a filesystem, and returns
+// when that is on the device.
+func (p *press) wipe() error {
+	zeros := alignedBuffer(edge)
+	for _, e := range p.m.plan.wiped(p.Device.Size()) {
+		for _, piece := range split([]volume.Extent{e}) {
+			for at := piece.Offset; at < piece.End(); at += edge {
+				if err := p.put(zeros[:min(edge, piece.End()-at)], at); err != nil {
+					return fmt.Errorf("wipe old tables: %w", err)
+				}
+			}
+		}
+	}
+	return p.sync()
+}
+
+// discard tells the device that all between its two ends is unused. Not
+// being able to is no fault: content is written and read back either way.
+func (p *press) discard() {
+	length := (p.Device.Size() - 2*edge) / alignment * alignment
+	err := p.Device.Discard(edge, length)
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		p.log("warn", fmt.Sprintf("discard: %v", err))
+	}
+}
+
+// verify reads everything that was written back from the device, past every
+// cache that the host knows of, and compares. What was wiped must be zeros,
+// so that no old table is left beside the new one.
+func (p *press) verify() error {
+	chunks := p.m.manifest.Chunks
+	wiped := p.wipedOnly()
+	total := contentBytes(chunks) + volume.Total(wiped)
+	p.Report.Progress(protocol.StepVerify, 0, total)
+	done := int64(0)
+	for i, c := range chunks {
+		if err := p.compare(c.Extent, p.sums[i]); err != nil {
+			return err
+		}
+		done += c.Length
+		p.Report.Progress(protocol.StepVerify, done, total)
+	}
+	for _, c := range split(wiped) {
+		if err := p.compare(c.Extent, sumOf(make([]byte, c.Length))); err != nil {
+			return err
+		}
+		done += c.Length
+		p.Report.Progress(protocol.StepVerify, done, total)
+	}
+	p.result.BytesVerified += done
+	return nil
+}
+
+// wipedOnly are the wiped parts on which no content was written afterwards.
+func (p *press) wipedOnly() []volume.Extent {
+	rest := p.m.plan.wiped(p.Device.Size())
+	for _, c := range p.m.manifest.Chunks {
+		var next []volume.Extent
+		for _, e := range rest {
+			if c.End() <= e.Offset || c.Offset >= e.End() {
+				next = append(next, e)
+				continue
+			}
+			if c.Offset > e.Offset {
+				next = append(next, volume.Extent{Offset: e.Offset, Length: c.Offset - e.Offset})
+			}
+			if c.End() < e.End() {
+				next = append(next, volume.Extent{Offset: c.End(), Length: e.End() - c.End()})
+			}
+		}
+		rest = next
+	}
+	return rest
+}
+
+// compare reads a range of the device and compares its hash.
+func (p *press) compare(e volume.Extent, want sum) error {
+	if p.ctx.Err() != nil {
+		return context.Cause(p.ctx)
+	}
+	b := p.own[:e.Length]
+	if n, err := p.Device.ReadAt(b, e.Offset); err != nil && (n < len(b) || !errors.Is(err, io.EOF)) {
+		var f *protocol.Fault
+		if errors.As(err, &f) {
+			return err
+		}
+		return protocol.WrapFault(err, protocol.FaultVerify, "offset", e.Offset, "want", want, "have", "unreadable")
+	}
+	if have := sumOf(b); have != want {
+		return protocol.NewFault(protocol.FaultVerify, "offset", e.Offset, "want", want, "have", have)
+	}
+	return nil
+}
+
+// writeTable makes the stick startable. Sector 0 comes last, after all other
+// parts are on the device.
+func (p *press) writeTable() error {
+	table, err := p.m.plan.table(p.Personal, p.Device.Size())
+	if err != nil {
+		return err
+	}
+	total := int64(0)
+	for _, patch := range table {
+		total += int64(len(patch.Bytes))
+	}
+	done := int64(0)
+	for i, patch := range table {
+		if i == len(table)-1 && i > 0 {
+			if err := p.sync(); err != nil {
+				return err
+			}
+		}
+		b := p.own[:copy(p.own, patch.Bytes)]
+		if err := p.writeAt(b, patch.Offset); err != nil {
+			return err
+		}
+		done += int64(len(b))
+		p.Report.Progress(protocol.StepTable, done, total)
+	}
+	p.result.BytesWritten += total
+	if err := p.sync(); err != nil {
+		return err
+	}
+	for _, patch := range table {
+		e := volume.Extent{Offset: patch.Offset, Length: int64(len(patch.Bytes))}
+		if err := p.compare(e, sumOf(patch.Bytes)); err != nil {
+			return err
+		}
+	}
+	p.result.BytesVerified += total
+	return nil
+}

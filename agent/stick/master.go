@@ -1,0 +1,172 @@
+package stick
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/stickpress/stickpress/agent/volume"
+)
+
+// Master is the content that all sticks of one Spec share: a sparse file for
+// each partition and a manifest that says which bytes are content, their
+// hashes, and where a stick's own bytes go. It stays usable while it is open,
+// even when its folder is removed.
+type Master struct {
+	dir      string
+	plan     *Plan
+	manifest *manifest
+	files    []*os.File // beside manifest.Partitions
+}
+
+// ErrMasterDamaged is wrapped by the error of a Press whose master does not
+// hold what its manifest says. The master was removed: Prepare makes it anew.
+var ErrMasterDamaged = errors.New("prepared master is damaged")
+
+// Prepare returns the master of a Spec, which lives in a folder below dir. It
+// makes it unless a finished one is there. Calls for one Spec, of this or of
+// other programs, wait for one another, so that the work is done once.
+//
+// report gets bytes of work done and in all; the total may change while the
+// work goes on. Nothing unfinished is left behind by an error; what a killed
+// program left is removed by the next call for the Spec.
+//
+// Faults: tool_missing, tool_failed, image_corrupt, edition_missing,
+// image_content, image_too_big, hive_dirty, device_sector_size, cache_full.
+// A cancelled call returns the cause of ctx.
+func Prepare(ctx context.Context, dir string, spec Spec, report func(done, total int64)) (*Master, error) {
+	plan, err := NewPlan(spec.Layout, spec.CapacityClass, spec.SectorSize)
+	if err != nil {
+		return nil, err
+	}
+	if report == nil {
+		report = func(int64, int64) {}
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("prepare master: %w", err)
+	}
+	final := filepath.Join(dir, spec.Digest())
+	lock, err := acquire(ctx, final+".lock", report)
+	if err != nil {
+		return nil, fmt.Errorf("prepare master: %w", err)
+	}
+	defer lock.release()
+
+	m, err := openMaster(final, plan, spec)
+	if !errors.Is(err, errNoMaster) {
+		return m, err
+	}
+	work := final + ".tmp"
+	if err := errors.Join(os.RemoveAll(work), os.RemoveAll(final), os.Mkdir(work, 0o700)); err != nil {
+		return nil, fmt.Errorf("prepare master: %w", err)
+	}
+	shared := func(done, total int64) {
+		lock.note(done, total)
+		report(done, total)
+	}
+	if err := newPreparation(plan, spec, work, shared).run(ctx); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(work))
+	}
+	if err := os.Rename(work, final); err != nil {
+		return nil, errors.Join(fmt.Errorf("prepare master: %w", err), os.RemoveAll(work))
+	}
+	return openMaster(final, plan, spec)
+}
+
+// openMaster opens a finished master after a look at its files: their sizes
+// and times are those of the manifest. The content itself is checked as it is
+// read by Press. It wraps errNoMaster when there is none to use.
+func openMaster(dir string, plan *Plan, spec Spec) (*Master, error) {
+	man, err := readManifest(dir, spec.recipe())
+	if err != nil {
+		return nil, err
+	}
+	m := &Master{dir: dir, plan: plan, manifest: man}
+	for _, p := range man.Partitions {
+		f, err := os.Open(filepath.Join(dir, p.Name))
+		if err != nil {
+			m.Close()
+			if errors.Is(err, os.ErrNotExist) {
+				return nil, fmt.Errorf("%w: %w", errNoMaster, err)
+			}
+			return nil, fmt.Errorf("open master: %w", err)
+		}
+		m.files = append(m.files, f)
+		info, err := f.Stat()
+		if err != nil {
+			m.Close()
+			return nil, fmt.Errorf("open master: %w", err)
+		}
+		if info.Size() != p.Length || info.ModTime().UnixNano() != p.Modified {
+			m.Close()
+			return nil, fmt.Errorf("%w: %s was changed", errNoMaster, p.Name)
+		}
+	}
+	return m, nil
+}
+
+// Digest names the master, see Spec.Digest.
+func (m *Master) Digest() string { return filepath.Base(m.dir) }
+
+// Plan is the geometry of the sticks.
+func (m *Master) Plan() *Plan { return m.plan }
+
+// Extents are the bytes of a stick that the master fills, by their offsets on
+// the device; tables come on top.
+func (m *Master) Extents() []volume.Extent {
+	extents := make([]volume.Extent, len(m.manifest.Chunks))
+	for i, c := range m.manifest.Chunks {
+		extents[i] = c.Extent
+	}
+	return volume.Join(extents, 0)
+}
+
+// Bytes is the length of the content.
+func (m *Master) Bytes() int64 { return volume.Total(m.Extents()) }
+
+// Places says where the bytes of a stick's personalisation go.
+func (m *Master) Places() Places { return m.manifest.Places }
+
+// Close releases the master's files.
+func (m *Master) Close() error {
+	var errs []error
+	for _, f := range m.files {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Remove takes the master out of the cache. It stays usable until Close.
+func (m *Master) Remove() error {
+	if err := os.RemoveAll(m.dir); err != nil {
+		return fmt.Errorf("remove master: %w", err)
+	}
+	return nil
+}
+
+// read fills buf with a chunk and checks it.
+func (m *Master) read(c chunk, buf []byte) error {
+	for i, p := range m.manifest.Partitions {
+		if c.Offset < p.Offset || c.End() > p.End() {
+			continue
+		}
+		if _, err := m.files[i].ReadAt(buf, c.Offset-p.Offset); err != nil {
+			return fmt.Errorf("read master: %w", err)
+		}
+		if have := sumOf(buf); have != c.XXH3 {
+			return fmt.Errorf("%w: %s at %d has hash %s, want %s", ErrMasterDamaged, p.Name, c.Offset-p.Offset, have, c.XXH3)
+		}
+		return nil
+	}
+	return fmt.Errorf("%w: no partition holds offset %d", ErrMasterDamaged, c.Offset)
+}
+
+// damaged removes a master that failed its check; other errors pass.
+func (m *Master) damaged(err error) error {
+	if errors.Is(err, ErrMasterDamaged) {
+		return errors.Join(err, m.Remove())
+	}
+	return err
+}

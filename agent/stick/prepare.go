@@ -1,0 +1,223 @@
+package stick
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"github.com/stickpress/stickpress/agent/fat"
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/agent/tool"
+	"github.com/stickpress/stickpress/agent/volume"
+	"github.com/stickpress/stickpress/agent/wim"
+)
+
+// preparation makes one master in a folder of its own. Its steps are in
+// windows.go (the NTFS volume) and bootfiles.go (the FAT volume); here they
+// are put in order and what they made is hashed.
+type preparation struct {
+	plan  *Plan
+	spec  Spec
+	image wim.Source
+	tool  wim.Tool
+	dir   string // becomes the master
+	tmp   string // below dir, gone when it does
+	work  progress
+
+	tree *wim.Tree // what the image holds
+	hive string    // the edited SYSTEM hive, a file in tmp
+}
+
+const (
+	systemFile  = "system.img"
+	windowsFile = "windows.img"
+)
+
+func newPreparation(plan *Plan, spec Spec, dir string, report func(done, total int64)) *preparation {
+	return &preparation{
+		plan: plan, spec: spec, dir: dir, tmp: filepath.Join(dir, "tmp"), tool: imageTool(), work: progress{report: report},
+		image: wim.Source{Path: spec.ImagePath, Edition: spec.Edition},
+	}
+}
+
+func (p *preparation) run(ctx context.Context) error {
+	if err := p.steps(ctx); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return p.noSpace(fmt.Errorf("prepare master: %w", err))
+	}
+	return nil
+}
+
+// steps fails early: whatever can be wrong with an image is looked at before
+// the long part, which is applying it.
+func (p *preparation) steps(ctx context.Context) error {
+	if err := tool.Look(append(p.tools(), fat.Tools...)...); err != nil {
+		return err
+	}
+	if err := os.Mkdir(p.tmp, 0o700); err != nil {
+		return err
+	}
+	if err := p.readTree(ctx); err != nil {
+		return err
+	}
+	if err := p.editHive(ctx); err != nil {
+		return err
+	}
+	if err := p.makeSystem(ctx); err != nil {
+		return err
+	}
+	if err := p.makeWindows(ctx); err != nil {
+		return err
+	}
+	system, err := p.openVolume(RoleSystem, systemFile)
+	if err != nil {
+		return err
+	}
+	defer system.Close()
+	windows, err := p.openVolume(RoleWindows, windowsFile)
+	if err != nil {
+		return err
+	}
+	defer windows.Close()
+	m := &manifest{Recipe: p.spec.recipe()}
+	if err := p.describeSystem(m, system); err != nil {
+		return err
+	}
+	if err := p.describeWindows(m, windows); err != nil {
+		return err
+	}
+	if err := p.hash(ctx, m, system, windows); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(p.tmp); err != nil {
+		return err
+	}
+	return m.write(p.dir)
+}
+
+// volumeFile is a volume of the master, with its place on the device.
+type volumeFile struct {
+	*os.File
+	name string
+	part Partition
+}
+
+func (p *preparation) openVolume(role Role, name string) (volumeFile, error) {
+	f, err := os.OpenFile(filepath.Join(p.dir, name), os.O_RDWR, 0)
+	return volumeFile{f, name, p.plan.Partition(role)}, err
+}
+
+// add puts a volume's used bytes into the manifest.
+func (v volumeFile) add(m *manifest, used []volume.Extent) error {
+	info, err := v.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() != v.part.Length {
+		return fmt.Errorf("%s has %d bytes, its partition %d", v.name, info.Size(), v.part.Length)
+	}
+	used = volume.Join(volume.Align(used, alignment), joinGap)
+	if end := used[len(used)-1].End(); end > v.part.Length {
+		return fmt.Errorf("%s: content ends at %d of %d", v.name, end, v.part.Length)
+	}
+	m.Partitions = append(m.Partitions, partFile{v.name, v.part.Extent, info.ModTime().UnixNano()})
+	m.Chunks = append(m.Chunks, split(v.shift(used))...)
+	return nil
+}
+
+// shift turns extents of the volume into extents of the device.
+func (v volumeFile) shift(extents []volume.Extent) []volume.Extent {
+	moved := make([]volume.Extent, len(extents))
+	for i, e := range extents {
+		moved[i] = volume.Extent{Offset: e.Offset + v.part.Offset, Length: e.Length}
+	}
+	return moved
+}
+
+func (v volumeFile) shiftOffsets(offsets []int64) []int64 {
+	moved := make([]int64, len(offsets))
+	for i, at := range offsets {
+		moved[i] = at + v.part.Offset
+	}
+	return moved
+}
+
+// hashers is how many chunks are hashed at once; more would wait for the disk.
+const hashers = 2
+
+// hash reads the content once and fills in the hashes of every chunk.
+func (p *preparation) hash(ctx context.Context, m *manifest, volumes ...volumeFile) error {
+	var total int64
+	for _, c := range m.Chunks {
+		total += c.Length
+	}
+	p.work.hashing(total)
+	next := make(chan *chunk)
+	errs := make([]error, hashers)
+	var wait sync.WaitGroup
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	for i := range hashers {
+		wait.Go(func() {
+			buf := alignedBuffer(chunkBytes)
+			for c := range next {
+				if errs[i] = hashChunk(c, buf, volumes); errs[i] != nil {
+					cancel(errs[i])
+					return
+				}
+				p.work.hashed(c.Length)
+			}
+		})
+	}
+feed:
+	for i := range m.Chunks {
+		select {
+		case next <- &m.Chunks[i]:
+		case <-ctx.Done():
+			break feed
+		}
+	}
+	close(next)
+	wait.Wait()
+	return errors.Join(append(errs, context.Cause(ctx))...)
+}
+
+func hashChunk(c *chunk, buf []byte, volumes []volumeFile) error {
+	for _, v := range volumes {
+		if c.Offset < v.part.Offset || c.End() > v.part.End() {
+			continue
+		}
+		b := buf[:c.Length]
+		if _, err := v.ReadAt(b, c.Offset-v.part.Offset); err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("hash %s: %w", v.name, err)
+		}
+		c.SHA256, c.XXH3 = sha256.Sum256(b), sumOf(b)
+		return nil
+	}
+	return fmt.Errorf("no volume holds offset %d", c.Offset)
+}
+
+// tail is how much must be free when a write found no room, for the volume to
+// be what was full and not the disk under it.
+const tail = 32 * mib
+
+// noSpace tells a full cache from an image that its volume cannot hold.
+func (p *preparation) noSpace(err error) error {
+	if !errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	need, have := p.work.imageBytes(), p.plan.Partition(RoleWindows).Length
+	free, freeErr := freeBytes(p.dir)
+	if freeErr == nil && free > tail {
+		return protocol.WrapFault(err, protocol.FaultImageTooBig, "need_bytes", need, "have_bytes", have)
+	}
+	return protocol.WrapFault(err, protocol.FaultCacheFull, "need_bytes", need, "free_bytes", free)
+}

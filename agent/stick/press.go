@@ -1,0 +1,255 @@
+package stick
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/agent/volume"
+)
+
+// Outcome is how the press of one stick ended.
+type Outcome struct {
+	Result protocol.Result // when Err is nil
+	// Err is a *protocol.Fault. Its Touched says whether the stick may have
+	// changed; such a stick is incomplete, and its tables were wiped as far
+	// as it still takes writes.
+	Err error
+}
+
+// Press writes a master to all targets at the same time, each with its own
+// personalisation, and returns when the last one has ended. Outcomes stand in
+// the order of the targets. What ends one target leaves the others alone;
+// ctx ends all.
+//
+// Per target: the device is checked against the plan; Touched; old tables and
+// signatures are zeroed; unused space is discarded where the device can; the
+// content is written, flushed, read back and compared; the partition table
+// comes last, and is read back too. So a stick that is not finished does not
+// start, at whatever moment it ends.
+//
+// Faults: device_too_small, device_sector_size, write_failed,
+// verify_mismatch, answer_file_too_long, those of the device, and the cause
+// of the context that ended it (cancelled when that is no fault). An outcome
+// that wraps ErrMasterDamaged may be tried again after another Prepare.
+func Press(ctx context.Context, m *Master, targets []Target) []Outcome {
+	f := newFeed(m, len(targets))
+	defer f.close()
+	outcomes := make([]Outcome, len(targets))
+	var wait sync.WaitGroup
+	for i, t := range targets {
+		wait.Go(func() {
+			p := &press{m: m, feed: f, Target: t}
+			outcomes[i] = p.run(ctx)
+		})
+	}
+	wait.Wait()
+	return outcomes
+}
+
+// press is the work on one stick.
+type press struct {
+	Target
+	m    *Master
+	feed *feed
+	ctx  context.Context // ends with the target's or the whole press
+
+	patches [][]volume.Patch // by chunk, nil for most
+	sums    []sum            // by chunk, as written
+	content []digest         // by chunk, as written
+	own     []byte           // buffer for changed chunks and for reading back
+	result  protocol.Result
+}
+
+func (p *press) run(ctx context.Context) Outcome {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if p.Context != nil {
+		stop := context.AfterFunc(p.Context, func() { cancel(context.Cause(p.Context)) })
+		defer stop()
+	}
+	p.ctx = ctx
+	if err := p.prepare(); err != nil {
+		return Outcome{Err: p.fault(err, false)}
+	}
+	if err := p.Report.Touched(); err != nil {
+		return Outcome{Err: p.fault(fmt.Errorf("before the first byte: %w", err), false)}
+	}
+	if err := p.steps(); err != nil {
+		touched := p.touched()
+		// Whoever was fenced off stops at once: the stick is another's. It
+		// does not start either way, its tables went first.
+		if touched && !errors.Is(err, protocol.NewFault(protocol.FaultFenced)) {
+			if wipeErr := p.wipe(); wipeErr != nil {
+				p.log("error", fmt.Sprintf("the partition table of the incomplete stick could not be wiped: %v", wipeErr))
+			}
+		}
+		return Outcome{Err: p.fault(err, touched)}
+	}
+	return Outcome{Result: p.result}
+}
+
+// prepare is all that can fail before the stick is touched.
+func (p *press) prepare() error {
+	if p.ctx.Err() != nil {
+		return context.Cause(p.ctx)
+	}
+	if err := p.m.plan.Check(p.Device.Size(), p.Device.SectorSize()); err != nil {
+		return err
+	}
+	if _, err := p.m.plan.table(p.Personal, p.Device.Size()); err != nil {
+		return err
+	}
+	patches, err := p.Personal.patches(p.m.plan, p.m.manifest.Places)
+	if err != nil {
+		return err
+	}
+	chunks := p.m.manifest.Chunks
+	if p.patches, err = sortPatches(chunks, patches); err != nil {
+		return err
+	}
+	p.sums, p.content = make([]sum, len(chunks)), make([]digest, len(chunks))
+	p.own = alignedBuffer(chunkBytes)
+	p.result = protocol.Result{
+		DiskID: p.Personal.DiskID(p.m.plan.Layout), MasterDigest: p.m.Digest(),
+	}
+	return nil
+}
+
+func (p *press) steps() error {
+	for _, s := range []struct {
+		step protocol.Step
+		do   func() error
+		took *int64
+	}{
+		{protocol.StepWrite, p.write, &p.result.WriteMS},
+		{protocol.StepVerify, p.verify, &p.result.VerifyMS},
+		{protocol.StepTable, p.writeTable, nil},
+	} {
+		p.Report.StepBegun(s.step)
+		begun := time.Now()
+		if err := s.do(); err != nil {
+			return err
+		}
+		if s.took != nil {
+			*s.took = time.Since(begun).Milliseconds()
+		}
+		p.Report.StepDone(s.step)
+	}
+	return nil
+}
+
+// write puts the content onto the device.
+func (p *press) write() error {
+	if err := p.wipe(); err != nil {
+		return err
+	}
+	p.discard()
+	chunks := p.m.manifest.Chunks
+	total := contentBytes(chunks)
+	p.Report.Progress(protocol.StepWrite, 0, total)
+	var done int64
+	for i, c := range chunks {
+		s, err := p.feed.get(p.ctx, i)
+		if err != nil {
+			return p.m.damaged(err)
+		}
+		err = p.writeAt(p.personalise(i, s.data), c.Offset)
+		p.feed.put(s)
+		if err != nil {
+			return err
+		}
+		done += c.Length
+		p.Report.Progress(protocol.StepWrite, done, total)
+	}
+	p.result.BytesWritten += total
+	if err := p.sync(); err != nil {
+		return err
+	}
+	h := sha256.New()
+	for _, d := range p.content {
+		h.Write(d[:])
+	}
+	p.result.ContentSHA256 = digest(h.Sum(nil)).String()
+	return nil
+}
+
+// personalise returns the bytes of chunk i for this stick, and notes their
+// hashes. Most chunks are the same for all and are written as they are.
+func (p *press) personalise(i int, shared []byte) []byte {
+	c := p.m.manifest.Chunks[i]
+	p.sums[i], p.content[i] = c.XXH3, c.SHA256
+	if p.patches[i] == nil {
+		return shared
+	}
+	own := p.own[:len(shared)]
+	copy(own, shared)
+	for _, patch := range p.patches[i] {
+		copy(own[patch.Offset-c.Offset:], patch.Bytes)
+	}
+	p.sums[i], p.content[i] = sumOf(own), sha256.Sum256(own)
+	return own
+}
+
+// sortPatches says which patches lie in which chunk, cutting those that lie
+// in several. A patch outside all chunks would be lost, so it is an error.
+func sortPatches(chunks []chunk, patches []volume.Patch) ([][]volume.Patch, error) {
+	byChunk := make([][]volume.Patch, len(chunks))
+	for _, patch := range patches {
+		left := len(patch.Bytes)
+		end := patch.Offset + int64(len(patch.Bytes))
+		for i, c := range chunks {
+			from, to := max(patch.Offset, c.Offset), min(end, c.End())
+			if from >= to {
+				continue
+			}
+			byChunk[i] = append(byChunk[i], volume.Patch{Offset: from, Bytes: patch.Bytes[from-patch.Offset : to-patch.Offset]})
+			left -= int(to - from)
+		}
+		if left != 0 {
+			return nil, fmt.Errorf("personalisation: %d bytes at %d are no part of the master", len(patch.Bytes), patch.Offset)
+		}
+	}
+	return byChunk, nil
+}
+
+func contentBytes(chunks []chunk) int64 {
+	var n int64
+	for _, c := range chunks {
+		n += c.Length
+	}
+	return n
+}
+
+// touched reports whether a byte of the device may have changed: a device
+// that refuses its first write, because it is not the one that was confirmed,
+// knows that none did.
+func (p *press) touched() bool {
+	if d, ok := p.Device.(interface{ Touched() bool }); ok {
+		return d.Touched()
+	}
+	return true
+}
+
+// fault turns whatever ended a stick into the fault that is reported.
+func (p *press) fault(err error, touched bool) error {
+	var f *protocol.Fault
+	if p.ctx.Err() != nil && errors.Is(err, context.Cause(p.ctx)) && !errors.As(err, &f) {
+		err = protocol.WrapFault(err, protocol.FaultCancelled)
+	}
+	f = protocol.AsFault(err)
+	reported := *f // its maker may use it for other sticks
+	reported.Touched = touched
+	if err != error(f) {
+		reported.Err = err
+	}
+	return &reported
+}
+
+func (p *press) log(level, text string) {
+	p.Report.Log(protocol.LogLine{Level: level, Text: text})
+}

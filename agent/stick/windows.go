@@ -1,0 +1,284 @@
+package stick
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/stickpress/stickpress/agent/hive"
+	"github.com/stickpress/stickpress/agent/ntfs"
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/agent/tool"
+	"github.com/stickpress/stickpress/agent/volume"
+	"github.com/stickpress/stickpress/agent/wim"
+)
+
+// Where things are in a Windows; the image decides about their case.
+const (
+	windowsDir   = "/Windows"
+	systemDir    = "/Windows/System32"
+	systemHive   = "/Windows/System32/config/SYSTEM"
+	pantherDir   = "/Windows/Panther"
+	sysprepDir   = "/Windows/System32/Sysprep"
+	answerName   = "unattend.xml"
+	answerPath   = pantherDir + "/" + answerName
+	ntfsCluster  = 4096 // bytes, on every sector size
+	bootFilesDir = "/Windows/Boot"
+)
+
+// mkntfs and ntfscp are the programs of ntfs-3g that make the Windows volume.
+var (
+	mkntfs = tool.Command{Name: "mkntfs", Package: "ntfs-3g"}
+	ntfscp = tool.Command{Name: "ntfscp", Package: "ntfs-3g"}
+)
+
+// readTree lists the image and looks for what no stick can do without.
+func (p *preparation) readTree(ctx context.Context) error {
+	paths, err := p.tool.List(ctx, p.image)
+	if err != nil {
+		return err
+	}
+	p.tree = wim.NewTree(paths)
+	for _, need := range p.needed() {
+		if _, ok := p.tree.Stored(need); !ok {
+			return protocol.NewFault(protocol.FaultImageContent, "path", need)
+		}
+	}
+	return nil
+}
+
+// editHive takes the SYSTEM hive out of the image and gives it the settings
+// of a Windows that travels between PCs.
+func (p *preparation) editHive(ctx context.Context) error {
+	stored, _ := p.tree.Stored(systemHive)
+	out := filepath.Join(p.tmp, "hive")
+	if err := p.tool.Extract(ctx, p.image, out, []string{stored}); err != nil {
+		return err
+	}
+	p.hive = filepath.Join(out, stored)
+	raw, err := os.ReadFile(p.hive)
+	if err != nil {
+		return err
+	}
+	h, err := hive.Open(raw)
+	switch {
+	case errors.Is(err, hive.ErrDirty):
+		return protocol.WrapFault(err, protocol.FaultHiveDirty, "hive", stored)
+	case err != nil:
+		return protocol.WrapFault(fmt.Errorf("%s: %w", stored, err), protocol.FaultImageCorrupt, "detail", stored)
+	}
+	if err := h.MakePortable(hive.PortableOptions{PortableOperatingSystem: p.spec.PortableOperatingSystem}); err != nil {
+		return protocol.WrapFault(fmt.Errorf("%s: %w", stored, err), protocol.FaultImageCorrupt, "detail", stored)
+	}
+	return os.WriteFile(p.hive, h.Bytes(), 0o600)
+}
+
+// changes are what is done to the image before it is applied: every answer
+// file that Windows would find before ours, or instead of it, goes, and a
+// placeholder comes to where a stick's own is put. madePanther says that the
+// folder for it is new.
+func (p *preparation) changes() (list []wim.Change, madePanther bool, err error) {
+	remove := func(path string) {
+		for _, stored := range p.tree.Variants(path) {
+			list = append(list, wim.Change{Delete: stored})
+		}
+	}
+	remove(pantherDir + "/Unattend")
+	for _, dir := range []string{pantherDir, sysprepDir} {
+		remove(dir + "/" + answerName)
+		remove(dir + "/autounattend.xml")
+	}
+	windows, _ := p.tree.Stored(windowsDir)
+	panther, ok := p.tree.Stored(pantherDir)
+	if !ok {
+		empty := filepath.Join(p.tmp, "empty")
+		if err := os.Mkdir(empty, 0o700); err != nil {
+			return nil, false, err
+		}
+		panther = path.Join(windows, path.Base(pantherDir))
+		list = append(list, wim.Change{Add: panther, From: empty})
+	}
+	placeholder := filepath.Join(p.tmp, answerName)
+	padded, err := padAnswerFile(nil)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := os.WriteFile(placeholder, padded, 0o600); err != nil {
+		return nil, false, err
+	}
+	return append(list, wim.Change{Add: path.Join(panther, answerName), From: placeholder}), !ok, nil
+}
+
+// makeWindows makes the NTFS volume and puts the image onto it.
+func (p *preparation) makeWindows(ctx context.Context) error {
+	changes, madePanther, err := p.changes()
+	if err != nil {
+		return err
+	}
+	staged, err := p.tool.Stage(ctx, p.image, p.tmp, changes)
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(p.dir, windowsFile)
+	if err := p.format(ctx, file); err != nil {
+		return err
+	}
+	if err := p.apply(ctx, staged, file); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return p.finishWindows(ctx, f, madePanther)
+}
+
+func (p *preparation) format(ctx context.Context, file string) error {
+	part := p.plan.Partition(RoleWindows)
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Truncate(part.Length), f.Close()); err != nil {
+		return err
+	}
+	sector := int64(p.plan.SectorSize)
+	return runTool(ctx, mkntfs, "-F", "-Q", "-q", "-L", LabelWindows,
+		"-s", strconv.FormatInt(sector, 10), "-c", strconv.Itoa(ntfsCluster),
+		"-p", strconv.FormatInt(part.Offset/sector, 10), "-H", "255", "-S", "63", file)
+}
+
+// apply puts the image onto the volume. As soon as its size is known it is
+// compared with the room for it.
+func (p *preparation) apply(ctx context.Context, staged wim.Source, file string) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	known := false
+	err := p.tool.Apply(ctx, staged, file, func(done, total int64) {
+		p.work.applying(done, total)
+		if !known {
+			known = true
+			if err := p.room(total - done); err != nil {
+				cancel(err)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return context.Cause(ctx)
+}
+
+func (p *preparation) room(need int64) error {
+	if have := p.plan.Partition(RoleWindows).Length; need > have {
+		return protocol.NewFault(protocol.FaultImageTooBig, "need_bytes", need, "have_bytes", have)
+	}
+	free, err := freeBytes(p.dir)
+	if err != nil {
+		return err
+	}
+	if need > free {
+		return protocol.NewFault(protocol.FaultCacheFull, "need_bytes", need, "free_bytes", free)
+	}
+	return nil
+}
+
+// finishWindows puts the edited hive in and closes what carries the answer
+// file to all but SYSTEM and Administrators.
+func (p *preparation) finishWindows(ctx context.Context, f *os.File, madePanther bool) error {
+	v, err := ntfs.Open(f)
+	if err != nil {
+		return err
+	}
+	stored, err := v.Stored(systemHive)
+	if err != nil {
+		return err
+	}
+	// Over the file that is there: its security descriptor stays.
+	if err := runTool(ctx, ntfscp, "-f", "-q", f.Name(), p.hive, stored); err != nil {
+		return err
+	}
+	closed := []string{answerPath}
+	if madePanther {
+		closed = append(closed, pantherDir)
+	}
+	for _, path := range closed {
+		file, err := v.Find(path)
+		if err != nil {
+			return err
+		}
+		patches, err := v.SetDescriptor(file, ntfs.SystemAndAdministrators(file.IsDirectory()))
+		if err != nil {
+			return err
+		}
+		if err := volume.Apply(f, patches); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// describeWindows puts the volume into the manifest, after a last look that
+// nothing shadows the answer file.
+func (p *preparation) describeWindows(m *manifest, f volumeFile) error {
+	v, err := ntfs.Open(f)
+	if err != nil {
+		return err
+	}
+	if err := checkShadows(v); err != nil {
+		return err
+	}
+	answer, err := v.Find(answerPath)
+	if err != nil {
+		return err
+	}
+	extents, err := answer.Extents()
+	if err != nil {
+		return fmt.Errorf("place of the answer file: %w", err)
+	}
+	if volume.Total(extents) != AnswerFileLimit {
+		return fmt.Errorf("place of the answer file: %d bytes", volume.Total(extents))
+	}
+	used, err := v.UsedExtents()
+	if err != nil {
+		return err
+	}
+	m.Places.AnswerFile = f.shift(extents)
+	m.Places.NTFSSerial = f.shiftOffsets(v.SerialOffsets())
+	return f.add(m, used)
+}
+
+func checkShadows(v *ntfs.Volume) error {
+	for _, place := range [][2]string{
+		{pantherDir, "Unattend"}, {pantherDir, "autounattend.xml"}, {sysprepDir, answerName}, {sysprepDir, "autounattend.xml"},
+		{pantherDir, answerName},
+	} {
+		names, err := v.Variants(place[0], place[1])
+		if err != nil {
+			return err
+		}
+		if place[0]+"/"+place[1] == answerPath && len(names) == 1 {
+			continue
+		}
+		if len(names) > 0 || place[0]+"/"+place[1] == answerPath {
+			return fmt.Errorf("%s holds %q: Windows would not take the stick's answer file", place[0], strings.Join(names, ", "))
+		}
+	}
+	return nil
+}
+
+func runTool(ctx context.Context, c tool.Command, args ...string) error {
+	c.Args = args
+	err := c.Run(ctx)
+	var exit *tool.ExitError
+	if errors.As(err, &exit) {
+		return exit.Fault()
+	}
+	return err
+}
