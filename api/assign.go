@@ -1,0 +1,250 @@
+package api
+
+import (
+	"context"
+	"maps"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api/unattend"
+	"github.com/stickpress/stickpress/store"
+)
+
+// HostResumed answers what a host says it holds after connecting: how far its
+// events are stored, what it must stop, and the assignments that never
+// arrived.
+func (c *Console) HostResumed(ctx context.Context, s HostSession, m *protocol.Resume) (HostWork, error) {
+	held := make([]protocol.AttemptRef, 0, len(m.Attempts))
+	for i := range m.Attempts {
+		held = append(held, m.Attempts[i].AttemptRef)
+	}
+	var w HostWork
+	err := c.store.InTx(ctx, func(tx *store.Tx) error {
+		w = HostWork{}
+		if err := tx.CancelUnheld(ctx, s.id, s.Session, held); err != nil {
+			return err
+		}
+		if err := endForgotten(ctx, tx, s, held); err != nil {
+			return err
+		}
+		known, err := tx.Attempts(ctx, s.id, held)
+		if err != nil {
+			return err
+		}
+		fenced := protocol.Cancel{Fenced: true}
+		for _, a := range m.Attempts {
+			k, ok := known[a.AttemptRef]
+			ack := protocol.Ack{AttemptRef: a.AttemptRef, HostSeq: k.HostSeq}
+			if !ok {
+				ack.HostSeq = a.HostSeq // never this host's: it need not tell
+			}
+			w.Acks = append(w.Acks, ack)
+			if (!ok || k.State != store.AttemptLeased) && !a.Ended {
+				fenced.Attempts = append(fenced.Attempts, a.AttemptRef)
+			}
+		}
+		if len(fenced.Attempts) > 0 {
+			w.Cancels = append(w.Cancels, fenced)
+		}
+		if err := addCancels(ctx, tx.Reader, s, &w); err != nil {
+			return err
+		}
+		work, err := tx.Unfinished(ctx, s.id)
+		if err != nil {
+			return err
+		}
+		w.Assigns, err = c.assignments(ctx, tx.Reader, s, without(work, held))
+		return err
+	})
+	return w, c.judge(ctx, s, err)
+}
+
+// HostWork returns what there is to do for a host: attempts to stop and, with
+// claim, new assignments, whose leases it holds from now on.
+func (c *Console) HostWork(ctx context.Context, s HostSession, claim bool) (HostWork, error) {
+	if err := c.HostAlive(ctx, s); err != nil {
+		return HostWork{}, err
+	}
+	var w HostWork
+	if err := addCancels(ctx, c.store.Reader, s, &w); err != nil || !claim || !s.Press {
+		return w, err
+	}
+	queued, err := c.store.Builds(ctx, store.BuildFilter{
+		HostID: s.id, States: []store.BuildState{store.BuildQueued}, Page: store.BuildPage{Limit: 1},
+	})
+	if err != nil || len(queued) == 0 {
+		return w, err
+	}
+	err = c.store.InTx(ctx, func(tx *store.Tx) error {
+		work, err := tx.ClaimBuilds(ctx, s.id, s.Session, maxBuilds)
+		if err != nil {
+			return err
+		}
+		w.Assigns, err = c.assignments(ctx, tx.Reader, s, work)
+		return err
+	})
+	return w, c.judge(ctx, s, err)
+}
+
+func addCancels(ctx context.Context, r store.Reader, s HostSession, w *HostWork) error {
+	stop, err := r.ToCancel(ctx, s.id)
+	if err == nil && len(stop) > 0 {
+		w.Cancels = append(w.Cancels, protocol.Cancel{Attempts: stop})
+	}
+	return err
+}
+
+// CodeAttemptForgotten ends an attempt of which the host reported something
+// once and knows nothing now: its disk was replaced, say. Nobody can tell what
+// the stick carries, and it must not be written again by itself.
+const CodeAttemptForgotten = "attempt_forgotten"
+
+// endForgotten fails what the host began and does not hold any more, in the
+// host's place: with the next event of its numbers.
+func endForgotten(ctx context.Context, tx *store.Tx, s HostSession, held []protocol.AttemptRef) error {
+	work, err := tx.Unfinished(ctx, s.id)
+	if err != nil {
+		return err
+	}
+	var refs []protocol.AttemptRef
+	for _, w := range without(work, held) {
+		for i := range w.Builds {
+			refs = append(refs, w.Builds[i].Ref())
+		}
+	}
+	known, err := tx.Attempts(ctx, s.id, refs)
+	if err != nil {
+		return err
+	}
+	var events []protocol.Event
+	for _, ref := range refs {
+		if a, ok := known[ref]; ok && a.HostSeq > 0 {
+			f := protocol.NewFault(CodeAttemptForgotten)
+			f.Touched = true
+			events = append(events, protocol.Event{AttemptRef: ref, HostSeq: a.HostSeq + 1, Type: protocol.EventFailed, At: tx.At(), Fault: f})
+		}
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	_, err = tx.ApplyHostEvents(ctx, s.id, s.Session, events)
+	return err
+}
+
+// without leaves out the builds whose attempts the host holds.
+func without(work []store.Work, held []protocol.AttemptRef) []store.Work {
+	has := make(map[protocol.AttemptRef]bool, len(held))
+	for _, ref := range held {
+		has[ref] = true
+	}
+	var out []store.Work
+	for _, w := range work {
+		missing := store.Work{Job: w.Job}
+		for _, b := range w.Builds {
+			if !has[b.Ref()] {
+				missing.Builds = append(missing.Builds, b)
+			}
+		}
+		if len(missing.Builds) > 0 {
+			out = append(out, missing)
+		}
+	}
+	return out
+}
+
+// maxAnswers bounds the answer files of one message, in bytes: JSON may double
+// them, and the message has its own limit.
+const maxAnswers = protocol.MaxMessage / 4
+
+// assignments makes the messages for work: rendered answer files, the recipe,
+// a ticket for the image.
+func (c *Console) assignments(ctx context.Context, r store.Reader, s HostSession, work []store.Work) ([]protocol.Assign, error) {
+	var out []protocol.Assign
+	n := &names{r: r}
+	for i := range work {
+		w := &work[i]
+		a, err := c.assignment(ctx, n, s, &w.Job)
+		if err != nil {
+			return nil, err
+		}
+		sequence, err := n.sequence(ctx, w.Job.TaskSequenceVersionID)
+		if err != nil {
+			return nil, err
+		}
+		template, err := loadTemplate(ctx, r, sequence.TemplateVersionID)
+		if err != nil {
+			return nil, err
+		}
+		bytes := 0
+		for _, b := range w.Builds {
+			answer, err := render(template, variables(&w.Job, &b, a.Image.Name, a.Image.Version))
+			if err != nil {
+				return nil, err
+			}
+			if bytes += len(answer); bytes > maxAnswers && len(a.Builds) > 0 {
+				out = append(out, a)
+				a.Builds, bytes = nil, len(answer)
+			}
+			a.Builds = append(a.Builds, protocol.Build{
+				BuildID: b.ID.String(), Attempt: b.Attempt, StickID: b.StickID.String(), Identity: b.Device.Identity, AnswerFile: answer,
+			})
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// assignment is the part of an Assign that all sticks of a job share.
+func (c *Console) assignment(ctx context.Context, n *names, s HostSession, j *store.Job) (protocol.Assign, error) {
+	v, err := n.version(ctx, j.ImageVersionID)
+	if err != nil {
+		return protocol.Assign{}, err
+	}
+	name, err := n.image(ctx, v.ImageID)
+	if err != nil {
+		return protocol.Assign{}, err
+	}
+	sequence, err := n.sequence(ctx, j.TaskSequenceVersionID)
+	if err != nil {
+		return protocol.Assign{}, err
+	}
+	ticket, err := c.newTicket(ctx, s.id, v.SHA256)
+	return protocol.Assign{
+		JobID: j.ID.String(), Ticket: ticket,
+		Image: protocol.Image{VersionID: v.ID.String(), Name: name, Version: v.Version, Format: v.Format, SHA256: v.SHA256, Bytes: v.Bytes},
+		Recipe: protocol.Recipe{
+			TaskSequenceVersionID: sequence.ID.String(), Edition: j.Edition, Layout: j.Layout, BootSignature: sequence.BootSignature,
+			PortableOperatingSystem: sequence.PortableOperatingSystem,
+		},
+	}, err
+}
+
+// loadTemplate unseals and parses a task sequence's template; nil where it has
+// none.
+func loadTemplate(ctx context.Context, r store.Reader, id store.TemplateVersionID) (*unattend.Template, error) {
+	if id.IsZero() {
+		return nil, nil //nolint:nilnil // no template is a choice, not an absence
+	}
+	body, err := r.TemplateBody(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return unattend.Parse(body)
+}
+
+func render(t *unattend.Template, vars map[string]string) (string, error) {
+	if t == nil {
+		return "", nil
+	}
+	raw, err := t.Render(vars)
+	return string(raw), err
+}
+
+// variables are what a build's answer file may use: its own, over these.
+func variables(j *store.Job, b *store.Build, image, version string) map[string]string {
+	vars := map[string]string{
+		"job_id": j.ID.String(), "build_id": b.ID.String(), "stick_id": b.StickID.String(),
+		"image": image, "version": version, "reference": b.Reference, "holder": b.Holder,
+	}
+	maps.Copy(vars, b.Variables)
+	return vars
+}

@@ -1,0 +1,116 @@
+package api
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/store"
+	"github.com/stickpress/stickpress/store/blob"
+)
+
+// A ticket lets one host read one blob for a while:
+//
+//	base64url(claims as JSON) "." base64url(HMAC-SHA-256 of the part before)
+//
+// The HMAC's key is derived from the server's identity, which all replicas
+// share, so that a ticket of one is good at every other.
+type ticketClaims struct {
+	Host    string `json:"h"`
+	SHA256  string `json:"s"`
+	Expires int64  `json:"e"` // Unix seconds
+}
+
+const ticketContext = "stickpress blob ticket v1\x00"
+
+// ticketKey derives the HMAC's key.
+func (c *Console) ticketKey(ctx context.Context) ([]byte, error) {
+	key, err := c.ServerKey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	mac := hmac.New(sha256.New, key.Seed())
+	mac.Write([]byte(ticketContext))
+	return mac.Sum(nil), nil
+}
+
+func (c *Console) newTicket(ctx context.Context, host store.HostID, digest string) (string, error) {
+	key, err := c.ticketKey(ctx)
+	if err != nil {
+		return "", err
+	}
+	raw, err := json.Marshal(ticketClaims{Host: host.String(), SHA256: digest, Expires: c.now().Add(c.ticketTTL).Unix()})
+	if err != nil {
+		return "", fmt.Errorf("encode a ticket: %w", err)
+	}
+	body := base64.RawURLEncoding.EncodeToString(raw)
+	return body + "." + base64.RawURLEncoding.EncodeToString(ticketMAC(key, body)), nil
+}
+
+func ticketMAC(key []byte, body string) []byte {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(body))
+	return mac.Sum(nil)
+}
+
+// checkTicket refuses a ticket that is forged, old, for another blob, or of a
+// host that may not be here any more.
+func (c *Console) checkTicket(ctx context.Context, ticket, digest string) error {
+	invalid := fault.New(fault.KindUnauthenticated, CodeTicketInvalid)
+	key, err := c.ticketKey(ctx)
+	if err != nil {
+		return err
+	}
+	body, mac, _ := strings.Cut(ticket, ".")
+	have, err := base64.RawURLEncoding.DecodeString(mac)
+	if err != nil || !hmac.Equal(have, ticketMAC(key, body)) {
+		return invalid
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(body)
+	if err != nil {
+		return invalid
+	}
+	var claims ticketClaims
+	if err := json.Unmarshal(raw, &claims); err != nil {
+		return invalid
+	}
+	if claims.SHA256 != digest || !c.now().Before(time.Unix(claims.Expires, 0)) {
+		return invalid
+	}
+	id, err := store.ParseID[store.HostID](claims.Host)
+	if err != nil {
+		return invalid
+	}
+	host, err := c.store.Host(ctx, id)
+	if err != nil {
+		return err
+	}
+	if host.State != store.HostEnrolled {
+		return fault.New(fault.KindForbidden, CodeHostRevoked)
+	}
+	return nil
+}
+
+// HostBlob opens the bytes of a blob for the host that holds a ticket for it.
+// The caller closes them. Faults: ticket_invalid, host_revoked, blob_not_found.
+func (c *Console) HostBlob(ctx context.Context, ticket, digest string) (blob.Reader, error) {
+	if err := c.checkTicket(ctx, ticket, digest); err != nil {
+		return nil, err
+	}
+	return c.blobs.Open(ctx, digest)
+}
+
+// HostBlobRecord returns what a blob's bytes hash to, under the same ticket.
+func (c *Console) HostBlobRecord(ctx context.Context, ticket, digest string) (protocol.BlobRecord, error) {
+	if err := c.checkTicket(ctx, ticket, digest); err != nil {
+		return protocol.BlobRecord{}, err
+	}
+	return c.store.BlobRecord(ctx, digest)
+}

@@ -1,0 +1,55 @@
+package api
+
+import (
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/store"
+)
+
+// The codes of this package's faults, with their parameters, beside those of
+// store, store/blob, api/imagefile and api/unattend that pass through it.
+const (
+	CodeSignInNeeded     fault.Code = "sign_in_needed"     //
+	CodeForbidden        fault.Code = "forbidden"          // action, role: the least that may
+	CodeSignInFailed     fault.Code = "sign_in_failed"     // never says whether login or password
+	CodeSignedOut        fault.Code = "signed_out"         //
+	CodeTooManyAttempts  fault.Code = "too_many_attempts"  // retry_seconds
+	CodeLoginInvalid     fault.Code = "login_invalid"      //
+	CodePasswordTooShort fault.Code = "password_too_short" // min
+	CodePasswordTooLong  fault.Code = "password_too_long"  // max
+	CodeRoleUnknown      fault.Code = "role_unknown"       // role
+	CodeCursorInvalid    fault.Code = "cursor_invalid"     //
+	CodeVersionInvalid   fault.Code = "version_invalid"    // version
+	CodeVersionInChannel fault.Code = "version_in_channel" // version, channels
+	CodeUploadTooLarge   fault.Code = "upload_too_large"   // limit_bytes
+	CodeUploadEmpty      fault.Code = "upload_empty"       //
+	CodeLayoutUnknown    fault.Code = "layout_unknown"     // layout
+	CodeSignatureUnknown fault.Code = "boot_signature_unknown"
+	CodeEditionInvalid   fault.Code = "edition_invalid" // edition
+
+	// What QueueJob refuses.
+	CodeHostOutdated     fault.Code = "host_outdated"               // host
+	CodeNoDevices        fault.Code = "devices_missing"             //
+	CodeTooManyDevices   fault.Code = "devices_too_many"            // most
+	CodeDeviceTwice      fault.Code = "device_twice"                // port
+	CodeDeviceGone       fault.Code = "device_gone"                 // port
+	CodeDeviceChanged    fault.Code = "device_changed"              // port, what, want, have
+	CodeDeviceRefused    fault.Code = "device_refused"              // port, reason: the code of the first refusal
+	CodeDeviceTooSmall   fault.Code = "device_too_small"            // port, have_bytes, need_bytes, missing_bytes
+	CodeImageTooBig      fault.Code = "image_too_big"               // port, need_bytes, have_bytes
+	CodeSectorSize       fault.Code = "device_sector_size"          // port, layout, sector_size
+	CodeLayoutLimit      fault.Code = "device_too_large_for_layout" // port, layout, have_bytes, limit_bytes
+	CodeEditionMissing   fault.Code = "edition_missing"             // edition, editions
+	CodeArchRefused      fault.Code = "architecture_refused"        // architecture
+	CodeFormatRefused    fault.Code = "format_refused"              // format
+	CodeRemovableRefused fault.Code = "image_too_old_for_removable" // port, build
+	CodeVariableInvalid  fault.Code = "variable_invalid"            // name
+	CodeTextTooLong      fault.Code = "text_too_long"               // field, max
+	CodeSequenceMissing  fault.Code = "task_sequence_missing"       //
+
+	// What the hosts' door refuses.
+	CodeHostUnknown    fault.Code = "host_unknown"     //
+	CodeHostKeyInvalid fault.Code = "host_key_invalid" //
+	CodeTicketInvalid  fault.Code = "ticket_invalid"   //
+	CodeHostRevoked               = store.CodeHostRevoked
+	CodeSessionStale              = store.CodeSessionStale
+)

@@ -1,0 +1,161 @@
+// Package api is what the console can do: one method of Console per use case.
+//
+// The three doors (web for people, api/rest for programs, api/hub for hosts)
+// decode a request, call one method with an Actor and render what comes back.
+// So a rule that holds for more than one door is here and nowhere else: who
+// may do what (permissions), what is written into the audit log, what makes a
+// request wrong. What a method refuses, it refuses with a *fault.Error.
+//
+// IDs cross this package as prefixed strings ("job_…"). The types it returns
+// are plain data, made for showing; the rows behind them belong to store.
+package api
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/stickpress/stickpress/store"
+	"github.com/stickpress/stickpress/store/blob"
+)
+
+// Deps is what a Console needs.
+type Deps struct {
+	Store   *store.Store
+	Blobs   blob.Store
+	Staging *blob.Staging
+	Logger  *slog.Logger
+	// Clock and Rand default to time.Now and crypto/rand.
+	Clock func() time.Time
+	Rand  io.Reader
+	// Replica names this program among those that share the database, in logs
+	// and in the hosts table; a random name if empty.
+	Replica string
+	// MaxUpload bounds one upload, in bytes; default 64 GiB.
+	MaxUpload int64
+	// TicketLifetime is how long a blob ticket is good for; default one hour.
+	TicketLifetime time.Duration
+	// OfflineAfter is how long a host may be silent before it counts as
+	// offline; default one minute.
+	OfflineAfter time.Duration
+}
+
+// Console is the hall behind the doors. It is safe for concurrent use.
+type Console struct {
+	store     *store.Store
+	blobs     blob.Store
+	staging   *blob.Staging
+	log       *slog.Logger
+	now       func() time.Time
+	rand      io.Reader
+	replica   string
+	maxUpload int64
+	ticketTTL time.Duration
+	offline   time.Duration
+	passwords *passwords
+	limits    struct{ address, signIn, enroll *limiter }
+	progress  progressBoard
+
+	mu  sync.Mutex
+	key ed25519.PrivateKey // the server's, once it was needed
+}
+
+// New returns a console. Run must be running for watchers and hosts to hear of
+// what happened on other replicas.
+func New(d Deps) (*Console, error) {
+	if d.Store == nil || d.Blobs == nil || d.Staging == nil || d.Logger == nil {
+		return nil, errors.New("a console needs a store, blobs, staging and a logger")
+	}
+	if d.Clock == nil {
+		d.Clock = time.Now
+	}
+	if d.Rand == nil {
+		d.Rand = rand.Reader
+	}
+	if d.MaxUpload <= 0 {
+		d.MaxUpload = 64 << 30
+	}
+	if d.TicketLifetime <= 0 {
+		d.TicketLifetime = time.Hour
+	}
+	if d.OfflineAfter <= 0 {
+		d.OfflineAfter = time.Minute
+	}
+	if d.Replica == "" {
+		var b [6]byte
+		if _, err := io.ReadFull(d.Rand, b[:]); err != nil {
+			return nil, fmt.Errorf("make a replica name: %w", err)
+		}
+		d.Replica = fmt.Sprintf("%x", b)
+	}
+	c := &Console{
+		store: d.Store, blobs: d.Blobs, staging: d.Staging, log: d.Logger.With("part", "api"),
+		now: d.Clock, rand: d.Rand, replica: d.Replica, maxUpload: d.MaxUpload,
+		ticketTTL: d.TicketLifetime, offline: d.OfflineAfter,
+	}
+	var err error
+	if c.passwords, err = newPasswords(d.Rand, 2); err != nil {
+		return nil, err
+	}
+	c.limits.address = newLimiter(d.Clock, 60, 5*time.Minute)
+	c.limits.signIn = newLimiter(d.Clock, 10, 5*time.Minute)
+	c.limits.enroll = newLimiter(d.Clock, 30, 5*time.Minute)
+	return c, nil
+}
+
+// sweepEvery is how often what has expired is removed.
+const sweepEvery = 10 * time.Minute
+
+// uploadAge is how long an unfinished upload may rest.
+const uploadAge = 48 * time.Hour
+
+// Run hears of what happens on other replicas and sweeps now and then, until
+// ctx ends. Each replica runs it once, beside its servers.
+func (c *Console) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() {
+		every := time.NewTicker(sweepEvery)
+		defer every.Stop()
+		for {
+			c.sweep(ctx)
+			select {
+			case <-every.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return c.store.Run(ctx)
+}
+
+// sweep removes what nobody can use any more.
+func (c *Console) sweep(ctx context.Context) {
+	if _, err := c.store.DropExpired(ctx); err != nil && ctx.Err() == nil {
+		c.log.Warn("sweep of expired tokens failed", "error", err)
+	}
+	if n, err := c.staging.Expire(ctx, uploadAge); err != nil && ctx.Err() == nil {
+		c.log.Warn("sweep of abandoned uploads failed", "error", err)
+	} else if n > 0 {
+		c.log.Info("abandoned uploads removed", "count", n)
+	}
+}
+
+// change runs a use case that changes something: allowed, attributed, and in
+// one transaction with its audit row, which do writes.
+func (c *Console) change(ctx context.Context, a Actor, u UseCase, do func(tx *store.Tx, by store.Actor) error) error {
+	if err := allow(a, u); err != nil {
+		return err
+	}
+	by, err := a.by()
+	if err != nil {
+		return err
+	}
+	return c.store.InTx(ctx, func(tx *store.Tx) error { return do(tx, by) })
+}

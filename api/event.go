@@ -1,0 +1,129 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/store"
+)
+
+// JobEvent is one thing that happened to a job. Types: "job_queued",
+// "job_cancel_requested", "job_started", "job_cancelling", "job_succeeded",
+// "job_failed", "job_cancelled"; with a build "build_assigned",
+// "build_returned", "build_accepted", "build_step_begun" and
+// "build_step_done" (Step), "build_touched", "build_log" (Log),
+// "build_verified" (Result), "build_failed" and "build_cancelled" (Fault),
+// "build_retried".
+type JobEvent struct {
+	JobID     string            `json:"job_id"`
+	Seq       int64             `json:"seq"` // from 1, without a gap
+	Type      string            `json:"type"`
+	BuildID   string            `json:"build_id,omitempty"`
+	Attempt   int               `json:"attempt,omitempty"`
+	ActorKind ActorKind         `json:"actor_kind"`
+	ActorName string            `json:"actor_name"`
+	At        time.Time         `json:"at"` // the server's clock
+	HostAt    *time.Time        `json:"host_at,omitempty"`
+	Step      protocol.Step     `json:"step,omitempty"`
+	Params    map[string]string `json:"params,omitempty"`
+	Fault     *protocol.Fault   `json:"fault,omitempty"`
+	Result    *protocol.Result  `json:"result,omitempty"`
+	Log       *protocol.LogLine `json:"log,omitempty"`
+}
+
+// eventPage is how many events are read at once.
+const eventPage = 200
+
+// JobEvents returns a job's history after a seq, oldest first, at most
+// MaxPage of it. Faults: job_not_found.
+func (c *Console) JobEvents(ctx context.Context, a Actor, id string, after int64) ([]JobEvent, error) {
+	j, err := c.findJob(ctx, a, id)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := c.store.JobEvents(ctx, j.ID, after, MaxPage)
+	if err != nil {
+		return nil, err
+	}
+	return eventsOf(ctx, c.names(), rows)
+}
+
+func eventsOf(ctx context.Context, n *names, rows []store.JobEvent) ([]JobEvent, error) {
+	out := make([]JobEvent, 0, len(rows))
+	for i := range rows {
+		e := &rows[i]
+		name, err := n.actor(ctx, e.ActorKind, e.ActorID)
+		if err != nil {
+			return nil, err
+		}
+		v := JobEvent{
+			JobID: e.JobID.String(), Seq: e.Seq, Type: string(e.Type), BuildID: e.BuildID.String(), Attempt: e.Attempt,
+			ActorKind: ActorKind(e.ActorKind), ActorName: name, At: e.At, HostAt: e.HostAt,
+		}
+		if !e.BuildID.IsZero() {
+			r, err := e.Report()
+			if err != nil {
+				return nil, fmt.Errorf("read event %d of job %s: %w", e.Seq, e.JobID, err)
+			}
+			v.Step, v.Fault, v.Result, v.Log = r.Step, r.Fault, r.Result, r.Log
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// stepBoard is when each step of the builds' newest attempts began and ended.
+type stepBoard map[store.BuildID]*stepLog
+
+type stepLog struct {
+	attempt int
+	steps   map[protocol.Step]BuildStep
+}
+
+// apply takes the events of one job in their order.
+func (s stepBoard) apply(e *store.JobEvent) {
+	if e.Type != store.EventBuildStepBegun && e.Type != store.EventBuildStepDone {
+		return
+	}
+	r, err := e.Report()
+	if err != nil {
+		return // the page shows the event itself as unreadable
+	}
+	l := s[e.BuildID]
+	if l == nil || l.attempt < e.Attempt {
+		l = &stepLog{attempt: e.Attempt, steps: map[protocol.Step]BuildStep{}}
+		s[e.BuildID] = l
+	}
+	if l.attempt > e.Attempt {
+		return
+	}
+	step, at := l.steps[r.Step], e.At
+	step.Step = r.Step
+	if e.Type == store.EventBuildStepBegun {
+		step.BegunAt, step.DoneAt = &at, nil
+	} else {
+		step.DoneAt = &at
+	}
+	l.steps[r.Step] = step
+}
+
+// fill gives every build of the job all steps, those to come without times.
+func (s stepBoard) fill(j *Job) {
+	for i := range j.Builds {
+		b := &j.Builds[i]
+		b.Steps = make([]BuildStep, 0, len(protocol.Steps))
+		id, _ := store.ParseID[store.BuildID](b.ID) // it was written by String
+		l := s[id]
+		for _, step := range protocol.Steps {
+			v := BuildStep{Step: step}
+			if l != nil && l.attempt == b.Attempt {
+				if known, ok := l.steps[step]; ok {
+					v = known
+				}
+			}
+			b.Steps = append(b.Steps, v)
+		}
+	}
+}

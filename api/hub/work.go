@@ -1,0 +1,160 @@
+package hub
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/fault"
+)
+
+// take hands one message to the console and sends what it answers.
+func (c *conn) take(m protocol.Message) error {
+	console := c.hub.deps.Console
+	switch m := m.(type) {
+	case *protocol.Resume:
+		w, err := console.HostResumed(c.ctx, c.session, m)
+		if err != nil {
+			return err
+		}
+		if err := c.deliver(w); err != nil {
+			return err
+		}
+		c.resumed.Store(true)
+		c.wake()
+		return nil
+	case *protocol.Inventory:
+		return console.HostInventory(c.ctx, c.session, m)
+	case *protocol.Events:
+		w, err := console.HostEvents(c.ctx, c.session, m.Events)
+		if err != nil {
+			return err
+		}
+		return c.deliver(w)
+	case *protocol.Progress:
+		return console.HostProgress(c.ctx, c.session, m)
+	case *protocol.Refresh:
+		t, err := console.HostTicket(c.ctx, c.session, m.JobID)
+		if err != nil {
+			return err
+		}
+		return c.send(&t)
+	default:
+		return fault.New(fault.KindInvalid, "message_unexpected", "type", m.MessageType())
+	}
+}
+
+// refuse decides what an error does to the connection. A message that made no
+// sense is logged and forgotten; a host that may not be here any more is told;
+// after anything else the connection ends, so that the host says everything
+// again on the next one.
+func (c *conn) refuse(err error) {
+	var f *fault.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+	case errors.As(err, &f) && f.Code == api.CodeHostRevoked:
+		c.log.Info("host is revoked")
+		_ = c.send(&protocol.Revoked{})
+		c.stop(websocket.ClosePolicyViolation, string(f.Code))
+	case errors.As(err, &f) && f.Code == api.CodeSessionStale:
+		c.stop(websocket.CloseGoingAway, string(f.Code))
+	case errors.As(err, &f) && (f.Kind == fault.KindNotFound || f.Kind == fault.KindInvalid):
+		c.log.Warn("message not taken", "error", err)
+	default:
+		c.log.Warn("connection given up", "error", err)
+		c.stop(websocket.CloseTryAgainLater, "")
+	}
+}
+
+// work gives the host what there is for it, whenever something about it
+// changed and now and then by itself: a lost notification costs time, nothing
+// else.
+func (c *conn) work() {
+	changed := c.hub.deps.Console.WatchHost(c.ctx, c.session)
+	poll := time.NewTimer(c.pause())
+	defer poll.Stop()
+	for {
+		select {
+		case <-changed:
+		case <-c.nudge:
+		case <-poll.C:
+		case <-c.ctx.Done():
+			return
+		}
+		if c.closing.Load() || c.ctx.Err() != nil {
+			continue
+		}
+		claim := c.resumed.Load() && !c.draining.Load()
+		w, err := c.hub.deps.Console.HostWork(c.ctx, c.session, claim)
+		if err == nil {
+			err = c.deliver(w)
+		}
+		var f *fault.Error
+		switch {
+		case err == nil, c.ctx.Err() != nil:
+		case errors.As(err, &f) && f.Kind != fault.KindInternal:
+			c.refuse(err)
+		default:
+			// The database is away, say: the socket can wait for it.
+			c.log.Warn("no work could be looked for", "error", err)
+		}
+		poll.Reset(c.pause())
+	}
+}
+
+// deliver sends work in the order in which it must be understood: what is
+// stored, what to stop, what to begin.
+func (c *conn) deliver(w api.HostWork) error {
+	for i := range w.Acks {
+		if err := c.send(&w.Acks[i]); err != nil {
+			return err
+		}
+	}
+	for i := range w.Cancels {
+		if fresh := c.untold(&w.Cancels[i]); len(fresh.Attempts) > 0 {
+			if err := c.send(fresh); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range w.Assigns {
+		a := &w.Assigns[i]
+		if err := c.send(a); err != nil {
+			return err
+		}
+		c.log.Info("work assigned", "job_id", a.JobID, "builds", len(a.Builds))
+	}
+	return nil
+}
+
+// untold returns a cancellation without the attempts that this connection has
+// heard of already.
+func (c *conn) untold(m *protocol.Cancel) *protocol.Cancel {
+	c.toldMu.Lock()
+	defer c.toldMu.Unlock()
+	fresh := &protocol.Cancel{Fenced: m.Fenced}
+	for _, a := range m.Attempts {
+		if key := (order{a, m.Fenced}); !c.told[key] {
+			c.told[key] = true
+			fresh.Attempts = append(fresh.Attempts, a)
+		}
+	}
+	return fresh
+}
+
+// pause is the poll interval with a jitter of half, so that the hosts of a
+// room do not ask in step.
+func (c *conn) pause() time.Duration {
+	var b [8]byte
+	if _, err := io.ReadFull(c.hub.deps.Rand, b[:]); err != nil {
+		return c.hub.deps.Poll
+	}
+	share := float64(binary.LittleEndian.Uint64(b[:])>>11) / (1 << 53)
+	return time.Duration(float64(c.hub.deps.Poll) * (0.75 + share/2))
+}

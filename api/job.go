@@ -1,0 +1,284 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/store"
+)
+
+// Job is a request to build sticks on a host.
+type Job struct {
+	ID                    string            `json:"id"`
+	State                 string            `json:"state"` // "queued", "running", "cancelling", "succeeded", "failed", "cancelled"
+	ImageID               string            `json:"image_id"`
+	ImageName             string            `json:"image_name"`
+	VersionID             string            `json:"version_id"`
+	Version               string            `json:"version"`
+	Channel               string            `json:"channel,omitempty"` // that was resolved to the version
+	Edition               int               `json:"edition"`
+	EditionName           string            `json:"edition_name"`
+	Layout                string            `json:"layout"`
+	BootSignature         string            `json:"boot_signature"`
+	TaskSequenceID        string            `json:"task_sequence_id"`
+	TaskSequenceName      string            `json:"task_sequence_name"`
+	TaskSequenceVersionID string            `json:"task_sequence_version_id"`
+	HostID                string            `json:"host_id"`
+	HostName              string            `json:"host_name"`
+	SiteID                string            `json:"site_id"`
+	Reference             string            `json:"reference,omitempty"`
+	Holder                string            `json:"holder,omitempty"`
+	Variables             map[string]string `json:"variables,omitempty"`
+	QueuedBy              string            `json:"queued_by"`
+	QueuedAt              time.Time         `json:"queued_at"`
+	CancelRequestedAt     *time.Time        `json:"cancel_requested_at,omitempty"`
+	StartedAt             *time.Time        `json:"started_at,omitempty"`
+	EndedAt               *time.Time        `json:"ended_at,omitempty"`
+	LastSeq               int64             `json:"last_seq"` // of its events
+	Builds                []Build           `json:"builds"`
+	Revision              int64             `json:"revision"`
+}
+
+// Ended reports whether nothing will happen to the job any more.
+func (j *Job) Ended() bool { return j.EndedAt != nil }
+
+// Build is one stick of a job.
+type Build struct {
+	ID        string            `json:"id"`
+	JobID     string            `json:"job_id"`
+	Position  int               `json:"position"` // from 1, in the order of the request
+	State     string            `json:"state"`    // "queued", "assigned", "running", "verified", "failed", "cancelled"
+	Attempt   int               `json:"attempt"`  // 0 before the first
+	StickID   string            `json:"stick_id"`
+	Identity  protocol.Identity `json:"identity"` // the device that was confirmed
+	Vendor    string            `json:"vendor"`
+	Model     string            `json:"model"`
+	Path      string            `json:"path"` // of the device or file when it was confirmed
+	Reference string            `json:"reference,omitempty"`
+	Holder    string            `json:"holder,omitempty"`
+	Variables map[string]string `json:"variables,omitempty"` // the build's own
+	Step      protocol.Step     `json:"step,omitempty"`      // begun last by the newest attempt
+	Steps     []BuildStep       `json:"steps,omitempty"`     // of the newest attempt, all of protocol.Steps; not in lists
+	Progress  *Progress         `json:"progress,omitempty"`  // while it runs
+	Touched   bool              `json:"touched"`             // at least one byte of the stick may have changed
+	Fault     *protocol.Fault   `json:"fault,omitempty"`     // why it failed or was cancelled
+	Result    *protocol.Result  `json:"result,omitempty"`    // once verified
+	StartedAt *time.Time        `json:"started_at,omitempty"`
+	EndedAt   *time.Time        `json:"ended_at,omitempty"`
+}
+
+// BuildStep is one step of a build's newest attempt.
+type BuildStep struct {
+	Step    protocol.Step `json:"step"`
+	BegunAt *time.Time    `json:"begun_at,omitempty"`
+	DoneAt  *time.Time    `json:"done_at,omitempty"`
+}
+
+// Progress is where a running build is now.
+type Progress struct {
+	Step  protocol.Step `json:"step"`
+	Done  int64         `json:"done"`  // bytes
+	Total int64         `json:"total"` // bytes, 0 when unknown
+	Rate  int64         `json:"rate"`  // bytes per second
+	At    time.Time     `json:"at"`
+}
+
+// ETA is how long the step will take at the present rate, 0 when unknown.
+func (p *Progress) ETA() time.Duration {
+	if p == nil || p.Rate <= 0 || p.Total <= p.Done {
+		return 0
+	}
+	return time.Duration(float64(p.Total-p.Done) / float64(p.Rate) * float64(time.Second))
+}
+
+// JobFilter narrows ListJobs; empty fields do not.
+type JobFilter struct {
+	State     string
+	Active    bool // queued, running and cancelling ones only
+	HostID    string
+	Reference string // exact
+}
+
+// GetJob returns a job with its builds and their steps. Faults: job_not_found.
+func (c *Console) GetJob(ctx context.Context, a Actor, id string) (Job, error) {
+	row, err := c.findJob(ctx, a, id)
+	if err != nil {
+		return Job{}, err
+	}
+	n := c.names()
+	job, err := c.jobOf(ctx, n, &row)
+	if err != nil {
+		return Job{}, err
+	}
+	board := stepBoard{}
+	for after := int64(0); ; {
+		events, err := c.store.JobEvents(ctx, row.ID, after, eventPage)
+		if err != nil {
+			return Job{}, err
+		}
+		for i := range events {
+			board.apply(&events[i])
+		}
+		if len(events) < eventPage {
+			break
+		}
+		after = events[len(events)-1].Seq
+	}
+	board.fill(&job)
+	return job, c.addProgress(ctx, []*Job{&job})
+}
+
+// ListJobs lists jobs with their builds, newest first.
+func (c *Console) ListJobs(ctx context.Context, a Actor, f JobFilter, p Page) (List[Job], error) {
+	if err := allow(a, UseListJobs); err != nil {
+		return List[Job]{}, err
+	}
+	query := store.JobFilter{Reference: f.Reference}
+	var err error
+	if query.Sites, err = a.sites(); err != nil {
+		return List[Job]{}, err
+	}
+	if query.HostID, err = optional[store.HostID]("host", f.HostID); err != nil {
+		return List[Job]{}, err
+	}
+	if f.State != "" {
+		query.States = []store.JobState{store.JobState(f.State)}
+	} else if f.Active {
+		query.States = activeStates
+	}
+	before, err := after[store.JobID](p)
+	if err != nil {
+		return List[Job]{}, err
+	}
+	query.Page = store.JobPage{Before: before, Limit: p.limit() + 1}
+	rows, err := c.store.Jobs(ctx, query)
+	if err != nil {
+		return List[Job]{}, err
+	}
+	n := c.names()
+	list := listOf(p, rows, func(j store.Job) Job {
+		v, jerr := c.jobOf(ctx, n, &j)
+		if jerr != nil {
+			err = jerr
+		}
+		return v
+	}, func(j store.Job) string { return j.ID.String() })
+	if err != nil {
+		return List[Job]{}, err
+	}
+	jobs := make([]*Job, len(list.Items))
+	for i := range list.Items {
+		jobs[i] = &list.Items[i]
+	}
+	return list, c.addProgress(ctx, jobs)
+}
+
+// activeStates are the states of jobs that are not over.
+var activeStates = []store.JobState{store.JobQueued, store.JobRunning, store.JobCancelling}
+
+// CancelJob stops a job's unfinished builds (helpdesk): those that wait end at
+// once, those on a host when the host says so. Repeating it changes nothing.
+// Faults: job_not_found, job_ended (state).
+func (c *Console) CancelJob(ctx context.Context, a Actor, id string) (Job, error) {
+	if err := allow(a, UseCancelJob); err != nil {
+		return Job{}, err
+	}
+	row, err := c.findJob(ctx, a, id)
+	if err != nil {
+		return Job{}, err
+	}
+	err = c.change(ctx, a, UseCancelJob, func(tx *store.Tx, by store.Actor) error {
+		before, err := tx.Job(ctx, row.ID)
+		if err != nil {
+			return err
+		}
+		if before.CancelRequestedAt != nil && !before.State.Final() {
+			return nil
+		}
+		if before.State.Final() {
+			if before.State == store.JobCancelled {
+				return nil
+			}
+			return fault.New(fault.KindConflict, store.CodeJobEnded, "state", before.State)
+		}
+		after, err := tx.RequestCancel(ctx, row.ID, by)
+		if err != nil {
+			return err
+		}
+		return tx.Audit(ctx, store.NewAudit{
+			By: by, Action: string(UseCancelJob), ObjectKind: "job", ObjectID: id,
+			Before: map[string]any{"state": before.State}, After: map[string]any{"state": after.State},
+		})
+	})
+	if err != nil {
+		return Job{}, err
+	}
+	return c.GetJob(ctx, a, id)
+}
+
+// findJob finds a job that the actor may see.
+func (c *Console) findJob(ctx context.Context, a Actor, id string) (store.Job, error) {
+	if err := allow(a, UseGetJob); err != nil {
+		return store.Job{}, err
+	}
+	key, err := parse[store.JobID]("job", id)
+	if err != nil {
+		return store.Job{}, err
+	}
+	j, err := c.store.Job(ctx, key)
+	if err == nil && !a.InSite(j.SiteID.String()) {
+		err = store.NotFound("job", id)
+	}
+	return j, err
+}
+
+// jobOf adds to a job what a page shows beside it.
+func (c *Console) jobOf(ctx context.Context, n *names, j *store.Job) (Job, error) {
+	version, err := n.version(ctx, j.ImageVersionID)
+	if err != nil {
+		return Job{}, err
+	}
+	sequence, err := n.sequence(ctx, j.TaskSequenceVersionID)
+	if err != nil {
+		return Job{}, err
+	}
+	out := Job{
+		ID: j.ID.String(), State: string(j.State), ImageID: version.ImageID.String(), VersionID: version.ID.String(),
+		Version: version.Version, Channel: j.Channel, Edition: j.Edition, Layout: j.Layout, BootSignature: sequence.BootSignature,
+		TaskSequenceID: sequence.TaskSequenceID.String(), TaskSequenceVersionID: sequence.ID.String(),
+		HostID: j.HostID.String(), SiteID: j.SiteID.String(), Reference: j.Reference, Holder: j.Holder, Variables: j.Variables,
+		QueuedAt: j.CreatedAt, CancelRequestedAt: j.CancelRequestedAt, StartedAt: j.StartedAt, EndedAt: j.EndedAt,
+		LastSeq: j.Seq, Builds: make([]Build, 0, len(j.Builds)), Revision: j.Revision,
+	}
+	if e, err := findEdition(&version, j.Edition); err == nil {
+		out.EditionName = e.Name
+	}
+	for _, look := range []struct {
+		into *string
+		find func() (string, error)
+	}{
+		{&out.ImageName, func() (string, error) { return n.image(ctx, version.ImageID) }},
+		{&out.TaskSequenceName, func() (string, error) { return n.sequenceName(ctx, sequence.TaskSequenceID) }},
+		{&out.HostName, func() (string, error) { return n.host(ctx, j.HostID) }},
+		{&out.QueuedBy, func() (string, error) { return n.actor(ctx, j.CreatedByKind, j.CreatedByID) }},
+	} {
+		if *look.into, err = look.find(); err != nil {
+			return Job{}, err
+		}
+	}
+	for i := range j.Builds {
+		out.Builds = append(out.Builds, buildOf(&j.Builds[i]))
+	}
+	return out, nil
+}
+
+func buildOf(b *store.Build) Build {
+	return Build{
+		ID: b.ID.String(), JobID: b.JobID.String(), Position: b.Position, State: string(b.State), Attempt: b.Attempt,
+		StickID: b.StickID.String(), Identity: b.Device.Identity, Vendor: b.Device.Vendor, Model: b.Device.Model, Path: b.Device.Path,
+		Reference: b.Reference, Holder: b.Holder, Variables: b.Variables, Step: b.Step, Touched: b.Touched,
+		Fault: b.Fault, Result: b.Result, StartedAt: b.StartedAt, EndedAt: b.EndedAt,
+	}
+}

@@ -1,0 +1,124 @@
+package api
+
+import (
+	"context"
+
+	"github.com/stickpress/stickpress/store"
+)
+
+// names looks up what IDs are called, once each. History keeps people and
+// things by ID; pages show names.
+type names struct {
+	r         store.Reader
+	known     map[string]string
+	versions  map[store.VersionID]store.Version
+	sequences map[store.SequenceVersionID]store.SequenceVersion
+}
+
+func (c *Console) names() *names { return &names{r: c.store.Reader} }
+
+// look returns the name of an ID; one that is gone has an empty name.
+func (n *names) look(id, kind string, find func() (string, error)) (string, error) {
+	if name, ok := n.known[id]; ok || id == "" {
+		return name, nil
+	}
+	name, err := find()
+	if err != nil && !isNotFound(err, kind) {
+		return "", err
+	}
+	if n.known == nil {
+		n.known = map[string]string{}
+	}
+	n.known[id] = name
+	return name, nil
+}
+
+func (n *names) user(ctx context.Context, id store.UserID) (string, error) {
+	return n.look(id.String(), "user", func() (string, error) {
+		u, err := n.r.User(ctx, id)
+		return u.Login, err
+	})
+}
+
+func (n *names) host(ctx context.Context, id store.HostID) (string, error) {
+	return n.look(id.String(), "host", func() (string, error) {
+		h, err := n.r.Host(ctx, id)
+		return h.Name, err
+	})
+}
+
+func (n *names) image(ctx context.Context, id store.ImageID) (string, error) {
+	return n.look(id.String(), "image", func() (string, error) {
+		i, err := n.r.Image(ctx, id)
+		return i.Name, err
+	})
+}
+
+func (n *names) site(ctx context.Context, id store.SiteID) (string, error) {
+	return n.look(id.String(), "site", func() (string, error) {
+		s, err := n.r.Site(ctx, id)
+		return s.Name, err
+	})
+}
+
+// version finds an image version, once.
+func (n *names) version(ctx context.Context, id store.VersionID) (store.Version, error) {
+	if v, ok := n.versions[id]; ok {
+		return v, nil
+	}
+	v, err := n.r.Version(ctx, id)
+	if err == nil {
+		if n.versions == nil {
+			n.versions = map[store.VersionID]store.Version{}
+		}
+		n.versions[id] = v
+	}
+	return v, err
+}
+
+// sequence finds a task sequence's version, once.
+func (n *names) sequence(ctx context.Context, id store.SequenceVersionID) (store.SequenceVersion, error) {
+	if v, ok := n.sequences[id]; ok {
+		return v, nil
+	}
+	v, err := n.r.SequenceVersion(ctx, id)
+	if err == nil {
+		if n.sequences == nil {
+			n.sequences = map[store.SequenceVersionID]store.SequenceVersion{}
+		}
+		n.sequences[id] = v
+	}
+	return v, err
+}
+
+func (n *names) sequenceName(ctx context.Context, id store.SequenceID) (string, error) {
+	return n.look(id.String(), "task_sequence", func() (string, error) {
+		s, err := n.r.Sequence(ctx, id)
+		return s.Name, err
+	})
+}
+
+func (n *names) actor(ctx context.Context, kind store.ActorKind, id store.ActorID) (string, error) {
+	switch kind {
+	case store.ActorUser:
+		return n.user(ctx, store.UserID(id))
+	case store.ActorHost:
+		return n.host(ctx, store.HostID(id))
+	case store.ActorToken:
+		key := store.TokenID(id)
+		return n.look(key.String(), "token", func() (string, error) {
+			t, err := n.r.APIToken(ctx, key)
+			return t.Name, err
+		})
+	case store.ActorSystem:
+	}
+	return string(store.ActorSystem), nil
+}
+
+// actorID is an actor's ID in the form of its kind; the system has none.
+func actorID(kind store.ActorKind, id store.ActorID) string {
+	if id.IsZero() {
+		return ""
+	}
+	return store.ActorText(kind, id)
+}

@@ -1,0 +1,117 @@
+package api
+
+import (
+	"encoding"
+	"errors"
+	"strings"
+	"unicode"
+
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/store"
+)
+
+// Page asks for a part of a list. Lists go from newest to oldest unless their
+// use case says otherwise.
+type Page struct {
+	After string // List.Next of the page before; empty for the first
+	Limit int    // 1 to MaxPage; 0 means DefaultPage
+}
+
+// Sizes of pages.
+const (
+	DefaultPage = 50
+	MaxPage     = 200
+)
+
+// List is one page of a list.
+type List[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next,omitempty"` // Page.After of the next page; empty on the last
+}
+
+// limit returns the size of the page within its bounds.
+func (p Page) limit() int {
+	switch {
+	case p.Limit <= 0:
+		return DefaultPage
+	case p.Limit > MaxPage:
+		return MaxPage
+	default:
+		return p.Limit
+	}
+}
+
+// byName is the page of a list by name, with one row more: it tells whether
+// there is a next page.
+func (p Page) byName() store.ByName { return store.ByName{After: p.After, Limit: p.limit() + 1} }
+
+// listOf makes a page of rows, of which there may be one too many.
+func listOf[R, T any](p Page, rows []R, view func(R) T, key func(R) string) List[T] {
+	l := List[T]{Items: make([]T, 0, len(rows))}
+	if len(rows) > p.limit() {
+		rows = rows[:p.limit()]
+		l.Next = key(rows[len(rows)-1])
+	}
+	for _, r := range rows {
+		l.Items = append(l.Items, view(r))
+	}
+	return l
+}
+
+// after reads the cursor of a list by ID; the first page has none.
+func after[T any, P interface {
+	*T
+	encoding.TextUnmarshaler
+}](p Page) (T, error) {
+	var id T
+	if p.After == "" {
+		return id, nil
+	}
+	id, err := store.ParseID[T, P](p.After)
+	if err != nil {
+		return id, fault.Wrap(err, fault.KindInvalid, CodeCursorInvalid).At("after")
+	}
+	return id, nil
+}
+
+// parse reads an ID that names the thing itself: what is none names nothing,
+// so it is <kind>_not_found.
+func parse[T any, P interface {
+	*T
+	encoding.TextUnmarshaler
+}](kind, text string) (T, error) {
+	id, err := store.ParseID[T, P](text)
+	if err != nil {
+		return id, store.NotFound(kind, text)
+	}
+	return id, nil
+}
+
+// optional is parse for a field that may be empty.
+func optional[T any, P interface {
+	*T
+	encoding.TextUnmarshaler
+}](kind, text string) (T, error) {
+	if text == "" {
+		var zero T
+		return zero, nil
+	}
+	return parse[T, P](kind, text)
+}
+
+// isNotFound reports whether err says that a record of this kind is absent.
+func isNotFound(err error, kind string) bool {
+	return errors.Is(err, store.NotFound(kind, ""))
+}
+
+// maxName is the length of names that people give, in bytes.
+const maxName = 100
+
+// cleanName checks a name that people give to a thing.
+func cleanName(kind, name string) (string, error) {
+	name = strings.TrimSpace(name)
+	if name == "" || len(name) > maxName || strings.ContainsFunc(name, unicode.IsControl) {
+		return "", fault.New(fault.KindInvalid, store.CodeNameInvalid, "kind", kind).At("name")
+	}
+	return name, nil
+}

@@ -1,0 +1,118 @@
+package api
+
+import (
+	"github.com/stickpress/stickpress/api/fault"
+)
+
+// UseCase names one thing that the console can do, as audit rows spell it.
+type UseCase string
+
+// The use cases.
+const (
+	UseSetup             UseCase = "setup"
+	UseSignIn            UseCase = "sign_in"
+	UseCreateSignInLink  UseCase = "create_sign_in_link"
+	UseRedeemSignInLink  UseCase = "redeem_sign_in_link"
+	UseListUsers         UseCase = "list_users"
+	UseGetUser           UseCase = "get_user"
+	UseCreateUser        UseCase = "create_user"
+	UseCreateToken       UseCase = "create_token"
+	UseListTokens        UseCase = "list_tokens"
+	UseRevokeToken       UseCase = "revoke_token"
+	UseListImages        UseCase = "list_images"
+	UseGetImage          UseCase = "get_image"
+	UseCreateImage       UseCase = "create_image"
+	UsePublishVersion    UseCase = "publish_version"
+	UseWithdrawVersion   UseCase = "withdraw_version"
+	UseSetChannel        UseCase = "set_channel"
+	UseUpload            UseCase = "upload"
+	UseListTemplates     UseCase = "list_templates"
+	UseGetTemplate       UseCase = "get_template"
+	UseTemplateSource    UseCase = "template_source"
+	UseCheckTemplate     UseCase = "check_template"
+	UseSaveTemplate      UseCase = "save_template"
+	UseListTaskSequences UseCase = "list_task_sequences"
+	UseGetTaskSequence   UseCase = "get_task_sequence"
+	UseSaveTaskSequence  UseCase = "save_task_sequence"
+	UseListHosts         UseCase = "list_hosts"
+	UseGetHost           UseCase = "get_host"
+	UseCreateEnrolment   UseCase = "create_enrolment"
+	UseEnrollHost        UseCase = "enroll_host"
+	UseRevokeHost        UseCase = "revoke_host"
+	UseDeclareHostLost   UseCase = "declare_host_lost"
+	UseListSticks        UseCase = "list_sticks"
+	UseGetStick          UseCase = "get_stick"
+	UseQueueJob          UseCase = "queue_job"
+	UseGetJob            UseCase = "get_job"
+	UseListJobs          UseCase = "list_jobs"
+	UseCancelJob         UseCase = "cancel_job"
+	UseGetOverview       UseCase = "get_overview"
+	UseListAudit         UseCase = "list_audit"
+)
+
+// permissions is the least role of every use case: the one place where this
+// is decided. Use cases that touch a host, its jobs or its sticks also check
+// the actor's sites.
+var permissions = map[UseCase]Role{
+	UseSetup:            RoleNone, // the setup token decides
+	UseSignIn:           RoleNone, // the password decides
+	UseRedeemSignInLink: RoleNone, // the link decides
+	UseEnrollHost:       RoleNone, // the enrolment token decides
+
+	UseGetUser:           RoleViewer, // oneself; others: see user.go
+	UseCreateToken:       RoleViewer, // at most one's own role
+	UseListTokens:        RoleViewer, // one's own
+	UseRevokeToken:       RoleViewer, // one's own
+	UseListImages:        RoleViewer,
+	UseGetImage:          RoleViewer,
+	UseListTemplates:     RoleViewer,
+	UseGetTemplate:       RoleViewer,
+	UseListTaskSequences: RoleViewer,
+	UseGetTaskSequence:   RoleViewer,
+	UseListHosts:         RoleViewer,
+	UseGetHost:           RoleViewer,
+	UseListSticks:        RoleViewer,
+	UseGetStick:          RoleViewer,
+	UseGetJob:            RoleViewer,
+	UseListJobs:          RoleViewer,
+	UseGetOverview:       RoleViewer,
+
+	UseQueueJob:  RoleHelpdesk,
+	UseCancelJob: RoleHelpdesk,
+
+	UseCreateSignInLink: RoleAdmin,
+	UseListUsers:        RoleAdmin,
+	UseCreateUser:       RoleAdmin,
+	UseCreateImage:      RoleAdmin,
+	UsePublishVersion:   RoleAdmin,
+	UseWithdrawVersion:  RoleAdmin,
+	UseSetChannel:       RoleAdmin,
+	UseUpload:           RoleAdmin,
+	UseTemplateSource:   RoleAdmin, // a source may hold passwords
+	UseCheckTemplate:    RoleAdmin,
+	UseSaveTemplate:     RoleAdmin,
+	UseSaveTaskSequence: RoleAdmin,
+	UseCreateEnrolment:  RoleAdmin,
+	UseRevokeHost:       RoleAdmin,
+	UseDeclareHostLost:  RoleAdmin,
+	UseListAudit:        RoleAdmin,
+}
+
+// Can reports whether an actor's role allows a use case. Pages use it to hide
+// what would be refused; the use case itself decides.
+func (a Actor) Can(u UseCase) bool {
+	least, ok := permissions[u]
+	return ok && (least == RoleNone || a.Role.Includes(least))
+}
+
+// allow refuses an actor whose role does not reach a use case.
+func allow(a Actor, u UseCase) error {
+	switch {
+	case a.Can(u):
+		return nil
+	case a.Role == RoleNone:
+		return fault.New(fault.KindUnauthenticated, CodeSignInNeeded)
+	default:
+		return fault.New(fault.KindForbidden, CodeForbidden, "action", u, "role", permissions[u])
+	}
+}

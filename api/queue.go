@@ -1,0 +1,354 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/store"
+)
+
+// QueueJobInput asks for sticks.
+type QueueJobInput struct {
+	// Image is a name or ID; Version a SemVer or version ID. Without Version
+	// the Channel (DefaultChannel if empty) is resolved. Image may be empty
+	// when Version is a version ID.
+	Image   string
+	Version string
+	Channel string
+	Host    string // ID or name
+	Devices []QueueDevice
+	// TaskSequence is a name or ID; empty means the default one.
+	TaskSequence string
+	Layout       string // empty means the task sequence's
+	Edition      int    // 0 means the task sequence's
+	Reference    string // a ticket, default of the builds
+	Holder       string // default of the builds
+	Variables    map[string]string
+	// IdempotencyKey, if not empty, makes a repeated request return the first
+	// one's job. The same key with another request is refused.
+	IdempotencyKey string
+}
+
+// QueueDevice is one device as the user saw and confirmed it.
+type QueueDevice struct {
+	Identity  protocol.Identity
+	Reference string
+	Holder    string
+	Variables map[string]string // over the job's
+}
+
+// variableForm is what placeholders of templates look like.
+var variableForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+
+// Bounds of a request.
+const (
+	maxDevices   = 32   // of one job
+	maxText      = 200  // of a reference or a holder, in characters
+	maxValue     = 4096 // of a variable, in bytes
+	maxVariables = 100
+)
+
+// QueueJob checks a request and queues it (helpdesk). Nothing is queued if any
+// of it is refused. Faults: image_not_found, image_version_not_found,
+// channel_not_found, version_withdrawn, format_refused, edition_missing,
+// architecture_refused, host_not_found, host_revoked, host_outdated,
+// task_sequence_not_found, layout_unknown, devices_missing, devices_too_many,
+// device_twice, device_gone, device_changed, any of a device's own refusals,
+// device_too_small, device_sector_size, device_too_large_for_layout,
+// image_too_big, image_too_old_for_removable, stick_busy, text_too_long,
+// variable_invalid, template_unknown_variable, template_value_invalid,
+// template_too_large, idempotency_reused.
+func (c *Console) QueueJob(ctx context.Context, a Actor, in QueueJobInput) (Job, error) {
+	if err := allow(a, UseQueueJob); err != nil {
+		return Job{}, err
+	}
+	if err := checkRequest(&in); err != nil {
+		return Job{}, err
+	}
+	var id string
+	err := c.change(ctx, a, UseQueueJob, func(tx *store.Tx, by store.Actor) error {
+		known, err := beginQueue(ctx, tx, by, &in)
+		if err != nil || known != "" {
+			id = known
+			return err
+		}
+		p, err := c.plan(ctx, tx, a, &in)
+		if err != nil {
+			return err
+		}
+		p.job.By = by
+		j, err := tx.QueueJob(ctx, p.job)
+		if err != nil {
+			return err
+		}
+		id = j.ID.String()
+		if err := p.checkAnswers(ctx, tx, &j); err != nil {
+			return err
+		}
+		err = tx.Audit(ctx, store.NewAudit{
+			By: by, Action: string(UseQueueJob), ObjectKind: "job", ObjectID: id,
+			After: map[string]any{
+				"host_id": j.HostID, "image_version_id": j.ImageVersionID, "channel": j.Channel, "layout": j.Layout,
+				"edition": j.Edition, "task_sequence_version_id": j.TaskSequenceVersionID, "reference": j.Reference,
+				"ports": p.ports(),
+			},
+		})
+		if err != nil || in.IdempotencyKey == "" {
+			return err
+		}
+		return tx.EndIdempotent(ctx, queueScope(by), in.IdempotencyKey, store.Idempotent{Location: id})
+	})
+	if err != nil {
+		return Job{}, err
+	}
+	return c.GetJob(ctx, a, id)
+}
+
+func queueScope(by store.Actor) string { return "queue_job " + by.String() }
+
+// beginQueue claims the request's idempotency key, and returns the job that
+// the same request made before.
+func beginQueue(ctx context.Context, tx *store.Tx, by store.Actor, in *QueueJobInput) (string, error) {
+	if in.IdempotencyKey == "" {
+		return "", nil
+	}
+	raw, err := json.Marshal(in)
+	if err != nil {
+		return "", fmt.Errorf("encode the request: %w", err)
+	}
+	sum := sha256.Sum256(raw)
+	answer, known, err := tx.BeginIdempotent(ctx, queueScope(by), in.IdempotencyKey, sum[:])
+	if err != nil || !known {
+		return "", err
+	}
+	return answer.Location, nil
+}
+
+// checkRequest refuses what needs no look at the database.
+func checkRequest(in *QueueJobInput) error {
+	if len(in.Devices) == 0 {
+		return fault.New(fault.KindInvalid, CodeNoDevices).At("devices")
+	}
+	if len(in.Devices) > maxDevices {
+		return fault.New(fault.KindInvalid, CodeTooManyDevices, "most", maxDevices).At("devices")
+	}
+	if in.Layout != "" && !slices.Contains(store.Layouts, in.Layout) {
+		return errLayout(in.Layout)
+	}
+	if in.Edition < 0 {
+		return fault.New(fault.KindInvalid, CodeEditionInvalid, "edition", in.Edition).At("edition")
+	}
+	if err := checkTexts("", in.Reference, in.Holder, in.Variables); err != nil {
+		return err
+	}
+	places := map[socket]bool{}
+	for i, d := range in.Devices {
+		at := socket{d.Identity.Port, d.Identity.LUN}
+		if places[at] {
+			return fault.New(fault.KindInvalid, CodeDeviceTwice, "port", at.port).At(deviceField(i))
+		}
+		places[at] = true
+		if err := checkTexts(deviceField(i)+".", d.Reference, d.Holder, d.Variables); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func deviceField(i int) string { return fmt.Sprintf("devices[%d]", i) }
+
+func checkTexts(prefix, reference, holder string, vars map[string]string) error {
+	for field, text := range map[string]string{"reference": reference, "holder": holder} {
+		if utf8.RuneCountInString(text) > maxText {
+			return fault.New(fault.KindInvalid, CodeTextTooLong, "field", field, "max", maxText).At(prefix + field)
+		}
+	}
+	for name, value := range vars {
+		if !variableForm.MatchString(name) || len(value) > maxValue || len(vars) > maxVariables || !utf8.ValidString(value) {
+			return fault.New(fault.KindInvalid, CodeVariableInvalid, "name", name).At(prefix + "variables")
+		}
+	}
+	return nil
+}
+
+// plan is a request with everything looked up and checked.
+type plan struct {
+	job     store.NewJob
+	version store.Version
+	image   string
+}
+
+func (p *plan) ports() []string {
+	var out []string
+	for i := range p.job.Builds {
+		out = append(out, p.job.Builds[i].Device.Port)
+	}
+	return out
+}
+
+// plan looks up what the request names and checks that it can be done.
+func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobInput) (*plan, error) {
+	v, channel, err := findVersion(ctx, tx.Reader, in.Image, in.Version, in.Channel)
+	if err != nil {
+		return nil, err
+	}
+	if v.State == store.VersionWithdrawn {
+		return nil, errWithdrawn(v)
+	}
+	image, err := tx.Image(ctx, v.ImageID)
+	if err != nil {
+		return nil, err
+	}
+	host, err := findHost(ctx, tx.Reader, a, in.Host)
+	if err != nil {
+		return nil, fault.From(err).At("host")
+	}
+	if err := checkHost(&host); err != nil {
+		return nil, err
+	}
+	sequence, err := findSequence(ctx, tx.Reader, in.TaskSequence)
+	if err != nil {
+		return nil, err
+	}
+	steps, err := tx.NewestSequenceVersion(ctx, sequence.ID)
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{version: v, image: image.Name, job: store.NewJob{
+		HostID: host.ID, Kind: store.JobPress, ImageVersionID: v.ID, Channel: channel, TaskSequenceVersionID: steps.ID,
+		Layout: steps.Layout, Edition: steps.Edition,
+		Reference: strings.TrimSpace(in.Reference), Holder: strings.TrimSpace(in.Holder), Variables: in.Variables,
+	}}
+	if in.Layout != "" {
+		p.job.Layout = in.Layout
+	}
+	if in.Edition != 0 {
+		p.job.Edition = in.Edition
+	}
+	edition, err := checkEdition(&v, p.job.Edition)
+	if err != nil {
+		return nil, err
+	}
+	busy, err := busyBuilds(ctx, tx.Reader, host.ID)
+	if err != nil {
+		return nil, err
+	}
+	for i, d := range in.Devices {
+		device, err := checkDevice(&host, &d.Identity, busy)
+		if err == nil {
+			err = checkFit(device, edition, p.job.Layout)
+		}
+		if err != nil {
+			return nil, fault.From(err).At(deviceField(i))
+		}
+		p.job.Builds = append(p.job.Builds, store.NewBuild{
+			Device: *device, Reference: strings.TrimSpace(d.Reference), Holder: strings.TrimSpace(d.Holder), Variables: d.Variables,
+		})
+	}
+	return p, nil
+}
+
+// checkHost refuses a host that could never do the job. One that is merely
+// offline does it when it is back.
+func checkHost(h *store.Host) error {
+	switch {
+	case h.State != store.HostEnrolled:
+		return fault.New(fault.KindConflict, CodeHostRevoked, "host", h.Name).At("host")
+	case outdated(h), len(h.Capabilities) > 0 && !slices.Contains(h.Capabilities, protocol.CapPress):
+		return fault.New(fault.KindConflict, CodeHostOutdated, "host", h.Name).At("host")
+	}
+	return nil
+}
+
+// checkEdition finds the edition and refuses what no stick could start.
+func checkEdition(v *store.Version, index int) (*Edition, error) {
+	if v.Format != "wim" && v.Format != "esd" {
+		return nil, fault.New(fault.KindInvalid, CodeFormatRefused, "format", v.Format).At("version")
+	}
+	e, err := findEdition(v, index)
+	if err != nil {
+		return nil, err
+	}
+	if e.Architecture != "" && e.Architecture != "x86_64" {
+		return nil, fault.New(fault.KindInvalid, CodeArchRefused, "architecture", e.Architecture, "edition", editionLabel(e)).At("edition")
+	}
+	return e, nil
+}
+
+func editionLabel(e *Edition) string { return fmt.Sprintf("%d %s", e.Index, e.Name) }
+
+// checkDevice finds the device that was confirmed in the host's newest
+// inventory. Whatever has changed since refuses it.
+func checkDevice(h *store.Host, want *protocol.Identity, busy map[socket]store.Build) (*protocol.Device, error) {
+	d, ok := h.Device(want.Port, want.LUN)
+	if !ok {
+		return nil, fault.New(fault.KindConflict, CodeDeviceGone, "port", want.Port)
+	}
+	if what, w, have := difference(want, &d.Identity); what != "" {
+		return nil, fault.New(fault.KindConflict, CodeDeviceChanged, "port", want.Port, "what", what, "want", w, "have", have)
+	}
+	if b, ok := busy[socket{want.Port, want.LUN}]; ok {
+		return nil, fault.New(fault.KindConflict, store.CodeStickBusy, "port", want.Port, "job", b.JobID)
+	}
+	if len(d.Refusals) > 0 {
+		r := d.Refusals[0]
+		f := fault.New(fault.KindConflict, fault.Code(r.Code), "port", want.Port)
+		for k, v := range r.Params {
+			f.Params[k] = v
+		}
+		return nil, f
+	}
+	if d.Busy {
+		return nil, fault.New(fault.KindConflict, store.CodeStickBusy, "port", want.Port)
+	}
+	return &d, nil
+}
+
+// difference names the first part of an identity that is not as it was.
+func difference(want, have *protocol.Identity) (what, w, h string) {
+	for _, part := range []struct {
+		what       string
+		want, have any
+	}{
+		{"kind", want.Kind, have.Kind},
+		{"serial", want.Serial, have.Serial},
+		{"vid_pid", want.VIDPID, have.VIDPID},
+		{"bytes", want.Bytes, have.Bytes},
+		{"connection", want.Connection, have.Connection},
+	} {
+		if part.want != part.have {
+			return part.what, fmt.Sprint(part.want), fmt.Sprint(part.have)
+		}
+	}
+	if *want != *have {
+		return "identity", fmt.Sprint(*want), fmt.Sprint(*have)
+	}
+	return "", "", ""
+}
+
+// checkAnswers renders every build's answer file once, so that what cannot be
+// rendered is refused now and not when the sticks are plugged in.
+func (p *plan) checkAnswers(ctx context.Context, tx *store.Tx, j *store.Job) error {
+	steps, err := tx.SequenceVersion(ctx, j.TaskSequenceVersionID)
+	if err != nil {
+		return err
+	}
+	template, err := loadTemplate(ctx, tx.Reader, steps.TemplateVersionID)
+	if err != nil {
+		return err
+	}
+	for i := range j.Builds {
+		if _, err := render(template, variables(j, &j.Builds[i], p.image, p.version.Version)); err != nil {
+			return fault.From(err).At(deviceField(i))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,217 @@
+package api
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/store"
+)
+
+// TaskSequence is how sticks are built; its versions are immutable.
+type TaskSequence struct {
+	ID          string              `json:"id"`
+	Name        string              `json:"name"`
+	Description string              `json:"description"`
+	Default     bool                `json:"default"` // used by jobs that name none: the oldest one
+	Current     TaskSequenceVersion `json:"current"`
+	CreatedAt   time.Time           `json:"created_at"`
+	Revision    int64               `json:"revision"`
+}
+
+// TaskSequenceVersion is one saved state of a task sequence.
+type TaskSequenceVersion struct {
+	ID                string           `json:"id"`
+	TaskSequenceID    string           `json:"task_sequence_id"`
+	Number            int              `json:"number"` // from 1
+	Spec              TaskSequenceSpec `json:"spec"`
+	TemplateID        string           `json:"template_id"` // empty: no answer file
+	TemplateName      string           `json:"template_name"`
+	TemplateVersionID string           `json:"template_version_id"` // fixed when saved
+	TemplateVersion   int              `json:"template_version"`    // its number
+	CreatedBy         string           `json:"created_by"`
+	CreatedAt         time.Time        `json:"created_at"`
+}
+
+// TaskSequenceSpec is what a task sequence sets.
+type TaskSequenceSpec struct {
+	Layout        string `json:"layout"`         // protocol.LayoutMBRDual, protocol.LayoutGPTUEFI
+	Edition       int    `json:"edition"`        // index, from 1
+	BootSignature string `json:"boot_signature"` // protocol.BootSignature2011, protocol.BootSignature2023
+	// PortableOperatingSystem presets the value of that name in the SYSTEM hive.
+	PortableOperatingSystem bool `json:"portable_operating_system"`
+}
+
+// SaveTaskSequenceInput is a new task sequence, or a new version of one.
+type SaveTaskSequenceInput struct {
+	ID          string // empty for a new one
+	Name        string
+	Description string
+	Spec        TaskSequenceSpec
+	Template    string // ID or name of a template (its current version is taken), or ID of a template version; empty: no answer file
+	Revision    int64  // of the task sequence as seen; 0 does not check
+}
+
+// ListTaskSequences lists task sequences by name.
+func (c *Console) ListTaskSequences(ctx context.Context, a Actor, p Page) (List[TaskSequence], error) {
+	if err := allow(a, UseListTaskSequences); err != nil {
+		return List[TaskSequence]{}, err
+	}
+	rows, err := c.store.Sequences(ctx, p.byName())
+	if err != nil {
+		return List[TaskSequence]{}, err
+	}
+	n := c.names()
+	list := listOf(p, rows, func(s store.Sequence) TaskSequence {
+		v, serr := sequenceOf(ctx, c.store.Reader, n, s)
+		if serr != nil {
+			err = serr
+		}
+		return v
+	}, func(s store.Sequence) string { return s.Name })
+	return list, err
+}
+
+// GetTaskSequence returns one by ID or name; an empty ref means the default.
+// Faults: task_sequence_not_found.
+func (c *Console) GetTaskSequence(ctx context.Context, a Actor, ref string) (TaskSequence, error) {
+	if err := allow(a, UseGetTaskSequence); err != nil {
+		return TaskSequence{}, err
+	}
+	s, err := findSequence(ctx, c.store.Reader, ref)
+	if err != nil {
+		return TaskSequence{}, err
+	}
+	return sequenceOf(ctx, c.store.Reader, c.names(), s)
+}
+
+// SaveTaskSequence stores a new version (admin); the same choices again store
+// none. Faults: name_invalid, name_taken, layout_unknown, edition_invalid,
+// boot_signature_unknown, template_not_found, task_sequence_not_found, stale.
+func (c *Console) SaveTaskSequence(ctx context.Context, a Actor, in SaveTaskSequenceInput) (TaskSequence, error) {
+	if err := allow(a, UseSaveTaskSequence); err != nil {
+		return TaskSequence{}, err
+	}
+	name, err := cleanName("task_sequence", in.Name)
+	if err != nil {
+		return TaskSequence{}, err
+	}
+	if err := checkSpec(&in.Spec); err != nil {
+		return TaskSequence{}, err
+	}
+	var id store.SequenceID
+	err = c.change(ctx, a, UseSaveTaskSequence, func(tx *store.Tx, by store.Actor) error {
+		fields := store.SequenceFields{
+			Layout: in.Spec.Layout, Edition: in.Spec.Edition, BootSignature: in.Spec.BootSignature,
+			PortableOperatingSystem: in.Spec.PortableOperatingSystem,
+		}
+		if in.Template != "" {
+			t, err := findTemplateVersion(ctx, tx.Reader, in.Template)
+			if err != nil {
+				return err
+			}
+			fields.TemplateVersionID = t.ID
+		}
+		s, err := ensureSequence(ctx, tx, in, name)
+		if err != nil {
+			return err
+		}
+		id = s.ID
+		before, err := tx.NewestSequenceVersion(ctx, s.ID)
+		if err != nil && !isNotFound(err, "task_sequence_version") || err == nil && before.SequenceFields == fields {
+			return err
+		}
+		v, err := tx.AddSequenceVersion(ctx, s.ID, s.Revision, fields, by)
+		if err != nil {
+			return err
+		}
+		return tx.Audit(ctx, store.NewAudit{
+			By: by, Action: string(UseSaveTaskSequence), ObjectKind: "task_sequence", ObjectID: s.ID.String(),
+			Before: before.SequenceFields, After: map[string]any{"name": s.Name, "version_id": v.ID, "number": v.Number, "fields": fields},
+		})
+	})
+	if err != nil {
+		return TaskSequence{}, err
+	}
+	return c.GetTaskSequence(ctx, a, id.String())
+}
+
+func checkSpec(s *TaskSequenceSpec) error {
+	switch {
+	case !slices.Contains(store.Layouts, s.Layout):
+		return errLayout(s.Layout)
+	case !slices.Contains(store.BootSignatures, s.BootSignature):
+		return fault.New(fault.KindInvalid, CodeSignatureUnknown, "boot_signature", s.BootSignature).At("spec.boot_signature")
+	case s.Edition < 1:
+		return fault.New(fault.KindInvalid, CodeEditionInvalid, "edition", s.Edition).At("spec.edition")
+	}
+	return nil
+}
+
+func errLayout(layout string) error {
+	return fault.New(fault.KindInvalid, CodeLayoutUnknown, "layout", layout, "layouts", strings.Join(store.Layouts, ", ")).At("layout")
+}
+
+// ensureSequence makes a new task sequence or renames the one that is meant.
+func ensureSequence(ctx context.Context, tx *store.Tx, in SaveTaskSequenceInput, name string) (store.Sequence, error) {
+	if in.ID == "" {
+		return tx.CreateSequence(ctx, name, strings.TrimSpace(in.Description))
+	}
+	id, err := parse[store.SequenceID]("task_sequence", in.ID)
+	if err != nil {
+		return store.Sequence{}, err
+	}
+	s, err := tx.Sequence(ctx, id)
+	if err != nil {
+		return s, err
+	}
+	return tx.UpdateSequence(ctx, id, seen(in.Revision, s.Revision), name, strings.TrimSpace(in.Description))
+}
+
+// findSequence takes an ID or a name; empty means the default.
+func findSequence(ctx context.Context, r store.Reader, ref string) (store.Sequence, error) {
+	if ref == "" {
+		return r.OldestSequence(ctx)
+	}
+	if id, err := store.ParseID[store.SequenceID](ref); err == nil {
+		return r.Sequence(ctx, id)
+	}
+	return r.SequenceByName(ctx, ref)
+}
+
+func sequenceOf(ctx context.Context, r store.Reader, n *names, s store.Sequence) (TaskSequence, error) {
+	oldest, err := r.OldestSequence(ctx)
+	if err != nil {
+		return TaskSequence{}, err
+	}
+	v, err := r.NewestSequenceVersion(ctx, s.ID)
+	if err != nil {
+		return TaskSequence{}, err
+	}
+	by, err := n.actor(ctx, v.CreatedByKind, v.CreatedByID)
+	if err != nil {
+		return TaskSequence{}, err
+	}
+	out := TaskSequence{
+		ID: s.ID.String(), Name: s.Name, Description: s.Description, Default: oldest.ID == s.ID, CreatedAt: s.CreatedAt, Revision: s.Revision,
+		Current: TaskSequenceVersion{
+			ID: v.ID.String(), TaskSequenceID: s.ID.String(), Number: v.Number, CreatedBy: by, CreatedAt: v.CreatedAt,
+			Spec: TaskSequenceSpec{
+				Layout: v.Layout, Edition: v.Edition, BootSignature: v.BootSignature, PortableOperatingSystem: v.PortableOperatingSystem,
+			},
+		},
+	}
+	if v.TemplateVersionID.IsZero() {
+		return out, nil
+	}
+	tv, err := r.TemplateVersion(ctx, v.TemplateVersionID)
+	if err != nil {
+		return TaskSequence{}, err
+	}
+	t, err := r.Template(ctx, tv.TemplateID)
+	out.Current.TemplateID, out.Current.TemplateName = tv.TemplateID.String(), t.Name
+	out.Current.TemplateVersionID, out.Current.TemplateVersion = tv.ID.String(), tv.Number
+	return out, err
+}

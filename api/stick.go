@@ -1,0 +1,225 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/store"
+)
+
+// Stick is one removable device that the console has met.
+type Stick struct {
+	ID      string `json:"id"`
+	State   string `json:"state"` // "unknown", "pressing", "verified", "incomplete"
+	Kind    string `json:"kind"`  // protocol.KindUSB, …
+	Vendor  string `json:"vendor"`
+	Model   string `json:"model"`
+	VIDPID  string `json:"vid_pid"`
+	Serial  string `json:"serial"` // a hint: may be empty or shared by a batch
+	Bytes   int64  `json:"bytes"`
+	Virtual bool   `json:"virtual"`
+	// What it carries, set while it is verified.
+	VersionID  string     `json:"version_id,omitempty"`
+	ImageName  string     `json:"image_name,omitempty"`
+	Version    string     `json:"version,omitempty"`
+	Layout     string     `json:"layout,omitempty"`
+	DiskID     string     `json:"disk_id,omitempty"`
+	VerifiedAt *time.Time `json:"verified_at,omitempty"`
+	// Fault is why it is incomplete.
+	Fault *protocol.Fault `json:"fault,omitempty"`
+	// The build that wrote it last.
+	JobID     string `json:"job_id,omitempty"`
+	BuildID   string `json:"build_id,omitempty"`
+	Reference string `json:"reference,omitempty"`
+	Holder    string `json:"holder,omitempty"`
+	// Where it was seen last.
+	HostID    string    `json:"host_id,omitempty"`
+	HostName  string    `json:"host_name,omitempty"`
+	Port      string    `json:"port,omitempty"`
+	LUN       int       `json:"lun"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+	Revision  int64     `json:"revision"`
+}
+
+// StickEvent is one thing that happened to a stick: "stick_registered",
+// "stick_seen", "stick_pressing", "stick_verified", "stick_incomplete".
+type StickEvent struct {
+	StickID   string          `json:"stick_id"`
+	Seq       int64           `json:"seq"` // from 1, without a gap
+	Type      string          `json:"type"`
+	BuildID   string          `json:"build_id,omitempty"`
+	Attempt   int             `json:"attempt,omitempty"`
+	ActorKind ActorKind       `json:"actor_kind"`
+	ActorName string          `json:"actor_name"`
+	At        time.Time       `json:"at"`
+	VersionID string          `json:"version_id,omitempty"`
+	Layout    string          `json:"layout,omitempty"`
+	HostID    string          `json:"host_id,omitempty"` // where it was seen
+	Port      string          `json:"port,omitempty"`
+	Fault     *protocol.Fault `json:"fault,omitempty"`
+}
+
+// StickFilter narrows ListSticks; empty fields do not.
+type StickFilter struct {
+	State     string
+	HostID    string // seen last on this host
+	VersionID string // carries this version
+	Serial    string // exact
+}
+
+// ListSticks lists sticks, newest first.
+func (c *Console) ListSticks(ctx context.Context, a Actor, f StickFilter, p Page) (List[Stick], error) {
+	if err := allow(a, UseListSticks); err != nil {
+		return List[Stick]{}, err
+	}
+	query := store.StickFilter{State: store.StickState(f.State), Serial: f.Serial}
+	var err error
+	if query.HostID, err = optional[store.HostID]("host", f.HostID); err != nil {
+		return List[Stick]{}, err
+	}
+	if query.ImageVersionID, err = optional[store.VersionID]("image_version", f.VersionID); err != nil {
+		return List[Stick]{}, err
+	}
+	before, err := after[store.StickID](p)
+	if err != nil {
+		return List[Stick]{}, err
+	}
+	query.Page = store.StickPage{Before: before, Limit: p.limit() + 1}
+	rows, err := c.store.Sticks(ctx, query)
+	if err != nil {
+		return List[Stick]{}, err
+	}
+	list := listOf(p, rows, func(s store.Stick) store.Stick { return s }, func(s store.Stick) string { return s.ID.String() })
+	out := List[Stick]{Items: []Stick{}, Next: list.Next}
+	n := c.names()
+	for i := range list.Items {
+		ok, err := c.inScope(ctx, a, list.Items[i].HostID)
+		if err != nil {
+			return List[Stick]{}, err
+		}
+		if !ok {
+			continue
+		}
+		v, err := c.stickOf(ctx, n, &list.Items[i])
+		if err != nil {
+			return List[Stick]{}, err
+		}
+		out.Items = append(out.Items, v)
+	}
+	return out, nil
+}
+
+// GetStick returns a stick by ID. Faults: stick_not_found.
+func (c *Console) GetStick(ctx context.Context, a Actor, id string) (Stick, error) {
+	s, err := c.findStick(ctx, a, id)
+	if err != nil {
+		return Stick{}, err
+	}
+	return c.stickOf(ctx, c.names(), &s)
+}
+
+// StickEvents returns a stick's history after a seq, oldest first, at most
+// MaxPage of it. Faults: stick_not_found.
+func (c *Console) StickEvents(ctx context.Context, a Actor, id string, after int64) ([]StickEvent, error) {
+	s, err := c.findStick(ctx, a, id)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := c.store.StickEvents(ctx, s.ID, after, MaxPage)
+	if err != nil {
+		return nil, err
+	}
+	n := c.names()
+	out := make([]StickEvent, 0, len(rows))
+	for i := range rows {
+		e, err := stickEventOf(ctx, n, &rows[i])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+func (c *Console) findStick(ctx context.Context, a Actor, id string) (store.Stick, error) {
+	if err := allow(a, UseGetStick); err != nil {
+		return store.Stick{}, err
+	}
+	key, err := parse[store.StickID]("stick", id)
+	if err != nil {
+		return store.Stick{}, err
+	}
+	s, err := c.store.Stick(ctx, key)
+	if err != nil {
+		return s, err
+	}
+	ok, err := c.inScope(ctx, a, s.HostID)
+	if err == nil && !ok {
+		err = store.NotFound("stick", id)
+	}
+	return s, err
+}
+
+// inScope reports whether a host is at one of the actor's sites.
+func (c *Console) inScope(ctx context.Context, a Actor, host store.HostID) (bool, error) {
+	if len(a.Sites) == 0 {
+		return true, nil
+	}
+	h, err := c.store.Host(ctx, host)
+	return err == nil && a.InSite(h.SiteID.String()), err
+}
+
+func (c *Console) stickOf(ctx context.Context, n *names, s *store.Stick) (Stick, error) {
+	out := Stick{
+		ID: s.ID.String(), State: string(s.State), Kind: s.Kind, Vendor: s.Vendor, Model: s.Model, VIDPID: s.VIDPID,
+		Serial: s.Serial, Bytes: s.Bytes, Virtual: s.Kind == protocol.KindVirtual, VersionID: s.ImageVersionID.String(),
+		Layout: s.Layout, DiskID: s.DiskID, VerifiedAt: s.VerifiedAt, Fault: s.Fault, BuildID: s.LastBuildID.String(),
+		HostID: s.HostID.String(), Port: s.Port, LUN: s.LUN, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt, Revision: s.Revision,
+	}
+	var err error
+	if out.HostName, err = n.host(ctx, s.HostID); err != nil {
+		return Stick{}, err
+	}
+	if !s.ImageVersionID.IsZero() {
+		v, err := n.version(ctx, s.ImageVersionID)
+		if err != nil {
+			return Stick{}, err
+		}
+		out.Version = v.Version
+		if out.ImageName, err = n.image(ctx, v.ImageID); err != nil {
+			return Stick{}, err
+		}
+	}
+	if !s.LastBuildID.IsZero() {
+		b, err := c.store.Build(ctx, s.LastBuildID)
+		if err != nil {
+			return Stick{}, err
+		}
+		out.JobID, out.Reference, out.Holder = b.JobID.String(), b.Reference, b.Holder
+	}
+	return out, nil
+}
+
+func stickEventOf(ctx context.Context, n *names, e *store.StickEvent) (StickEvent, error) {
+	name, err := n.actor(ctx, e.ActorKind, e.ActorID)
+	if err != nil {
+		return StickEvent{}, err
+	}
+	// StickSeen and StickContent have no field in common.
+	var p struct {
+		store.StickSeen
+		store.StickContent
+	}
+	if err := json.Unmarshal(e.Payload, &p); err != nil {
+		return StickEvent{}, fmt.Errorf("read event %d of stick %s: %w", e.Seq, e.StickID, err)
+	}
+	return StickEvent{
+		StickID: e.StickID.String(), Seq: e.Seq, Type: string(e.Type), BuildID: e.BuildID.String(), Attempt: e.Attempt,
+		ActorKind: ActorKind(e.ActorKind), ActorName: name, At: e.At,
+		VersionID: p.ImageVersionID.String(), Layout: p.Layout, HostID: p.HostID.String(), Port: p.Device.Port, Fault: p.Fault,
+	}, nil
+}

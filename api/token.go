@@ -1,0 +1,151 @@
+package api
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/store"
+)
+
+// Token is a program's bearer token, without its secret.
+type Token struct {
+	ID         string     `json:"id"`
+	Name       string     `json:"name"`
+	Role       Role       `json:"role"`
+	UserID     string     `json:"user_id"` // its owner
+	Login      string     `json:"login"`   // of the owner
+	CreatedAt  time.Time  `json:"created_at"`
+	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
+	LastUsedAt *time.Time `json:"last_used_at,omitempty"` // to the minute
+	RevokedAt  *time.Time `json:"revoked_at,omitempty"`
+	Revision   int64      `json:"revision"`
+}
+
+// NewToken is a token with its secret, which is shown only once.
+type NewToken struct {
+	Token
+	Secret string `json:"secret"`
+}
+
+// CreateTokenInput describes a new token.
+type CreateTokenInput struct {
+	Name  string
+	Role  Role          // at most the owner's and the actor's own
+	TTL   time.Duration // 0 means that it does not expire
+	Login string        // the owner; empty means the actor; others for an admin only
+}
+
+// CreateToken makes a bearer token.
+// Faults: name_invalid, role_unknown, forbidden, user_not_found.
+func (c *Console) CreateToken(ctx context.Context, a Actor, in CreateTokenInput) (NewToken, error) {
+	if !slices.Contains(Roles, in.Role) {
+		return NewToken{}, errRoleUnknown(in.Role)
+	}
+	name, err := cleanName("token", in.Name)
+	if err != nil {
+		return NewToken{}, err
+	}
+	var out NewToken
+	err = c.change(ctx, a, UseCreateToken, func(tx *store.Tx, by store.Actor) error {
+		owner, err := c.tokenOwner(ctx, tx, a, in.Login)
+		if err != nil {
+			return err
+		}
+		if !owner.Role.Includes(in.Role) || !a.Role.Includes(in.Role) {
+			return fault.New(fault.KindForbidden, CodeForbidden, "action", UseCreateToken, "role", in.Role)
+		}
+		secret, t, err := tx.CreateAPIToken(ctx, store.NewAPIToken{Name: name, UserID: owner.ID, Role: in.Role, Lifetime: in.TTL})
+		if err != nil {
+			return err
+		}
+		out = NewToken{Token: tokenOf(t, owner.Login), Secret: secret}
+		return tx.Audit(ctx, store.NewAudit{
+			By: by, Action: string(UseCreateToken), ObjectKind: "token", ObjectID: t.ID.String(), After: out.Token,
+		})
+	})
+	return out, err
+}
+
+// tokenOwner is the actor's own user, or another one for an admin.
+func (c *Console) tokenOwner(ctx context.Context, tx *store.Tx, a Actor, login string) (store.User, error) {
+	if login == "" {
+		id, err := parse[store.UserID]("user", a.UserID)
+		if err != nil {
+			return store.User{}, err
+		}
+		return tx.User(ctx, id)
+	}
+	if !strings.EqualFold(login, a.Name) || a.Kind != ActorUser {
+		if err := allow(a, UseCreateUser); err != nil {
+			return store.User{}, err
+		}
+	}
+	return tx.UserByLogin(ctx, login)
+}
+
+// ListTokens lists the actor's own tokens, or everyone's for an admin, newest
+// first.
+func (c *Console) ListTokens(ctx context.Context, a Actor, p Page) (List[Token], error) {
+	if err := allow(a, UseListTokens); err != nil {
+		return List[Token]{}, err
+	}
+	var owner store.UserID
+	if a.Role != RoleAdmin {
+		var err error
+		if owner, err = parse[store.UserID]("user", a.UserID); err != nil {
+			return List[Token]{}, err
+		}
+	}
+	before, err := after[store.TokenID](p)
+	if err != nil {
+		return List[Token]{}, err
+	}
+	rows, err := c.store.APITokens(ctx, owner, store.TokenPage{Before: before, Limit: p.limit() + 1})
+	if err != nil {
+		return List[Token]{}, err
+	}
+	n := c.names()
+	list := listOf(p, rows, func(t store.APIToken) Token {
+		login, nerr := n.user(ctx, t.UserID)
+		if nerr != nil {
+			err = nerr
+		}
+		return tokenOf(t, login)
+	}, func(t store.APIToken) string { return t.ID.String() })
+	return list, err
+}
+
+// RevokeToken ends a token at once: one's own, or anyone's for an admin.
+// Revoking it again changes nothing. Faults: token_not_found.
+func (c *Console) RevokeToken(ctx context.Context, a Actor, id string) error {
+	key, err := parse[store.TokenID]("token", id)
+	if err != nil {
+		return err
+	}
+	return c.change(ctx, a, UseRevokeToken, func(tx *store.Tx, by store.Actor) error {
+		t, err := tx.APIToken(ctx, key)
+		if err != nil {
+			return err
+		}
+		if a.Role != RoleAdmin && t.UserID.String() != a.UserID {
+			return store.NotFound("token", id)
+		}
+		if t.RevokedAt != nil {
+			return nil
+		}
+		if _, err := tx.RevokeAPIToken(ctx, key); err != nil {
+			return err
+		}
+		return tx.Audit(ctx, store.NewAudit{By: by, Action: string(UseRevokeToken), ObjectKind: "token", ObjectID: id})
+	})
+}
+
+func tokenOf(t store.APIToken, login string) Token {
+	return Token{
+		ID: t.ID.String(), Name: t.Name, Role: t.Role, UserID: t.UserID.String(), Login: login,
+		CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, LastUsedAt: t.LastUsedAt, RevokedAt: t.RevokedAt, Revision: t.Revision,
+	}
+}

@@ -1,0 +1,269 @@
+package api
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/Masterminds/semver/v3"
+
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/store"
+)
+
+// Version is one immutable version of an image.
+type Version struct {
+	ID          string    `json:"id"`
+	ImageID     string    `json:"image_id"`
+	ImageName   string    `json:"image_name"`
+	Version     string    `json:"version"` // SemVer
+	State       string    `json:"state"`   // "published", "superseded", "withdrawn"
+	Commit      string    `json:"commit"`
+	Notes       string    `json:"notes"`
+	Format      string    `json:"format"` // "wim", "esd"
+	SHA256      string    `json:"sha256"`
+	Bytes       int64     `json:"bytes"` // of the file
+	FileName    string    `json:"file_name"`
+	Editions    []Edition `json:"editions"`
+	Channels    []string  `json:"channels"` // that point to it now
+	PublishedBy string    `json:"published_by"`
+	PublishedAt time.Time `json:"published_at"`
+	Revision    int64     `json:"revision"`
+}
+
+// Edition is one index of a WIM or ESD.
+type Edition = store.Edition
+
+// PublishVersionInput makes a file that is in the store already into a version.
+type PublishVersionInput struct {
+	UploadID string // a finished upload; or
+	SHA256   string // a file that the store holds
+	Image    string // name or ID; made if no image has this name
+	Version  string // SemVer, unique within the image
+	Commit   string // source commit, may be empty
+	Notes    string
+	Channel  string // set to the new version if not empty
+}
+
+// WithdrawVersionInput takes a version out of use.
+type WithdrawVersionInput struct {
+	ID       string
+	Reason   string
+	Revision int64 // of the version as seen; 0 does not check
+}
+
+// ListVersions lists an image's versions, newest first; an empty image lists
+// those of all images. Faults: image_not_found.
+func (c *Console) ListVersions(ctx context.Context, a Actor, image string, p Page) (List[Version], error) {
+	if err := allow(a, UseGetImage); err != nil {
+		return List[Version]{}, err
+	}
+	var id store.ImageID
+	if image != "" {
+		i, err := findImage(ctx, c.store.Reader, image)
+		if err != nil {
+			return List[Version]{}, err
+		}
+		id = i.ID
+	}
+	before, err := after[store.VersionID](p)
+	if err != nil {
+		return List[Version]{}, err
+	}
+	rows, err := c.store.Versions(ctx, id, store.VersionPage{Before: before, Limit: p.limit() + 1})
+	if err != nil {
+		return List[Version]{}, err
+	}
+	views, err := versionsOf(ctx, c.store.Reader, rows)
+	return listOf(p, views, func(v Version) Version { return v }, func(v Version) string { return v.ID }), err
+}
+
+// GetVersion returns a version by ID. Faults: image_version_not_found.
+func (c *Console) GetVersion(ctx context.Context, a Actor, id string) (Version, error) {
+	return c.FindVersion(ctx, a, "", id, "")
+}
+
+// FindVersion returns a version by ID, an image's version by SemVer, or, when
+// version is empty, what the image's channel points to (DefaultChannel if that
+// is empty too).
+// Faults: image_not_found, image_version_not_found, channel_not_found.
+func (c *Console) FindVersion(ctx context.Context, a Actor, image, version, channel string) (Version, error) {
+	if err := allow(a, UseGetImage); err != nil {
+		return Version{}, err
+	}
+	v, _, err := findVersion(ctx, c.store.Reader, image, version, channel)
+	if err != nil {
+		return Version{}, err
+	}
+	views, err := versionsOf(ctx, c.store.Reader, []store.Version{v})
+	if err != nil {
+		return Version{}, err
+	}
+	return views[0], nil
+}
+
+// findVersion is FindVersion for rows; it also returns the channel that was
+// resolved, if one was.
+func findVersion(ctx context.Context, r store.Reader, image, version, channel string) (store.Version, string, error) {
+	if id, err := store.ParseID[store.VersionID](version); err == nil {
+		v, err := r.Version(ctx, id)
+		if err != nil || image == "" {
+			return v, "", err
+		}
+		i, err := findImage(ctx, r, image)
+		if err == nil && i.ID != v.ImageID {
+			err = store.NotFound("image_version", version)
+		}
+		return v, "", err
+	}
+	if image == "" {
+		return store.Version{}, "", store.NotFound("image_version", version)
+	}
+	i, err := findImage(ctx, r, image)
+	if err != nil {
+		return store.Version{}, "", err
+	}
+	if version != "" {
+		v, err := r.VersionByNumber(ctx, i.ID, version)
+		return v, "", err
+	}
+	if channel == "" {
+		channel = DefaultChannel
+	}
+	ch, err := r.ChannelByName(ctx, i.ID, channel)
+	if err != nil {
+		return store.Version{}, "", err
+	}
+	v, err := r.Version(ctx, ch.ImageVersionID)
+	return v, ch.Name, err
+}
+
+// PublishVersion makes a version of a file (admin). Faults: upload_not_found,
+// blob_not_found, name_invalid, version_invalid, version_exists, and those of
+// UploadFinished.
+func (c *Console) PublishVersion(ctx context.Context, a Actor, in PublishVersionInput) (Version, error) {
+	if err := allow(a, UsePublishVersion); err != nil {
+		return Version{}, err
+	}
+	number, err := semver.StrictNewVersion(in.Version)
+	if err != nil {
+		return Version{}, fault.Wrap(err, fault.KindInvalid, CodeVersionInvalid, "version", in.Version).At("version")
+	}
+	file, err := c.fileOf(ctx, a, in)
+	if err != nil {
+		return Version{}, err
+	}
+	var out Version
+	err = c.change(ctx, a, UsePublishVersion, func(tx *store.Tx, by store.Actor) error {
+		image, err := findImage(ctx, tx.Reader, in.Image)
+		if isNotFound(err, "image") {
+			image, err = createImage(ctx, tx, by, UsePublishVersion, store.ImageFields{Name: in.Image})
+		}
+		if err != nil {
+			return err
+		}
+		v, err := tx.CreateVersion(ctx, store.NewVersion{
+			ImageID: image.ID, Version: number.String(), SourceCommit: strings.TrimSpace(in.Commit), SHA256: file.SHA256, Bytes: file.Bytes,
+			Format: file.Format, FileName: file.FileName, Editions: file.Editions, Notes: in.Notes, By: by,
+		})
+		if err != nil {
+			return err
+		}
+		if in.Channel != "" {
+			if _, err := setChannel(ctx, tx, by, image.ID, in.Channel, v.ID, 0); err != nil {
+				return err
+			}
+		}
+		views, err := versionsOf(ctx, tx.Reader, []store.Version{v})
+		if err != nil {
+			return err
+		}
+		out = views[0]
+		return tx.Audit(ctx, store.NewAudit{
+			By: by, Action: string(UsePublishVersion), ObjectKind: "image_version", ObjectID: out.ID, After: out,
+		})
+	})
+	return out, err
+}
+
+// WithdrawVersion stops a version from being used in new jobs (admin);
+// withdrawing it again changes nothing.
+// Faults: image_version_not_found, version_in_channel (channels), stale.
+func (c *Console) WithdrawVersion(ctx context.Context, a Actor, in WithdrawVersionInput) (Version, error) {
+	id, err := parse[store.VersionID]("image_version", in.ID)
+	if err != nil {
+		return Version{}, err
+	}
+	var out Version
+	err = c.change(ctx, a, UseWithdrawVersion, func(tx *store.Tx, by store.Actor) error {
+		v, err := tx.Version(ctx, id)
+		if err != nil {
+			return err
+		}
+		before, err := versionsOf(ctx, tx.Reader, []store.Version{v})
+		if err != nil {
+			return err
+		}
+		out = before[0]
+		if v.State == store.VersionWithdrawn {
+			return nil
+		}
+		if len(out.Channels) > 0 {
+			return fault.New(fault.KindConflict, CodeVersionInChannel, "version", v.Version, "channels", strings.Join(out.Channels, ", "))
+		}
+		if v, err = tx.SetVersionState(ctx, id, seen(in.Revision, v.Revision), store.VersionWithdrawn); err != nil {
+			return err
+		}
+		out.State, out.Revision = string(v.State), v.Revision
+		return tx.Audit(ctx, store.NewAudit{
+			By: by, Action: string(UseWithdrawVersion), ObjectKind: "image_version", ObjectID: in.ID,
+			Before: before[0], After: map[string]string{"state": out.State, "reason": in.Reason},
+		})
+	})
+	return out, err
+}
+
+// seen is the revision to check: the one that the caller saw, or with 0 the
+// current one.
+func seen(caller, current int64) int64 {
+	if caller == 0 {
+		return current
+	}
+	return caller
+}
+
+// versionsOf adds to versions what a page shows beside them.
+func versionsOf(ctx context.Context, r store.Reader, rows []store.Version) ([]Version, error) {
+	n := &names{r: r}
+	var images []store.ImageID
+	for _, v := range rows {
+		images = append(images, v.ImageID)
+	}
+	pointing := map[store.VersionID][]string{}
+	if len(images) > 0 {
+		channels, err := r.Channels(ctx, images...)
+		if err != nil {
+			return nil, err
+		}
+		for _, ch := range channels {
+			pointing[ch.ImageVersionID] = append(pointing[ch.ImageVersionID], ch.Name)
+		}
+	}
+	out := make([]Version, 0, len(rows))
+	for _, v := range rows {
+		image, err := n.image(ctx, v.ImageID)
+		if err != nil {
+			return nil, err
+		}
+		by, err := n.actor(ctx, v.CreatedByKind, v.CreatedByID)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Version{
+			ID: v.ID.String(), ImageID: v.ImageID.String(), ImageName: image, Version: v.Version, State: string(v.State),
+			Commit: v.SourceCommit, Notes: v.Notes, Format: v.Format, SHA256: v.SHA256, Bytes: v.Bytes, FileName: v.FileName,
+			Editions: v.Editions, Channels: append([]string{}, pointing[v.ID]...), PublishedBy: by, PublishedAt: v.CreatedAt, Revision: v.Revision,
+		})
+	}
+	return out, nil
+}

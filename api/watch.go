@@ -1,0 +1,176 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/stickpress/stickpress/store"
+)
+
+// JobUpdate is what a watcher of a job gets: the whole job as it is now and
+// the events since the update before.
+type JobUpdate struct {
+	Job    Job        `json:"job"`
+	Events []JobEvent `json:"events"`
+}
+
+// How often watchers look: at most, and at least without being woken.
+const (
+	watchLeast = 300 * time.Millisecond
+	watchPoll  = 2 * time.Second // other replicas' progress sends no notification
+)
+
+// WatchJob sends the job as it is now with the events after a seq (the whole
+// history with 0), and again after every change, at most a few times a second;
+// a slow reader gets fewer, newer updates and misses no event. The channel
+// closes after the update that shows the job's end, when ctx ends, or when the
+// database cannot be read any more. Faults: job_not_found.
+func (c *Console) WatchJob(ctx context.Context, a Actor, id string, after int64) (<-chan JobUpdate, error) {
+	row, err := c.findJob(ctx, a, id)
+	if err != nil {
+		return nil, err
+	}
+	w := &jobWatch{c: c, id: row.ID, host: row.HostID, names: c.names(), board: stepBoard{}, sent: after}
+	out := make(chan JobUpdate)
+	go func() {
+		defer close(out)
+		ctx, stop := context.WithCancel(ctx)
+		defer stop() // the store closes its channel then
+		w.run(ctx, out)
+	}()
+	return out, nil
+}
+
+// jobWatch is one watcher. It keeps the steps, so that the history is read
+// once and not at every update.
+type jobWatch struct {
+	c     *Console
+	id    store.JobID
+	host  store.HostID
+	names *names
+	board stepBoard
+	read  int64 // seq of the last event in board
+	sent  int64 // seq of the last event that the reader has or does not want
+}
+
+func (w *jobWatch) run(ctx context.Context, out chan<- JobUpdate) {
+	changed := w.c.store.Watch(ctx, store.TopicJob(w.id))
+	<-changed // its first value says to begin by reading
+	poll := time.NewTicker(watchPoll)
+	defer poll.Stop()
+	for {
+		moved := w.c.progress.next(w.host)
+		u, err := w.update(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				w.c.log.WarnContext(ctx, "watching a job ended", "job_id", w.id.String(), "error", err)
+			}
+			return
+		}
+		select {
+		case out <- u:
+		case <-ctx.Done():
+			return
+		}
+		if u.Job.Ended() {
+			return
+		}
+		select {
+		case <-time.After(watchLeast):
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-changed:
+		case <-moved:
+		case <-poll.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// update reads the job and the events that it has.
+func (w *jobWatch) update(ctx context.Context) (JobUpdate, error) {
+	row, err := w.c.store.Job(ctx, w.id)
+	if err != nil {
+		return JobUpdate{}, err
+	}
+	u := JobUpdate{Events: []JobEvent{}}
+	for w.read < row.Seq {
+		rows, err := w.c.store.JobEvents(ctx, w.id, w.read, eventPage)
+		if err != nil {
+			return JobUpdate{}, err
+		}
+		fresh := rows[:0]
+		for i := range rows {
+			if rows[i].Seq > row.Seq {
+				break // it belongs to the next update, with a newer job
+			}
+			w.board.apply(&rows[i])
+			w.read = rows[i].Seq
+			if rows[i].Seq > w.sent {
+				fresh = append(fresh, rows[i])
+			}
+		}
+		events, err := eventsOf(ctx, w.names, fresh)
+		if err != nil {
+			return JobUpdate{}, err
+		}
+		u.Events = append(u.Events, events...)
+	}
+	w.sent = max(w.sent, w.read)
+	if u.Job, err = w.c.jobOf(ctx, w.names, &row); err != nil {
+		return JobUpdate{}, err
+	}
+	w.board.fill(&u.Job)
+	return u, w.c.addProgress(ctx, []*Job{&u.Job})
+}
+
+// overviewLeast is how often an overview is sent at most.
+const overviewLeast = time.Second
+
+// WatchOverview sends the overview as it is now and again after changes, at
+// most once a second. The channel closes when ctx ends or the database cannot
+// be read any more.
+func (c *Console) WatchOverview(ctx context.Context, a Actor) (<-chan Overview, error) {
+	if err := allow(a, UseGetOverview); err != nil {
+		return nil, err
+	}
+	out := make(chan Overview)
+	go func() {
+		defer close(out)
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		changed := c.store.Watch(ctx, store.TopicJobs, store.TopicHosts)
+		<-changed // its first value says to begin by reading
+		poll := time.NewTicker(watchPoll)
+		defer poll.Stop()
+		for {
+			o, err := c.GetOverview(ctx, a)
+			if err != nil {
+				if ctx.Err() == nil {
+					c.log.WarnContext(ctx, "watching the overview ended", "error", err)
+				}
+				return
+			}
+			select {
+			case out <- o:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case <-time.After(overviewLeast):
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case <-changed:
+			case <-poll.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out, nil
+}
