@@ -39,7 +39,7 @@ const (
 	CodeValueInvalid      fault.Code = "value_invalid"        // field
 	CodeLastAdmin         fault.Code = "last_admin"           // nobody could administer the console any more
 	CodeNoSticks          fault.Code = "job_without_sticks"   //
-	CodeImageNotForHost   fault.Code = "version_not_of_image" // a channel's version is of another image
+	CodeVersionOfOther    fault.Code = "version_not_of_image" // a channel's version is of another image
 )
 
 // constraints turns a violated constraint into what it means.
@@ -63,7 +63,7 @@ var constraints = map[string]*fault.Error{
 	"channels_name_key":                               conflict(CodeNameTaken, "channel"),
 	"channels_name_check":                             invalid(CodeNameInvalid, "channel"),
 	"channels_image_id_fkey":                          missing("image"),
-	"channels_image_version_id_fkey":                  fault.New(fault.KindInvalid, CodeImageNotForHost).At("image_version_id"),
+	"channels_image_version_id_fkey":                  fault.New(fault.KindInvalid, CodeVersionOfOther).At("image_version_id"),
 	"unattend_templates_name_key":                     conflict(CodeNameTaken, "template"),
 	"unattend_templates_name_check":                   invalid(CodeNameInvalid, "template"),
 	"unattend_template_versions_template_id_fkey":     missing("template"),
