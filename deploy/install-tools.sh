@@ -16,11 +16,10 @@ wimlib-imagex|wimtools|run|reads and applies Windows images
 mkntfs|ntfs-3g|run|makes the Windows volume
 mkfs.fat|dosfstools|run|makes the boot volume
 mcopy|mtools|run|copies boot files without mounting
-nasm|nasm|run|assembles the sample image's BIOS stand-in, and checks our boot code
+nasm|nasm|test|assembles our boot code, to check the committed bytes
 grub-mkimage|grub-common|run|builds the sample image's stand-in boot managers
 /usr/lib/grub/x86_64-efi/ntfs.mod|grub-efi-amd64-bin|run|the UEFI stand-in's modules
 /usr/lib/grub/i386-pc/ntfs.mod|grub-pc-bin|run|the BIOS stand-in's modules
-setpriv|util-linux|run|drops the database's credentials
 sfdisk|fdisk|test|a second opinion on MBR tables
 sgdisk|gdisk|test|a second opinion on GPTs
 hivexsh|libhivex-bin|test|a second opinion on registry hives
@@ -31,6 +30,7 @@ qemu-system-x86_64|qemu-system-x86|test|starts the pressed sticks
 /usr/share/seabios/bios-256k.bin|seabios|test|BIOS firmware for the boot tests
 kernel|linux-image-amd64|test|the kernel of the USB test machine
 busybox|busybox-static|test|the shell of the USB test machine
+shellcheck|shellcheck|test|reads our shell scripts
 cpio|cpio|test|packs the USB test machine
 dmsetup|dmsetup|test|a device with holders, which must be refused
 losetup|mount|test|loop devices, which must be guarded

@@ -10,14 +10,13 @@ go mod tidy -diff
 go vet ./...
 GOOS=windows go build -o /dev/null ./cmd/stickpress-agent
 
-unformatted=$(gofmt -l $(git ls-files '*.go'))
+mapfile -t sources < <(git ls-files '*.go')
+unformatted=$(gofmt -l "${sources[@]}")
 if [ -n "$unformatted" ]; then
   printf 'not formatted:\n%s\n' "$unformatted" >&2
   exit 1
 fi
-for script in $(git ls-files '*.sh') .ci/run; do
-  bash -n "$script"
-done
+git ls-files '*.sh' .ci/run | xargs shellcheck
 after=$(git status --porcelain)
 if [ "$before" != "$after" ]; then
   printf 'generated files differ from what is committed:\n' >&2
