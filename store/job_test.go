@@ -83,9 +83,19 @@ func TestBusyStick(t *testing.T) {
 	_, err = w.queue(w.host.ID)
 	wantCode(t, err, store.CodeNoSticks)
 
-	// The same stick in another port of another host: the index of sticks.
+	// A stick that looks the same on another host cannot be this one, unless
+	// somebody says so.
 	other := w.enroll("bench-2")
-	_, err = w.queue(other.ID, 1)
+	twin := w.mustQueue(other.ID, 1)
+	if twin.Builds[0].StickID == first.Builds[0].StickID {
+		t.Error("a busy stick was found on another host")
+	}
+	_, err = try(t.Context(), w.Store, func(tx *store.Tx) (store.Job, error) {
+		return tx.QueueJob(t.Context(), store.NewJob{
+			HostID: other.ID, Kind: store.JobPress, ImageVersionID: w.version.ID, TaskSequenceVersionID: w.sequence.ID,
+			Builds: []store.NewBuild{{Device: device(5), StickID: first.Builds[0].StickID}}, By: w.by,
+		})
+	})
 	wantCode(t, err, store.CodeStickBusy)
 
 	in(t, w.Store, func(tx *store.Tx) (store.Job, error) { return tx.RequestCancel(t.Context(), first.ID, w.by) })
@@ -136,6 +146,26 @@ func TestSticksThatLookAlike(t *testing.T) {
 		if !id.IsZero() {
 			t.Errorf("device %d was taken for %s", i, id)
 		}
+	}
+	// A serial that another host sees at the same time names nothing.
+	w.mustQueue(w.host.ID, 5)
+	match := func() store.StickID {
+		found, err := w.MatchSticks(t.Context(), w.host.ID, []protocol.Device{device(5)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found[0]
+	}
+	if match().IsZero() {
+		t.Error("a stick with a serial of its own was not recognised")
+	}
+	other := w.enroll("bench-2")
+	seen := &protocol.Inventory{Devices: []protocol.Device{device(5)}}
+	if err := w.SetInventory(t.Context(), other.ID, other.Session, seen); err != nil {
+		t.Fatal(err)
+	}
+	if !match().IsZero() {
+		t.Error("one of two sticks with one serial was recognised")
 	}
 	w.checkHistory()
 }

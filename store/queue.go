@@ -171,12 +171,17 @@ func (c *change) findSticks(ctx context.Context, n *NewJob) ([]StickID, error) {
 	if err != nil {
 		return nil, err
 	}
-	taken := map[StickID]bool{}
+	// checkFree found these ports free: a stick that is busy is in another one,
+	// and this device only looks like it.
+	taken, err := c.tx.busySticks(ctx, found)
+	if err != nil {
+		return nil, err
+	}
 	for i, b := range n.Builds {
 		if !b.StickID.IsZero() {
 			found[i] = b.StickID
 		} else if taken[found[i]] {
-			found[i] = StickID{} // two devices look alike: not the same stick
+			found[i] = StickID{}
 		}
 		taken[found[i]] = true
 	}
@@ -201,6 +206,19 @@ func (c *change) findSticks(ctx context.Context, n *NewJob) ([]StickID, error) {
 		}
 	}
 	return found, nil
+}
+
+// busySticks says which of the sticks have a build that is not over.
+func (tx *Tx) busySticks(ctx context.Context, ids []StickID) (map[StickID]bool, error) {
+	rows, _ := tx.db.Query(ctx,
+		`SELECT stick_id FROM builds WHERE stick_id = ANY (@ids) AND state IN ('queued', 'assigned', 'running')`,
+		pgx.NamedArgs{"ids": ids})
+	found, err := pgx.CollectRows(rows, pgx.RowTo[StickID])
+	busy := make(map[StickID]bool, len(found))
+	for _, id := range found {
+		busy[id] = true
+	}
+	return busy, fail(err, "look for busy sticks")
 }
 
 // at reports whether the stick was seen in this place last.

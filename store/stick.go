@@ -23,21 +23,18 @@ type Stick struct {
 	Bytes          int64
 	HostID         HostID // where it was seen last
 	Port           string
-	LUN            int         `db:"lun"`
-	ImageVersionID VersionID   // what it carries, or zero
-	Layout         string      // of what it carries
-	DiskID         string      // MBR signature or disk GUID of what it carries
-	LastBuildID    BuildID     // the build that wrote it last
-	Fault          *StickFault // why it is incomplete
-	VerifiedAt     *time.Time  // when what it carries was verified
+	LUN            int             `db:"lun"`
+	ImageVersionID VersionID       // what it carries, or zero
+	Layout         string          // of what it carries
+	DiskID         string          // MBR signature or disk GUID of what it carries
+	LastBuildID    BuildID         // the build that wrote it last
+	Fault          *protocol.Fault // why it is incomplete
+	VerifiedAt     *time.Time      // when what it carries was verified
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 	Seq            int64 // number of its events
 	Revision       int64
 }
-
-// StickFault is why a stick is incomplete.
-type StickFault = protocol.Fault
 
 const stickColumns = `id, state, kind, serial, vid_pid, vendor, model, bytes, host_id, port, lun, image_version_id, layout,
 	disk_id, last_build_id, fault, verified_at, created_at, updated_at, seq, revision`
@@ -78,8 +75,9 @@ func (r Reader) Sticks(ctx context.Context, f StickFilter) ([]Stick, error) {
 
 // MatchSticks guesses which known sticks the devices of a host are: one entry
 // per device, zero where there is no stick or more than one that it could be.
-// A device without a serial, or one of several with the same serial, is never
-// recognised; a virtual stick is recognised on its own host alone.
+// A device without a serial is never recognised, nor is one whose serial some
+// other device has at the same time, here or on another connected host. A
+// virtual stick is recognised on its own host alone.
 func (r Reader) MatchSticks(ctx context.Context, host HostID, devices []protocol.Device) ([]StickID, error) {
 	found := make([]StickID, len(devices))
 	serials := make([]string, 0, len(devices))
@@ -96,8 +94,12 @@ func (r Reader) MatchSticks(ctx context.Context, host HostID, devices []protocol
 	if err != nil {
 		return nil, err
 	}
+	shared, err := r.serialsElsewhere(ctx, host, serials)
+	if err != nil {
+		return nil, err
+	}
 	for i, d := range devices {
-		if d.Serial == "" || d.DuplicateOf != 0 {
+		if d.Serial == "" || d.DuplicateOf != 0 || d.Kind != protocol.KindVirtual && shared[cleanText(d.Serial)] {
 			continue
 		}
 		matches := 0
@@ -111,6 +113,21 @@ func (r Reader) MatchSticks(ctx context.Context, host HostID, devices []protocol
 		}
 	}
 	return found, nil
+}
+
+// serialsElsewhere says which of the serials other connected hosts see now.
+func (r Reader) serialsElsewhere(ctx context.Context, host HostID, serials []string) (map[string]bool, error) {
+	rows, _ := r.db.Query(ctx,
+		`SELECT DISTINCT d ->> 'serial' FROM hosts, jsonb_array_elements(inventory -> 'devices') AS d
+		WHERE id <> @host AND state = 'enrolled' AND connected_at IS NOT NULL AND disconnected_at IS NULL
+			AND d ->> 'serial' = ANY (@serials) AND d ->> 'kind' <> 'virtual'`,
+		pgx.NamedArgs{"host": host, "serials": serials})
+	seen, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	shared := make(map[string]bool, len(seen))
+	for _, serial := range seen {
+		shared[serial] = true
+	}
+	return shared, fail(err, "look for serials on other hosts")
 }
 
 func (s *Stick) is(host HostID, d *protocol.Device) bool {

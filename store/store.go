@@ -153,10 +153,12 @@ const txAttempts = 8
 func (s *Store) InTx(ctx context.Context, do func(*Tx) error) error {
 	for attempt := 1; ; attempt++ {
 		tx := &Tx{store: s, at: s.Now()}
+		var refused error
 		err := pgx.BeginFunc(ctx, s.pool, func(t pgx.Tx) error {
 			tx.tx = t
 			tx.Reader = Reader{db: t, keys: s.keys}
-			return do(tx)
+			refused = do(tx)
+			return refused
 		})
 		if err == nil {
 			s.notifier.add(tx.topics...)
@@ -165,9 +167,13 @@ func (s *Store) InTx(ctx context.Context, do func(*Tx) error) error {
 			}
 			return nil
 		}
-		if attempt == txAttempts || !transient(err) || ctx.Err() != nil {
-			return fail(err, "commit")
+		if attempt < txAttempts && transient(err) && ctx.Err() == nil {
+			continue
 		}
+		if refused != nil {
+			return err
+		}
+		return fail(err, "commit")
 	}
 }
 
