@@ -160,7 +160,7 @@ func (tx *Tx) loseBuilds(ctx context.Context, host HostID, by Actor, queued bool
 			if err := c.stick(b.StickID, event, StickContent{Fault: lost}); err != nil {
 				return err
 			}
-			endAttempt(batch, b.ID, b.Attempt, "lost", tx.at)
+			endAttempt(batch, b.ID, b.Attempt, AttemptLost, tx.at)
 		}
 	}
 	if err := c.save(ctx); err != nil {

@@ -116,9 +116,9 @@ func TestRetry(t *testing.T) {
 func TestLostAndRevokedHosts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	held, waiting := w.mustQueue(w.host.ID, 1), store.Job{}
+	held := w.mustQueue(w.host.ID, 1)
 	w.claim(w.host, 1)
-	waiting = w.mustQueue(w.host.ID, 2)
+	waiting := w.mustQueue(w.host.ID, 2)
 	in(t, w.Store, func(tx *store.Tx) (store.Host, error) { return tx.DeclareHostLost(t.Context(), w.host.ID, w.by) })
 	if a, b := w.job(held.ID).State, w.job(waiting.ID).State; a != store.JobFailed || b != store.JobQueued {
 		t.Errorf("after the loss: %s, %s", a, b)

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -173,7 +172,7 @@ func (c *change) endUnsent(ctx context.Context, host HostID, pick func(*Job, *Bu
 			if err := c.job(s, Event{Type: event, BuildID: b.ID, Attempt: b.Attempt}, report); err != nil {
 				return err
 			}
-			endAttempt(batch, b.ID, b.Attempt, "returned", c.tx.at)
+			endAttempt(batch, b.ID, b.Attempt, AttemptReturned, c.tx.at)
 		}
 	}
 	if err := c.save(ctx); err != nil {
@@ -182,7 +181,7 @@ func (c *change) endUnsent(ctx context.Context, host HostID, pick func(*Job, *Bu
 	return fail(c.tx.tx.SendBatch(ctx, batch).Close(), "end leases")
 }
 
-func endAttempt(batch *pgx.Batch, build BuildID, attempt int, state string, at time.Time) {
+func endAttempt(batch *pgx.Batch, build BuildID, attempt int, state AttemptState, at time.Time) {
 	batch.Queue(
 		`UPDATE build_attempts SET state = @state, ended_at = @at WHERE build_id = @build AND attempt = @attempt`,
 		pgx.NamedArgs{"build": build, "attempt": attempt, "state": state, "at": at})
@@ -241,11 +240,7 @@ func (r Reader) Attempts(ctx context.Context, host HostID, refs []protocol.Attem
 
 // attempt finds one attempt, or fails with attempt_not_found.
 func (tx *Tx) attempt(ctx context.Context, build BuildID, attempt int) (Attempt, error) {
-	a, err := one[Attempt](ctx, tx.db, "attempt", build,
+	return one[Attempt](ctx, tx.db, "attempt", build,
 		`SELECT build_id, attempt, host_id, state, host_seq, begun_at, ended_at FROM build_attempts
 		WHERE build_id = @build AND attempt = @attempt`, pgx.NamedArgs{"build": build, "attempt": attempt})
-	if errors.Is(err, NotFound("attempt", build)) {
-		return a, err
-	}
-	return a, fail(err, "find an attempt")
 }

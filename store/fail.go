@@ -24,12 +24,10 @@ const (
 	CodeTokenInvalid      fault.Code = "token_invalid"        // unknown, used, expired or revoked: never says which
 	CodeJobEnded          fault.Code = "job_ended"            // state
 	CodeVersionWithdrawn  fault.Code = "version_withdrawn"    //
-	CodeInUse             fault.Code = "in_use"               // kind: other records name it
 	CodeReferenceMissing  fault.Code = "reference_missing"    // kind: names a record that does not exist
 	CodeIdempotencyReused fault.Code = "idempotency_reused"   // the key came with another request before
 	CodeAttemptLeased     fault.Code = "attempt_leased"       // the host has not said that the old attempt is over
 	CodeSchemaTooNew      fault.Code = "schema_too_new"       // min_app, app
-	CodeSchemaMissing     fault.Code = "schema_missing"       //
 	CodeKeyMissing        fault.Code = "master_key_missing"   // key
 	CodeSealBroken        fault.Code = "seal_broken"          // the sealed bytes were changed or moved
 	CodeHostLost          fault.Code = "host_lost"            // in the history of a build
@@ -44,42 +42,42 @@ const (
 
 // constraints turns a violated constraint into what it means.
 var constraints = map[string]*fault.Error{
-	"sites_name_key":                                  conflict(CodeNameTaken, "site"),
-	"sites_name_check":                                invalid(CodeNameInvalid, "site"),
-	"users_login_key":                                 conflict(CodeNameTaken, "user").At("login"),
-	"users_login_check":                               invalid(CodeNameInvalid, "user").At("login"),
-	"users_role_check":                                fault.New(fault.KindInvalid, CodeValueInvalid, "field", "role").At("role"),
-	"api_tokens_name_check":                           invalid(CodeNameInvalid, "token"),
-	"api_tokens_role_check":                           fault.New(fault.KindInvalid, CodeValueInvalid, "field", "role").At("role"),
+	"sites_name_key":                                  taken("site"),
+	"sites_name_check":                                badName("site"),
+	"users_login_key":                                 taken("user").At("login"),
+	"users_login_check":                               badName("user").At("login"),
+	"users_role_check":                                value("role"),
+	"api_tokens_name_check":                           badName("token"),
+	"api_tokens_role_check":                           value("role"),
 	"api_tokens_user_id_fkey":                         missing("user"),
 	"one_time_tokens_user_id_fkey":                    missing("user"),
 	"one_time_tokens_site_id_fkey":                    missing("site"),
-	"images_name_key":                                 conflict(CodeNameTaken, "image"),
-	"images_name_check":                               invalid(CodeNameInvalid, "image"),
+	"images_name_key":                                 taken("image"),
+	"images_name_check":                               badName("image"),
 	"image_versions_version_key":                      fault.New(fault.KindConflict, CodeVersionExists).At("version"),
-	"image_versions_format_check":                     fault.New(fault.KindInvalid, CodeValueInvalid, "field", "format").At("format"),
+	"image_versions_format_check":                     value("format"),
 	"image_versions_image_id_fkey":                    missing("image"),
 	"image_versions_sha256_fkey":                      missing("blob"),
-	"channels_name_key":                               conflict(CodeNameTaken, "channel"),
-	"channels_name_check":                             invalid(CodeNameInvalid, "channel"),
+	"channels_name_key":                               taken("channel"),
+	"channels_name_check":                             badName("channel"),
 	"channels_image_id_fkey":                          missing("image"),
 	"channels_image_version_id_fkey":                  fault.New(fault.KindInvalid, CodeVersionOfOther).At("image_version_id"),
-	"unattend_templates_name_key":                     conflict(CodeNameTaken, "template"),
-	"unattend_templates_name_check":                   invalid(CodeNameInvalid, "template"),
+	"unattend_templates_name_key":                     taken("template"),
+	"unattend_templates_name_check":                   badName("template"),
 	"unattend_template_versions_template_id_fkey":     missing("template"),
-	"task_sequences_name_key":                         conflict(CodeNameTaken, "task_sequence"),
-	"task_sequences_name_check":                       invalid(CodeNameInvalid, "task_sequence"),
-	"task_sequence_versions_layout_check":             fault.New(fault.KindInvalid, CodeValueInvalid, "field", "layout").At("layout"),
-	"task_sequence_versions_edition_check":            fault.New(fault.KindInvalid, CodeValueInvalid, "field", "edition").At("edition"),
-	"task_sequence_versions_boot_signature_check":     fault.New(fault.KindInvalid, CodeValueInvalid, "field", "boot_signature").At("boot_signature"),
+	"task_sequences_name_key":                         taken("task_sequence"),
+	"task_sequences_name_check":                       badName("task_sequence"),
+	"task_sequence_versions_layout_check":             value("layout"),
+	"task_sequence_versions_edition_check":            value("edition"),
+	"task_sequence_versions_boot_signature_check":     value("boot_signature"),
 	"task_sequence_versions_task_sequence_id_fkey":    missing("task_sequence"),
 	"task_sequence_versions_template_version_id_fkey": missing("template_version"),
-	"hosts_name_key":                                  conflict(CodeNameTaken, "host"),
-	"hosts_name_check":                                invalid(CodeNameInvalid, "host"),
+	"hosts_name_key":                                  taken("host"),
+	"hosts_name_check":                                badName("host"),
 	"hosts_public_key_key":                            fault.New(fault.KindConflict, CodeHostEnrolled),
-	"hosts_public_key_check":                          fault.New(fault.KindInvalid, CodeValueInvalid, "field", "public_key").At("public_key"),
+	"hosts_public_key_check":                          value("public_key"),
 	"hosts_site_id_fkey":                              missing("site"),
-	"jobs_kind_check":                                 fault.New(fault.KindInvalid, CodeValueInvalid, "field", "kind").At("kind"),
+	"jobs_kind_check":                                 value("kind"),
 	"jobs_image_version_id_fkey":                      missing("image_version"),
 	"jobs_task_sequence_version_id_fkey":              missing("task_sequence_version"),
 	"builds_device_busy_key":                          fault.New(fault.KindConflict, CodeStickBusy),
@@ -93,12 +91,16 @@ var constraints = map[string]*fault.Error{
 	"task_sequence_versions_append_only":              fault.New(fault.KindConflict, CodeHistoryRefused, "kind", "task_sequence_versions"),
 }
 
-func conflict(code fault.Code, kind string) *fault.Error {
-	return fault.New(fault.KindConflict, code, "kind", kind).At("name")
+func taken(kind string) *fault.Error {
+	return fault.New(fault.KindConflict, CodeNameTaken, "kind", kind).At("name")
 }
 
-func invalid(code fault.Code, kind string) *fault.Error {
-	return fault.New(fault.KindInvalid, code, "kind", kind).At("name")
+func badName(kind string) *fault.Error {
+	return fault.New(fault.KindInvalid, CodeNameInvalid, "kind", kind).At("name")
+}
+
+func value(field string) *fault.Error {
+	return fault.New(fault.KindInvalid, CodeValueInvalid, "field", field).At(field)
 }
 
 func missing(kind string) *fault.Error {

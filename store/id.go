@@ -62,25 +62,41 @@ func (auditKind) prefix() string           { return "audit" }
 func (serverKeyKind) prefix() string       { return "key" }
 func (actorKind) prefix() string           { return "actor" }
 
-// The IDs of the records of this package.
 type (
-	JobID             = ID[jobKind]             // job_…
-	BuildID           = ID[buildKind]           // build_…
-	StickID           = ID[stickKind]           // stick_…
-	HostID            = ID[hostKind]            // host_…
-	SiteID            = ID[siteKind]            // site_…
-	UserID            = ID[userKind]            // user_…
-	TokenID           = ID[tokenKind]           // token_…
-	ImageID           = ID[imageKind]           // image_…
-	VersionID         = ID[versionKind]         // ver_…, an image version
-	ChannelID         = ID[channelKind]         // chan_…
-	TemplateID        = ID[templateKind]        // tpl_…
-	TemplateVersionID = ID[templateVersionKind] // tplver_…
-	SequenceID        = ID[sequenceKind]        // seq_…, a task sequence
-	SequenceVersionID = ID[sequenceVersionKind] // seqver_…
-	AuditID           = ID[auditKind]           // audit_…
-	ServerKeyID       = ID[serverKeyKind]       // key_…
-	ActorID           = ID[actorKind]           // see Actor
+	// JobID names a job: job_….
+	JobID = ID[jobKind]
+	// BuildID names a build: build_….
+	BuildID = ID[buildKind]
+	// StickID names a stick: stick_….
+	StickID = ID[stickKind]
+	// HostID names a host: host_….
+	HostID = ID[hostKind]
+	// SiteID names a site: site_….
+	SiteID = ID[siteKind]
+	// UserID names a user: user_….
+	UserID = ID[userKind]
+	// TokenID names an API token: token_….
+	TokenID = ID[tokenKind]
+	// ImageID names an image: image_….
+	ImageID = ID[imageKind]
+	// VersionID names an image version: ver_….
+	VersionID = ID[versionKind]
+	// ChannelID names a channel: chan_….
+	ChannelID = ID[channelKind]
+	// TemplateID names an unattend template: tpl_….
+	TemplateID = ID[templateKind]
+	// TemplateVersionID names a version of one: tplver_….
+	TemplateVersionID = ID[templateVersionKind]
+	// SequenceID names a task sequence: seq_….
+	SequenceID = ID[sequenceKind]
+	// SequenceVersionID names a version of one: seqver_….
+	SequenceVersionID = ID[sequenceVersionKind]
+	// AuditID names an audit entry: audit_….
+	AuditID = ID[auditKind]
+	// ServerKeyID names an identity of the console: key_….
+	ServerKeyID = ID[serverKeyKind]
+	// ActorID names whoever did something; see Actor for its text form.
+	ActorID = ID[actorKind]
 )
 
 // DefaultSite is the site that the first migration makes.

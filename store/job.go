@@ -115,11 +115,13 @@ func (r Reader) job(ctx context.Context, id JobID, lock string) (Job, error) {
 
 // JobFilter narrows Jobs; empty fields do not.
 type JobFilter struct {
-	Sites     []SiteID
-	HostID    HostID
-	States    []JobState
-	Reference string
-	Page      JobPage
+	Sites          []SiteID
+	HostID         HostID
+	ImageID        ImageID
+	ImageVersionID VersionID
+	States         []JobState
+	Reference      string
+	Page           JobPage
 }
 
 // Jobs lists jobs with their builds, newest first.
@@ -127,10 +129,13 @@ func (r Reader) Jobs(ctx context.Context, f JobFilter) ([]Job, error) {
 	jobs, err := many[Job](ctx, r.db, "jobs",
 		`SELECT `+jobColumns+` FROM jobs
 		WHERE (cardinality(@sites::uuid[]) = 0 OR site_id = ANY (@sites)) AND (@host::uuid IS NULL OR host_id = @host)
+			AND (@version::uuid IS NULL OR image_version_id = @version)
+			AND (@image::uuid IS NULL OR image_version_id IN (SELECT id FROM image_versions WHERE image_id = @image))
 			AND (cardinality(@states::text[]) = 0 OR state = ANY (@states))
 			AND (@reference = '' OR reference = @reference) AND (@before::uuid IS NULL OR id < @before)
 		ORDER BY id DESC LIMIT @limit`, f.Page.args(pgx.NamedArgs{
 			"sites": append([]SiteID{}, f.Sites...), "host": f.HostID,
+			"image": f.ImageID, "version": f.ImageVersionID,
 			"states": append([]JobState{}, f.States...), "reference": f.Reference,
 		}))
 	if err != nil {

@@ -225,6 +225,17 @@ func TestListsPageByKey(t *testing.T) {
 	if err != nil || counts.JobsQueued != 5 {
 		t.Errorf("counts %+v, %v", counts, err)
 	}
+	for _, f := range []store.JobFilter{
+		{ImageID: w.version.ImageID, ImageVersionID: w.version.ID, Reference: "INC-1"}, {ImageID: store.ImageID{1}},
+	} {
+		want := 5
+		if f.Reference == "" {
+			want = 0
+		}
+		if jobs, err := w.Jobs(t.Context(), f); err != nil || len(jobs) != want {
+			t.Errorf("%d jobs of an image, want %d, %v", len(jobs), want, err)
+		}
+	}
 	none, err := w.Jobs(t.Context(), store.JobFilter{Sites: []store.SiteID{{9}}, Reference: "INC-1"})
 	if err != nil || len(none) != 0 {
 		t.Errorf("%d jobs of another site, %v", len(none), err)

@@ -14,14 +14,19 @@ func (p Page[K]) args(args pgx.NamedArgs) pgx.NamedArgs {
 	return args
 }
 
-// The pages of the lists by ID.
 type (
-	JobPage     = Page[jobKind]
-	BuildPage   = Page[buildKind]
-	StickPage   = Page[stickKind]
-	TokenPage   = Page[tokenKind]
+	// JobPage is a page of jobs.
+	JobPage = Page[jobKind]
+	// BuildPage is a page of builds.
+	BuildPage = Page[buildKind]
+	// StickPage is a page of sticks.
+	StickPage = Page[stickKind]
+	// TokenPage is a page of API tokens.
+	TokenPage = Page[tokenKind]
+	// VersionPage is a page of image versions.
 	VersionPage = Page[versionKind]
-	AuditPage   = Page[auditKind]
+	// AuditPage is a page of the audit log.
+	AuditPage = Page[auditKind]
 )
 
 // ByName asks for a page of a list that is ordered by name, whatever its case:

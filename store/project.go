@@ -48,12 +48,13 @@ func (j *Job) Apply(e JobEvent) error {
 	case EventJobCancelled:
 		j.EndedAt = &e.At
 		return j.become(JobCancelled)
+	default:
+		b, ok := j.Build(e.BuildID)
+		if !ok {
+			return fmt.Errorf("job %s: event %s of unknown build %s", e.JobID, e.Type, e.BuildID)
+		}
+		return b.apply(&e)
 	}
-	b, ok := j.Build(e.BuildID)
-	if !ok {
-		return fmt.Errorf("job %s: event %s of unknown build %s", e.JobID, e.Type, e.BuildID)
-	}
-	return b.apply(&e)
 }
 
 func (j *Job) become(to JobState) error {
@@ -103,12 +104,9 @@ func (b *Build) apply(e *JobEvent) error {
 		return nil // out of order: the caller ends the attempt
 	case moves && !b.State.CanBecome(to):
 		return errTransition("build", b.State, to)
-	case e.Type == EventBuildLog, e.Type == EventBuildStepDone:
-		return nil
 	case moves:
 		b.State = to
 	}
-	b.Revision = e.Seq
 	switch e.Type {
 	case EventBuildAssigned:
 		b.Attempt, b.Step, b.Touched, b.Fault, b.Result = e.Attempt, "", false, nil, nil
@@ -126,7 +124,10 @@ func (b *Build) apply(e *JobEvent) error {
 	case EventBuildFailed, EventBuildCancelled:
 		b.Fault, b.EndedAt = p.Fault, &e.At
 		b.Touched = b.Touched || p.Fault != nil && p.Fault.Touched
+	default: // a line of the log, the end of a step
+		return nil
 	}
+	b.Revision = e.Seq
 	return nil
 }
 
