@@ -1,0 +1,48 @@
+package client
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/rest/wire"
+)
+
+// ListTokens lists one's own tokens, or everyone's for an admin, newest first.
+func (c *Client) ListTokens(ctx context.Context, p api.Page) (api.List[api.Token], error) {
+	return read[api.List[api.Token]](ctx, c, at("tokens"), query(p))
+}
+
+// CreateToken makes a bearer token.
+func (c *Client) CreateToken(ctx context.Context, in api.CreateTokenInput) (api.NewToken, error) {
+	return send[api.NewToken](ctx, c, call{method: http.MethodPost, path: at("tokens"), body: wire.CreateToken{
+		Name: in.Name, Role: string(in.Role), TTLSeconds: wire.Seconds(in.TTL), Login: in.Login,
+	}})
+}
+
+// RevokeToken ends a token at once. It may be repeated.
+func (c *Client) RevokeToken(ctx context.Context, id string) error {
+	return c.do(ctx, call{method: http.MethodDelete, path: at("tokens", id), again: true}, nil)
+}
+
+// ListUsers lists people by login.
+func (c *Client) ListUsers(ctx context.Context, p api.Page) (api.List[api.User], error) {
+	return read[api.List[api.User]](ctx, c, at("users"), query(p))
+}
+
+// GetUser returns one person: oneself, or anyone for an admin.
+func (c *Client) GetUser(ctx context.Context, id string) (api.User, error) {
+	return read[api.User](ctx, c, at("users", id), nil)
+}
+
+// CreateUser adds a person.
+func (c *Client) CreateUser(ctx context.Context, in api.CreateUserInput) (api.User, error) {
+	return send[api.User](ctx, c, call{method: http.MethodPost, path: at("users"), body: wire.CreateUser{
+		Login: in.Login, Name: in.Name, Role: string(in.Role), Locale: in.Locale, Password: in.Password,
+	}})
+}
+
+// ListAudit lists changes, newest first.
+func (c *Client) ListAudit(ctx context.Context, f api.AuditFilter, p api.Page) (api.List[api.AuditEntry], error) {
+	return read[api.List[api.AuditEntry]](ctx, c, at("audit"), query(p, "object_kind", f.ObjectKind, "object_id", f.ObjectID))
+}

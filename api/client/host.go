@@ -1,0 +1,62 @@
+package client
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/rest/wire"
+)
+
+// ListHosts lists hosts by name, with their devices.
+func (c *Client) ListHosts(ctx context.Context, p api.Page) (api.List[api.Host], error) {
+	return read[api.List[api.Host]](ctx, c, at("hosts"), query(p))
+}
+
+// GetHost returns a host by ID or name.
+func (c *Client) GetHost(ctx context.Context, ref string) (api.Host, error) {
+	return read[api.Host](ctx, c, at("hosts", ref), nil)
+}
+
+// CreateEnrolment makes an enrolment token for one agent.
+func (c *Client) CreateEnrolment(ctx context.Context, in api.CreateEnrolmentInput) (api.Enrolment, error) {
+	return send[api.Enrolment](ctx, c, call{
+		method: http.MethodPost, path: at("enrolments"),
+		body: wire.CreateEnrolment{SiteID: in.SiteID, TTLSeconds: wire.Seconds(in.TTL)},
+	})
+}
+
+// RevokeHost ends a host's right to connect, at once.
+func (c *Client) RevokeHost(ctx context.Context, in api.ChangeHostInput) (api.Host, error) {
+	return c.changeHost(ctx, in, "revoke")
+}
+
+// DeclareHostLost says that a host will not come back: its unfinished builds
+// fail.
+func (c *Client) DeclareHostLost(ctx context.Context, in api.ChangeHostInput) (api.Host, error) {
+	return c.changeHost(ctx, in, "lost")
+}
+
+func (c *Client) changeHost(ctx context.Context, in api.ChangeHostInput, verb string) (api.Host, error) {
+	return send[api.Host](ctx, c, call{
+		method: http.MethodPost, path: at("hosts", in.ID, verb), body: wire.Reason{Reason: in.Reason}, revision: in.Revision,
+	})
+}
+
+// ListSticks lists sticks, newest first.
+func (c *Client) ListSticks(ctx context.Context, f api.StickFilter, p api.Page) (api.List[api.Stick], error) {
+	q := query(p, "state", f.State, "host_id", f.HostID, "version_id", f.VersionID, "serial", f.Serial)
+	return read[api.List[api.Stick]](ctx, c, at("sticks"), q)
+}
+
+// GetStick returns a stick by ID.
+func (c *Client) GetStick(ctx context.Context, id string) (api.Stick, error) {
+	return read[api.Stick](ctx, c, at("sticks", id), nil)
+}
+
+// StickEvents returns a stick's history after a seq, oldest first, at most
+// api.MaxPage of it.
+func (c *Client) StickEvents(ctx context.Context, id string, after int64) ([]api.StickEvent, error) {
+	l, err := read[wire.Items[api.StickEvent]](ctx, c, at("sticks", id, "history"), since(after))
+	return l.Items, err
+}

@@ -1,0 +1,76 @@
+package client
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/rest/wire"
+)
+
+// ListImages lists images by name.
+func (c *Client) ListImages(ctx context.Context, p api.Page) (api.List[api.Image], error) {
+	return read[api.List[api.Image]](ctx, c, at("images"), query(p))
+}
+
+// GetImage returns an image by ID or name.
+func (c *Client) GetImage(ctx context.Context, ref string) (api.Image, error) {
+	return read[api.Image](ctx, c, at("images", ref), nil)
+}
+
+// CreateImage makes an image without versions.
+func (c *Client) CreateImage(ctx context.Context, in api.CreateImageInput) (api.Image, error) {
+	return send[api.Image](ctx, c, call{method: http.MethodPost, path: at("images"), body: wire.CreateImage(in)})
+}
+
+// ListVersions lists an image's versions, newest first; an empty image lists
+// those of all images.
+func (c *Client) ListVersions(ctx context.Context, image string, p api.Page) (api.List[api.Version], error) {
+	return read[api.List[api.Version]](ctx, c, at("versions"), query(p, "image", image))
+}
+
+// GetVersion returns a version by ID.
+func (c *Client) GetVersion(ctx context.Context, id string) (api.Version, error) {
+	return read[api.Version](ctx, c, at("versions", id), nil)
+}
+
+// FindVersion returns a version by ID (image may be empty), an image's version
+// by SemVer, or, when version is empty, what the image's channel points to
+// (api.DefaultChannel if that is empty too).
+func (c *Client) FindVersion(ctx context.Context, image, version, channel string) (api.Version, error) {
+	switch {
+	case image == "":
+		return c.GetVersion(ctx, version)
+	case version != "":
+		return read[api.Version](ctx, c, at("images", image, "versions", version), nil)
+	case channel == "":
+		channel = api.DefaultChannel
+	}
+	return read[api.Version](ctx, c, at("images", image, "channels", channel, "version"), nil)
+}
+
+// PublishVersion makes an uploaded file a version of an image.
+func (c *Client) PublishVersion(ctx context.Context, in api.PublishVersionInput) (api.Version, error) {
+	return send[api.Version](ctx, c, call{method: http.MethodPost, path: at("versions"), body: wire.PublishVersion(in)})
+}
+
+// WithdrawVersion stops a version from being used in new jobs.
+func (c *Client) WithdrawVersion(ctx context.Context, in api.WithdrawVersionInput) (api.Version, error) {
+	return send[api.Version](ctx, c, call{
+		method: http.MethodPost, path: at("versions", in.ID, "withdraw"), body: wire.Reason{Reason: in.Reason}, revision: in.Revision,
+	})
+}
+
+// ListChannels lists an image's channels by name.
+func (c *Client) ListChannels(ctx context.Context, image string) ([]api.Channel, error) {
+	l, err := read[wire.Items[api.Channel]](ctx, c, at("images", image, "channels"), nil)
+	return l.Items, err
+}
+
+// SetChannel points a channel to a version, making it if needed.
+func (c *Client) SetChannel(ctx context.Context, in api.SetChannelInput) (api.Channel, error) {
+	return send[api.Channel](ctx, c, call{
+		method: http.MethodPut, path: at("images", in.Image, "channels", in.Channel),
+		body: wire.SetChannel{Version: in.Version}, revision: in.Revision,
+	})
+}

@@ -1,0 +1,59 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/rest/wire"
+)
+
+// GetOverview returns the overview as it is now.
+func (c *Client) GetOverview(ctx context.Context) (api.Overview, error) {
+	return read[api.Overview](ctx, c, at("overview"), nil)
+}
+
+// QueueJob queues sticks to be built. With an idempotency key it is retried.
+func (c *Client) QueueJob(ctx context.Context, in api.QueueJobInput) (api.Job, error) {
+	q := call{method: http.MethodPost, path: at("jobs"), body: wire.QueueJobOf(in)}
+	if in.IdempotencyKey != "" {
+		q.header = map[string]string{wire.HeaderIdempotencyKey: in.IdempotencyKey}
+		q.again = true
+	}
+	return send[api.Job](ctx, c, q)
+}
+
+// GetJob returns a job with its builds.
+func (c *Client) GetJob(ctx context.Context, id string) (api.Job, error) {
+	return read[api.Job](ctx, c, at("jobs", id), nil)
+}
+
+// ListJobs lists jobs, newest first.
+func (c *Client) ListJobs(ctx context.Context, f api.JobFilter, p api.Page) (api.List[api.Job], error) {
+	q := query(p, "state", f.State, "host_id", f.HostID, "reference", f.Reference)
+	if f.Active {
+		q.Set("active", "true")
+	}
+	return read[api.List[api.Job]](ctx, c, at("jobs"), q)
+}
+
+// CancelJob stops a job's unfinished builds. It may be repeated.
+func (c *Client) CancelJob(ctx context.Context, id string) (api.Job, error) {
+	return send[api.Job](ctx, c, call{method: http.MethodPost, path: at("jobs", id, "cancel"), again: true})
+}
+
+// JobEvents returns a job's history after a seq, oldest first, at most
+// api.MaxPage of it.
+func (c *Client) JobEvents(ctx context.Context, id string, after int64) ([]api.JobEvent, error) {
+	l, err := read[wire.Items[api.JobEvent]](ctx, c, at("jobs", id, "history"), since(after))
+	return l.Items, err
+}
+
+func since(after int64) url.Values {
+	if after == 0 {
+		return nil
+	}
+	return url.Values{"after": {strconv.FormatInt(after, 10)}}
+}

@@ -1,0 +1,132 @@
+package client
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/stickpress/stickpress/api"
+)
+
+// silence is how long a stream may say nothing before the connection counts as
+// dead. The server says something every 20 s.
+const silence = time.Minute
+
+var (
+	// errStopped ends a stream after the job's end, or when its reader has had
+	// enough.
+	errStopped = errors.New("no more is wanted")
+	errSilent  = errors.New("the server says nothing any more")
+)
+
+// WatchJob gives a job as it is now with the events after a seq (0 for all),
+// and again whenever it changes. A broken stream is opened again from the last
+// event seen, so that no event is missed or given twice. It ends after the
+// update that shows the job's end, or with one error.
+func (c *Client) WatchJob(ctx context.Context, id string, after int64) iter.Seq2[api.JobUpdate, error] {
+	return func(yield func(api.JobUpdate, error) bool) {
+		for try := 1; ; try++ {
+			err := c.stream(ctx, id, after, func(u api.JobUpdate) error {
+				try = 0
+				if n := len(u.Events); n > 0 {
+					after = u.Events[n-1].Seq
+				}
+				if !yield(u, nil) || (u.Job.Ended() && after >= u.Job.LastSeq) {
+					return errStopped
+				}
+				return nil
+			})
+			switch {
+			case errors.Is(err, errStopped):
+				return
+			case ctx.Err() != nil:
+				err = ctx.Err()
+			case passing(err) && try < c.o.Tries:
+				if err = c.o.Backoff(ctx, max(try, 1)); err == nil {
+					continue
+				}
+			}
+			yield(api.JobUpdate{}, fmt.Errorf("watch job %s: %w", id, err))
+			return
+		}
+	}
+}
+
+// stream reads one stream until it breaks or show fails. It always returns an
+// error; the end of a stream is io.ErrUnexpectedEOF.
+func (c *Client) stream(ctx context.Context, id string, after int64, show func(api.JobUpdate) error) (err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	dead := time.AfterFunc(silence, func() { cancel(errSilent) })
+	defer dead.Stop()
+	defer func() {
+		if errors.Is(context.Cause(ctx), errSilent) {
+			err = errSilent // not the cancelled context that it looks like
+		}
+	}()
+	req, err := c.request(ctx, http.MethodGet, at("jobs", id, "events"), nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Accept", "text/event-stream")
+	if after > 0 {
+		req.Header.Set("Last-Event-ID", strconv.FormatInt(after, 10))
+	}
+	resp, err := c.o.HTTP.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return problemOf(resp)
+	}
+	return events(resp.Body, func() { dead.Reset(silence) }, func(data []byte) error {
+		var u api.JobUpdate
+		if err := json.Unmarshal(data, &u); err != nil {
+			return fmt.Errorf("decode an update: %w", err)
+		}
+		return show(u)
+	})
+}
+
+// events reads Server-Sent Events and gives the data of each. heard is called
+// for every line, also for those that only keep the connection awake.
+func events(r io.Reader, heard func(), show func(data []byte) error) error {
+	lines := bufio.NewReader(r)
+	var data []byte
+	for {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			// What is not ended by an empty line is not an event.
+			if errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+		heard()
+		line = bytes.TrimRight(line, "\r\n")
+		if len(line) == 0 {
+			if data != nil {
+				if err := show(data); err != nil {
+					return err
+				}
+			}
+			data = nil
+			continue
+		}
+		if value, ok := bytes.CutPrefix(line, []byte("data:")); ok {
+			if data != nil {
+				data = append(data, '\n')
+			}
+			data = append(data, bytes.TrimPrefix(value, []byte(" "))...)
+		}
+	}
+}

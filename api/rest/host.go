@@ -1,0 +1,54 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/rest/wire"
+)
+
+func (s *REST) hostRoutes() {
+	type list struct{ Paging }
+	register(s, get("/hosts", "list_hosts", "hosts", "Imaging hosts by name, with their devices"),
+		func(ctx context.Context, a api.Actor, in *list) (*listed[api.Host], error) {
+			l, err := s.console.ListHosts(ctx, a, in.page())
+			return pageOf(&in.Paging, l, err)
+		})
+
+	type one struct {
+		Host string `path:"host" doc:"ID or name of a host."`
+	}
+	register(s, get("/hosts/{host}", "get_host", "hosts", "An imaging host with its devices"),
+		func(ctx context.Context, a api.Actor, in *one) (*found[api.Host], error) {
+			h, err := s.console.GetHost(ctx, a, in.Host)
+			return foundOf(h, h.Revision, err)
+		})
+
+	type enrol struct{ Body *wire.CreateEnrolment }
+	op := post("/enrolments", "create_enrolment", "hosts", "Make a single-use token for 'stickpress-agent enroll' (admin)", http.StatusCreated)
+	register(s, op, func(ctx context.Context, a api.Actor, in *enrol) (*plain[api.Enrolment], error) {
+		var e api.CreateEnrolmentInput
+		if in.Body != nil {
+			e = api.CreateEnrolmentInput{SiteID: in.Body.SiteID, TTL: wire.Duration(in.Body.TTLSeconds)}
+		}
+		return plainOf(s.console.CreateEnrolment(ctx, a, e))
+	})
+
+	s.changeHost("revoke", "revoke_host", "End a host's right to connect, at once (admin)", s.console.RevokeHost)
+	s.changeHost("lost", "declare_host_lost", "Say that a host will not come back: its unfinished builds fail (admin)", s.console.DeclareHostLost)
+}
+
+// changeHost registers POST /hosts/{host}/<verb>.
+func (s *REST) changeHost(verb, id, summary string, change func(context.Context, api.Actor, api.ChangeHostInput) (api.Host, error)) {
+	type input struct {
+		Match
+		Host string `path:"host" doc:"ID of a host."`
+		Body *wire.Reason
+	}
+	register(s, post("/hosts/{host}/"+verb, id, "hosts", summary, http.StatusOK),
+		func(ctx context.Context, a api.Actor, in *input) (*found[api.Host], error) {
+			h, err := change(ctx, a, api.ChangeHostInput{ID: in.Host, Reason: reasonOf(in.Body), Revision: in.revision})
+			return foundOf(h, h.Revision, err)
+		})
+}

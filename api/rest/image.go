@@ -1,0 +1,36 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/rest/wire"
+)
+
+// imageInput is a request about one image.
+type imageInput struct {
+	Image string `path:"image" doc:"Name or ID of an image."`
+}
+
+func (s *REST) imageRoutes() {
+	type list struct{ Paging }
+	register(s, get("/images", "list_images", "images", "Images by name"),
+		func(ctx context.Context, a api.Actor, in *list) (*listed[api.Image], error) {
+			l, err := s.console.ListImages(ctx, a, in.page())
+			return pageOf(&in.Paging, l, err)
+		})
+
+	type create struct{ Body wire.CreateImage }
+	register(s, post("/images", "create_image", "images", "Make an image without versions (admin)", http.StatusCreated),
+		func(ctx context.Context, a api.Actor, in *create) (*made[api.Image], error) {
+			i, err := s.console.CreateImage(ctx, a, api.CreateImageInput(in.Body))
+			return madeOf(i, "/images/"+i.ID, i.Revision, err)
+		})
+
+	register(s, get("/images/{image}", "get_image", "images", "An image"),
+		func(ctx context.Context, a api.Actor, in *imageInput) (*found[api.Image], error) {
+			i, err := s.console.GetImage(ctx, a, in.Image)
+			return foundOf(i, i.Revision, err)
+		})
+}

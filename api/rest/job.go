@@ -1,0 +1,65 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/rest/wire"
+)
+
+// jobInput is a request about one job.
+type jobInput struct {
+	Job string `path:"job" doc:"ID of a job."`
+}
+
+func (s *REST) jobRoutes() {
+	s.queueJob()
+	s.listJobs()
+
+	one := get("/jobs/{job}", "get_job", "jobs", "A job with its builds")
+	register(s, one, func(ctx context.Context, a api.Actor, in *jobInput) (*found[api.Job], error) {
+		j, err := s.console.GetJob(ctx, a, in.Job)
+		return foundOf(j, j.Revision, err)
+	})
+
+	cancel := post("/jobs/{job}/cancel", "cancel_job", "jobs", "Stop a job's unfinished builds", http.StatusAccepted)
+	cancel.Description = "Builds that wait end at once, those on a host when the host says so; their sticks are left marked incomplete. " +
+		"Repeating it changes nothing."
+	register(s, cancel, func(ctx context.Context, a api.Actor, in *jobInput) (*plain[api.Job], error) {
+		return plainOf(s.console.CancelJob(ctx, a, in.Job))
+	})
+}
+
+func (s *REST) queueJob() {
+	type input struct {
+		Key  string `header:"Idempotency-Key" maxLength:"200" doc:"A repeated request with the same key returns the first one's job; the same key with another request is refused."`
+		Body wire.QueueJob
+	}
+	op := post("/jobs", "queue_job", "jobs", "Queue sticks to be built", http.StatusAccepted)
+	op.Description = "The devices are erased. Each is named by the identity that GET /hosts/{host} shows; " +
+		"a device that changed since then is never written. Nothing is queued if any of it is refused."
+	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*made[api.Job], error) {
+		job := in.Body.Input()
+		job.IdempotencyKey = in.Key
+		j, err := s.console.QueueJob(ctx, a, job)
+		return madeOf(j, "/jobs/"+j.ID, j.Revision, err)
+	})
+}
+
+func (s *REST) listJobs() {
+	type input struct {
+		Paging
+		State     string `query:"state" enum:"queued,running,cancelling,succeeded,failed,cancelled"`
+		Active    bool   `query:"active" doc:"Only jobs that have not ended."`
+		HostID    string `query:"host_id"`
+		Reference string `query:"reference" doc:"Exact."`
+	}
+	register(s, get("/jobs", "list_jobs", "jobs", "Jobs with their builds, newest first"),
+		func(ctx context.Context, a api.Actor, in *input) (*listed[api.Job], error) {
+			l, err := s.console.ListJobs(ctx, a, api.JobFilter{
+				State: in.State, Active: in.Active, HostID: in.HostID, Reference: in.Reference,
+			}, in.page())
+			return pageOf(&in.Paging, l, err)
+		})
+}

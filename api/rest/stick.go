@@ -1,0 +1,43 @@
+package rest
+
+import (
+	"context"
+
+	"github.com/stickpress/stickpress/api"
+)
+
+func (s *REST) stickRoutes() {
+	type list struct {
+		Paging
+		State     string `query:"state" enum:"unknown,pressing,verified,incomplete"`
+		HostID    string `query:"host_id" doc:"Seen last on this host."`
+		VersionID string `query:"version_id" doc:"Carries this version."`
+		Serial    string `query:"serial" doc:"Exact."`
+	}
+	register(s, get("/sticks", "list_sticks", "sticks", "Sticks, newest first"),
+		func(ctx context.Context, a api.Actor, in *list) (*listed[api.Stick], error) {
+			l, err := s.console.ListSticks(ctx, a, api.StickFilter{
+				State: in.State, HostID: in.HostID, VersionID: in.VersionID, Serial: in.Serial,
+			}, in.page())
+			return pageOf(&in.Paging, l, err)
+		})
+
+	type one struct {
+		Stick string `path:"stick" doc:"ID of a stick."`
+	}
+	register(s, get("/sticks/{stick}", "get_stick", "sticks", "A stick and what it carries"),
+		func(ctx context.Context, a api.Actor, in *one) (*found[api.Stick], error) {
+			v, err := s.console.GetStick(ctx, a, in.Stick)
+			return foundOf(v, v.Revision, err)
+		})
+
+	type history struct {
+		Stick string `path:"stick" doc:"ID of a stick."`
+		After int64  `query:"after" minimum:"0" doc:"Only events after this seq."`
+	}
+	op := get("/sticks/{stick}/history", "stick_history", "sticks", "A stick's events, oldest first")
+	op.Description = "At most 200; go on with the last one's seq in after."
+	register(s, op, func(ctx context.Context, a api.Actor, in *history) (*whole[api.StickEvent], error) {
+		return itemsOf(s.console.StickEvents(ctx, a, in.Stick, in.After))
+	})
+}

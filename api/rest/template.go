@@ -1,0 +1,106 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/rest/wire"
+)
+
+// templateInput is a request about one template.
+type templateInput struct {
+	Template string `path:"template" doc:"ID or name of an unattend template."`
+}
+
+func (s *REST) templateRoutes() {
+	type list struct{ Paging }
+	register(s, get("/templates", "list_templates", "templates", "Unattend templates by name"),
+		func(ctx context.Context, a api.Actor, in *list) (*listed[api.Template], error) {
+			l, err := s.console.ListTemplates(ctx, a, in.page())
+			return pageOf(&in.Paging, l, err)
+		})
+
+	register(s, get("/templates/{template}", "get_template", "templates", "An unattend template, without its source"),
+		func(ctx context.Context, a api.Actor, in *templateInput) (*found[api.Template], error) {
+			t, err := s.console.GetTemplate(ctx, a, in.Template)
+			return foundOf(t, t.Revision, err)
+		})
+
+	type versions struct {
+		Paging
+		Template string `path:"template" doc:"ID or name of an unattend template."`
+	}
+	register(s, get("/templates/{template}/versions", "list_template_versions", "templates", "A template's versions, newest first"),
+		func(ctx context.Context, a api.Actor, in *versions) (*listed[api.TemplateVersion], error) {
+			l, err := s.console.ListTemplateVersions(ctx, a, in.Template, in.page())
+			return pageOf(&in.Paging, l, err)
+		})
+
+	s.templateSource()
+	s.checkTemplate()
+	s.saveTemplate()
+}
+
+func (s *REST) templateSource() {
+	type input struct {
+		Template string `path:"template" doc:"ID or name of a template, or ID of a template version."`
+	}
+	type output struct {
+		Type string `header:"Content-Type"`
+		Body []byte
+	}
+	op := get("/templates/{template}/source", "template_source", "templates", "The XML of a template (admin: it may hold passwords)")
+	op.Responses = map[string]*huma.Response{"200": {
+		Description: "The source as it was saved",
+		Content:     map[string]*huma.MediaType{"application/xml": {Schema: &huma.Schema{Type: huma.TypeString}}},
+	}}
+	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*output, error) {
+		source, err := s.console.TemplateSource(ctx, a, in.Template)
+		if err != nil {
+			return nil, err
+		}
+		return &output{Type: "application/xml", Body: []byte(source)}, nil
+	})
+}
+
+func (s *REST) checkTemplate() {
+	type input struct{ Body wire.CheckTemplate }
+	op := post("/templates/check", "check_template", "templates", "Check a source without saving it (admin)", http.StatusOK)
+	op.MaxBodyBytes = maxTemplate
+	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*whole[api.Warning], error) {
+		return itemsOf(s.console.CheckTemplate(ctx, a, in.Body.Source))
+	})
+}
+
+func (s *REST) saveTemplate() {
+	type create struct{ Body wire.SaveTemplate }
+	op := post("/templates", "create_template", "templates", "Save a new template (admin)", http.StatusCreated)
+	op.MaxBodyBytes = maxTemplate
+	register(s, op, func(ctx context.Context, a api.Actor, in *create) (*made[api.Template], error) {
+		t, err := s.console.SaveTemplate(ctx, a, api.SaveTemplateInput{
+			Name: in.Body.Name, Description: in.Body.Description, Source: in.Body.Source,
+		})
+		return madeOf(t, "/templates/"+t.ID, t.Revision, err)
+	})
+
+	type change struct {
+		Match
+		Template string `path:"template" doc:"ID or name of an unattend template."`
+		Body     wire.SaveTemplate
+	}
+	op = put("/templates/{template}", "save_template", "templates", "Save a new version of a template (admin)")
+	op.MaxBodyBytes = maxTemplate
+	register(s, op, func(ctx context.Context, a api.Actor, in *change) (*found[api.Template], error) {
+		t, err := s.console.GetTemplate(ctx, a, in.Template)
+		if err != nil {
+			return nil, err
+		}
+		t, err = s.console.SaveTemplate(ctx, a, api.SaveTemplateInput{
+			ID: t.ID, Name: in.Body.Name, Description: in.Body.Description, Source: in.Body.Source, Revision: in.revision,
+		})
+		return foundOf(t, t.Revision, err)
+	})
+}

@@ -1,0 +1,35 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/rest/wire"
+)
+
+func (s *REST) tokenRoutes() {
+	type list struct{ Paging }
+	register(s, get("/tokens", "list_tokens", "tokens", "One's own tokens, or everyone's for admins, newest first"),
+		func(ctx context.Context, a api.Actor, in *list) (*listed[api.Token], error) {
+			l, err := s.console.ListTokens(ctx, a, in.page())
+			return pageOf(&in.Paging, l, err)
+		})
+
+	type create struct{ Body wire.CreateToken }
+	op := post("/tokens", "create_token", "tokens", "Make a bearer token; its secret is shown only once", http.StatusCreated)
+	register(s, op, func(ctx context.Context, a api.Actor, in *create) (*plain[api.NewToken], error) {
+		return plainOf(s.console.CreateToken(ctx, a, api.CreateTokenInput{
+			Name: in.Body.Name, Role: api.Role(in.Body.Role), TTL: wire.Duration(in.Body.TTLSeconds), Login: in.Body.Login,
+		}))
+	})
+
+	type one struct {
+		Token string `path:"token" doc:"ID of a token."`
+	}
+	op = get("/tokens/{token}", "revoke_token", "tokens", "End a token at once: one's own, or anyone's for admins")
+	op.Method = http.MethodDelete
+	register(s, op, func(ctx context.Context, a api.Actor, in *one) (*struct{}, error) {
+		return nil, s.console.RevokeToken(ctx, a, in.Token)
+	})
+}

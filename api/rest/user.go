@@ -1,0 +1,36 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/rest/wire"
+)
+
+func (s *REST) userRoutes() {
+	type list struct{ Paging }
+	register(s, get("/users", "list_users", "users", "People by login (admin)"),
+		func(ctx context.Context, a api.Actor, in *list) (*listed[api.User], error) {
+			l, err := s.console.ListUsers(ctx, a, in.page())
+			return pageOf(&in.Paging, l, err)
+		})
+
+	type create struct{ Body wire.CreateUser }
+	register(s, post("/users", "create_user", "users", "Add a person (admin)", http.StatusCreated),
+		func(ctx context.Context, a api.Actor, in *create) (*made[api.User], error) {
+			u, err := s.console.CreateUser(ctx, a, api.CreateUserInput{
+				Login: in.Body.Login, Name: in.Body.Name, Role: api.Role(in.Body.Role), Locale: in.Body.Locale, Password: in.Body.Password,
+			})
+			return madeOf(u, "/users/"+u.ID, u.Revision, err)
+		})
+
+	type one struct {
+		User string `path:"user" doc:"ID of a person."`
+	}
+	register(s, get("/users/{user}", "get_user", "users", "A person: oneself, or anyone for admins"),
+		func(ctx context.Context, a api.Actor, in *one) (*found[api.User], error) {
+			u, err := s.console.GetUser(ctx, a, in.User)
+			return foundOf(u, u.Revision, err)
+		})
+}

@@ -1,0 +1,48 @@
+package wire
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// ProblemType is the media type of every refusal (RFC 9457).
+const ProblemType = "application/problem+json"
+
+// Problem is what the API answers when it refuses something or fails.
+type Problem struct {
+	Type      string            `json:"type" doc:"urn:stickpress:fault:<code>."`
+	Title     string            `json:"title" doc:"The status in words."`
+	Status    int               `json:"status"`
+	Detail    string            `json:"detail" doc:"What happened, in the language of Accept-Language: English or Simplified Chinese."`
+	Code      string            `json:"code" doc:"Stable name of what went wrong; never renamed."`
+	Params    map[string]string `json:"params,omitempty" doc:"What fills in the sentence. Keys that end in _bytes are whole bytes."`
+	Field     string            `json:"field,omitempty" doc:"The input at fault."`
+	Errors    []FieldError      `json:"errors,omitempty" doc:"Where the request differs from this description."`
+	RequestID string            `json:"request_id" doc:"Under which the server's log has more."`
+}
+
+// FieldError is one input that is not as the API describes it.
+type FieldError struct {
+	Location string `json:"location" doc:"Such as body.devices[0].identity or query.limit."`
+	Detail   string `json:"detail"`
+}
+
+// NewProblem fills in what follows from status and code.
+func NewProblem(status int, code string) Problem {
+	return Problem{Type: "urn:stickpress:fault:" + code, Title: http.StatusText(status), Status: status, Code: code}
+}
+
+// Error makes a problem an error: its sentence, and its code where there is
+// none.
+func (p *Problem) Error() string {
+	if p.Detail == "" {
+		return fmt.Sprintf("%s (%d)", p.Code, p.Status)
+	}
+	return p.Detail
+}
+
+// ContentType is asked by huma.
+func (p *Problem) ContentType(string) string { return ProblemType }
+
+// GetStatus is asked by huma.
+func (p *Problem) GetStatus() int { return p.Status }

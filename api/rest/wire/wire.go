@@ -1,0 +1,159 @@
+// Package wire is the bodies of the REST API's requests, as JSON.
+//
+// The door (api/rest) turns them into the inputs of package api, the client
+// (api/client) makes them of those inputs: one type for both keeps them from
+// drifting apart. What the API answers are the view types of package api as
+// they are, and Problem. Struct tags beyond json are read by huma into the
+// OpenAPI document and checked before a use case is called; rules that another
+// door shares are not repeated here.
+//
+// A revision travels in If-Match and ETag, an idempotency key in its header.
+package wire
+
+import (
+	"time"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api"
+)
+
+// Prefix is where the API lives on the server.
+const Prefix = "/api/v1"
+
+// Headers of requests and answers.
+const (
+	HeaderIdempotencyKey = "Idempotency-Key"
+	HeaderRequestID      = "X-Request-ID"
+)
+
+// Items is a list that has no pages.
+type Items[T any] struct {
+	Items []T `json:"items"`
+}
+
+// QueueJob is the body of POST /jobs.
+type QueueJob struct {
+	Image        string            `json:"image,omitempty" doc:"Name or ID of an image. May be left out if version is a version ID."`
+	Version      string            `json:"version,omitempty" doc:"SemVer or version ID. Without it the channel is resolved."`
+	Channel      string            `json:"channel,omitempty" doc:"Channel of the image; 'stable' if empty. The job records the exact version."`
+	Host         string            `json:"host" minLength:"1" doc:"ID or name of the imaging host."`
+	Devices      []QueueDevice     `json:"devices" minItems:"1" doc:"The sticks, exactly as GET /hosts/{host} shows them."`
+	TaskSequence string            `json:"task_sequence,omitempty" doc:"Name or ID; the default one if empty."`
+	Layout       string            `json:"layout,omitempty" doc:"'mbr-dual' or 'gpt-uefi'; the task sequence's if empty."`
+	Edition      int               `json:"edition,omitempty" minimum:"0" doc:"Index in the image, from 1; 0 means the task sequence's."`
+	Reference    string            `json:"reference,omitempty" doc:"External reference, such as a ticket: default of the builds."`
+	Holder       string            `json:"holder,omitempty" doc:"Who gets the sticks: default of the builds."`
+	Variables    map[string]string `json:"variables,omitempty" doc:"Variables of the answer file."`
+}
+
+// QueueDevice is one stick of QueueJob.
+type QueueDevice struct {
+	Identity  protocol.Identity `json:"identity" doc:"What the host reported. Any difference at the time of writing refuses the write."`
+	Reference string            `json:"reference,omitempty"`
+	Holder    string            `json:"holder,omitempty"`
+	Variables map[string]string `json:"variables,omitempty" doc:"Over those of the job."`
+}
+
+// QueueJobOf returns an input's body.
+func QueueJobOf(in api.QueueJobInput) QueueJob {
+	b := QueueJob{
+		Image: in.Image, Version: in.Version, Channel: in.Channel, Host: in.Host, Devices: make([]QueueDevice, 0, len(in.Devices)),
+		TaskSequence: in.TaskSequence, Layout: in.Layout, Edition: in.Edition,
+		Reference: in.Reference, Holder: in.Holder, Variables: in.Variables,
+	}
+	for _, d := range in.Devices {
+		b.Devices = append(b.Devices, QueueDevice(d))
+	}
+	return b
+}
+
+// Input is the body as the console takes it.
+func (b QueueJob) Input() api.QueueJobInput {
+	in := api.QueueJobInput{
+		Image: b.Image, Version: b.Version, Channel: b.Channel, Host: b.Host,
+		TaskSequence: b.TaskSequence, Layout: b.Layout, Edition: b.Edition,
+		Reference: b.Reference, Holder: b.Holder, Variables: b.Variables,
+	}
+	for _, d := range b.Devices {
+		in.Devices = append(in.Devices, api.QueueDevice(d))
+	}
+	return in
+}
+
+// CreateImage is the body of POST /images.
+type CreateImage struct {
+	Name        string `json:"name" doc:"1 to 63 of a-z 0-9 . _ -, beginning with a letter or digit."`
+	Title       string `json:"title,omitempty"`
+	Description string `json:"description,omitempty"`
+}
+
+// PublishVersion is the body of POST /versions.
+type PublishVersion struct {
+	UploadID string `json:"upload_id,omitempty" doc:"A finished upload, by its ID or tus ID; or"`
+	SHA256   string `json:"sha256,omitempty" doc:"a file that the store holds."`
+	Image    string `json:"image" minLength:"1" doc:"Name or ID; an image of this name is made if there is none."`
+	Version  string `json:"version" minLength:"1" doc:"SemVer, unique within the image."`
+	Commit   string `json:"commit,omitempty" doc:"Source commit."`
+	Notes    string `json:"notes,omitempty"`
+	Channel  string `json:"channel,omitempty" doc:"Set to the new version if given."`
+}
+
+// Reason is the body of requests that end something.
+type Reason struct {
+	Reason string `json:"reason,omitempty" doc:"Kept in the audit log."`
+}
+
+// SetChannel is the body of PUT /images/{image}/channels/{channel}.
+type SetChannel struct {
+	Version string `json:"version" minLength:"1" doc:"SemVer or ID of a published version of the image."`
+}
+
+// CreateEnrolment is the body of POST /enrolments.
+type CreateEnrolment struct {
+	SiteID     string `json:"site_id,omitempty" doc:"The default site if empty."`
+	TTLSeconds int64  `json:"ttl_seconds,omitempty" minimum:"0" maximum:"604800" doc:"0 means one hour."`
+}
+
+// SaveTemplate is the body of POST /templates and PUT /templates/{template}.
+type SaveTemplate struct {
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
+	Source      string `json:"source" doc:"unattend.xml with variables."`
+}
+
+// CheckTemplate is the body of POST /templates/check.
+type CheckTemplate struct {
+	Source string `json:"source" doc:"unattend.xml with variables."`
+}
+
+// SaveTaskSequence is the body of POST /task-sequences and
+// PUT /task-sequences/{task_sequence}.
+type SaveTaskSequence struct {
+	Name        string               `json:"name"`
+	Description string               `json:"description,omitempty"`
+	Spec        api.TaskSequenceSpec `json:"spec"`
+	Template    string               `json:"template" doc:"ID or name of a template (its current version is taken), or ID of a template version."`
+}
+
+// CreateToken is the body of POST /tokens.
+type CreateToken struct {
+	Name       string `json:"name"`
+	Role       string `json:"role" doc:"'viewer', 'helpdesk' or 'admin': at most the owner's and one's own."`
+	TTLSeconds int64  `json:"ttl_seconds,omitempty" minimum:"0" doc:"0 means that it does not expire."`
+	Login      string `json:"login,omitempty" doc:"The owner; oneself if empty. Others for admins only."`
+}
+
+// CreateUser is the body of POST /users.
+type CreateUser struct {
+	Login    string `json:"login"`
+	Name     string `json:"name,omitempty" doc:"As shown; the login if empty."`
+	Role     string `json:"role" doc:"'viewer', 'helpdesk' or 'admin'."`
+	Locale   string `json:"locale,omitempty" doc:"'en', 'zh-CN', or empty: what the browser asks for."`
+	Password string `json:"password,omitempty" doc:"May be empty: then only sign-in links let the person in."`
+}
+
+// Seconds is d as a ttl_seconds, rounded up.
+func Seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
+
+// Duration is what ttl_seconds means.
+func Duration(seconds int64) time.Duration { return time.Duration(seconds) * time.Second }
