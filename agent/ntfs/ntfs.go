@@ -18,8 +18,6 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
-
-	"github.com/stickpress/stickpress/agent/volume"
 )
 
 // ErrCorrupt is wrapped by every error about bytes that break the format.
@@ -68,6 +66,7 @@ type Volume struct {
 	sectors     int64 // without the backup boot sector
 	clusters    int64
 	mftMirr     int64 // cluster
+	mftStart    int64 // cluster
 	mft         []run
 	upcase      []uint16 // loaded by the first comparison
 }
@@ -86,6 +85,7 @@ func Open(r io.ReaderAt) (*Volume, error) {
 	if mftAt <= 0 || mftAt >= v.clusters || v.mftMirr < 0 || v.mftMirr >= v.clusters {
 		return nil, corrupt("MFT at cluster %d, mirror at %d of %d", mftAt, v.mftMirr, v.clusters)
 	}
+	v.mftStart = mftAt
 	return v, v.openMFT(mftAt)
 }
 
@@ -143,36 +143,6 @@ func (v *Volume) ClusterSize() int64 { return v.clusterSize }
 
 // Size is the length of the volume in bytes, its backup boot sector included.
 func (v *Volume) Size() int64 { return (v.sectors + 1) * v.sectorSize }
-
-// UsedExtents returns every byte range that belongs to the volume's content:
-// what $Bitmap marks, and the backup boot sector, which is the volume's last
-// sector and outside the bitmap.
-func (v *Volume) UsedExtents() ([]volume.Extent, error) {
-	bitmap, err := v.open(recordBitmap)
-	if err != nil {
-		return nil, fmt.Errorf("open $Bitmap: %w", err)
-	}
-	if bitmap.size*8 < v.clusters || bitmap.size > v.clusters/8+(1<<20) {
-		return nil, corrupt("$Bitmap of %d bytes for %d clusters", bitmap.size, v.clusters)
-	}
-	raw, err := bitmap.Read()
-	if err != nil {
-		return nil, fmt.Errorf("read $Bitmap: %w", err)
-	}
-	var used []volume.Extent
-	start := int64(-1)
-	for c := int64(0); c <= v.clusters; c++ {
-		set := c < v.clusters && raw[c/8]>>(c%8)&1 == 1
-		switch {
-		case set && start < 0:
-			start = c
-		case !set && start >= 0:
-			used = append(used, volume.Extent{Offset: start * v.clusterSize, Length: (c - start) * v.clusterSize})
-			start = -1
-		}
-	}
-	return append(used, volume.Extent{Offset: v.sectors * v.sectorSize, Length: v.sectorSize}), nil
-}
 
 // SerialOffsets says where the 8 bytes of the volume serial number lie: in
 // the boot sector and in its backup.

@@ -1,7 +1,6 @@
 package stick
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +11,8 @@ import (
 
 // writeAt writes whole sectors, unless the stick was told to end.
 func (p *press) writeAt(b []byte, offset int64) error {
-	if p.ctx.Err() != nil {
-		return context.Cause(p.ctx)
+	if err := p.ended(); err != nil {
+		return err
 	}
 	return p.put(b, offset)
 }
@@ -95,30 +94,13 @@ func (p *press) verify() error {
 
 // wipedOnly are the wiped parts on which no content was written afterwards.
 func (p *press) wipedOnly() []volume.Extent {
-	rest := p.m.plan.wiped(p.Device.Size())
-	for _, c := range p.m.manifest.Chunks {
-		var next []volume.Extent
-		for _, e := range rest {
-			if c.End() <= e.Offset || c.Offset >= e.End() {
-				next = append(next, e)
-				continue
-			}
-			if c.Offset > e.Offset {
-				next = append(next, volume.Extent{Offset: e.Offset, Length: c.Offset - e.Offset})
-			}
-			if c.End() < e.End() {
-				next = append(next, volume.Extent{Offset: c.End(), Length: e.End() - c.End()})
-			}
-		}
-		rest = next
-	}
-	return rest
+	return subtract(p.m.plan.wiped(p.Device.Size()), p.m.Extents())
 }
 
 // compare reads a range of the device and compares its hash.
 func (p *press) compare(e volume.Extent, want sum) error {
-	if p.ctx.Err() != nil {
-		return context.Cause(p.ctx)
+	if err := p.ended(); err != nil {
+		return err
 	}
 	b := p.own[:e.Length]
 	if n, err := p.Device.ReadAt(b, e.Offset); err != nil && (n < len(b) || !errors.Is(err, io.EOF)) {

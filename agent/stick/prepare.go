@@ -30,8 +30,10 @@ type preparation struct {
 	tmp   string // below dir, gone when it does
 	work  progress
 
-	tree *wim.Tree // what the image holds
-	hive string    // the edited SYSTEM hive, a file in tmp
+	tree  *wim.Tree // what the image holds
+	files int       // how many files and directories that is
+	bytes int64     // and how much file data
+	hive  string    // the edited SYSTEM hive, a file in tmp
 }
 
 const (
@@ -214,10 +216,15 @@ func (p *preparation) noSpace(err error) error {
 	if !errors.Is(err, syscall.ENOSPC) {
 		return err
 	}
-	need, have := p.work.imageBytes(), p.plan.Partition(RoleWindows).Length
-	free, freeErr := freeBytes(p.dir)
-	if freeErr == nil && free > tail {
-		return protocol.WrapFault(err, protocol.FaultImageTooBig, "need_bytes", need, "have_bytes", have)
+	if p.cacheFull() {
+		free, _ := freeBytes(p.dir)
+		return protocol.WrapFault(err, protocol.FaultCacheFull, "need_bytes", p.bytes, "free_bytes", free)
 	}
-	return protocol.WrapFault(err, protocol.FaultCacheFull, "need_bytes", need, "free_bytes", free)
+	return protocol.WrapFault(err, protocol.FaultImageTooBig, "need_bytes", p.bytes, "have_bytes", p.plan.Partition(RoleWindows).Length)
+}
+
+// cacheFull reports whether it was the disk under the cache that ran full.
+func (p *preparation) cacheFull() bool {
+	free, err := freeBytes(p.dir)
+	return err != nil || free < tail
 }

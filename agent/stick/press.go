@@ -95,8 +95,8 @@ func (p *press) run(ctx context.Context) Outcome {
 
 // prepare is all that can fail before the stick is touched.
 func (p *press) prepare() error {
-	if p.ctx.Err() != nil {
-		return context.Cause(p.ctx)
+	if err := p.ended(); err != nil {
+		return err
 	}
 	if err := p.m.plan.Check(p.Device.Size(), p.Device.SectorSize()); err != nil {
 		return err
@@ -235,10 +235,22 @@ func (p *press) touched() bool {
 	return true
 }
 
+// ended returns why the stick was told to end, nil while it was not. The
+// target's own context is asked first: p.ctx follows it a moment later.
+func (p *press) ended() error {
+	if p.Context != nil && p.Context.Err() != nil {
+		return context.Cause(p.Context)
+	}
+	if p.ctx.Err() != nil {
+		return context.Cause(p.ctx)
+	}
+	return nil
+}
+
 // fault turns whatever ended a stick into the fault that is reported.
 func (p *press) fault(err error, touched bool) error {
 	var f *protocol.Fault
-	if p.ctx.Err() != nil && errors.Is(err, context.Cause(p.ctx)) && !errors.As(err, &f) {
+	if cause := p.ended(); cause != nil && errors.Is(err, cause) && !errors.As(err, &f) {
 		err = protocol.WrapFault(err, protocol.FaultCancelled)
 	}
 	f = protocol.AsFault(err)

@@ -35,10 +35,3 @@ func (p *progress) update(change func()) {
 	}
 	p.report(p.applied+p.hashedBytes, p.image+second)
 }
-
-// imageBytes is the length of the image's file data, 0 while it is unknown.
-func (p *progress) imageBytes() int64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.image
-}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/stickpress/stickpress/agent/hive"
 	"github.com/stickpress/stickpress/agent/ntfs"
@@ -43,13 +44,14 @@ func (p *preparation) readTree(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.tree = wim.NewTree(paths)
+	p.tree, p.files = wim.NewTree(paths), len(paths)
 	for _, need := range p.needed() {
 		if _, ok := p.tree.Stored(need); !ok {
 			return protocol.NewFault(protocol.FaultImageContent, "path", need)
 		}
 	}
-	return nil
+	p.bytes, err = p.tool.Bytes(ctx, p.image)
+	return err
 }
 
 // editHive takes the SYSTEM hive out of the image and gives it the settings
@@ -124,11 +126,19 @@ func (p *preparation) makeWindows(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(p.dir, windowsFile)
-	if err := p.format(ctx, file); err != nil {
+	if err := p.room(p.bytes); err != nil {
 		return err
 	}
-	if err := p.apply(ctx, staged, file); err != nil {
+	file := filepath.Join(p.dir, windowsFile)
+	err = p.fill(ctx, staged, file, true)
+	if errors.Is(err, syscall.ENOSPC) && ctx.Err() == nil && !p.cacheFull() {
+		// The image holds more than it says: the fence was too narrow.
+		if err := os.Remove(file); err != nil {
+			return err
+		}
+		err = p.fill(ctx, staged, file, false)
+	}
+	if err != nil {
 		return err
 	}
 	f, err := os.OpenFile(file, os.O_RDWR, 0)
@@ -137,6 +147,35 @@ func (p *preparation) makeWindows(ctx context.Context) error {
 	}
 	defer f.Close()
 	return p.finishWindows(ctx, f, madePanther)
+}
+
+// fill makes the volume and applies the image, inside a fence or without.
+func (p *preparation) fill(ctx context.Context, staged wim.Source, file string, fenced bool) error {
+	if err := p.format(ctx, file); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var around fence
+	if fenced {
+		v, err := ntfs.Open(f)
+		if err != nil {
+			return err
+		}
+		if around, err = fenceFor(v, p.bytes, p.files); err != nil {
+			return err
+		}
+		if err := around.raise(f); err != nil {
+			return err
+		}
+	}
+	if err := p.tool.Apply(ctx, staged, file, p.work.applying); err != nil {
+		return err
+	}
+	return around.lower(f)
 }
 
 func (p *preparation) format(ctx context.Context, file string) error {
@@ -154,27 +193,8 @@ func (p *preparation) format(ctx context.Context, file string) error {
 		"-p", strconv.FormatInt(part.Offset/sector, 10), "-H", "255", "-S", "63", file)
 }
 
-// apply puts the image onto the volume. As soon as its size is known it is
-// compared with the room for it.
-func (p *preparation) apply(ctx context.Context, staged wim.Source, file string) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	known := false
-	err := p.tool.Apply(ctx, staged, file, func(done, total int64) {
-		p.work.applying(done, total)
-		if !known {
-			known = true
-			if err := p.room(total - done); err != nil {
-				cancel(err)
-			}
-		}
-	})
-	if err != nil {
-		return err
-	}
-	return context.Cause(ctx)
-}
-
+// room refuses an image that cannot fit, before the work is done. What the
+// image says about its size may be wrong; then the disk tells.
 func (p *preparation) room(need int64) error {
 	if have := p.plan.Partition(RoleWindows).Length; need > have {
 		return protocol.NewFault(protocol.FaultImageTooBig, "need_bytes", need, "have_bytes", have)

@@ -37,6 +37,9 @@ type Tool interface {
 	// List returns the path of every file and directory of an image as
 	// stored, with a leading / and / between names.
 	List(ctx context.Context, src Source) ([]string, error)
+	// Bytes returns how much file data an image holds, each hard link
+	// counted once. It is what the image says about itself.
+	Bytes(ctx context.Context, src Source) (int64, error)
 	// Extract copies files and directories, given as List gave them, into
 	// the folder dest, keeping their paths. Security descriptors and
 	// attributes are not kept.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -68,6 +69,27 @@ func (Wimlib) List(ctx context.Context, src Source) ([]string, error) {
 		}
 	}
 	return paths, nil
+}
+
+// sizeLine is how wimlib-imagex info tells the two numbers.
+var sizeLine = regexp.MustCompile(`(?m)^(Total|Hard Link) Bytes: +(\d+)$`)
+
+// Bytes implements Tool.
+func (Wimlib) Bytes(ctx context.Context, src Source) (int64, error) {
+	var out bytes.Buffer
+	err := run(ctx, src, tool.Command{Args: []string{"info", src.Path, strconv.Itoa(src.Edition)}, Stdout: &out})
+	if err != nil {
+		return 0, fmt.Errorf("read image information: %w", err)
+	}
+	sizes := make(map[string]int64)
+	for _, m := range sizeLine.FindAllStringSubmatch(out.String(), -1) {
+		n, err := strconv.ParseInt(m[2], 10, 64)
+		if err != nil {
+			return 0, corrupt("the image says that it holds %s bytes", m[2])
+		}
+		sizes[m[1]] = n
+	}
+	return max(sizes["Total"]-sizes["Hard Link"], 0), nil
 }
 
 // Extract implements Tool.

@@ -106,6 +106,9 @@ func checkSource(t *testing.T, src Source, dir string) {
 	if stored, ok := found.Stored(`/WINDOWS/system32/WINLOAD.efi`); !ok || stored != "/Windows/System32/winload.efi" || len(old) != 2 {
 		t.Fatalf("stored %q, variants %q", stored, old)
 	}
+	if n, err := (Wimlib{}).Bytes(t.Context(), src); err != nil || n < 300_000 || n > 301_000 {
+		t.Errorf("%d bytes, %v", n, err)
+	}
 	out := t.TempDir()
 	if err := (Wimlib{}).Extract(t.Context(), src, out, []string{"/Windows/System32/winload.efi"}); err != nil {
 		t.Fatal(err)
