@@ -103,7 +103,9 @@ func New(cfg Config) (*Agent, error) {
 // is being made or that are being written are finished, those that still wait
 // for image bytes fail untouched, and Run returns nil. The end of ctx is the
 // hard way: Run returns at once, and the next start reports what was left.
-// ErrRevoked means that the server does not want this host any more.
+// ErrRevoked means that the server does not want this host any more;
+// spool.ErrBroken that the disk below the journal failed: sticks stop, and the
+// next start reports them.
 func (a *Agent) Run(ctx context.Context, stop <-chan struct{}) error {
 	defer a.close()
 	if err := a.reportInterrupted(); err != nil {
@@ -126,6 +128,8 @@ func (a *Agent) Run(ctx context.Context, stop <-chan struct{}) error {
 	select {
 	case err := <-end:
 		return a.revoked(ctx, err)
+	case err := <-a.runner.fatal:
+		return err
 	case <-ctx.Done():
 		return nil
 	case <-stop:
@@ -134,6 +138,8 @@ func (a *Agent) Run(ctx context.Context, stop <-chan struct{}) error {
 	select {
 	case err := <-end:
 		return a.revoked(ctx, err)
+	case err := <-a.runner.fatal:
+		return err
 	case <-ctx.Done():
 	case <-a.runner.drain():
 		a.flush(ctx)

@@ -55,6 +55,7 @@ func (at *attempt) say(e protocol.Event) error {
 	}
 	if err != nil {
 		at.r.log.Error("could not write the journal", "build", at.BuildID, "event", e.Type, "err", err)
+		at.r.checkBroken(err)
 		f := protocol.WrapFault(err, protocol.FaultJournal)
 		at.cancel(f)
 		return f

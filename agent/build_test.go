@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/agent/spool"
 	"github.com/stickpress/stickpress/agent/stick"
 )
 
@@ -302,5 +303,22 @@ func TestUnpluggedDevicesAreReported(t *testing.T) {
 		if !slices.Equal(counts, []int{2, 1}) {
 			t.Fatalf("devices in the inventories: %v", counts)
 		}
+	})
+}
+
+// TestBrokenJournal takes the journal's file away under the agent, which then
+// cannot write any more: it stops, and the next start knows what was.
+func TestBrokenJournal(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		h.engine.writing = make(chan struct{})
+		h.start()
+		h.send(h.assignment("1-1"))
+		if err := h.spool.Close(); err != nil {
+			t.Fatal(err)
+		}
+		close(h.engine.writing)
+		h.wantEnd(spool.ErrBroken)
+		h.start()
+		h.wantStory(ref(1, 1), "accepted preflight< preflight> fetch< fetch> master< master> write< touched failed:agent_restarted:touched")
 	})
 }

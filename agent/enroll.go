@@ -131,7 +131,7 @@ func (e *Enrollment) post(ctx context.Context, s *State, r *protocol.EnrollReque
 		return nil, fmt.Errorf("enrol: read answer: %w", err)
 	}
 	if resp.StatusCode/100 != 2 {
-		return nil, fmt.Errorf("enrol: the server answered %s%s", resp.Status, problem(raw))
+		return nil, refusal(resp.Status, raw)
 	}
 	answer := new(protocol.EnrollResponse)
 	if err := json.Unmarshal(raw, answer); err != nil {
@@ -140,15 +140,21 @@ func (e *Enrollment) post(ctx context.Context, s *State, r *protocol.EnrollReque
 	return answer, nil
 }
 
-// problem is the sentence of a problem+json body (RFC 9457), with a colon
-// before it, or nothing.
-func problem(raw []byte) string {
-	var p struct{ Title, Detail string }
-	if json.Unmarshal(raw, &p) != nil || p.Title+p.Detail == "" {
-		return ""
+// reasons are the refusals of an enrolment that a person can do something
+// about, by their codes.
+var reasons = map[string]string{
+	"token_invalid":     "the token is wrong, was used already or has run out: make a new one in the console under Hosts",
+	"too_many_attempts": "too many tries: wait a minute",
+}
+
+// refusal says why the server did not enrol this host.
+func refusal(status string, raw []byte) error {
+	var r protocol.Reject
+	if json.Unmarshal(raw, &r) != nil || r.Fault == nil {
+		return fmt.Errorf("enrol: the server answered %s: is it a Stickpress server?", status)
 	}
-	if p.Detail == "" {
-		return ": " + p.Title
+	if why, ok := reasons[r.Fault.Code]; ok {
+		return fmt.Errorf("enrol: %s (%w)", why, r.Fault)
 	}
-	return ": " + p.Detail
+	return fmt.Errorf("enrol: the server answered %s: %w", status, r.Fault)
 }

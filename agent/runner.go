@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -29,8 +30,9 @@ type runner struct {
 	tickets *tickets
 	clock   backoff.Clock
 	log     *slog.Logger
-	changed func() // the inventory may differ
-	wake    func() // the spool has something to send
+	changed func()     // the inventory may differ
+	wake    func()     // the spool has something to send
+	fatal   chan error // the journal broke
 
 	hard    context.Context // ends everything at once
 	abandon func()
@@ -61,18 +63,20 @@ func newRunner(r *runner) *runner {
 	hard, cancel := context.WithCancelCause(context.Background())
 	r.hard, r.abandon = hard, func() { cancel(errAbandoned) }
 	r.soft, r.soften = context.WithCancelCause(hard)
+	r.fatal = make(chan error, 1)
 	r.attempts = map[protocol.AttemptRef]*attempt{}
 	r.places = map[place]*attempt{}
 	return r
 }
 
-// assign takes what it does not know. It returns when that is in the journal.
-func (r *runner) assign(m *protocol.Assign) {
+// assign takes what it does not know. It returns when that is in the journal;
+// an error means that nothing was taken and that the server must say it again.
+func (r *runner) assign(m *protocol.Assign) error {
 	r.taking.Lock()
 	defer r.taking.Unlock()
 	if r.stopping {
 		r.log.Info("stopping: an assignment is left to the next start", "job", m.JobID)
-		return
+		return nil
 	}
 	unwell := r.healthy()
 	now := r.clock.Now().UTC()
@@ -83,16 +87,14 @@ func (r *runner) assign(m *protocol.Assign) {
 	}
 	fresh, err := r.spool.Accept(events)
 	if err != nil {
-		// Not even the refusal could be remembered. The server sends the
-		// assignment again after the next reconnect.
-		r.log.Error("took no work: the journal cannot be written", "job", m.JobID, "err", err)
-		return
+		// Not even the refusal could be remembered.
+		r.checkBroken(err)
+		return fmt.Errorf("take job %s: %w", m.JobID, err)
 	}
 	r.wake()
 	if len(fresh) == 0 {
-		return
+		return nil
 	}
-	r.tickets.put(m.JobID, m.Ticket)
 	j := &job{r: r, assign: m}
 	for i := range m.Builds {
 		b := &m.Builds[i]
@@ -104,10 +106,23 @@ func (r *runner) assign(m *protocol.Assign) {
 		for _, at := range j.attempts {
 			at.fail(protocol.WrapFault(unwell, protocol.FaultJournal))
 		}
-		return
+		return nil
 	}
+	r.tickets.put(m.JobID, m.Ticket)
 	r.changed()
 	r.jobs.Go(j.run)
+	return nil
+}
+
+// checkBroken ends the agent if the journal can never be written again in
+// this process. The next start opens it anew and reports what it holds.
+func (r *runner) checkBroken(err error) {
+	if errors.Is(err, spool.ErrBroken) {
+		select {
+		case r.fatal <- err:
+		default:
+		}
+	}
 }
 
 // begin makes an attempt and claims its place. A place that another build
@@ -144,10 +159,12 @@ func (at *attempt) stop(fenced bool) {
 	if fenced {
 		f = protocol.NewFault(protocol.FaultFenced)
 	}
+	// In this order: an attempt that is silent must not be able to believe
+	// that its Touched was written.
+	at.cancel(f)
 	at.mu.Lock()
 	at.fenced = at.fenced || fenced
 	at.mu.Unlock()
-	at.cancel(f)
 }
 
 // cancel stops attempts. One that never came here ends at once and untouched,
@@ -243,6 +260,9 @@ func (r *runner) persistEnd(e protocol.Event) {
 			return
 		}
 		r.log.Error("could not write the end of a build to the journal", "build", e.BuildID, "event", e.Type, "err", err)
+		if r.checkBroken(err); errors.Is(err, spool.ErrBroken) {
+			return
+		}
 		if backoff.Sleep(r.hard, r.clock, 5*time.Second) != nil {
 			return
 		}

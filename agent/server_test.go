@@ -84,7 +84,7 @@ type server struct {
 	peers    []*peer                       // connections that got a Welcome
 	tries    []time.Time                   // sockets opened
 	enrolled []protocol.EnrollRequest      // what came to PathEnroll
-	refuse   string                        // sentence for PathEnroll
+	refuse   string                        // code for PathEnroll
 	blobs    map[string][]byte             // by digest
 	ticket   string                        // that is good
 	hold     chan struct{}                 // blobs wait for it, if set
@@ -232,9 +232,8 @@ func (s *server) enroll(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	s.enrolled = append(s.enrolled, req)
 	if s.refuse != "" {
-		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusForbidden)
-		_ = json.NewEncoder(w).Encode(map[string]string{"title": "Forbidden", "detail": s.refuse})
+		_ = json.NewEncoder(w).Encode(protocol.Reject{Fault: protocol.NewFault(s.refuse)})
 		return
 	}
 	s.host = req.PublicKey

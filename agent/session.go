@@ -72,7 +72,9 @@ func (s *session) run(ctx context.Context) error {
 		why = context.Cause(ctx)
 	}
 	cancel(why)
-	// The writer says goodbye; the reader is woken by the closed connection.
+	// The writer says goodbye, even if it hangs in a write now; the reader is
+	// woken by the closed connection.
+	_ = s.conn.NetConn().SetWriteDeadline(time.Now().Add(time.Second))
 	<-written
 	_ = s.conn.Close()
 	<-read
@@ -207,7 +209,7 @@ func (s *session) handle(ctx context.Context, m protocol.Message) error {
 			s.a.cfg.Log.Info("the server is leaving: an assignment is left to the next one", "job", m.JobID)
 			return nil
 		}
-		s.a.runner.assign(m)
+		return s.a.runner.assign(m)
 	case *protocol.Cancel:
 		s.a.runner.cancel(m)
 	case *protocol.Ack:

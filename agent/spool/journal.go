@@ -134,7 +134,7 @@ func (j *journal) write(line []byte) error {
 	if err != nil {
 		// What was half written must not stand before a later record.
 		if cut := j.file.Truncate(j.size); cut != nil {
-			j.dead = fmt.Errorf("journal unusable since a write failed (%w) and could not be undone: %w", err, cut)
+			j.dead = fmt.Errorf("%w: a write failed (%w) and could not be undone: %w", ErrBroken, err, cut)
 			return j.dead
 		}
 		return fmt.Errorf("write journal: %w", err)
@@ -146,7 +146,7 @@ func (j *journal) write(line []byte) error {
 	if err != nil {
 		// After a failed fsync nobody knows what reached the disk; Linux
 		// reports it once and forgets it.
-		j.dead = fmt.Errorf("sync journal: %w", err)
+		j.dead = fmt.Errorf("%w: sync: %w", ErrBroken, err)
 		return j.dead
 	}
 	j.size += int64(len(line))
@@ -197,7 +197,7 @@ func (j *journal) replace(records []*record) error {
 	}
 	var reopen error
 	if j.file, reopen = os.OpenFile(j.path(), os.O_RDWR, 0o600); err != nil || reopen != nil {
-		j.dead = fmt.Errorf("put new journal in place: %w", errors.Join(err, reopen))
+		j.dead = fmt.Errorf("%w: put new one in place: %w", ErrBroken, errors.Join(err, reopen))
 		return j.dead
 	}
 	j.size = int64(len(all))

@@ -34,6 +34,9 @@ var (
 	ErrDamaged = errors.New("journal is damaged")
 	// ErrUnknown is returned for events of an attempt that was not accepted.
 	ErrUnknown = errors.New("attempt is not known")
+	// ErrBroken means that it is not known any more what the disk holds: the
+	// journal must be opened anew.
+	ErrBroken = errors.New("journal cannot be trusted any more")
 	// ErrEnded is returned for events after the last one of an attempt.
 	ErrEnded = errors.New("attempt has ended")
 )

@@ -345,8 +345,8 @@ func TestWriteThatFailsChangesNothing(t *testing.T) {
 	if _, err := s.Accept([]protocol.Event{event(two, protocol.EventAccepted)}); err == nil {
 		t.Fatal("took work after a failed fsync")
 	}
-	if s.Healthy() == nil {
-		t.Fatal("healthy after a failed fsync")
+	if err := s.Healthy(); !errors.Is(err, ErrBroken) {
+		t.Fatalf("healthy after a failed fsync: %v", err)
 	}
 	wantWaiting(t, s, "build_1/1#1 accepted", "build_1/1#2 failed")
 }
