@@ -104,7 +104,7 @@ func (c *Console) QueueJob(ctx context.Context, a Actor, in QueueJobInput) (Job,
 		if err != nil || in.IdempotencyKey == "" {
 			return err
 		}
-		return tx.EndIdempotent(ctx, queueScope(by), in.IdempotencyKey, store.Idempotent{Location: id})
+		return tx.EndIdempotent(ctx, queueScope(by), in.IdempotencyKey, store.Idempotent{Body: []byte(id)})
 	})
 	if err != nil {
 		return Job{}, err
@@ -129,7 +129,7 @@ func beginQueue(ctx context.Context, tx *store.Tx, by store.Actor, in *QueueJobI
 	if err != nil || !known {
 		return "", err
 	}
-	return answer.Location, nil
+	return string(answer.Body), nil
 }
 
 // checkRequest refuses what needs no look at the database.

@@ -1,0 +1,190 @@
+package api_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/apitest"
+	"github.com/stickpress/stickpress/api/fault"
+)
+
+// calls has one call of every use case with input that is otherwise refused or
+// harmless: only whether the actor was turned away matters.
+func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) error {
+	type calls = map[api.UseCase]func(context.Context, api.Actor) error
+	page := api.Page{}
+	return calls{
+		api.UseSetup: func(ctx context.Context, a api.Actor) error { _, err := f.Setup(ctx, a, api.SetupInput{}); return err },
+		api.UseSignIn: func(ctx context.Context, a api.Actor) error {
+			_, err := f.SignIn(ctx, a, api.SignInInput{})
+			return err
+		},
+		api.UseCreateSignInLink: func(ctx context.Context, a api.Actor) error {
+			_, err := f.CreateSignInLink(ctx, a, api.SignInLinkInput{})
+			return err
+		},
+		api.UseRedeemSignInLink: func(ctx context.Context, a api.Actor) error { _, err := f.RedeemSignInLink(ctx, a, ""); return err },
+		api.UseListUsers:        func(ctx context.Context, a api.Actor) error { _, err := f.ListUsers(ctx, a, page); return err },
+		api.UseGetUser:          func(ctx context.Context, a api.Actor) error { _, err := f.GetUser(ctx, a, a.UserID); return err },
+		api.UseCreateUser: func(ctx context.Context, a api.Actor) error {
+			_, err := f.CreateUser(ctx, a, api.CreateUserInput{})
+			return err
+		},
+		api.UseCreateToken: func(ctx context.Context, a api.Actor) error {
+			_, err := f.CreateToken(ctx, a, api.CreateTokenInput{Name: "t", Role: api.RoleViewer})
+			return err
+		},
+		api.UseListTokens:  func(ctx context.Context, a api.Actor) error { _, err := f.ListTokens(ctx, a, page); return err },
+		api.UseRevokeToken: func(ctx context.Context, a api.Actor) error { return f.RevokeToken(ctx, a, unknownToken) },
+		api.UseListImages:  func(ctx context.Context, a api.Actor) error { _, err := f.ListImages(ctx, a, page); return err },
+		api.UseGetImage:    func(ctx context.Context, a api.Actor) error { _, err := f.ListVersions(ctx, a, "x", page); return err },
+		api.UseCreateImage: func(ctx context.Context, a api.Actor) error {
+			_, err := f.CreateImage(ctx, a, api.CreateImageInput{})
+			return err
+		},
+		api.UsePublishVersion: func(ctx context.Context, a api.Actor) error {
+			_, err := f.PublishVersion(ctx, a, api.PublishVersionInput{})
+			return err
+		},
+		api.UseWithdrawVersion: func(ctx context.Context, a api.Actor) error {
+			_, err := f.WithdrawVersion(ctx, a, api.WithdrawVersionInput{ID: unknownVersion})
+			return err
+		},
+		api.UseSetChannel: func(ctx context.Context, a api.Actor) error {
+			_, err := f.SetChannel(ctx, a, api.SetChannelInput{})
+			return err
+		},
+		api.UseUpload:        func(ctx context.Context, a api.Actor) error { _, err := f.UploadFinished(ctx, a, "x"); return err },
+		api.UseListTemplates: func(ctx context.Context, a api.Actor) error { _, err := f.ListTemplates(ctx, a, page); return err },
+		api.UseGetTemplate: func(ctx context.Context, a api.Actor) error {
+			_, err := f.GetTemplate(ctx, a, api.DefaultTemplate)
+			return err
+		},
+		api.UseTemplateSource: func(ctx context.Context, a api.Actor) error { _, err := f.TemplateSource(ctx, a, "x"); return err },
+		api.UseCheckTemplate:  func(ctx context.Context, a api.Actor) error { _, err := f.CheckTemplate(ctx, a, ""); return err },
+		api.UseSaveTemplate: func(ctx context.Context, a api.Actor) error {
+			_, err := f.SaveTemplate(ctx, a, api.SaveTemplateInput{})
+			return err
+		},
+		api.UseListTaskSequences: func(ctx context.Context, a api.Actor) error { _, err := f.ListTaskSequences(ctx, a, page); return err },
+		api.UseGetTaskSequence:   func(ctx context.Context, a api.Actor) error { _, err := f.GetTaskSequence(ctx, a, ""); return err },
+		api.UseSaveTaskSequence: func(ctx context.Context, a api.Actor) error {
+			_, err := f.SaveTaskSequence(ctx, a, api.SaveTaskSequenceInput{})
+			return err
+		},
+		api.UseListHosts: func(ctx context.Context, a api.Actor) error { _, err := f.ListHosts(ctx, a, page); return err },
+		api.UseGetHost:   func(ctx context.Context, a api.Actor) error { _, err := f.GetHost(ctx, a, "x"); return err },
+		api.UseCreateEnrolment: func(ctx context.Context, a api.Actor) error {
+			_, err := f.CreateEnrolment(ctx, a, api.CreateEnrolmentInput{})
+			return err
+		},
+		api.UseEnrollHost: func(ctx context.Context, a api.Actor) error {
+			_, err := f.EnrollHost(ctx, a, protocol.EnrollRequest{})
+			return err
+		},
+		api.UseRevokeHost: func(ctx context.Context, a api.Actor) error {
+			_, err := f.RevokeHost(ctx, a, api.ChangeHostInput{ID: unknownHost})
+			return err
+		},
+		api.UseDeclareHostLost: func(ctx context.Context, a api.Actor) error {
+			_, err := f.DeclareHostLost(ctx, a, api.ChangeHostInput{ID: unknownHost})
+			return err
+		},
+		api.UseListSticks: func(ctx context.Context, a api.Actor) error {
+			_, err := f.ListSticks(ctx, a, api.StickFilter{}, page)
+			return err
+		},
+		api.UseGetStick: func(ctx context.Context, a api.Actor) error { _, err := f.GetStick(ctx, a, "x"); return err },
+		api.UseQueueJob: func(ctx context.Context, a api.Actor) error {
+			_, err := f.QueueJob(ctx, a, api.QueueJobInput{})
+			return err
+		},
+		api.UseGetJob: func(ctx context.Context, a api.Actor) error { _, err := f.GetJob(ctx, a, "x"); return err },
+		api.UseListJobs: func(ctx context.Context, a api.Actor) error {
+			_, err := f.ListJobs(ctx, a, api.JobFilter{}, page)
+			return err
+		},
+		api.UseCancelJob:   func(ctx context.Context, a api.Actor) error { _, err := f.CancelJob(ctx, a, "x"); return err },
+		api.UseGetOverview: func(ctx context.Context, a api.Actor) error { _, err := f.GetOverview(ctx, a); return err },
+		api.UseListAudit: func(ctx context.Context, a api.Actor) error {
+			_, err := f.ListAudit(ctx, a, api.AuditFilter{}, page)
+			return err
+		},
+	}
+}
+
+// IDs of the right form that nothing has.
+const (
+	unknownToken   = "token_01jd6y9k3te0mv8b0g2z5q4w7x"
+	unknownVersion = "ver_01jd6y9k3te0mv8b0g2z5q4w7x"
+	unknownHost    = "host_01jd6y9k3te0mv8b0g2z5q4w7x"
+)
+
+func TestPermissions(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	calls := calls(f)
+	actors := map[api.Role]api.Actor{
+		api.RoleNone: api.Anonymous("en", "", "192.0.2.3"), api.RoleViewer: f.Viewer, api.RoleHelpdesk: f.Helpdesk, api.RoleAdmin: f.Admin,
+	}
+	for use, least := range api.Permissions {
+		call, ok := calls[use]
+		if !ok {
+			t.Errorf("no call of %s in this test", use)
+			continue
+		}
+		for role, actor := range actors {
+			allowed := least == api.RoleNone || role.Includes(least)
+			if actor.Can(use) != allowed {
+				t.Errorf("Can(%s) of role %q is %v", use, role, !allowed)
+			}
+			err := call(t.Context(), actor)
+			var refused *fault.Error
+			if errors.As(err, &refused) && refused.Code != api.CodeSignInNeeded && refused.Code != api.CodeForbidden {
+				refused = nil
+			}
+			switch {
+			case allowed && refused != nil:
+				t.Errorf("%s of role %q was turned away: %v", use, role, err)
+			case !allowed && refused == nil:
+				t.Errorf("%s of role %q was not turned away: %v", use, role, err)
+			case !allowed && (role == api.RoleNone) != (refused.Code == api.CodeSignInNeeded):
+				t.Errorf("%s of role %q: %v", use, role, err)
+			}
+		}
+	}
+	if len(calls) != len(api.Permissions) {
+		t.Errorf("%d calls for %d use cases", len(calls), len(api.Permissions))
+	}
+}
+
+func TestSites(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	f.Publish(t, "win11-ent", "1.0.0")
+	d := apitest.Stick("a")
+	host, _ := f.Connect(t, "bench", d)
+	job := must[api.Job](t)(f.QueueJob(t.Context(), f.Helpdesk, apitest.Order("win11-ent", "bench", d)))
+
+	elsewhere := f.Admin
+	elsewhere.Sites = []string{"site_01jd6y9k3te0mv8b0g2z5q4w7x"}
+	_, err := f.GetHost(t.Context(), elsewhere, host.ID)
+	wantFault(t, err, "host_not_found")
+	_, err = f.GetJob(t.Context(), elsewhere, job.ID)
+	wantFault(t, err, "job_not_found")
+	_, err = f.CancelJob(t.Context(), elsewhere, job.ID)
+	wantFault(t, err, "job_not_found")
+	_, err = f.GetStick(t.Context(), elsewhere, job.Builds[0].StickID)
+	wantFault(t, err, "stick_not_found")
+	_, err = f.QueueJob(t.Context(), elsewhere, apitest.Order("win11-ent", "bench", d))
+	wantFault(t, err, "host_not_found")
+	_, err = f.RevokeHost(t.Context(), elsewhere, api.ChangeHostInput{ID: host.ID})
+	wantFault(t, err, "host_not_found")
+	o := must[api.Overview](t)(f.GetOverview(t.Context(), elsewhere))
+	if o.HostsTotal != 0 || len(o.Running) != 0 {
+		t.Errorf("overview of another site is %+v", o)
+	}
+}
