@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/store"
 )
 
@@ -191,11 +192,7 @@ func TestDeadlockIsRunAgain(t *testing.T) {
 			first := true
 			errs <- w.InTx(ctx, func(tx *store.Tx) error {
 				for n := range 2 {
-					host, err := tx.Host(ctx, hosts[(i+n)%2])
-					if err != nil {
-						return err
-					}
-					if _, err := tx.UpdateHost(ctx, host.ID, host.Revision, host.Name, host.SiteID); err != nil {
+					if _, err := tx.ConnectHost(ctx, hosts[(i+n)%2], "replica-a", &protocol.Hello{}); err != nil {
 						return err
 					}
 					if first {

@@ -149,12 +149,14 @@ const txAttempts = 8
 
 // InTx runs do in a transaction and commits if it returns nil. After a
 // serialization failure or a deadlock do runs again, so it must change nothing
-// outside of tx; hooks and topics of a run that was rolled back are forgotten.
+// outside of tx that a second run would not set again; hooks and topics of a run that was rolled back are forgotten.
 func (s *Store) InTx(ctx context.Context, do func(*Tx) error) error {
 	for attempt := 1; ; attempt++ {
 		tx := &Tx{store: s, at: s.Now()}
 		var refused error
+		begun := false
 		err := pgx.BeginFunc(ctx, s.pool, func(t pgx.Tx) error {
+			begun = true
 			tx.tx = t
 			tx.Reader = Reader{db: t, keys: s.keys}
 			refused = do(tx)
@@ -167,13 +169,19 @@ func (s *Store) InTx(ctx context.Context, do func(*Tx) error) error {
 			}
 			return nil
 		}
-		if attempt < txAttempts && transient(err) && ctx.Err() == nil {
+		// What has not begun did nothing: the pool held a connection from before
+		// a restart of Postgres.
+		if attempt < txAttempts && (!begun || transient(err)) && ctx.Err() == nil {
 			continue
 		}
-		if refused != nil {
+		switch {
+		case !begun:
+			return fail(err, "begin a transaction")
+		case refused != nil:
 			return err
+		default:
+			return fail(err, "commit")
 		}
-		return fail(err, "commit")
 	}
 }
 
