@@ -1,0 +1,406 @@
+package stick
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/stickpress/stickpress/agent/hive"
+	"github.com/stickpress/stickpress/agent/ntfs"
+	"github.com/stickpress/stickpress/agent/protocol"
+)
+
+// smallWindows is the least that a stick can be made of. nil removes a file.
+func smallWindows(t *testing.T, changes map[string][]byte) map[string][]byte {
+	t.Helper()
+	system, err := hive.Write(hive.Key{Name: "SYSTEM", Keys: []hive.Key{
+		{Name: "Select", Values: []hive.Value{hive.DWORD("Default", 1)}},
+		{Name: "ControlSet001", Keys: []hive.Key{{Name: "Control"}, {Name: "Services"}}},
+		{Name: "Setup", Values: []hive.Value{hive.SZ("UnattendFile", `C:\old.xml`)}},
+	}}, hive.Options{Name: "SYSTEM"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{
+		"Windows/System32/config/SYSTEM":         system,
+		"Windows/System32/winload.efi":           []byte("winload.efi"),
+		"Windows/System32/winload.exe":           []byte("winload.exe"),
+		"Windows/Boot/EFI/bootmgfw.efi":          []byte("bootmgfw.efi 2011"),
+		"Windows/Boot/EFI/memtest.efi":           []byte("memtest.efi"),
+		"Windows/Boot/EFI/en-US/x.mui":           []byte("x.mui"),
+		"Windows/Boot/EFI_EX/bootmgfw_EX.efi":    []byte("bootmgfw.efi 2023"),
+		"Windows/Boot/PCAT/bootmgr":              []byte("bootmgr"),
+		"Windows/Boot/PCAT/memtest.exe":          []byte("memtest.exe"),
+		"Windows/Boot/Fonts/wgl4_boot.ttf":       []byte("font 2011"),
+		"Windows/Boot/Fonts/other.ttf":           []byte("other"),
+		"Windows/Boot/Fonts_EX/wgl4_boot_EX.ttf": []byte("font 2023"),
+		"Windows/Boot/Resources/bootres.dll":     []byte("bootres.dll"),
+	}
+	maps.Copy(files, changes)
+	return files
+}
+
+func writeImage(t *testing.T, files map[string][]byte) string {
+	t.Helper()
+	dir := t.TempDir()
+	tree := filepath.Join(dir, "tree")
+	for path, data := range files {
+		if data == nil {
+			continue
+		}
+		path = filepath.Join(tree, path)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	image := filepath.Join(dir, "install.wim")
+	foreign(t, "wimlib-imagex", "capture", tree, image, "Windows", "--compress=none")
+	return image
+}
+
+func specFor(image, layout string) Spec {
+	return Spec{
+		ImagePath: image, ImageSHA256: "test", Edition: 1, Layout: layout, CapacityClass: Classes[0], SectorSize: 512,
+		BootSignature: protocol.BootSignature2011,
+	}
+}
+
+// What is wrong with an image is said, and leaves nothing behind.
+func TestPrepareFaults(t *testing.T) {
+	t.Parallel()
+	dirty := bytes.Clone(smallWindows(t, nil)["Windows/System32/config/SYSTEM"])
+	dirty[4] ^= 1   // the first sequence number
+	dirty[508] ^= 1 // its part of the checksum
+	for name, c := range map[string]struct {
+		files map[string][]byte
+		spec  func(*Spec)
+		edit  func(t *testing.T, image string)
+		code  string
+		param string // of the fault, "name=value"
+	}{
+		"no hive":       {files: map[string][]byte{"Windows/System32/config/SYSTEM": nil}, code: protocol.FaultImageContent, param: "path=/Windows/System32/config/SYSTEM"},
+		"dirty hive":    {files: map[string][]byte{"Windows/System32/config/SYSTEM": dirty}, code: protocol.FaultHiveDirty},
+		"no hive at it": {files: map[string][]byte{"Windows/System32/config/SYSTEM": []byte("x")}, code: protocol.FaultImageCorrupt},
+		"no loader":     {files: map[string][]byte{"Windows/System32/winload.efi": nil}, code: protocol.FaultImageContent},
+		"no BIOS loader": {
+			files: map[string][]byte{"Windows/System32/winload.exe": nil}, code: protocol.FaultImageContent, param: "path=/Windows/System32/winload.exe",
+		},
+		"no boot manager": {files: map[string][]byte{"Windows/Boot/EFI/bootmgfw.efi": nil}, code: protocol.FaultImageContent},
+		"no 2023": {
+			files: map[string][]byte{"Windows/Boot/EFI_EX/bootmgfw_EX.efi": nil}, code: protocol.FaultImageContent,
+			spec: func(s *Spec) { s.BootSignature = protocol.BootSignature2023 }, param: "path=/Windows/Boot/EFI_EX/bootmgfw_EX.efi",
+		},
+		"no edition":  {spec: func(s *Spec) { s.Edition = 2 }, code: protocol.FaultEdition, param: "edition=2"},
+		"4Kn by BIOS": {spec: func(s *Spec) { s.SectorSize = 4096 }, code: protocol.FaultSectorSize},
+		"truncated": {
+			edit: func(t *testing.T, image string) {
+				if err := os.Truncate(image, 1000); err != nil {
+					t.Fatal(err)
+				}
+			}, code: protocol.FaultImageCorrupt,
+		},
+		"too big": {
+			edit: func(t *testing.T, image string) {
+				foreign(t, "wimlib-imagex", "info", image, "1", "--image-property", "TOTALBYTES=40000000000")
+			}, code: protocol.FaultImageTooBig, param: "need_bytes=40000000000",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			image, dir := writeImage(t, smallWindows(t, c.files)), t.TempDir()
+			spec := specFor(image, protocol.LayoutMBRDual)
+			if c.spec != nil {
+				c.spec(&spec)
+			}
+			if c.edit != nil {
+				c.edit(t, image)
+			}
+			_, err := Prepare(t.Context(), dir, spec, nil)
+			f := protocol.AsFault(err)
+			if f == nil || f.Code != c.code || f.Touched {
+				t.Fatalf("%v, want %s", err, c.code)
+			}
+			if param, value, ok := strings.Cut(c.param, "="); ok && f.Params[param] != value {
+				t.Errorf("%v, want %s", f.Params, c.param)
+			}
+			onlyLocks(t, dir)
+		})
+	}
+}
+
+func onlyLocks(t *testing.T, dir string) {
+	t.Helper()
+	left, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range left {
+		if filepath.Ext(e.Name()) != ".lock" {
+			t.Errorf("%s was left behind", e.Name())
+		}
+	}
+}
+
+func inode(t *testing.T, m *Master) uint64 {
+	t.Helper()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(m.files[0].Fd()), &st); err != nil {
+		t.Fatal(err)
+	}
+	return st.Ino
+}
+
+// Calls for one Spec share the work; a finished master is used again; one
+// that is not as it was left is made anew.
+func TestPrepareOnce(t *testing.T) {
+	t.Parallel()
+	image, dir := writeImage(t, smallWindows(t, nil)), t.TempDir()
+	spec := specFor(image, protocol.LayoutGPTUEFI)
+	// What a killed program left.
+	if err := os.MkdirAll(filepath.Join(dir, spec.Digest()+".tmp", "tmp"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	masters := make([]*Master, 3)
+	var wait sync.WaitGroup
+	for i := range masters {
+		wait.Go(func() {
+			last := int64(0)
+			m, err := Prepare(t.Context(), dir, spec, func(done, total int64) {
+				if done < last || done > total {
+					t.Errorf("progress %d of %d after %d", done, total, last)
+				}
+				last = done
+			})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			masters[i] = m
+			t.Cleanup(func() { m.Close() })
+		})
+	}
+	wait.Wait()
+	if t.Failed() {
+		return
+	}
+	for _, m := range masters {
+		if inode(t, m) != inode(t, masters[0]) || m.Digest() != spec.Digest() {
+			t.Error("the work was done twice")
+		}
+	}
+	folder := filepath.Join(dir, spec.Digest())
+	for name, damage := range map[string]func() error{
+		"manifest gone":    func() error { return os.Remove(filepath.Join(folder, manifestName)) },
+		"manifest damaged": func() error { return flip(filepath.Join(folder, manifestName), 200) },
+		"manifest empty":   func() error { return os.WriteFile(filepath.Join(folder, manifestName), nil, 0o600) },
+		"volume gone":      func() error { return os.Remove(filepath.Join(folder, windowsFile)) },
+		"volume changed":   func() error { return flip(filepath.Join(folder, windowsFile), 5000) },
+		"volume short":     func() error { return os.Truncate(filepath.Join(folder, systemFile), 1<<20) },
+	} {
+		if err := damage(); err != nil {
+			t.Fatal(err)
+		}
+		m, err := Prepare(t.Context(), dir, spec, nil)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if inode(t, m) == inode(t, masters[0]) {
+			t.Errorf("%s: the damaged master was used", name)
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func flip(path string, at int64) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	b := make([]byte, 1)
+	_, err = f.ReadAt(b, at)
+	b[0] ^= 1
+	_, werr := f.WriteAt(b, at)
+	return errors.Join(err, werr, f.Close())
+}
+
+func TestPrepareCancelled(t *testing.T) {
+	t.Parallel()
+	image, dir := writeImage(t, smallWindows(t, nil)), t.TempDir()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := protocol.NewFault(protocol.FaultCancelled)
+	_, err := Prepare(ctx, dir, specFor(image, protocol.LayoutMBRDual), func(int64, int64) { cancel(cause) })
+	if !errors.Is(err, cause) {
+		t.Errorf("%v", err)
+	}
+	onlyLocks(t, dir)
+}
+
+// An image that holds more than it says is applied without the fence.
+func TestPrepareWideImage(t *testing.T) {
+	t.Parallel()
+	image := writeImage(t, smallWindows(t, map[string][]byte{"Windows/big": bytes.Repeat([]byte("0123456789abcdef"), 5<<18)}))
+	foreign(t, "wimlib-imagex", "info", image, "1", "--image-property", "TOTALBYTES=1000")
+	size := Classes[0]
+	m, err := Prepare(t.Context(), t.TempDir(), specFor(image, protocol.LayoutMBRDual), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if m.Bytes() < 20<<20 || m.Bytes() > size {
+		t.Errorf("%d bytes", m.Bytes())
+	}
+	foreign(t, "ntfsfix", "-n", filepath.Join(m.dir, windowsFile))
+}
+
+// The fence leaves nothing behind: what is used afterwards is the files' and
+// little more.
+func TestFenceIsLowered(t *testing.T) {
+	t.Parallel()
+	m, err := Prepare(t.Context(), t.TempDir(), specFor(writeImage(t, smallWindows(t, nil)), protocol.LayoutMBRDual), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	v, err := ntfs.Open(m.files[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	free, err := v.FreeExtents()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n int64
+	for _, e := range free {
+		n += e.Length
+	}
+	if used := m.plan.Partition(RoleWindows).Length - n; used > 80*mib {
+		t.Errorf("%d bytes are in use", used)
+	}
+}
+
+// Where a cache runs full, the fault says so and nothing is left.
+func TestPrepareCacheFull(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("a small filesystem can be mounted by root alone")
+	}
+	image := writeImage(t, smallWindows(t, map[string][]byte{"Windows/big": bytes.Repeat([]byte("0123456789abcdef"), 1<<20)}))
+	for _, size := range []string{"8m", "1m", "80m"} {
+		dir := t.TempDir()
+		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+				t.Error(err)
+			}
+		})
+		_, err := Prepare(t.Context(), dir, specFor(image, protocol.LayoutMBRDual), nil)
+		if f := protocol.AsFault(err); f == nil || f.Code != protocol.FaultCacheFull || f.Params["free_bytes"] == "" {
+			t.Errorf("%s: %v", size, err)
+		}
+		onlyLocks(t, dir)
+	}
+}
+
+// The two sets of boot managers end up under the same names.
+func TestBootSignature(t *testing.T) {
+	t.Parallel()
+	image := writeImage(t, smallWindows(t, nil))
+	for signature, want := range map[string]map[string]string{
+		protocol.BootSignature2011: {
+			"EFI/Boot/bootx64.efi": "bootmgfw.efi 2011", "EFI/Microsoft/Boot/bootmgfw.efi": "bootmgfw.efi 2011",
+			"EFI/Microsoft/Boot/Fonts/wgl4_boot.ttf": "font 2011", "EFI/Microsoft/Boot/Fonts/other.ttf": "other",
+			"EFI/Microsoft/Boot/en-US/x.mui": "x.mui", "EFI/Microsoft/Boot/Resources/bootres.dll": "bootres.dll",
+			"bootmgr": "bootmgr", "Boot/memtest.exe": "memtest.exe", "Boot/Fonts/wgl4_boot.ttf": "font 2011",
+		},
+		protocol.BootSignature2023: {
+			"EFI/Boot/bootx64.efi": "bootmgfw.efi 2023", "EFI/Microsoft/Boot/bootmgfw.efi": "bootmgfw.efi 2023",
+			"EFI/Microsoft/Boot/Fonts/wgl4_boot.ttf": "font 2023", "EFI/Microsoft/Boot/Fonts/other.ttf": "other",
+			"EFI/Microsoft/Boot/memtest.efi": "memtest.efi", "bootmgr": "bootmgr",
+		},
+	} {
+		t.Run(signature, func(t *testing.T) {
+			t.Parallel()
+			spec := specFor(image, protocol.LayoutMBRDual)
+			spec.BootSignature = signature
+			m, err := Prepare(t.Context(), t.TempDir(), spec, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			volume := filepath.Join(m.dir, systemFile)
+			for path, content := range want {
+				if got := foreign(t, "mtype", "-i", volume, "::/"+path); got != content {
+					t.Errorf("%s is %q, want %q", path, got, content)
+				}
+			}
+			if list := foreign(t, "mdir", "-/", "-b", "-i", volume, "::/"); strings.Contains(strings.ToUpper(list), "_EX") {
+				t.Errorf("a name kept its suffix:\n%s", list)
+			}
+			foreign(t, "fsck.fat", "-n", volume)
+		})
+	}
+}
+
+// The folder of the answer file is made where the image has none, closed to
+// all but SYSTEM and Administrators, and whatever shadows the answer file is
+// gone in all its spellings.
+func TestAnswerFilePlace(t *testing.T) {
+	t.Parallel()
+	old := []byte("<old/>")
+	for name, files := range map[string]map[string][]byte{
+		"no Panther": nil,
+		"shadows": {
+			"Windows/Panther/Unattend.XML": old, "Windows/Panther/unattend.xml": old, "Windows/Panther/AutoUnattend.xml": old,
+			"Windows/Panther/UNATTEND/autounattend.xml": old, "Windows/Panther/setupact.log": old,
+			"Windows/System32/SysPrep/Unattend.xml": old, "Windows/System32/SysPrep/keep.exe": old,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, err := Prepare(t.Context(), t.TempDir(), specFor(writeImage(t, smallWindows(t, files)), protocol.LayoutMBRDual), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			volume := filepath.Join(m.dir, windowsFile)
+			panther := strings.Fields(foreign(t, "ntfsls", "-f", "-p", "Windows/Panther", volume))
+			want := []string{".", "..", "unattend.xml"}
+			if files != nil {
+				want = []string{".", "..", "setupact.log", "unattend.xml"}
+				if sysprep := strings.Fields(foreign(t, "ntfsls", "-f", "-p", "Windows/System32/SysPrep", volume)); !slices.Equal(sysprep, []string{".", "..", "keep.exe"}) {
+					t.Errorf("SysPrep holds %q", sysprep)
+				}
+			}
+			if !slices.Equal(panther, want) {
+				t.Errorf("Panther holds %q", panther)
+			}
+			closed := []string{"Windows/Panther/unattend.xml"}
+			if files == nil {
+				closed = append(closed, "Windows/Panther")
+			}
+			for _, path := range closed {
+				out := foreign(t, "ntfssecaudit", "-v", volume, path)
+				if !strings.Contains(out, "owner S-1-5-32-544") || !strings.Contains(out, "No errors were found") || strings.Contains(out, "01010000 00000001 00000000") {
+					t.Errorf("%s:\n%s", path, out)
+				}
+				info := foreign(t, "ntfsinfo", "-F", path, volume)
+				if strings.Count(info, "SID: S-1-5-18")+strings.Count(info, "SID: S-1-5-32-544") < 2 || strings.Contains(info, "S-1-1-0") {
+					t.Errorf("%s:\n%s", path, info)
+				}
+			}
+		})
+	}
+}
