@@ -8,7 +8,7 @@ import (
 // Fault is what went wrong on a host, as data: a stable code and parameters.
 // The console's catalogue turns it into a sentence ("fault.<code>"); Touched
 // decides whether that says that the stick must be pressed again.
-type Fault struct {
+type Fault struct { //nolint:errname // the console's word for it
 	Code   string            `json:"code"`
 	Params map[string]string `json:"params,omitempty"`
 	// Touched is true when at least one byte of the stick may have changed.

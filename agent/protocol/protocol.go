@@ -138,19 +138,47 @@ var makers = map[Type]func() Message{
 	TypeTicket:    func() Message { return new(Ticket) },
 }
 
-// MessageType of each message.
+// MessageType is TypeChallenge.
 func (*Challenge) MessageType() Type { return TypeChallenge }
-func (*Hello) MessageType() Type     { return TypeHello }
-func (*Welcome) MessageType() Type   { return TypeWelcome }
-func (*Reject) MessageType() Type    { return TypeReject }
-func (*Resume) MessageType() Type    { return TypeResume }
+
+// MessageType is TypeHello.
+func (*Hello) MessageType() Type { return TypeHello }
+
+// MessageType is TypeWelcome.
+func (*Welcome) MessageType() Type { return TypeWelcome }
+
+// MessageType is TypeReject.
+func (*Reject) MessageType() Type { return TypeReject }
+
+// MessageType is TypeResume.
+func (*Resume) MessageType() Type { return TypeResume }
+
+// MessageType is TypeInventory.
 func (*Inventory) MessageType() Type { return TypeInventory }
-func (*Assign) MessageType() Type    { return TypeAssign }
-func (*Cancel) MessageType() Type    { return TypeCancel }
-func (*Events) MessageType() Type    { return TypeEvents }
-func (*Ack) MessageType() Type       { return TypeAck }
-func (*Progress) MessageType() Type  { return TypeProgress }
-func (*Drain) MessageType() Type     { return TypeDrain }
-func (*Revoked) MessageType() Type   { return TypeRevoked }
-func (*Refresh) MessageType() Type   { return TypeRefresh }
-func (*Ticket) MessageType() Type    { return TypeTicket }
+
+// MessageType is TypeAssign.
+func (*Assign) MessageType() Type { return TypeAssign }
+
+// MessageType is TypeCancel.
+func (*Cancel) MessageType() Type { return TypeCancel }
+
+// MessageType is TypeEvents.
+func (*Events) MessageType() Type { return TypeEvents }
+
+// MessageType is TypeAck.
+func (*Ack) MessageType() Type { return TypeAck }
+
+// MessageType is TypeProgress.
+func (*Progress) MessageType() Type { return TypeProgress }
+
+// MessageType is TypeDrain.
+func (*Drain) MessageType() Type { return TypeDrain }
+
+// MessageType is TypeRevoked.
+func (*Revoked) MessageType() Type { return TypeRevoked }
+
+// MessageType is TypeRefresh.
+func (*Refresh) MessageType() Type { return TypeRefresh }
+
+// MessageType is TypeTicket.
+func (*Ticket) MessageType() Type { return TypeTicket }
