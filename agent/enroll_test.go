@@ -160,9 +160,13 @@ func TestPinnedCertificate(t *testing.T) {
 		}
 		client, closeClient := newClient(cfg, nil)
 		defer closeClient()
-		resp, err := client.Get(srv.URL)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL, nil)
+		if err != nil {
+			return err
+		}
+		resp, err := client.Do(req)
 		if err == nil {
-			resp.Body.Close()
+			_ = resp.Body.Close()
 		}
 		return err
 	}

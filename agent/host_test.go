@@ -239,8 +239,7 @@ func inBubble(t *testing.T, test func(t *testing.T, h *host)) {
 		defer h.srv.close()
 		defer func() {
 			if h.kill != nil {
-				h.kill()
-				<-h.ended
+				h.die()
 			}
 		}()
 		test(t, h)
@@ -273,7 +272,9 @@ func (h *host) start() {
 // die is a kill as far as the journal is concerned: nothing more is written.
 func (h *host) die() {
 	h.kill()
-	<-h.ended
+	if err := <-h.ended; err != nil {
+		h.t.Error(err)
+	}
 	h.kill = nil
 }
 

@@ -108,7 +108,8 @@ func (p *peer) send(t *testing.T, m protocol.Message) {
 	t.Helper()
 	raw, err := protocol.Encode(m)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -181,10 +182,10 @@ func (s *server) addBlob(n int) protocol.Image {
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch {
-	case r.URL.Path == protocol.PathSocket:
+	switch r.URL.Path {
+	case protocol.PathSocket:
 		s.socket(w, r)
-	case r.URL.Path == protocol.PathEnroll:
+	case protocol.PathEnroll:
 		s.enroll(w, r)
 	default:
 		s.blob(w, r)

@@ -79,7 +79,7 @@ func (c *Cache) download(ctx context.Context, f *flight) (err error) {
 func (d *download) again(ctx context.Context, step func(context.Context) error) error {
 	for {
 		err := step(ctx)
-		var soon *tryAgain
+		var soon *retryError
 		var final *protocol.Fault
 		switch {
 		case err == nil:
@@ -185,7 +185,7 @@ func (d *download) stream(ctx context.Context) error {
 	for d.at < d.rec.Bytes {
 		b := block[:d.blockLen()]
 		if _, err := io.ReadFull(body, b); err != nil {
-			return &tryAgain{fmt.Errorf("read image at byte %d: %w", d.at, err)}
+			return &retryError{fmt.Errorf("read image at byte %d: %w", d.at, err)}
 		}
 		if !d.isGood(b) {
 			return d.damaged(b)
@@ -207,7 +207,7 @@ func (d *download) damaged(b []byte) error {
 	if d.bad >= blockTries {
 		return protocol.NewFault(protocol.FaultDigest, "want", want, "have", hex.EncodeToString(have[:]))
 	}
-	return &tryAgain{fmt.Errorf("block at byte %d is %x, not %s", d.at, have, want)}
+	return &retryError{fmt.Errorf("block at byte %d is %x, not %s", d.at, have, want)}
 }
 
 // store writes a checked block, evicting what is not in use when the disk is

@@ -20,11 +20,11 @@ const (
 	maxRecord = 32 << 20
 )
 
-// tryAgain is an error that passes with time.
-type tryAgain struct{ err error }
+// retryError is an error that passes with time.
+type retryError struct{ err error }
 
-func (t *tryAgain) Error() string { return t.err.Error() }
-func (t *tryAgain) Unwrap() error { return t.err }
+func (t *retryError) Error() string { return t.err.Error() }
+func (t *retryError) Unwrap() error { return t.err }
 
 // record asks for the hashes of the image's blocks.
 func (d *download) record(ctx context.Context) error {
@@ -35,7 +35,7 @@ func (d *download) record(ctx context.Context) error {
 	defer body.Close()
 	raw, err := io.ReadAll(io.LimitReader(body, maxRecord))
 	if err != nil {
-		return &tryAgain{fmt.Errorf("read record of image: %w", err)}
+		return &retryError{fmt.Errorf("read record of image: %w", err)}
 	}
 	rec := new(protocol.BlobRecord)
 	if err := json.Unmarshal(raw, rec); err != nil {
@@ -85,14 +85,14 @@ func (d *download) request(ctx context.Context, path string, at int64) (io.ReadC
 	if at > 0 {
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", at))
 	}
-	resp, err := d.cfg.Client.Do(req)
+	resp, err := d.cfg.Client.Do(req) //nolint:bodyclose // body closes it, whoever reads to the end
 	if err != nil {
 		cause := context.Cause(ctx)
 		_ = body.Close()
 		if errors.Is(cause, errStalled) {
 			err = fmt.Errorf("%w: %w", cause, err)
 		}
-		return nil, 0, &tryAgain{fmt.Errorf("request image: %w", err)}
+		return nil, 0, &retryError{fmt.Errorf("request image: %w", err)}
 	}
 	body.body = resp.Body
 	if err := d.judge(resp, body, at); err != nil {
@@ -115,13 +115,13 @@ func (d *download) judge(resp *http.Response, body io.Reader, at int64) error {
 	case s == http.StatusOK:
 		// Something on the way does not know ranges: read up to ours.
 		if _, err := io.CopyN(io.Discard, body, at); err != nil {
-			return &tryAgain{fmt.Errorf("skip to byte %d: %w", at, err)}
+			return &retryError{fmt.Errorf("skip to byte %d: %w", at, err)}
 		}
 		return nil
 	case s == http.StatusUnauthorized:
-		return &tryAgain{said}
+		return &retryError{said}
 	case s >= 500, s == http.StatusTooManyRequests, s == http.StatusRequestTimeout:
-		return &tryAgain{said}
+		return &retryError{said}
 	default:
 		return d.refused(said)
 	}
@@ -137,6 +137,7 @@ type stallReader struct {
 	stall  time.Duration
 }
 
+// Read reads, and gives the server its time anew.
 func (r *stallReader) Read(p []byte) (int, error) {
 	r.timer.Reset(r.stall)
 	n, err := r.body.Read(p)
@@ -144,6 +145,7 @@ func (r *stallReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close ends the request.
 func (r *stallReader) Close() error {
 	r.timer.Stop()
 	r.cancel(nil)
