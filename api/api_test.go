@@ -29,3 +29,12 @@ func must[T any](t *testing.T) func(v T, err error) T {
 		return v
 	}
 }
+
+// got is the code of an error, "" if it is no fault.
+func got(err error) fault.Code {
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		return ""
+	}
+	return f.Code
+}
