@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/apitest"
 )
@@ -124,4 +125,17 @@ func TestTokens(t *testing.T) {
 	if cli.UserID != f.Admin.UserID {
 		t.Errorf("owner is %s, want %s", cli.UserID, f.Admin.UserID)
 	}
+}
+
+func TestEnrolmentIsLimited(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	in := protocol.EnrollRequest{Token: "guess", Name: "x", PublicKey: make([]byte, 32)}
+	var err error
+	for range 31 {
+		_, err = f.EnrollHost(t.Context(), anyone("192.0.2.10"), in)
+	}
+	wantFault(t, err, api.CodeTooManyAttempts)
+	_, err = f.EnrollHost(t.Context(), anyone("192.0.2.11"), in)
+	wantFault(t, err, "token_invalid")
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -30,12 +29,16 @@ func TestMain(m *testing.M) { storetest.Main(m) }
 const patience = 20 * time.Second
 
 // serve starts a hub on a console.
-func serve(t *testing.T, c *api.Console) (*hub.Hub, string) {
+func serve(t *testing.T, c *api.Console, change ...func(*hub.Deps)) (*hub.Hub, string) {
 	t.Helper()
-	h := hub.New(hub.Deps{
+	deps := hub.Deps{
 		Console: c, Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})),
 		Poll: time.Second, DrainWithin: time.Millisecond,
-	})
+	}
+	for _, f := range change {
+		f(&deps)
+	}
+	h := hub.New(deps)
 	r := chi.NewRouter()
 	h.Routes(r)
 	srv := httptest.NewServer(r)
@@ -186,8 +189,7 @@ func (a *agent) wantEnd() {
 	}
 }
 
-// sync returns when everything sent before has been handled: the answer to a
-// Resume comes after it.
+// resume says what the host holds.
 func (a *agent) resume(attempts ...protocol.AttemptState) {
 	a.t.Helper()
 	a.send(&protocol.Resume{Attempts: attempts})
@@ -203,6 +205,7 @@ func event(b protocol.Build, n int64, typ protocol.EventType) protocol.Event {
 		e.Result = &protocol.Result{BytesWritten: 10, BytesVerified: 10, DiskID: "0x1"}
 	case protocol.EventFailed, protocol.EventCancelled:
 		e.Fault = protocol.NewFault(protocol.FaultCancelled)
+	default:
 	}
 	return e
 }
@@ -244,6 +247,6 @@ func waitJob(t *testing.T, c *api.Console, a api.Actor, id string, ok func(*api.
 			return last
 		}
 	}
-	t.Fatalf("the job never got there: it is %s, builds %+v, %v", last.State, last.Builds, errors.Join(ctx.Err()))
+	t.Fatalf("the job never got there: it is %s, builds %+v (%v)", last.State, last.Builds, ctx.Err())
 	return last
 }

@@ -170,7 +170,7 @@ func (h *Hub) part(c *conn) {
 }
 
 // Drain stops taking sockets and work, asks every agent to reconnect, and
-// returns when all have gone or ctx ends, after closing those that stayed.
+// returns when all have gone; when ctx ends it closes those that stayed.
 func (h *Hub) Drain(ctx context.Context) {
 	h.mu.Lock()
 	if !h.draining {
@@ -200,5 +200,9 @@ func (h *Hub) Drain(ctx context.Context) {
 	h.mu.Unlock()
 	for _, c := range conns {
 		c.stop(websocket.CloseServiceRestart, "the server is stopping")
+	}
+	select {
+	case <-h.idle:
+	case <-time.After(2 * closeTime):
 	}
 }
