@@ -32,8 +32,7 @@ const (
 	CodeTooManyDevices   fault.Code = "devices_too_many"            // most
 	CodeDeviceTwice      fault.Code = "device_twice"                // port
 	CodeDeviceGone       fault.Code = "device_gone"                 // port
-	CodeDeviceChanged    fault.Code = "device_changed"              // port, what, want, have
-	CodeDeviceRefused    fault.Code = "device_refused"              // port, reason: the code of the first refusal
+	CodeDeviceChanged    fault.Code = "device_changed"              // port, path, what, want, have
 	CodeDeviceTooSmall   fault.Code = "device_too_small"            // port, have_bytes, need_bytes, missing_bytes
 	CodeImageTooBig      fault.Code = "image_too_big"               // port, need_bytes, have_bytes
 	CodeSectorSize       fault.Code = "device_sector_size"          // port, layout, sector_size
@@ -44,7 +43,6 @@ const (
 	CodeRemovableRefused fault.Code = "image_too_old_for_removable" // port, build
 	CodeVariableInvalid  fault.Code = "variable_invalid"            // name
 	CodeTextTooLong      fault.Code = "text_too_long"               // field, max
-	CodeSequenceMissing  fault.Code = "task_sequence_missing"       //
 
 	// What the hosts' door refuses.
 	CodeHostUnknown    fault.Code = "host_unknown"     //

@@ -293,7 +293,7 @@ func checkDevice(h *store.Host, want *protocol.Identity, busy map[socket]store.B
 		return nil, fault.New(fault.KindConflict, CodeDeviceGone, "port", want.Port)
 	}
 	if what, w, have := difference(want, &d.Identity); what != "" {
-		return nil, fault.New(fault.KindConflict, CodeDeviceChanged, "port", want.Port, "what", what, "want", w, "have", have)
+		return nil, fault.New(fault.KindConflict, CodeDeviceChanged, "port", want.Port, "path", d.Path, "what", what, "want", w, "have", have)
 	}
 	if b, ok := busy[socket{want.Port, want.LUN}]; ok {
 		return nil, fault.New(fault.KindConflict, store.CodeStickBusy, "port", want.Port, "job", b.JobID)
