@@ -139,7 +139,7 @@ func (s *REST) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut,
 		http.MethodPatch, http.MethodDelete, http.MethodOptions,
 	} {
-		if s.mux.Match(chi.NewRouteContext(), m, strings.TrimPrefix(r.URL.Path, Prefix)) {
+		if s.mux.Match(chi.NewRouteContext(), m, strings.TrimPrefix(r.URL.EscapedPath(), Prefix)) {
 			allow = append(allow, m)
 		}
 	}

@@ -97,8 +97,10 @@ func (s *REST) routes() {
 // freeze writes the document down, once all operations are in it.
 func (s *REST) freeze() error {
 	doc := s.huma.OpenAPI()
-	// huma's own error type: every refusal is a Problem instead.
-	delete(doc.Components.Schemas.Map(), "ErrorModel")
+	// huma's own error types: every refusal is a Problem instead.
+	for _, name := range []string{"ErrorModel", "ErrorDetail"} {
+		delete(doc.Components.Schemas.Map(), name)
+	}
 	var err error
 	if s.json, err = json.MarshalIndent(doc, "", "  "); err == nil {
 		s.yaml, err = doc.YAML()

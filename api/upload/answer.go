@@ -94,9 +94,12 @@ type tusLog struct{ log *slog.Logger }
 // Enabled implements slog.Handler: below a warning tusd tells of every request.
 func (tusLog) Enabled(_ context.Context, l expslog.Level) bool { return l >= expslog.LevelWarn }
 
-// Handle implements slog.Handler. Refusals reach the log by Handler.refuse, so
-// that here everything is a warning.
+// Handle implements slog.Handler. What tusd takes for an internal error is
+// mostly a refusal of ours: Handler.refuse logs what is none.
 func (t tusLog) Handle(ctx context.Context, r expslog.Record) error {
+	if r.Message == "InternalServerError" {
+		return nil
+	}
 	attrs := []slog.Attr{slog.String("event", r.Message)}
 	r.Attrs(func(a expslog.Attr) bool {
 		attrs = append(attrs, slog.String(strings.ToLower(a.Key), a.Value.String()))

@@ -69,7 +69,7 @@ func (c *Contract) Seen(operation string, ok func(status int) bool) bool {
 func (c *Contract) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer := &copied{ResponseWriter: w}
 	c.next.ServeHTTP(answer, r)
-	path, below := strings.CutPrefix(r.URL.Path, rest.Prefix)
+	path, below := strings.CutPrefix(r.URL.EscapedPath(), rest.Prefix)
 	if !below || strings.HasPrefix(path, "/openapi.") {
 		return
 	}

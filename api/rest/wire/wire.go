@@ -132,7 +132,7 @@ type SaveTaskSequence struct {
 	Name        string               `json:"name"`
 	Description string               `json:"description,omitempty"`
 	Spec        api.TaskSequenceSpec `json:"spec"`
-	Template    string               `json:"template" doc:"ID or name of a template (its current version is taken), or ID of a template version."`
+	Template    string               `json:"template,omitempty" doc:"ID or name of a template (its current version is taken), or ID of a template version; empty means no answer file."`
 }
 
 // CreateToken is the body of POST /tokens.

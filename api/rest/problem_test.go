@@ -1,0 +1,113 @@
+package rest_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/rest/resttest"
+	"github.com/stickpress/stickpress/api/rest/wire"
+)
+
+// What the door itself refuses, before any use case.
+func TestProblems(t *testing.T) {
+	t.Parallel()
+	s := resttest.Start(t)
+	big := `{"name":"x","source":"` + strings.Repeat("x", 4<<20) + `"}`
+	for _, tt := range []struct {
+		name   string
+		ask    ask
+		status int
+		code   string
+	}{
+		{"no token", ask{method: "GET", path: "/jobs"}, 401, "token_missing"},
+		{"another scheme", ask{method: "GET", path: "/jobs", header: map[string]string{"Authorization": "Basic YTpi"}}, 401, "token_missing"},
+		{"unknown token", ask{method: "GET", path: "/jobs", token: "stp_nobody"}, 401, "token_invalid"},
+		{"no token for an upload", ask{method: "POST", path: "/uploads/"}, 401, "token_missing"},
+		{"unknown path", get(s, api.RoleViewer, "/nothing"), 404, "path_not_found"},
+		{"path of the root", ask{method: "GET", path: "/"}, 404, "path_not_found"},
+		{"method", ask{method: "PATCH", path: "/jobs"}, 405, "method_not_allowed"},
+		{"role", post(s, api.RoleViewer, "/images", wire.CreateImage{Name: "a"}), 403, "forbidden"},
+		{"not there", get(s, api.RoleViewer, "/jobs/job_nope"), 404, "job_not_found"},
+		{"no JSON", post(s, api.RoleAdmin, "/images", "{"), 400, "request_malformed"},
+		{"another media type", ask{
+			method: "POST", path: "/images", token: s.Token(api.RoleAdmin), body: "a=b",
+			header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"},
+		}, 415, "media_type_unsupported"},
+		{"no body", post(s, api.RoleAdmin, "/images", nil), 400, "request_malformed"},
+		{"field missing", post(s, api.RoleAdmin, "/images", "{}"), 422, "request_invalid"},
+		{"field unknown", post(s, api.RoleAdmin, "/images", `{"name":"a","colour":"red"}`), 422, "request_invalid"},
+		{"parameter unknown", get(s, api.RoleViewer, "/jobs?stat=failed"), 422, "request_invalid"},
+		{"parameter out of range", get(s, api.RoleViewer, "/jobs?limit=201"), 422, "request_invalid"},
+		{"cursor", get(s, api.RoleViewer, "/jobs?after=7"), 422, "cursor_invalid"},
+		{"ETag", ask{
+			method: "POST", path: "/hosts/host_x/revoke", token: s.Token(api.RoleAdmin), header: map[string]string{"If-Match": `"x"`},
+		}, 422, "request_invalid"},
+		{"body too large", post(s, api.RoleAdmin, "/templates", big), 413, "request_too_large"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			wantProblem(t, send(t, s, tt.ask), tt.status, tt.code)
+		})
+	}
+}
+
+func TestProblemHeaders(t *testing.T) {
+	t.Parallel()
+	s := resttest.Start(t)
+	a := send(t, s, ask{method: "PATCH", path: "/jobs"})
+	if allow := a.header.Get("Allow"); allow != "GET, POST" {
+		t.Errorf("Allow is %q", allow)
+	}
+	a = send(t, s, ask{method: "GET", path: "/jobs", token: "stp_nobody"})
+	if h := a.header.Get("WWW-Authenticate"); !strings.Contains(h, "invalid_token") {
+		t.Errorf("WWW-Authenticate is %q", h)
+	}
+	a = send(t, s, ask{method: "GET", path: "/jobs", header: map[string]string{wire.HeaderRequestID: "proxy-1"}})
+	if p := wantProblem(t, a, 401, "token_missing"); p.RequestID != "proxy-1" {
+		t.Errorf("request ID is %q, want the proxy's", p.RequestID)
+	}
+	a = send(t, s, ask{method: "GET", path: "/jobs", header: map[string]string{wire.HeaderRequestID: "<script>"}})
+	if p := wantProblem(t, a, 401, "token_missing"); !strings.HasPrefix(p.RequestID, "req_") {
+		t.Errorf("request ID is %q, want one of our own", p.RequestID)
+	}
+}
+
+// The sentence follows Accept-Language, the code does not.
+func TestProblemLanguage(t *testing.T) {
+	t.Parallel()
+	s := resttest.Start(t)
+	q := post(s, api.RoleViewer, "/images", wire.CreateImage{Name: "a"})
+	en := wantProblem(t, send(t, s, q), http.StatusForbidden, "forbidden")
+	q.header = map[string]string{"Accept-Language": "zh-CN, en;q=0.5"}
+	zh := wantProblem(t, send(t, s, q), http.StatusForbidden, "forbidden")
+	if en.Detail == zh.Detail {
+		t.Errorf("the sentence is %q in both languages", en.Detail)
+	}
+	if en.Detail == "forbidden" || strings.Contains(en.Detail, "map[") {
+		t.Errorf("the sentence is %q: the catalogue has none", en.Detail)
+	}
+}
+
+// A refused field is named; its value is not sent back.
+func TestProblemFields(t *testing.T) {
+	t.Parallel()
+	s := resttest.Start(t)
+	a := send(t, s, post(s, api.RoleAdmin, "/users", `{"login":7,"role":"admin","password":"hunter2 hunter2","x":1}`))
+	p := wantProblem(t, a, http.StatusUnprocessableEntity, "request_invalid")
+	var locations []string
+	for _, e := range p.Errors {
+		locations = append(locations, e.Location)
+	}
+	if got := strings.Join(locations, " "); !strings.Contains(got, "body.login") || !strings.Contains(got, "body.x") {
+		t.Errorf("locations are %q", got)
+	}
+	if strings.Contains(string(a.body), "hunter2") {
+		t.Errorf("the password came back: %s", a.body)
+	}
+	a = send(t, s, post(s, api.RoleAdmin, "/users", wire.CreateUser{Login: "ann", Role: "king"}))
+	if p := wantProblem(t, a, http.StatusUnprocessableEntity, "role_unknown"); p.Params["role"] != "king" {
+		t.Errorf("problem is %+v", p)
+	}
+}

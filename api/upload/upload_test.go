@@ -1,0 +1,353 @@
+package upload_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/apitest"
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/api/upload"
+	"github.com/stickpress/stickpress/store/storetest"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }
+
+// door is a handler behind a listening server.
+type door struct {
+	t   *testing.T
+	h   *upload.Handler
+	srv *httptest.Server
+}
+
+// open serves a console's uploads to an actor. A refusal is rendered as its
+// code.
+func open(t *testing.T, f *apitest.Fixture, a api.Actor) *door {
+	t.Helper()
+	h, err := upload.New(upload.Deps{
+		Console: f.Console, Staging: f.Staging, BasePath: "/up/", Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Actor: func(*http.Request) (api.Actor, error) { return a, nil },
+		Render: func(w http.ResponseWriter, _ *http.Request, f *fault.Error) {
+			w.WriteHeader(map[fault.Kind]int{
+				fault.KindInvalid: 422, fault.KindForbidden: 403, fault.KindNotFound: 404, fault.KindConflict: 409,
+				fault.KindStale: 412, fault.KindTooLarge: 413, fault.KindUnavailable: 503,
+			}[f.Kind])
+			_, _ = io.WriteString(w, string(f.Code))
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(h)
+	t.Cleanup(srv.Close)
+	return &door{t, h, srv}
+}
+
+// send sends one tus request; pairs are headers. It returns the status, the
+// headers and the body.
+func (d *door) send(method, path string, body io.Reader, pairs ...string) (int, http.Header, string) {
+	d.t.Helper()
+	req, err := http.NewRequestWithContext(d.t.Context(), method, d.srv.URL+path, body)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	req.Header.Set("Tus-Resumable", "1.0.0")
+	for i := 0; i < len(pairs); i += 2 {
+		req.Header.Set(pairs[i], pairs[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return resp.StatusCode, resp.Header, string(raw)
+}
+
+func (d *door) want(status int, code string, method, path string, body io.Reader, pairs ...string) http.Header {
+	d.t.Helper()
+	got, header, text := d.send(method, path, body, pairs...)
+	if got != status || text != code {
+		d.t.Fatalf("%s %s: status %d %s, want %d %s", method, path, got, text, status, code)
+	}
+	return header
+}
+
+// begin makes an upload and returns its path.
+func (d *door) begin(name string, size int) string {
+	d.t.Helper()
+	h := d.want(201, "", "POST", "/up/", nil, "Upload-Length", strconv.Itoa(size),
+		"Upload-Metadata", "filename "+base64.StdEncoding.EncodeToString([]byte(name)))
+	return h.Get("Location")
+}
+
+func (d *door) patch(status int, code, path string, offset int, body []byte) http.Header {
+	d.t.Helper()
+	return d.want(status, code, "PATCH", path, bytes.NewReader(body), "Upload-Offset", strconv.Itoa(offset),
+		"Content-Type", "application/offset+octet-stream")
+}
+
+// offset asks how far an upload is.
+func (d *door) offset(path string) int {
+	d.t.Helper()
+	n, err := strconv.Atoi(d.want(200, "", "HEAD", path, nil).Get("Upload-Offset"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return n
+}
+
+// staged counts the files in the upload folder, kept those in the store.
+func staged(t *testing.T, f *apitest.Fixture) int {
+	t.Helper()
+	whole, err := f.Staging.Receive(t.Context(), nil, strings.NewReader("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Staging.Remove(whole.ID); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(filepath.Dir(whole.Path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(left)
+}
+
+func kept(t *testing.T, f *apitest.Fixture) int {
+	t.Helper()
+	u, err := f.Blobs.Usage(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Blobs
+}
+
+func TestUpload(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	d := open(t, f, f.Admin)
+	raw := apitest.WIM(t)
+	at := d.begin(`C:\images\install.wim`, len(raw))
+	if !strings.HasPrefix(at, "/up/") {
+		t.Errorf("Location is %q, want a path: a proxy knows the rest", at)
+	}
+	d.patch(204, "", at, 0, raw)
+	u, err := f.GetUpload(t.Context(), f.Admin, path.Base(at))
+	if err != nil || u.State != "ready" || u.FileName != "install.wim" || u.Bytes != int64(len(raw)) || len(u.Editions) != 2 {
+		t.Errorf("upload is %+v, %v", u, err)
+	}
+	if n := staged(t, f); n != 0 {
+		t.Errorf("%d files still staged", n)
+	}
+	// A client that missed the last answer asks, or sends again.
+	if n := d.offset(at); n != len(raw) {
+		t.Errorf("offset %d, want %d", n, len(raw))
+	}
+	d.patch(204, "", at, len(raw), nil)
+	d.patch(409, "upload_offset_mismatch", at, 0, raw)
+	if n := kept(t, f); n != 1 {
+		t.Errorf("%d blobs, want 1", n)
+	}
+}
+
+// What came before the line broke counts, in a server that was started anew
+// as well.
+func TestUploadGoesOn(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	d := open(t, f, f.Admin)
+	raw := apitest.WIM(t)
+	at := d.begin("a.wim", len(raw))
+	cut := len(raw) / 3
+
+	req, err := http.NewRequestWithContext(t.Context(), "PATCH", d.srv.URL+at,
+		io.MultiReader(bytes.NewReader(raw[:cut]), iotest.ErrReader(errors.New("unplugged"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.ContentLength = int64(len(raw))
+	req.Header.Set("Tus-Resumable", "1.0.0")
+	req.Header.Set("Upload-Offset", "0")
+	req.Header.Set("Content-Type", "application/offset+octet-stream")
+	if resp, err := http.DefaultClient.Do(req); err == nil {
+		resp.Body.Close()
+		t.Fatalf("the broken request was answered with %s", resp.Status)
+	}
+	// HEAD waits until the broken request has let go of the upload.
+	have := d.offset(at)
+	if have > cut {
+		t.Fatalf("the server has %d bytes of %d sent", have, cut)
+	}
+	half := len(raw) / 2
+	d.patch(204, "", at, have, raw[have:half])
+	d.srv.Close()
+
+	d = open(t, f, f.Admin)
+	if have = d.offset(at); have != half {
+		t.Fatalf("the new server has %d bytes, want %d", have, half)
+	}
+	d.patch(204, "", at, half, raw[half:])
+	u, err := f.GetUpload(t.Context(), f.Admin, path.Base(at))
+	if err != nil || u.State != "ready" {
+		t.Errorf("upload is %+v, %v", u, err)
+	}
+}
+
+// A server that died between the last byte and the inspection inspects when
+// the client asks.
+func TestUploadIsFinishedLater(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	whole, err := f.Staging.Receive(t.Context(), map[string]string{"filename": "a.wim"}, bytes.NewReader(apitest.WIM(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := open(t, f, f.Admin)
+	if n := d.offset("/up/" + whole.ID); int64(n) != whole.Record.Bytes {
+		t.Errorf("offset %d, want %d", n, whole.Record.Bytes)
+	}
+	if u, err := f.GetUpload(t.Context(), f.Admin, whole.ID); err != nil || u.State != "ready" {
+		t.Errorf("upload is %+v, %v", u, err)
+	}
+}
+
+// The answer to the last byte of what is no image is the reason, and nothing
+// of it stays.
+func TestUploadOfNoImage(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	d := open(t, f, f.Admin)
+	raw := apitest.WIM(t)
+	for name, tt := range map[string]struct {
+		raw  []byte
+		code string
+	}{
+		"a text":    {bytes.Repeat([]byte("not an image. "), 1000), "image_not_readable"},
+		"cut short": {raw[:len(raw)-500], "image_truncated"},
+	} {
+		at := d.begin("a.wim", len(tt.raw))
+		d.patch(204, "", at, 0, tt.raw[:100])
+		d.patch(422, tt.code, at, 100, tt.raw[100:])
+		if n := staged(t, f); n != 0 {
+			t.Errorf("%s: %d files still staged", name, n)
+		}
+		if n := kept(t, f); n != 0 {
+			t.Errorf("%s: %d blobs kept", name, n)
+		}
+		d.want(404, "", "HEAD", at, nil)
+	}
+}
+
+func TestUploadsSideBySide(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	d := open(t, f, f.Admin)
+	raw := apitest.WIM(t)
+	other := append([]byte(nil), raw...)
+	paths := []string{d.begin("a.wim", len(raw)), d.begin("b.wim", len(other))}
+	var wg sync.WaitGroup
+	for i, content := range [][]byte{raw, other} {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for at := 0; at < len(content); {
+				end := min(at+len(content)/7, len(content))
+				status, _, text := d.send("PATCH", paths[i], bytes.NewReader(content[at:end]),
+					"Upload-Offset", strconv.Itoa(at), "Content-Type", "application/offset+octet-stream")
+				if status != 204 {
+					t.Errorf("upload %d at %d: status %d %s", i, at, status, text)
+					return
+				}
+				at = end
+			}
+		}()
+	}
+	wg.Wait()
+	for i, name := range []string{"a.wim", "b.wim"} {
+		u, err := f.GetUpload(t.Context(), f.Admin, path.Base(paths[i]))
+		if err != nil || u.State != "ready" || u.FileName != name {
+			t.Errorf("upload is %+v, %v", u, err)
+		}
+	}
+	if n := kept(t, f); n != 1 {
+		t.Errorf("%d blobs of one content", n)
+	}
+}
+
+func TestUploadRefusals(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t, func(d *api.Deps) { d.MaxUpload = 1 << 20 })
+	d := open(t, f, f.Admin)
+	octets := []string{"Content-Type", "application/offset+octet-stream"}
+	d.want(413, "upload_too_large", "POST", "/up/", nil, "Upload-Length", strconv.Itoa(1<<20+1))
+	d.want(422, "upload_empty", "POST", "/up/", nil, "Upload-Length", "0")
+	d.want(422, "upload_request_invalid", "POST", "/up/", nil)
+	d.want(412, "upload_protocol", "POST", "/up/", nil, "Upload-Length", "5", "Tus-Resumable", "0.2")
+	d.want(404, "upload_not_found", "PATCH", "/up/nope", strings.NewReader("x"), append(octets, "Upload-Offset", "0")...)
+	at := d.begin("a.wim", 10)
+	d.patch(409, "upload_offset_mismatch", at, 3, []byte("x"))
+	d.patch(413, "upload_size_exceeded", at, 0, []byte("more than ten bytes"))
+	d.want(422, "upload_request_invalid", "PATCH", at, strings.NewReader("x"), "Upload-Offset", "0", "Content-Type", "text/plain")
+	if n := d.offset(at); n != 0 {
+		t.Errorf("offset %d after refusals, want 0", n)
+	}
+	viewer := open(t, f, f.Viewer)
+	viewer.want(403, "forbidden", "POST", "/up/", nil, "Upload-Length", "5")
+	viewer.want(403, "forbidden", "DELETE", at, nil)
+	// The method that counts is the one that was checked.
+	viewer.want(403, "forbidden", "POST", at, nil, "X-HTTP-Method-Override", "DELETE")
+	d.want(204, "", "DELETE", at, nil)
+	d.want(404, "upload_not_found", "DELETE", at, nil)
+	if n := staged(t, f); n != 0 {
+		t.Errorf("%d files still staged", n)
+	}
+}
+
+func TestReceive(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	d := open(t, f, f.Admin)
+	u, err := d.h.Receive(t.Context(), f.Admin, `C:\a.wim`, bytes.NewReader(apitest.WIM(t)))
+	if err != nil || u.State != "ready" || u.FileName != "a.wim" || len(u.Editions) != 2 {
+		t.Errorf("upload is %+v, %v", u, err)
+	}
+	for name, tt := range map[string]struct {
+		actor api.Actor
+		body  io.Reader
+		code  fault.Code
+	}{
+		"a text":                    {f.Admin, strings.NewReader(strings.Repeat("not an image. ", 1000)), "image_not_readable"},
+		"nothing":                   {f.Admin, strings.NewReader(""), "upload_empty"},
+		"a viewer is not even read": {f.Viewer, iotest.ErrReader(errors.New("read")), "forbidden"},
+	} {
+		_, err := d.h.Receive(t.Context(), tt.actor, "a.wim", tt.body)
+		if !errors.Is(err, fault.New(fault.KindInvalid, tt.code)) {
+			t.Errorf("%s: %v, want %s", name, err, tt.code)
+		}
+	}
+	gone := errors.New("the browser is gone")
+	_, err = d.h.Receive(t.Context(), f.Admin, "a.wim", io.MultiReader(strings.NewReader("MSWIM"), iotest.ErrReader(gone)))
+	if !errors.Is(err, gone) {
+		t.Errorf("error %v, want %v", err, gone)
+	}
+	if n := staged(t, f); n != 0 {
+		t.Errorf("%d files still staged", n)
+	}
+}
