@@ -21,6 +21,12 @@ func (p *press) writeAt(b []byte, offset int64) error {
 // still due.
 func (p *press) put(b []byte, offset int64) error {
 	n, err := p.Device.WriteAt(b, offset)
+	// A device that refuses its first write, because it is not the one that
+	// was confirmed, says so in a fault; of all others nobody knows.
+	var f *protocol.Fault
+	if n > 0 || !errors.As(err, &f) || f.Touched {
+		p.touched = true
+	}
 	if err == nil && n < len(b) {
 		err = io.ErrShortWrite
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -51,22 +50,14 @@ func OpenFile(path string, sectorSize int) (*File, error) {
 }
 
 // ReadAt implements io.ReaderAt.
-func (d *File) ReadAt(p []byte, offset int64) (int, error) { return d.f.ReadAt(d.aligned(p), offset) }
+func (d *File) ReadAt(p []byte, offset int64) (int, error) { return d.f.ReadAt(p, offset) }
 
 // WriteAt implements io.WriterAt. A file does not grow.
 func (d *File) WriteAt(p []byte, offset int64) (int, error) {
 	if offset < 0 || offset+int64(len(p)) > d.size {
 		return 0, fmt.Errorf("write %d bytes at %d: past the end of the stick", len(p), offset)
 	}
-	return d.f.WriteAt(d.aligned(p), offset)
-}
-
-// aligned passes a buffer through; the engine aligns all that it hands out.
-func (d *File) aligned(p []byte) []byte {
-	if d.direct && uintptr(unsafe.Pointer(unsafe.SliceData(p)))%uintptr(d.sectorSize) != 0 {
-		panic("stick: unaligned buffer for direct I/O")
-	}
-	return p
+	return d.f.WriteAt(p, offset)
 }
 
 // Sync implements Device.

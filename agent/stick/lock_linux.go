@@ -20,23 +20,37 @@ const lockPoll = 200 * time.Millisecond
 // file carries the holder's progress for those that wait.
 type lock struct{ f *os.File }
 
+// tryLock returns nil without an error while somebody else holds the lock.
+func tryLock(path string) (*lock, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock master: %w", err)
+	}
+	l := &lock{f}
+	ok, err := l.try()
+	if !ok {
+		return nil, errors.Join(err, f.Close())
+	}
+	return l, nil
+}
+
 // acquire waits for the lock, reporting the holder's progress meanwhile.
 func acquire(ctx context.Context, path string, report func(done, total int64)) (*lock, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("lock master: %w", err)
 	}
+	l := &lock{f}
 	tick := time.NewTicker(lockPoll)
 	defer tick.Stop()
 	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			l := &lock{f}
+		ok, err := l.try()
+		if ok {
 			l.note(0, 0)
 			return l, nil
 		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
+		if err != nil {
+			return nil, errors.Join(err, f.Close())
 		}
 		select {
 		case <-ctx.Done():
@@ -50,6 +64,17 @@ func acquire(ctx context.Context, path string, report func(done, total int64)) (
 			}
 		}
 	}
+}
+
+func (l *lock) try() (bool, error) {
+	err := unix.Flock(int(l.f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, unix.EINTR) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("lock %s: %w", l.f.Name(), err)
+	}
+	return true, nil
 }
 
 // note tells those that wait how far the work is; it is only a courtesy.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/stickpress/stickpress/agent/volume"
 )
@@ -20,6 +21,13 @@ type Master struct {
 	manifest *manifest
 	files    []*os.File // beside manifest.Partitions
 }
+
+// Beside a master's folder, which is named by its digest, lie its lock and,
+// while it is being made, the folder that becomes it.
+const (
+	lockSuffix = ".lock"
+	workSuffix = ".tmp"
+)
 
 // ErrMasterDamaged is wrapped by the error of a Press whose master does not
 // hold what its manifest says. The master was removed: Prepare makes it anew.
@@ -48,7 +56,7 @@ func Prepare(ctx context.Context, dir string, spec Spec, report func(done, total
 		return nil, fmt.Errorf("prepare master: %w", err)
 	}
 	final := filepath.Join(dir, spec.Digest())
-	lock, err := acquire(ctx, final+".lock", report)
+	lock, err := acquire(ctx, final+lockSuffix, report)
 	if err != nil {
 		return nil, fmt.Errorf("prepare master: %w", err)
 	}
@@ -58,7 +66,7 @@ func Prepare(ctx context.Context, dir string, spec Spec, report func(done, total
 	if !errors.Is(err, errNoMaster) {
 		return m, err
 	}
-	work := final + ".tmp"
+	work := final + workSuffix
 	if err := errors.Join(os.RemoveAll(work), os.RemoveAll(final), os.Mkdir(work, 0o700)); err != nil {
 		return nil, fmt.Errorf("prepare master: %w", err)
 	}
@@ -73,6 +81,29 @@ func Prepare(ctx context.Context, dir string, spec Spec, report func(done, total
 		return nil, errors.Join(fmt.Errorf("prepare master: %w", err), os.RemoveAll(work))
 	}
 	return openMaster(final, plan, spec)
+}
+
+// Sweep removes what killed programs left in the folder of masters: work of
+// which nobody holds the lock. Work that is under way, here or in another
+// program, is left alone.
+func Sweep(dir string) error {
+	left, err := filepath.Glob(filepath.Join(dir, "*"+workSuffix))
+	if err != nil {
+		return fmt.Errorf("sweep masters: %w", err)
+	}
+	var errs []error
+	for _, work := range left {
+		lock, err := tryLock(strings.TrimSuffix(work, workSuffix) + lockSuffix)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		if lock == nil {
+			continue
+		}
+		errs = append(errs, os.RemoveAll(work))
+		lock.release()
+	}
+	return errors.Join(errs...)
 }
 
 // openMaster opens a finished master after a look at its files: their sizes

@@ -234,6 +234,33 @@ func flip(path string, at int64) error {
 	return errors.Join(err, werr, f.Close())
 }
 
+// Sweep takes away what nobody works on, and nothing else.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"dead.tmp", "alive.tmp", "finished"} {
+		if err := os.MkdirAll(filepath.Join(dir, name, "tmp"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alive, err := acquire(t.Context(), filepath.Join(dir, "alive.lock"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer alive.release()
+	if err := Sweep(dir); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"dead.tmp": false, "alive.tmp": true, "finished": true} {
+		if _, err := os.Stat(filepath.Join(dir, name)); (err == nil) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := Sweep(filepath.Join(dir, "none")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestPrepareCancelled(t *testing.T) {
 	t.Parallel()
 	image, dir := writeImage(t, smallWindows(t, nil)), t.TempDir()

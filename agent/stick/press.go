@@ -62,6 +62,7 @@ type press struct {
 	sums    []sum            // by chunk, as written
 	content []digest         // by chunk, as written
 	own     []byte           // buffer for changed chunks and for reading back
+	touched bool             // a byte of the device may have changed
 	result  protocol.Result
 }
 
@@ -80,15 +81,14 @@ func (p *press) run(ctx context.Context) Outcome {
 		return Outcome{Err: p.fault(fmt.Errorf("before the first byte: %w", err), false)}
 	}
 	if err := p.steps(); err != nil {
-		touched := p.touched()
 		// Whoever was fenced off stops at once: the stick is another's. It
 		// does not start either way, its tables went first.
-		if touched && !errors.Is(err, protocol.NewFault(protocol.FaultFenced)) {
+		if p.touched && !errors.Is(err, protocol.NewFault(protocol.FaultFenced)) {
 			if wipeErr := p.wipe(); wipeErr != nil {
 				p.log("error", fmt.Sprintf("the partition table of the incomplete stick could not be wiped: %v", wipeErr))
 			}
 		}
-		return Outcome{Err: p.fault(err, touched)}
+		return Outcome{Err: p.fault(err, p.touched)}
 	}
 	return Outcome{Result: p.result}
 }
@@ -225,16 +225,6 @@ func contentBytes(chunks []chunk) int64 {
 	return n
 }
 
-// touched reports whether a byte of the device may have changed: a device
-// that refuses its first write, because it is not the one that was confirmed,
-// knows that none did.
-func (p *press) touched() bool {
-	if d, ok := p.Device.(interface{ Touched() bool }); ok {
-		return d.Touched()
-	}
-	return true
-}
-
 // ended returns why the stick was told to end, nil while it was not. The
 // target's own context is asked first: p.ctx follows it a moment later.
 func (p *press) ended() error {
@@ -256,7 +246,7 @@ func (p *press) fault(err error, touched bool) error {
 	f = protocol.AsFault(err)
 	reported := *f // its maker may use it for other sticks
 	reported.Touched = touched
-	if err != error(f) {
+	if err != error(f) { //nolint:errorlint // whether something is wrapped around f
 		reported.Err = err
 	}
 	return &reported

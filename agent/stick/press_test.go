@@ -47,8 +47,11 @@ func newMaster(t testing.TB, layout string) *Master {
 	for name, role := range map[string]Role{systemFile: RoleSystem, windowsFile: RoleWindows} {
 		part := plan.Partition(role)
 		used := []volume.Extent{
-			{Offset: 0, Length: mib + 512}, {Offset: 8*mib + 4096, Length: 4096}, {Offset: 9 * mib, Length: 5 * mib},
-			{Offset: 100*mib - 8192, Length: 16384}, {Offset: part.Length - 512, Length: 512},
+			{Offset: 0, Length: mib + 512},
+			{Offset: 8*mib + 4096, Length: 4096},
+			{Offset: 9 * mib, Length: 5 * mib},
+			{Offset: 100*mib - 8192, Length: 16384},
+			{Offset: part.Length - 512, Length: 512},
 		}
 		f, err := os.Create(filepath.Join(dir, name))
 		if err != nil {
@@ -403,8 +406,8 @@ func TestFaults(t *testing.T) {
 		faults := []fault{{sticktest.Discard, 1, syscall.EIO, ""}, {sticktest.Discard, 1, errors.ErrUnsupported, ""}}
 		for n := 1; n <= writes; n++ {
 			faults = append(faults,
-				fault{sticktest.Write, n, syscall.EIO, protocol.FaultWrite}, fault{sticktest.Write, n, sticktest.Short, protocol.FaultWrite})
-			faults = append(faults, fault{sticktest.Write, n, sticktest.Lost, protocol.FaultVerify})
+				fault{sticktest.Write, n, syscall.EIO, protocol.FaultWrite}, fault{sticktest.Write, n, sticktest.ErrShort, protocol.FaultWrite})
+			faults = append(faults, fault{sticktest.Write, n, sticktest.ErrLost, protocol.FaultVerify})
 		}
 		for n := 1; n <= reads; n++ {
 			faults = append(faults, fault{sticktest.Read, n, syscall.EIO, protocol.FaultVerify})
@@ -431,7 +434,7 @@ func TestFaults(t *testing.T) {
 			f := faults[i-1]
 			got := protocol.AsFault(o.Err)
 			switch {
-			case f.code == "" || (errors.Is(f.err, sticktest.Lost) && wipedAway[f.n]):
+			case f.code == "" || (errors.Is(f.err, sticktest.ErrLost) && wipedAway[f.n]):
 				if got != nil {
 					t.Errorf("%s %d, %v: %v", f.op, f.n, f.err, got)
 				}
@@ -519,12 +522,17 @@ func TestUntouched(t *testing.T) {
 	long.Personal.AnswerFile = make([]byte, AnswerFileLimit+1)
 	nobody, e, _ := newTarget(t, protocol.LayoutGPTUEFI, "e")
 	nobody.Personal = Personal{}
+	changed, h, _ := newTarget(t, protocol.LayoutGPTUEFI, "h")
+	h.Before = func(sticktest.Op, int, int64, int64) error { return protocol.NewFault(protocol.FaultDeviceChanged) }
 	gone, g, _ := newTarget(t, protocol.LayoutGPTUEFI, "g")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(protocol.NewFault(protocol.FaultFenced))
 	gone.Context = ctx
-	outcomes := Press(t.Context(), m, []Target{refused, small, sector, long, nobody, gone})
-	for i, code := range []string{protocol.FaultInternal, protocol.FaultTooSmall, protocol.FaultSectorSize, protocol.FaultAnswerSize, protocol.FaultInternal, protocol.FaultFenced} {
+	outcomes := Press(t.Context(), m, []Target{refused, small, sector, long, nobody, gone, changed})
+	for i, code := range []string{
+		protocol.FaultInternal, protocol.FaultTooSmall, protocol.FaultSectorSize, protocol.FaultAnswerSize, protocol.FaultInternal, protocol.FaultFenced,
+		protocol.FaultDeviceChanged,
+	} {
 		if f := protocol.AsFault(outcomes[i].Err); f == nil || f.Code != code || f.Touched {
 			t.Errorf("target %d: %v, want %s", i, f, code)
 		}
@@ -534,6 +542,9 @@ func TestUntouched(t *testing.T) {
 	}
 	if !errors.Is(outcomes[0].Err, durable) {
 		t.Errorf("%v", outcomes[0].Err)
+	}
+	if h.Operations() != 1 {
+		t.Errorf("%d operations on a device that refused the first", h.Operations())
 	}
 	for i, device := range []*sticktest.Device{a, b, c, d, e, g} {
 		if device.Operations() != 0 {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"unicode/utf16"
 
 	"github.com/stickpress/stickpress/agent/bcd"
@@ -73,8 +74,8 @@ func (p *Plan) table(personal Personal, size int64) ([]volume.Patch, error) {
 		return h
 	}
 	last := sectors - 1
-	backup := append(entries[:gptTableSize:gptTableSize], header(last, 1, last-tableSectors)...)
-	primary := append(header(1, last, 2), entries...)
+	backup := slices.Concat(entries, header(last, 1, last-tableSectors))
+	primary := slices.Concat(header(1, last, 2), entries)
 	return []volume.Patch{
 		{Offset: (last - tableSectors) * sector, Bytes: backup},
 		{Offset: sector, Bytes: primary},

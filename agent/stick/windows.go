@@ -8,7 +8,6 @@ import (
 	"path"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"github.com/stickpress/stickpress/agent/hive"
@@ -274,20 +273,25 @@ func (p *preparation) describeWindows(m *manifest, f volumeFile) error {
 	return f.add(m, used)
 }
 
+// checkShadows looks at every place where Windows would find another answer
+// file before the stick's own, or beside it.
 func checkShadows(v *ntfs.Volume) error {
-	for _, place := range [][2]string{
-		{pantherDir, "Unattend"}, {pantherDir, "autounattend.xml"}, {sysprepDir, answerName}, {sysprepDir, "autounattend.xml"},
-		{pantherDir, answerName},
+	for _, place := range []struct {
+		dir, name string
+		want      int
+	}{
+		{pantherDir, answerName, 1},
+		{pantherDir, "autounattend.xml", 0},
+		{pantherDir, "Unattend", 0},
+		{sysprepDir, answerName, 0},
+		{sysprepDir, "autounattend.xml", 0},
 	} {
-		names, err := v.Variants(place[0], place[1])
+		names, err := v.Variants(place.dir, place.name)
 		if err != nil {
 			return err
 		}
-		if place[0]+"/"+place[1] == answerPath && len(names) == 1 {
-			continue
-		}
-		if len(names) > 0 || place[0]+"/"+place[1] == answerPath {
-			return fmt.Errorf("%s holds %q: Windows would not take the stick's answer file", place[0], strings.Join(names, ", "))
+		if len(names) != place.want {
+			return fmt.Errorf("%s holds %q: Windows would not take the stick's answer file", place.dir, names)
 		}
 	}
 	return nil

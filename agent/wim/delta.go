@@ -142,6 +142,21 @@ func metadataEntry(src io.ReaderAt, size int64, table resource, edition int) ([]
 	return nil, corrupt("the blob table lacks the directory tree of the edition")
 }
 
+// editions is how many images a file holds by its header, 0 when it cannot be
+// read.
+func editions(path string) int64 {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	header := make([]byte, headerSize)
+	if _, err := f.ReadAt(header, 0); err != nil {
+		return 0
+	}
+	return int64(binary.LittleEndian.Uint32(header[headerImages:]))
+}
+
 // stageFile writes the delta of an image file to path.
 func stageFile(path string, src Source) error {
 	in, err := os.Open(src.Path)

@@ -48,7 +48,7 @@ func run(ctx context.Context, src Source, c tool.Command) error {
 	case errors.Is(err, syscall.ENOSPC):
 		return exit.Fault()
 	case exit.Status == statusInvalidImage:
-		return protocol.WrapFault(err, protocol.FaultEdition, "edition", src.Edition, "editions", "?")
+		return protocol.WrapFault(err, protocol.FaultEdition, "edition", src.Edition, "editions", editions(src.Path))
 	case corruptStatus[exit.Status]:
 		return protocol.WrapFault(err, protocol.FaultImageCorrupt, "detail", exit.Output)
 	}

@@ -202,7 +202,7 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
-	if _, err := (Wimlib{}).List(t.Context(), Source{Path: good, Edition: 7}); protocol.AsFault(err).Code != protocol.FaultEdition {
+	if _, err := (Wimlib{}).List(t.Context(), Source{Path: good, Edition: 7}); protocol.AsFault(err).Code != protocol.FaultEdition || protocol.AsFault(err).Params["editions"] != "1" {
 		t.Errorf("list: %v", err)
 	}
 

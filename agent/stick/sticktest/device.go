@@ -40,15 +40,15 @@ type Device struct {
 
 	// Before is called ahead of every operation with its number, from 1,
 	// among those of its kind, and may wait. What it returns is what the
-	// operation returns instead of being done: an error; Lost for a write
-	// that is accepted and not stored, Short for one that ends halfway.
+	// operation returns instead of being done: an error; ErrLost for a write
+	// that is accepted and not stored, ErrShort for one that ends halfway.
 	Before func(op Op, n int, offset, length int64) error
 }
 
-// Lost and Short are results of Before that are no errors of the device.
+// ErrLost and ErrShort are results of Before that are no errors of the device.
 var (
-	Lost  = errors.New("lost")
-	Short = errors.New("short")
+	ErrLost  = errors.New("lost")
+	ErrShort = errors.New("short")
 )
 
 // New returns a stick full of old bytes.
@@ -128,19 +128,19 @@ func (d *Device) WriteAt(p []byte, offset int64) (int, error) {
 	if err := d.check(p, offset); err != nil {
 		return 0, err
 	}
-	switch err := d.begin(Write, offset, int64(len(p))); err {
-	case nil:
+	err := d.begin(Write, offset, int64(len(p)))
+	switch {
+	case err == nil:
 		d.poke(p, offset)
 		return len(p), nil
-	case Lost:
+	case errors.Is(err, ErrLost):
 		return len(p), nil
-	case Short:
+	case errors.Is(err, ErrShort):
 		half := len(p) / 2 / d.sector * d.sector
 		d.poke(p[:half], offset)
 		return half, nil
-	default:
-		return 0, err
 	}
+	return 0, err
 }
 
 // Sync implements stick.Device.
