@@ -8,7 +8,6 @@ before=$(git status --porcelain)
 make --no-print-directory generate
 go mod tidy -diff
 go vet ./...
-GOOS=windows go build -o /dev/null ./cmd/stickpress-agent
 
 mapfile -t sources < <(git ls-files '*.go')
 unformatted=$(gofmt -l "${sources[@]}")

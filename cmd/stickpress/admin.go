@@ -1,0 +1,123 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/web/locale"
+)
+
+// adminCommand talks to the database directly: it works when nobody can sign
+// in. With a private Postgres it needs the server to be stopped, for the data
+// folder has one owner; with DATABASE_URL it works beside it.
+func adminCommand(environ []string) *cobra.Command {
+	admin := &cobra.Command{
+		Use:   "admin",
+		Short: "Administers the console from the server's own machine",
+		Long: `Administers the console from the server's own machine.
+
+Without DATABASE_URL these commands start the private Postgres themselves, so
+the server must be stopped first.`,
+	}
+	link := &cobra.Command{
+		Use:   "link LOGIN",
+		Short: "Prints a link that signs a person in once",
+		Args:  cobra.ExactArgs(1),
+		RunE: withServer(environ, func(cmd *cobra.Command, args []string, s *server) error {
+			url, err := signInLink(cmd.Context(), s.console, s.config.URL(listenAddr(s.config.Listen)), args[0])
+			if err == nil {
+				fmt.Fprintln(cmd.OutOrStdout(), url)
+			}
+			return err
+		}),
+	}
+	var role, name string
+	create := &cobra.Command{
+		Use:   "create LOGIN",
+		Short: "Adds a person; the password is asked for, or read from standard input",
+		Args:  cobra.ExactArgs(1),
+		RunE: withServer(environ, func(cmd *cobra.Command, args []string, s *server) error {
+			password, err := askPassword(cmd.InOrStdin(), cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			user, err := s.console.CreateUser(cmd.Context(), api.System("command line"), api.CreateUserInput{
+				Login: args[0], Name: name, Role: api.Role(role), Password: password,
+			})
+			if err == nil {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s %s (%s)\n", user.ID, user.Login, user.Role)
+			}
+			return err
+		}),
+	}
+	create.Flags().StringVar(&role, "role", string(api.RoleAdmin), "viewer, helpdesk or admin")
+	create.Flags().StringVar(&name, "name", "", "name as others see it")
+	for _, c := range []*cobra.Command{link, create} {
+		addConfigFlags(c.Flags())
+		admin.AddCommand(c)
+	}
+	return admin
+}
+
+// withServer runs a command on the console's rooms without its doors.
+func withServer(environ []string, command func(*cobra.Command, []string, *server) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) (err error) {
+		c, _, err := loadConfig(cmd.Flags(), environ)
+		if err != nil {
+			return err
+		}
+		if c.DatabaseURL == "" {
+			if _, err := os.Stat(filepath.Join(c.Data, "postgres")); err != nil {
+				return fmt.Errorf("there is no console in %s: name its folder with --data: %w", c.Data, err)
+			}
+		}
+		s := &server{config: c, log: newLogger(c, cmd.ErrOrStderr())}
+		defer func() { err = errors.Join(sentence(err), s.stop()) }()
+		if err := s.openStore(cmd.Context()); err != nil {
+			return err
+		}
+		if err := s.openConsole(cmd.Context()); err != nil {
+			return err
+		}
+		return command(cmd, args, s)
+	}
+}
+
+// sentence renders a fault as people read it.
+func sentence(err error) error {
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", locale.English.Fault(string(f.Code), f.Params), err)
+}
+
+// askPassword reads a password without showing it; from a pipe it takes the
+// first line.
+func askPassword(in io.Reader, prompt io.Writer) (string, error) {
+	if f, ok := in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		fmt.Fprint(prompt, "Password (at least 10 characters): ")
+		raw, err := term.ReadPassword(int(f.Fd()))
+		fmt.Fprintln(prompt)
+		return string(raw), err
+	}
+	raw, err := io.ReadAll(io.LimitReader(in, 4096))
+	line, _, _ := strings.Cut(string(raw), "\n")
+	return strings.TrimSuffix(line, "\r"), err
+}
+
+// listenAddr is an address as it was configured, for URLs of commands that do
+// not listen.
+type listenAddr string
+
+func (listenAddr) Network() string  { return "tcp" }
+func (a listenAddr) String() string { return string(a) }

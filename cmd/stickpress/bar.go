@@ -1,0 +1,120 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+
+	"github.com/stickpress/stickpress/web/locale"
+)
+
+// bars shows progress: as bars on a terminal, as a line now and then
+// elsewhere.
+type bars struct {
+	progress *mpb.Progress // nil when w is no terminal
+	w        io.Writer
+	mu       sync.Mutex
+}
+
+func newBars(w io.Writer) *bars {
+	b := &bars{w: w}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		b.progress = mpb.New(mpb.WithOutput(w), mpb.WithWidth(48), mpb.WithRefreshRate(150*time.Millisecond))
+	}
+	return b
+}
+
+// wait leaves the bars as they are and gives the terminal back.
+func (b *bars) wait() {
+	if b.progress != nil {
+		b.progress.Wait()
+	}
+}
+
+// bar is one line of progress. set may be called from any goroutine.
+type bar struct {
+	parent *bars
+	name   string
+	bar    *mpb.Bar
+	mu     sync.Mutex
+	note   string
+	said   string
+	ended  bool
+}
+
+func (b *bars) add(name string) *bar {
+	x := &bar{parent: b, name: name}
+	if b.progress != nil {
+		x.bar = b.progress.AddBar(0,
+			mpb.PrependDecorators(decor.Name(name, decor.WCSyncSpaceR)),
+			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string {
+				x.mu.Lock()
+				defer x.mu.Unlock()
+				return x.note
+			})),
+		)
+	}
+	return x
+}
+
+// set shows done of total with a note beside it.
+func (x *bar) set(done, total int64, note string) {
+	x.mu.Lock()
+	x.note = note
+	x.mu.Unlock()
+	if x.bar != nil {
+		x.bar.SetTotal(max(total, 1), false)
+		x.bar.SetCurrent(done)
+	}
+}
+
+// say prints a line where there are no bars, once for each new text.
+func (x *bar) say(text string) {
+	if x.bar != nil {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.said == text {
+		return
+	}
+	x.said = text
+	x.parent.mu.Lock()
+	defer x.parent.mu.Unlock()
+	fmt.Fprintf(x.parent.w, "%s  %s\n", x.name, text)
+}
+
+// end completes the bar with a last note.
+func (x *bar) end(note string) {
+	x.mu.Lock()
+	if x.ended {
+		x.mu.Unlock()
+		return
+	}
+	x.ended, x.note = true, note
+	x.mu.Unlock()
+	if x.bar != nil {
+		x.bar.SetTotal(-1, true)
+	}
+	x.say(note)
+}
+
+// bytesNote describes a transfer that began at a time.
+func bytesNote(done, total int64, began time.Time) string {
+	seconds := time.Since(began).Seconds()
+	note := locale.Bytes(done) + " / " + locale.Bytes(total)
+	if seconds > 0.5 {
+		rate := float64(done) / seconds
+		note += " · " + locale.Rate(int64(rate))
+		if rate > 0 && done < total {
+			note += " · " + locale.Duration(time.Duration(float64(total-done)/rate*float64(time.Second)))
+		}
+	}
+	return note
+}

@@ -1,0 +1,289 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/knadh/koanf/parsers/toml/v2"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/pflag"
+)
+
+// Config is everything that the server can be told. Later sources win:
+// defaults, the file, the environment, flags.
+type Config struct {
+	Data        string // folder of the private database, blobs, keys
+	Listen      string // HOST:PORT of the console
+	DatabaseURL string // Postgres to use; empty starts a private one
+	PublicURL   string // how browsers and agents reach the console
+	BehindProxy string // CIDR of a TLS-terminating proxy that is trusted
+	TLSCert     string // PEM files, both or none
+	TLSKey      string
+	LogLevel    string // debug, info, warn, error
+	LogFormat   string // text, json
+}
+
+// setting describes one key of the configuration: its names in the file, the
+// environment and as a flag, its default and whether dumps mask it.
+type setting struct {
+	key    string
+	env    string
+	def    string
+	help   string
+	secret bool
+	field  func(*Config) *string
+}
+
+var settings = []setting{
+	{"data", "STICKPRESS_DATA", "/var/lib/stickpress", "folder of the private database, image files and keys", false, func(c *Config) *string { return &c.Data }},
+	{"listen", "STICKPRESS_LISTEN", "127.0.0.1:8080", "HOST:PORT to listen on", false, func(c *Config) *string { return &c.Listen }},
+	{"database-url", "DATABASE_URL", "", "Postgres to use, direct or session-pooled; empty starts a private one in the data folder", true, func(c *Config) *string { return &c.DatabaseURL }},
+	{"public-url", "STICKPRESS_PUBLIC_URL", "", "how browsers and agents reach the console; empty derives it from --listen", false, func(c *Config) *string { return &c.PublicURL }},
+	{"behind-proxy", "STICKPRESS_BEHIND_PROXY", "", "CIDR of the TLS-terminating proxy in front, whose X-Forwarded-For is believed", false, func(c *Config) *string { return &c.BehindProxy }},
+	{"tls-cert", "STICKPRESS_TLS_CERT", "", "PEM file of the certificate chain", false, func(c *Config) *string { return &c.TLSCert }},
+	{"tls-key", "STICKPRESS_TLS_KEY", "", "PEM file of the certificate's key", false, func(c *Config) *string { return &c.TLSKey }},
+	{"log-level", "STICKPRESS_LOG_LEVEL", "info", "debug, info, warn or error", false, func(c *Config) *string { return &c.LogLevel }},
+	{"log-format", "STICKPRESS_LOG_FORMAT", "text", "text or json", false, func(c *Config) *string { return &c.LogFormat }},
+}
+
+// addConfigFlags declares a flag for every setting, and --config for the file.
+func addConfigFlags(flags *pflag.FlagSet) {
+	flags.String("config", "", "TOML file with settings (deploy/stickpress.toml shows all of them)")
+	for _, s := range settings {
+		help := s.help + " [" + s.env + "]"
+		flags.String(s.key, s.def, help)
+	}
+}
+
+// origin tells where a value came from, for `config dump`.
+type origin map[string]string
+
+// loadConfig merges the sources. environ is in the form of os.Environ; a
+// variable NAME_FILE names a file that holds the value of NAME.
+func loadConfig(flags *pflag.FlagSet, environ []string) (Config, origin, error) {
+	k := koanf.New(".")
+	from := origin{}
+	merge := func(source string, provider koanf.Provider, parser koanf.Parser) error {
+		layer := koanf.New(".")
+		if err := layer.Load(provider, parser); err != nil {
+			return fmt.Errorf("read settings from %s: %w", source, err)
+		}
+		for _, key := range layer.Keys() {
+			if findSetting(key) == nil {
+				return fmt.Errorf("read settings from %s: no setting is called %q", source, key)
+			}
+			from[key] = source
+		}
+		return k.Merge(layer)
+	}
+
+	defaults := map[string]any{}
+	for _, s := range settings {
+		defaults[s.key] = s.def
+	}
+	if err := merge("default", confmap.Provider(defaults, "."), nil); err != nil {
+		return Config{}, nil, err
+	}
+	if path, _ := flags.GetString("config"); path != "" {
+		if err := merge("file "+path, file.Provider(path), toml.Parser()); err != nil {
+			return Config{}, nil, err
+		}
+	}
+	vars, err := environment(environ)
+	if err != nil {
+		return Config{}, nil, err
+	}
+	for key, v := range vars {
+		if err := merge(v.source, confmap.Provider(map[string]any{key: v.value}, "."), nil); err != nil {
+			return Config{}, nil, err
+		}
+	}
+	set := map[string]any{}
+	flags.Visit(func(f *pflag.Flag) {
+		if findSetting(f.Name) != nil {
+			set[f.Name] = f.Value.String()
+		}
+	})
+	if err := merge("flag", confmap.Provider(set, "."), nil); err != nil {
+		return Config{}, nil, err
+	}
+
+	var c Config
+	for _, s := range settings {
+		*s.field(&c) = k.String(s.key)
+	}
+	if c.Data, err = filepath.Abs(c.Data); err != nil {
+		return Config{}, nil, fmt.Errorf("data folder: %w", err)
+	}
+	return c, from, c.Validate()
+}
+
+type variable struct{ source, value string }
+
+// environment picks our variables out of environ, with their _FILE variants.
+func environment(environ []string) (map[string]variable, error) {
+	k := koanf.New(".")
+	if err := k.Load(env.Provider(".", env.Opt{EnvironFunc: func() []string { return environ }, TransformFunc: func(name, value string) (string, any) {
+		if findVariable(strings.TrimSuffix(name, "_FILE")) == nil {
+			return "", nil
+		}
+		return name, value
+	}}), nil); err != nil {
+		return nil, fmt.Errorf("read settings from the environment: %w", err)
+	}
+	found := map[string]variable{}
+	for name, value := range k.All() {
+		text := fmt.Sprint(value)
+		base, isFile := strings.CutSuffix(name, "_FILE")
+		s := findVariable(base)
+		if isFile {
+			raw, err := os.ReadFile(text)
+			if err != nil {
+				return nil, fmt.Errorf("read %s: %w", name, err)
+			}
+			text = strings.TrimSpace(string(raw))
+		}
+		if _, twice := found[s.key]; twice {
+			return nil, fmt.Errorf("both %s and %s_FILE are set: keep one", base, base)
+		}
+		found[s.key] = variable{"environment " + name, text}
+	}
+	return found, nil
+}
+
+// Validate refuses settings that cannot work or that would put the console on
+// the network without TLS.
+func (c Config) Validate() error {
+	var errs []error
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("listen %q: want HOST:PORT", c.Listen))
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		errs = append(errs, errors.New("tls-cert and tls-key go together: set both or none"))
+	}
+	if c.BehindProxy != "" {
+		if _, err := netip.ParsePrefix(c.BehindProxy); err != nil {
+			errs = append(errs, fmt.Errorf("behind-proxy %q: want a CIDR such as 10.0.0.0/8", c.BehindProxy))
+		}
+	}
+	if err == nil && !loopback(host) && c.TLSCert == "" && c.BehindProxy == "" {
+		errs = append(errs, fmt.Errorf("listen %s is reachable from the network: set tls-cert and tls-key, or behind-proxy with the CIDR of your TLS proxy", c.Listen))
+	}
+	if c.PublicURL != "" {
+		u, err := url.Parse(c.PublicURL)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			errs = append(errs, fmt.Errorf("public-url %q: want http(s)://HOST[:PORT]", c.PublicURL))
+		}
+	}
+	if c.DatabaseURL != "" {
+		if _, err := url.Parse(c.DatabaseURL); err != nil {
+			errs = append(errs, errors.New("database-url is not a URL: want postgres://USER:PASSWORD@HOST/DATABASE"))
+		}
+	}
+	if _, ok := logLevels[c.LogLevel]; !ok {
+		errs = append(errs, fmt.Errorf("log-level %q: want debug, info, warn or error", c.LogLevel))
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		errs = append(errs, fmt.Errorf("log-format %q: want text or json", c.LogFormat))
+	}
+	return errors.Join(errs...)
+}
+
+// URL is where the console is reached: the public URL, or what Listen says.
+func (c Config) URL(listening net.Addr) string {
+	if c.PublicURL != "" {
+		return strings.TrimSuffix(c.PublicURL, "/")
+	}
+	scheme := "http"
+	if c.TLSCert != "" {
+		scheme = "https"
+	}
+	return scheme + "://" + listening.String()
+}
+
+// dump prints every setting with its value and where it came from. Passwords
+// are masked.
+func (c Config) dump(w io.Writer, from origin) error {
+	rows := make([]string, 0, len(settings))
+	for _, s := range settings {
+		value := *s.field(&c)
+		if s.secret {
+			value = mask(value)
+		}
+		rows = append(rows, fmt.Sprintf("%s\t%q\t%s", s.key, value, from[s.key]))
+	}
+	sort.Strings(rows)
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "SETTING\tVALUE\tFROM")
+	for _, row := range rows {
+		fmt.Fprintln(tw, row)
+	}
+	return tw.Flush()
+}
+
+// mask hides the password of a URL, and all of a secret that is none.
+func mask(secret string) string {
+	if secret == "" {
+		return ""
+	}
+	u, err := url.Parse(secret)
+	if err != nil || u.Host == "" {
+		return "********"
+	}
+	if u.User != nil {
+		if _, has := u.User.Password(); has {
+			u.User = url.UserPassword(u.User.Username(), "********")
+		}
+	}
+	q := u.Query()
+	for _, name := range []string{"password", "sslpassword"} {
+		if q.Has(name) {
+			q.Set(name, "********")
+		}
+	}
+	u.RawQuery = q.Encode()
+	masked, err := url.PathUnescape(u.String())
+	if err != nil {
+		return "********"
+	}
+	return masked
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+func findSetting(key string) *setting {
+	for i := range settings {
+		if settings[i].key == key {
+			return &settings[i]
+		}
+	}
+	return nil
+}
+
+func findVariable(name string) *setting {
+	for i := range settings {
+		if settings[i].env == name {
+			return &settings[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+)
+
+func load(t *testing.T, args, environ []string) (Config, origin, error) {
+	t.Helper()
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	addConfigFlags(flags)
+	if err := flags.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	return loadConfig(flags, environ)
+}
+
+func TestConfigPrecedence(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "stickpress.toml")
+	if err := os.WriteFile(file, []byte("data = \"/from/file\"\nlisten = \"127.0.0.1:1\"\nlog-level = \"debug\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	secret := filepath.Join(dir, "url")
+	if err := os.WriteFile(secret, []byte("postgres://u:hidden@db/x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, from, err := load(t,
+		[]string{"--config", file, "--listen", "127.0.0.1:3"},
+		[]string{"STICKPRESS_LISTEN=127.0.0.1:2", "STICKPRESS_LOG_LEVEL=warn", "DATABASE_URL_FILE=" + secret, "UNRELATED=x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{Data: "/from/file", Listen: "127.0.0.1:3", DatabaseURL: "postgres://u:hidden@db/x", LogLevel: "warn", LogFormat: "text"}
+	if d := cmp.Diff(want, c); d != "" {
+		t.Errorf("config (-want +got):\n%s", d)
+	}
+	wantFrom := map[string]string{
+		"data": "file " + file, "listen": "flag", "log-level": "environment STICKPRESS_LOG_LEVEL",
+		"database-url": "environment DATABASE_URL_FILE", "log-format": "default",
+	}
+	for key, source := range wantFrom {
+		if from[key] != source {
+			t.Errorf("%s comes from %q, want %q", key, from[key], source)
+		}
+	}
+	var dump strings.Builder
+	if err := c.dump(&dump, from); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(dump.String(), "hidden") || !strings.Contains(dump.String(), "postgres://u:********@db/x") {
+		t.Errorf("the dump does not mask the password:\n%s", dump.String())
+	}
+}
+
+// The sample file has every setting, each with its default.
+func TestConfigSample(t *testing.T) {
+	t.Parallel()
+	sample := filepath.Join("..", "..", "deploy", "stickpress.toml")
+	c, from, err := load(t, []string{"--config", sample}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range settings {
+		if got := *s.field(&c); got != s.def {
+			t.Errorf("the sample sets %s to %q, its default is %q", s.key, got, s.def)
+		}
+		if !strings.HasPrefix(from[s.key], "file ") {
+			t.Errorf("the sample lacks %s", s.key)
+		}
+	}
+}
+
+func TestConfigRefusals(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		args, environ []string
+		want          string
+	}{
+		"open to the network":  {[]string{"--listen", "0.0.0.0:8080"}, nil, "reachable from the network"},
+		"half of TLS":          {[]string{"--tls-cert", "x.pem"}, nil, "go together"},
+		"no port":              {[]string{"--listen", "localhost"}, nil, "want HOST:PORT"},
+		"not a CIDR":           {[]string{"--behind-proxy", "10.0.0.1"}, nil, "want a CIDR"},
+		"not a level":          {nil, []string{"STICKPRESS_LOG_LEVEL=loud"}, "log-level"},
+		"both forms":           {nil, []string{"DATABASE_URL=postgres://a/b", "DATABASE_URL_FILE=/dev/null"}, "keep one"},
+		"secret is not there":  {nil, []string{"DATABASE_URL_FILE=/no/such/file"}, "DATABASE_URL_FILE"},
+		"public URL is a path": {[]string{"--public-url", "/console"}, nil, "public-url"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, _, err := load(t, c.args, c.environ)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want an error about %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestConfigUnknownKey(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "c.toml")
+	if err := os.WriteFile(file, []byte("lisen = \"x\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := load(t, []string{"--config", file}, nil); err == nil || !strings.Contains(err.Error(), `"lisen"`) {
+		t.Errorf("a mistyped key was not named: %v", err)
+	}
+}
+
+func TestMask(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"":                               "",
+		"postgres://u:p@h/d?sslmode=off": "postgres://u:********@h/d?sslmode=off",
+		"postgres://h/d?password=p&x=y":  "postgres://h/d?password=********&x=y",
+		"postgres://u@h/d":               "postgres://u@h/d",
+		"host=/run user=u password=p":    "********",
+		"postgres://u:p%zz@h/d":          "********",
+	} {
+		if got := mask(in); got != want {
+			t.Errorf("mask(%q) = %q, want %q", in, got, want)
+		}
+	}
+}

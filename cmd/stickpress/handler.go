@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/stickpress/stickpress/api/rest"
+	"github.com/stickpress/stickpress/api/upload"
+	"github.com/stickpress/stickpress/store/blob"
+	"github.com/stickpress/stickpress/web"
+)
+
+// handler is the house's front: the three doors and what operators ask.
+func (s *server) handler(staging *blob.Staging) (http.Handler, error) {
+	restUploads, err := upload.New(upload.Deps{
+		Console: s.console, Staging: staging, Logger: s.log,
+		BasePath: rest.UploadPath, Actor: rest.ActorOf, Render: rest.RenderFault,
+	})
+	if err != nil {
+		return nil, err
+	}
+	programs, err := rest.New(rest.Deps{Console: s.console, Uploads: restUploads, Logger: s.log})
+	if err != nil {
+		return nil, err
+	}
+	webUploads, err := upload.New(upload.Deps{
+		Console: s.console, Staging: staging, Logger: s.log,
+		BasePath: "/uploads/", Actor: web.ActorOf, Render: web.RenderFault,
+	})
+	if err != nil {
+		return nil, err
+	}
+	people := web.New(web.Deps{
+		Console: s.console, Sessions: s.sessions, Uploads: webUploads, Receive: webUploads.Receive,
+		Logger: s.log, Secure: strings.HasPrefix(s.url, "https:"), URL: s.url,
+	})
+
+	metrics, observe := s.metrics()
+	r := chi.NewRouter()
+	r.Use(trustProxy(s.config.BehindProxy), recoverer(s.log), observe)
+	r.Get("/livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	r.Get("/readyz", s.readyz)
+	r.Handle("/metrics", metrics)
+	s.hub.Routes(r)
+	programs.Mount(r)
+	people.Mount(r)
+	return r, nil
+}
+
+// readyz says whether this replica should get requests: it is up, not going
+// down, and reaches its database.
+func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	if !s.ready.Load() {
+		http.Error(w, "stopping", http.StatusServiceUnavailable)
+		return
+	}
+	if err := s.store.Ping(ctx); err != nil {
+		s.log.WarnContext(ctx, "database not reachable", "error", err)
+		http.Error(w, "database not reachable", http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+// metrics returns the page that Prometheus reads and the middleware that
+// fills it. Routes are counted by their pattern, never by their path.
+func (s *server) metrics() (http.Handler, func(http.Handler) http.Handler) {
+	registry := prometheus.NewRegistry()
+	requests := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "stickpress_http_request_duration_seconds", Help: "Time to answer a request, by route and status class.",
+		Buckets: prometheus.DefBuckets,
+	}, []string{"method", "route", "status"})
+	hosts := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "stickpress_hosts_connected", Help: "Hosts whose socket this replica holds.",
+	}, func() float64 { return float64(s.hub.Online()) })
+	registry.MustRegister(requests, hosts, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	observe := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			began := time.Now()
+			seen := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+			next.ServeHTTP(seen, r)
+			route := "unmatched"
+			if rc := chi.RouteContext(r.Context()); rc != nil && rc.RoutePattern() != "" {
+				route = rc.RoutePattern()
+			}
+			status := max(seen.Status(), http.StatusOK)
+			class := string(rune('0'+status/100)) + "xx"
+			requests.WithLabelValues(r.Method, route, class).Observe(time.Since(began).Seconds())
+		})
+	}
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), observe
+}
+
+// recoverer answers 500 to a request whose handler panicked, and logs it.
+func recoverer(log *slog.Logger) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer func() {
+				v := recover()
+				if v == nil {
+					return
+				}
+				if v == http.ErrAbortHandler { //nolint:errorlint // the sentinel itself is panicked
+					panic(v)
+				}
+				log.ErrorContext(r.Context(), "handler panicked", "path", r.URL.Path, "panic", v)
+				http.Error(w, "internal error", http.StatusInternalServerError)
+			}()
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// trustProxy takes the peer's address from X-Forwarded-For when the request
+// comes from the configured proxy, and from nobody else: the last address that
+// is not the proxy's own.
+func trustProxy(cidr string) func(http.Handler) http.Handler {
+	prefix, err := netip.ParsePrefix(cidr)
+	if err != nil { // Validate saw to it: the setting is empty
+		return func(next http.Handler) http.Handler { return next }
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			peer, err := netip.ParseAddrPort(r.RemoteAddr)
+			if err == nil && prefix.Contains(peer.Addr().Unmap()) {
+				hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+				for i := len(hops) - 1; i >= 0; i-- {
+					addr, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+					if err != nil {
+						break
+					}
+					r.RemoteAddr = net.JoinHostPort(addr.String(), "0")
+					if !prefix.Contains(addr.Unmap()) {
+						break
+					}
+				}
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stickpress/stickpress/api"
+)
+
+func serveCommand(environ []string) *cobra.Command {
+	serve := &cobra.Command{
+		Use:   "serve",
+		Short: "Runs the console",
+		Long: `Runs the console: pages, REST API and the agents' door on one address.
+
+Without DATABASE_URL it keeps a private Postgres in the data folder. On the
+first start it prints a link that makes the first admin. SIGTERM stops it
+gently: agents finish the sticks they began and reconnect elsewhere.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, _, err := loadConfig(cmd.Flags(), environ)
+			if err != nil {
+				return err
+			}
+			s, err := startServer(cmd.Context(), c, newLogger(c, cmd.ErrOrStderr()))
+			if err != nil {
+				return err
+			}
+			if err := announce(cmd.Context(), cmd.OutOrStdout(), s); err != nil {
+				return errors.Join(err, s.stop())
+			}
+			return s.wait(cmd.Context())
+		},
+	}
+	addConfigFlags(serve.Flags())
+	return serve
+}
+
+// announce prints where the console is and, on a fresh one, the link that
+// makes the first admin.
+func announce(ctx context.Context, w io.Writer, s *server) error {
+	fmt.Fprintf(w, "Stickpress %s on %s\n", version, s.url)
+	token, needed, err := s.console.SetupToken(ctx)
+	if err != nil {
+		return err
+	}
+	if needed {
+		fmt.Fprintf(w, "First run: open this link to make the first admin. It works once.\n  %s/setup?token=%s\n", s.url, token)
+	}
+	return nil
+}
+
+// signInLink makes a link that signs one person in once.
+func signInLink(ctx context.Context, console *api.Console, url, login string) (string, error) {
+	link, err := console.CreateSignInLink(ctx, api.System("command line"), api.SignInLinkInput{Login: login})
+	if err != nil {
+		return "", err
+	}
+	return url + "/sign-in/link?token=" + link.Secret, nil
+}
