@@ -14,7 +14,7 @@ import (
 
 // Problem is what the server refused or failed at. Its Error is the server's
 // sentence.
-type Problem = wire.Problem
+type Problem = wire.Problem //nolint:errname // RFC 9457 calls it a problem
 
 // FieldError is one input that is not as the API describes it.
 type FieldError = wire.FieldError

@@ -251,6 +251,7 @@ func TestWatchJobEnds(t *testing.T) {
 		break // the reader has seen enough
 	}
 	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
 	var last error
 	for _, err := range c.WatchJob(ctx, job.ID, 0) {
 		n++

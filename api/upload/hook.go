@@ -1,6 +1,7 @@
 package upload
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -28,9 +29,7 @@ func noteOf(ctx context.Context) *note { return ctx.Value(noteKey{}).(*note) }
 
 // keep remembers the first error and returns err.
 func (n *note) keep(err error) error {
-	if n.err == nil {
-		n.err = err
-	}
+	n.err = cmp.Or(n.err, err)
 	return err
 }
 
@@ -55,8 +54,7 @@ func (s staging) NewUpload(ctx context.Context, info handler.FileInfo) (handler.
 		_, err = s.console.UploadBegun(ctx, n.actor, api.UploadBegunInput{TusID: info.ID, FileName: name, Bytes: info.Size})
 	}
 	if err != nil {
-		n.keep(err)
-		return nil, errors.Join(err, s.Remove(info.ID))
+		return nil, errors.Join(n.keep(err), s.Remove(info.ID))
 	}
 	return kept{u}, nil
 }
@@ -81,10 +79,7 @@ type kept struct{ handler.Upload }
 // WriteChunk implements handler.Upload.
 func (u kept) WriteChunk(ctx context.Context, offset int64, src io.Reader) (int64, error) {
 	n, err := u.Upload.WriteChunk(ctx, offset, src)
-	if err != nil {
-		noteOf(ctx).keep(err)
-	}
-	return n, err
+	return n, noteOf(ctx).keep(err)
 }
 
 // finished is called after the last byte and before its answer.

@@ -34,7 +34,7 @@ func NewContract(t testing.TB, next http.Handler) *Contract {
 	t.Helper()
 	c := &Contract{t: t, next: next, seen: map[string]map[int]bool{}}
 	w := httptest.NewRecorder()
-	next.ServeHTTP(w, httptest.NewRequest(http.MethodGet, rest.Prefix+"/openapi.json", nil))
+	next.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, rest.Prefix+"/openapi.json", nil))
 	if err := json.Unmarshal(w.Body.Bytes(), &c.doc); err != nil {
 		t.Fatalf("read the OpenAPI document (status %d): %v", w.Code, err)
 	}

@@ -9,7 +9,7 @@ import (
 const ProblemType = "application/problem+json"
 
 // Problem is what the API answers when it refuses something or fails.
-type Problem struct {
+type Problem struct { //nolint:errname // RFC 9457 calls it a problem
 	Type      string            `json:"type" doc:"urn:stickpress:fault:<code>."`
 	Title     string            `json:"title" doc:"The status in words."`
 	Status    int               `json:"status"`
