@@ -12,8 +12,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/stickpress/stickpress/api"
-	"github.com/stickpress/stickpress/api/fault"
-	"github.com/stickpress/stickpress/web/locale"
 )
 
 // adminCommand talks to the database directly: it works when nobody can sign
@@ -81,7 +79,7 @@ func withServer(environ []string, command func(*cobra.Command, []string, *server
 			}
 		}
 		s := &server{config: c, log: newLogger(c, cmd.ErrOrStderr())}
-		defer func() { err = errors.Join(sentence(err), s.stop()) }()
+		defer func() { err = errors.Join(err, s.stop()) }()
 		if err := s.openStore(cmd.Context()); err != nil {
 			return err
 		}
@@ -90,15 +88,6 @@ func withServer(environ []string, command func(*cobra.Command, []string, *server
 		}
 		return command(cmd, args, s)
 	}
-}
-
-// sentence renders a fault as people read it.
-func sentence(err error) error {
-	var f *fault.Error
-	if !errors.As(err, &f) {
-		return err
-	}
-	return fmt.Errorf("%s: %w", locale.English.Fault(string(f.Code), f.Params), err)
 }
 
 // askPassword reads a password without showing it; from a pipe it takes the

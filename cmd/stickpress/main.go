@@ -13,6 +13,9 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/web/locale"
 )
 
 // version is set when the program is built.
@@ -23,7 +26,7 @@ func main() {
 	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	stop()
 	if err != nil && !errors.Is(err, context.Canceled) {
-		fmt.Fprintln(os.Stderr, "stickpress:", err)
+		fmt.Fprintln(os.Stderr, "stickpress:", sentence(err))
 	}
 	os.Exit(exitCode(err))
 }
@@ -47,6 +50,20 @@ func rootCommand(environ []string) *cobra.Command {
 	}
 	root.AddCommand(serveCommand(environ), configCommand(environ), adminCommand(environ), imageCommand(environ), trialCommand(environ))
 	return root
+}
+
+// sentence renders a fault as people read it, with its cause behind it; other
+// errors are sentences already.
+func sentence(err error) string {
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		return err.Error()
+	}
+	text := locale.English.Fault(string(f.Code), f.Params)
+	if f.Err != nil {
+		text += " (" + f.Err.Error() + ")"
+	}
+	return text
 }
 
 // Exit codes.

@@ -169,7 +169,7 @@ func (t *trial) prepare(ctx context.Context) (image string, err error) {
 func (t *trial) signIn(ctx context.Context) error {
 	console, system := t.server.console, api.System("trial")
 	_, err := console.CreateUser(ctx, system, api.CreateUserInput{Login: trialLogin, Name: "Trial", Role: api.RoleAdmin})
-	if err != nil && !errors.Is(err, fault.New(fault.KindConflict, "login_taken")) {
+	if err != nil && !errors.Is(err, fault.New(fault.KindConflict, "name_taken")) {
 		return err
 	}
 	base := api.Anonymous("en", "trial", "127.0.0.1")
