@@ -10,8 +10,14 @@ import (
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-// wantFault fails unless err is a fault of this code, and returns it.
-func wantFault(t *testing.T, err error, code fault.Code) *fault.Error {
+// wantFault fails unless err is a fault of this code.
+func wantFault(t *testing.T, err error, code fault.Code) {
+	t.Helper()
+	_ = faultOf(t, err, code)
+}
+
+// faultOf is wantFault for who wants to see more of it.
+func faultOf(t *testing.T, err error, code fault.Code) *fault.Error {
 	t.Helper()
 	var f *fault.Error
 	if !errors.As(err, &f) || f.Code != code {

@@ -58,22 +58,31 @@ func (c *Console) HostResumed(ctx context.Context, s HostSession, m *protocol.Re
 	return w, c.judge(ctx, s, err)
 }
 
-// HostWork returns what there is to do for a host: attempts to stop and, with
-// claim, new assignments, whose leases it holds from now on.
-func (c *Console) HostWork(ctx context.Context, s HostSession, claim bool) (HostWork, error) {
+// HostWork notes that the host is there and returns the attempts that it must
+// stop.
+func (c *Console) HostWork(ctx context.Context, s HostSession) (HostWork, error) {
 	if err := c.HostAlive(ctx, s); err != nil {
 		return HostWork{}, err
 	}
 	var w HostWork
-	if err := addCancels(ctx, c.store.Reader, s, &w); err != nil || !claim || !s.Press {
-		return w, err
+	err := addCancels(ctx, c.store.Reader, s, &w)
+	return w, err
+}
+
+// HostClaim gives the host its queued builds: it holds their leases from now
+// on. After an error nobody knows whether it does; then the connection must
+// end, because only a Resume puts that right.
+func (c *Console) HostClaim(ctx context.Context, s HostSession) (HostWork, error) {
+	if !s.Press {
+		return HostWork{}, nil
 	}
 	queued, err := c.store.Builds(ctx, store.BuildFilter{
 		HostID: s.id, States: []store.BuildState{store.BuildQueued}, Page: store.BuildPage{Limit: 1},
 	})
 	if err != nil || len(queued) == 0 {
-		return w, err
+		return HostWork{}, err
 	}
+	var w HostWork
 	err = c.store.InTx(ctx, func(tx *store.Tx) error {
 		work, err := tx.ClaimBuilds(ctx, s.id, s.Session, maxBuilds)
 		if err != nil {

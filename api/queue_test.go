@@ -141,7 +141,7 @@ func TestQueueJobRefusals(t *testing.T) {
 				tt.change(&in)
 			}
 			_, err := f.QueueJob(t.Context(), f.Helpdesk, in)
-			got := wantFault(t, err, tt.code)
+			got := faultOf(t, err, tt.code)
 			if got.Field != tt.field {
 				t.Errorf("field is %q, want %q", got.Field, tt.field)
 			}

@@ -46,7 +46,7 @@ func TestTemplates(t *testing.T) {
 	t.Parallel()
 	f := apitest.New(t)
 	_, err := f.CheckTemplate(t.Context(), f.Admin, `<unattend xmlns="urn:schemas-microsoft-com:unattend">`+"\n  <oops\n</unattend>")
-	bad := wantFault(t, err, "template_malformed")
+	bad := faultOf(t, err, "template_malformed")
 	if bad.Params["line"] == "" || bad.Params["column"] == "" || bad.Field != "source" {
 		t.Errorf("fault is %+v, want line and column", bad)
 	}
@@ -119,7 +119,7 @@ func TestTaskSequences(t *testing.T) {
 	order := apitest.Order("win11-ent", "bench", d)
 	order.TaskSequence, order.Edition = "uefi", 1
 	must[api.Job](t)(f.QueueJob(t.Context(), f.Helpdesk, order))
-	w := must[api.HostWork](t)(f.HostWork(t.Context(), s, true))
+	w := must[api.HostWork](t)(f.HostClaim(t.Context(), s))
 	if len(w.Assigns) != 1 || w.Assigns[0].Builds[0].AnswerFile != "" || w.Assigns[0].Recipe.BootSignature != protocol.BootSignature2023 {
 		t.Errorf("assigned %+v", w.Assigns)
 	}

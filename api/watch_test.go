@@ -27,7 +27,7 @@ func TestWatchJob(t *testing.T) {
 	if first.Job.State != "queued" || len(first.Events) != 1 {
 		t.Fatalf("the snapshot is %s with %d events", first.Job.State, len(first.Events))
 	}
-	b := must[api.HostWork](t)(f.HostWork(ctx, s, true)).Assigns[0].Builds[0]
+	b := must[api.HostWork](t)(f.HostClaim(ctx, s)).Assigns[0].Builds[0]
 	ref := protocol.AttemptRef{BuildID: b.BuildID, Attempt: b.Attempt}
 	seq := int64(0)
 	report := func(events ...protocol.Event) {
@@ -117,7 +117,7 @@ func TestTicketExpires(t *testing.T) {
 	d := apitest.Stick("a")
 	host, s := f.Connect(t, "bench", d)
 	must[api.Job](t)(f.QueueJob(t.Context(), f.Helpdesk, apitest.Order("win11-ent", "bench", d)))
-	a := must[api.HostWork](t)(f.HostWork(t.Context(), s, true)).Assigns[0]
+	a := must[api.HostWork](t)(f.HostClaim(t.Context(), s)).Assigns[0]
 	open := func(ticket string) error {
 		r, err := f.HostBlob(t.Context(), ticket, a.Image.SHA256)
 		if err == nil {

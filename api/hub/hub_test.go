@@ -278,8 +278,8 @@ func TestOlderSession(t *testing.T) {
 	if _, err := f.HostEvents(t.Context(), between, []protocol.Event{event(b, 2, protocol.EventVerified)}); !errors.Is(err, stale) {
 		t.Errorf("an event of the older session: %v, want session_stale", err)
 	}
-	if _, err := f.HostWork(t.Context(), between, true); !errors.Is(err, stale) {
-		t.Errorf("a claim of the older session: %v, want session_stale", err)
+	if _, err := f.HostWork(t.Context(), between); !errors.Is(err, stale) {
+		t.Errorf("work for the older session: %v, want session_stale", err)
 	}
 	if err := f.HostInventory(t.Context(), between, &protocol.Inventory{}); !errors.Is(err, stale) {
 		t.Errorf("an inventory of the older session: %v, want session_stale", err)

@@ -90,21 +90,30 @@ func (c *conn) work() {
 		if c.closing.Load() || c.ctx.Err() != nil {
 			continue
 		}
-		claim := c.resumed.Load() && !c.draining.Load()
-		w, err := c.hub.deps.Console.HostWork(c.ctx, c.session, claim)
-		if err == nil {
+		c.look()
+		poll.Reset(c.pause())
+	}
+}
+
+// look asks once for what must stop and what may begin.
+func (c *conn) look() {
+	console := c.hub.deps.Console
+	w, err := console.HostWork(c.ctx, c.session)
+	if err != nil && fault.From(err).Kind == fault.KindInternal {
+		// The database is away, say: the socket can wait for it.
+		c.log.Warn("no work could be looked for", "error", err)
+		return
+	}
+	if err == nil {
+		err = c.deliver(w)
+	}
+	if err == nil && c.resumed.Load() && !c.draining.Load() {
+		if w, err = console.HostClaim(c.ctx, c.session); err == nil {
 			err = c.deliver(w)
 		}
-		var f *fault.Error
-		switch {
-		case err == nil, c.ctx.Err() != nil:
-		case errors.As(err, &f) && f.Kind != fault.KindInternal:
-			c.refuse(err)
-		default:
-			// The database is away, say: the socket can wait for it.
-			c.log.Warn("no work could be looked for", "error", err)
-		}
-		poll.Reset(c.pause())
+	}
+	if err != nil {
+		c.refuse(err)
 	}
 }
 
