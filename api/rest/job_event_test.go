@@ -76,7 +76,7 @@ func TestWatchJob(t *testing.T) {
 		t.Fatalf("the snapshot is %s %+v %v", id, u, ok)
 	}
 
-	work, err := s.HostWork(t.Context(), session, true)
+	work, err := s.HostClaim(t.Context(), session)
 	if err != nil || len(work.Assigns) != 1 {
 		t.Fatalf("work is %+v, %v", work, err)
 	}

@@ -99,7 +99,8 @@ func put(path, id, tag, summary string) huma.Operation {
 	return huma.Operation{Method: http.MethodPut, Path: path, OperationID: id, Tags: []string{tag}, Summary: summary}
 }
 
-// Paging is the part of a list request that every list has.
+// Paging is the part of a list request that every list has. It is exported
+// because huma looks for parameters in exported embedded types only.
 type Paging struct {
 	After string `query:"after" doc:"'next' of the page before."`
 	Limit int    `query:"limit" minimum:"1" maximum:"200" doc:"Items of a page; 50 if left out."`
@@ -150,7 +151,8 @@ func itemsOf[T any](items []T, err error) (*whole[T], error) {
 	return &whole[T]{Body: wire.Items[T]{Items: append([]T{}, items...)}}, nil
 }
 
-// Match is the part of a change request that guards against overwriting.
+// Match is the part of a change request that guards against overwriting what
+// somebody else changed. It is exported for the same reason as Paging.
 type Match struct {
 	IfMatch  string `header:"If-Match" doc:"ETag of the thing as seen. If it has changed since, nothing is done (412, stale)."`
 	revision int64
