@@ -68,6 +68,9 @@ func (h *Handle) ReadAt(p []byte, off int64) (int, error) {
 	if err := h.bounds(off, int64(len(p))); err != nil {
 		return 0, err
 	}
+	if err := h.present(); err != nil {
+		return 0, err
+	}
 	n, err := h.transfer(p, off, func(b []byte, p []byte, off int64) (int, error) {
 		n, err := h.file.ReadAt(b, off)
 		copy(p, b[:n])
@@ -101,6 +104,9 @@ func (h *Handle) WriteAt(p []byte, off int64) (int, error) {
 
 // Sync returns when the device says that everything is on its medium.
 func (h *Handle) Sync() error {
+	if err := h.present(); err != nil {
+		return err
+	}
 	if err := h.file.Sync(); err != nil {
 		return h.writeFailed(h.device.Bytes, err)
 	}
@@ -147,8 +153,33 @@ func (h *Handle) arm(off, length int64) error {
 	if err := h.ready(); err != nil {
 		return err
 	}
+	if err := h.present(); err != nil {
+		return err
+	}
 	h.touched.Store(true)
 	return nil
+}
+
+// present notices that a virtual stick was pulled out, which is that its file
+// was removed or renamed: the kernel would go on writing to it.
+func (h *Handle) present() error {
+	if h.sys != "" {
+		return nil
+	}
+	var open, named unix.Stat_t
+	err := unix.Fstat(int(h.file.Fd()), &open)
+	if err == nil {
+		err = unix.Lstat(h.device.Path, &named)
+	}
+	switch {
+	case err == nil && open.Dev == named.Dev && open.Ino == named.Ino:
+		return nil
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+		f := protocol.WrapFault(err, protocol.FaultDeviceGone, "port", h.device.Port)
+		f.Touched = h.touched.Load()
+		return f
+	}
+	return fmt.Errorf("look for %s: %w", h.device.Path, err)
 }
 
 func (h *Handle) bounds(off, length int64) error {

@@ -182,6 +182,37 @@ func TestVirtualSwapped(t *testing.T) {
 	})
 }
 
+// A virtual stick is pulled out when its file is taken away: the kernel would
+// go on writing to it.
+func TestVirtualPulledOut(t *testing.T) {
+	t.Parallel()
+	for name, pull := range map[string]func(path string) error{
+		"removed":  os.Remove,
+		"renamed":  func(p string) error { return os.Rename(p, p+".old") },
+		"replaced": func(p string) error { return errors.Join(os.Remove(p), os.WriteFile(p, nil, 0o600)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := rack(t, "a.img")
+			h := openVirtual(t, l, "a.img")
+			b := make([]byte, 4096)
+			if _, err := h.WriteAt(b, 0); err != nil {
+				t.Fatal(err)
+			}
+			if err := pull(filepath.Join(l.VirtualDir, "a.img")); err != nil {
+				t.Fatal(err)
+			}
+			_, write := h.WriteAt(b, 4096)
+			_, read := h.ReadAt(b, 0)
+			for what, err := range map[string]error{"write": write, "read": read, "sync": h.Sync(), "discard": h.Discard(0, 4096)} {
+				if f := faultIs(t, err, protocol.FaultDeviceGone); !f.Touched {
+					t.Errorf("%s: not touched", what)
+				}
+			}
+		})
+	}
+}
+
 // A folder on a filesystem without direct I/O still serves.
 func TestVirtualWithoutDirectIO(t *testing.T) {
 	t.Parallel()
