@@ -194,7 +194,7 @@ func TestWatchJob(t *testing.T) {
 	stick := apitest.Stick("a.img")
 	_, session := s.Connect(t, "bench", stick)
 	job := must[api.Job](t)(s.QueueJob(t.Context(), s.Helpdesk, apitest.Order("win11-ent", "bench", stick)))
-	work := must[api.HostWork](t)(s.HostWork(t.Context(), session, true))
+	work := must[api.HostWork](t)(s.HostClaim(t.Context(), session))
 	ref := protocol.AttemptRef{BuildID: work.Assigns[0].Builds[0].BuildID, Attempt: work.Assigns[0].Builds[0].Attempt}
 	script := []protocol.Event{
 		{Type: protocol.EventAccepted},
