@@ -12,19 +12,15 @@ import (
 	"golang.org/x/term"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/store/pglocal"
 )
 
 // adminCommand talks to the database directly: it works when nobody can sign
-// in. With a private Postgres it needs the server to be stopped, for the data
-// folder has one owner; with DATABASE_URL it works beside it.
+// in, beside a running server or without one.
 func adminCommand(environ []string) *cobra.Command {
 	admin := &cobra.Command{
 		Use:   "admin",
-		Short: "Administers the console from the server's own machine",
-		Long: `Administers the console from the server's own machine.
-
-Without DATABASE_URL these commands start the private Postgres themselves, so
-the server must be stopped first.`,
+		Short: "Administers the console from the server's own machine, while it runs or not",
 	}
 	link := &cobra.Command{
 		Use:   "link LOGIN",
@@ -74,8 +70,13 @@ func withServer(environ []string, command func(*cobra.Command, []string, *server
 			return err
 		}
 		if c.DatabaseURL == "" {
-			if _, err := os.Stat(filepath.Join(c.Data, "postgres")); err != nil {
+			postgres := filepath.Join(c.Data, "postgres")
+			if _, err := os.Stat(postgres); err != nil {
 				return fmt.Errorf("there is no console in %s: name its folder with --data: %w", c.Data, err)
+			}
+			c.DatabaseURL, err = pglocal.Attach(postgres) // of a server that runs
+			if err != nil && !errors.Is(err, pglocal.ErrNotRunning) {
+				return err
 			}
 		}
 		s := &server{config: c, log: newLogger(c, cmd.ErrOrStderr())}

@@ -34,7 +34,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -167,13 +166,7 @@ func (s *Server) prepare(ctx context.Context) error {
 // URL is a connection string for pgx and libpq. It holds the password: do not
 // log it. It stays the same for as long as the Server lives.
 func (s *Server) URL() string {
-	u := url.URL{
-		Scheme:   "postgres",
-		User:     url.UserPassword(role, s.pass),
-		Path:     "/" + role,
-		RawQuery: url.Values{"host": {s.sockets}, "sslmode": {"disable"}}.Encode(),
-	}
-	return u.String()
+	return socketURL(s.sockets, s.pass)
 }
 
 // Done is closed when Postgres is gone for good: after Stop, or when it could
