@@ -1,6 +1,8 @@
 package web
 
 import (
+	"cmp"
+	"context"
 	"net/http"
 	"strconv"
 
@@ -28,19 +30,21 @@ func (s *Web) job(w http.ResponseWriter, r *http.Request) error {
 		}
 		events = append(events, more...)
 	}
-	return s.show(w, r, view.Job(s.frame(r, "jobs"), job, events))
+	f := s.frame(r, "jobs")
+	f.Refresh = !job.Ended()
+	return s.show(w, r, view.Job(f, job, events))
 }
 
-// jobLive streams a job's page: its head, each stick that changed, and new
-// lines of the logs. It begins with what the page does not have yet.
+// jobLive streams a job's page: its head, what changed of each stick, and new
+// lines of the logs. It begins with what the page does not have yet: after is
+// the seq of the last line that it shows.
 func (s *Web) jobLive(w http.ResponseWriter, r *http.Request) error {
-	seen := r.Header.Get("Last-Event-ID")
-	if seen == "" {
-		seen = r.FormValue("after")
-	}
-	after, err := strconv.ParseInt(seen, 10, 64)
-	if err != nil && seen != "" {
-		return fault.Wrap(err, fault.KindInvalid, "form_unreadable")
+	var after int64
+	if seen := cmp.Or(r.Header.Get("Last-Event-ID"), r.FormValue("after")); seen != "" {
+		var err error
+		if after, err = strconv.ParseInt(seen, 10, 64); err != nil || after < 0 {
+			return fault.Wrap(err, fault.KindInvalid, "form_unreadable")
+		}
 	}
 	ctx := r.Context()
 	updates, err := s.console.WatchJob(ctx, actorOf(r), chi.URLParam(r, "id"), after)
@@ -49,34 +53,33 @@ func (s *Web) jobLive(w http.ResponseWriter, r *http.Request) error {
 	}
 	f := s.frame(r, "jobs")
 	out := newStream(w)
-	return follow(ctx, out, updates, func(u api.JobUpdate) error {
-		if err := out.replace(ctx, "job", view.JobHead(f, u.Job)); err != nil {
+	follow(ctx, s.log, out, updates, func(u api.JobUpdate) error { return sendJob(ctx, out, f, u) })
+	return nil
+}
+
+func sendJob(ctx context.Context, out *stream, f view.Frame, u api.JobUpdate) error {
+	if err := out.replace(ctx, "job", view.JobHead(f, u.Job)); err != nil {
+		return err
+	}
+	for _, b := range u.Job.Builds {
+		if err := out.replace(ctx, "state-"+b.ID, view.JobBuildState(f, b)); err != nil {
 			return err
 		}
-		for _, b := range u.Job.Builds {
-			if err := out.replace(ctx, "build-"+b.ID, view.JobBuild(f, b)); err != nil {
-				return err
-			}
+		if err := out.replace(ctx, "build-"+b.ID, view.JobBuild(f, b)); err != nil {
+			return err
 		}
-		if n := len(u.Events); n > 0 {
-			last := strconv.FormatInt(u.Events[n-1].Seq, 10)
-			for _, b := range u.Job.Builds {
-				if err := out.add(ctx, "log-"+b.ID, "", view.JobLog(f, u.Events, b.ID)); err != nil {
-					return err
-				}
-			}
-			if err := out.add(ctx, "log-job", "", view.JobLog(f, u.Events, "")); err != nil {
-				return err
-			}
-			if err := out.send("seen", last, last); err != nil {
-				return err
-			}
+	}
+	if n := len(u.Events); n > 0 {
+		// One event for all logs: it arrives as a whole or not at all.
+		last := strconv.FormatInt(u.Events[n-1].Seq, 10)
+		if err := out.add(ctx, "log", last, view.JobNewLines(f, u)); err != nil {
+			return err
 		}
-		if u.Job.Ended() {
-			return out.send("ended", "", "ended")
-		}
-		return nil
-	})
+	}
+	if u.Job.Ended() {
+		return out.send("ended", "", "ended")
+	}
+	return nil
 }
 
 func (s *Web) jobCancel(w http.ResponseWriter, r *http.Request) error {

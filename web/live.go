@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -12,12 +13,19 @@ import (
 	"github.com/a-h/templ"
 )
 
-// keepAlive is how often a silent stream says something, so that proxies keep
-// it open and a dead browser is noticed.
-const keepAlive = 20 * time.Second
+const (
+	// keepAlive is how often a silent stream says something, so that proxies
+	// keep it open and a dead browser is noticed.
+	keepAlive = 20 * time.Second
+	// writeTime is how long a browser may take to accept one event.
+	writeTime = 30 * time.Second
+	// streamLife is how long a stream lasts. The browser opens another one
+	// then, and whoever may not see the page any more is found out.
+	streamLife = 15 * time.Minute
+)
 
-// stream is a Server-Sent Events response. An event is sent only when its
-// content differs from what was sent under its name before.
+// stream is a Server-Sent Events response. What replaces a part of the page is
+// sent only when it differs from what was sent under its name before.
 type stream struct {
 	w    http.ResponseWriter
 	c    *http.ResponseController
@@ -36,81 +44,87 @@ func newStream(w http.ResponseWriter) *stream {
 
 // replace sends a component under a name, unless it looks as it did before.
 func (s *stream) replace(ctx context.Context, name string, c templ.Component) error {
-	var html bytes.Buffer
-	if err := c.Render(ctx, &html); err != nil {
-		return fmt.Errorf("render %s: %w", name, err)
+	html, err := rendered(ctx, name, c)
+	if err != nil {
+		return err
 	}
-	sum := maphash.Bytes(s.seed, html.Bytes())
-	if s.sent[name] == sum {
+	sum := maphash.String(s.seed, html)
+	if before, ok := s.sent[name]; ok && before == sum {
 		return nil
 	}
 	s.sent[name] = sum
-	return s.send(name, "", html.String())
+	return s.send(name, "", html)
 }
 
-// add sends lines that the page appends; id is what the browser sends back as
-// Last-Event-ID when it reconnects.
+// add sends what the page appends. The ID is what the browser names when it
+// comes back, so it must be sent with the last of what it stands for.
 func (s *stream) add(ctx context.Context, name, id string, c templ.Component) error {
+	html, err := rendered(ctx, name, c)
+	if err != nil {
+		return err
+	}
+	return s.send(name, id, html)
+}
+
+func rendered(ctx context.Context, name string, c templ.Component) (string, error) {
 	var html bytes.Buffer
 	if err := c.Render(ctx, &html); err != nil {
-		return fmt.Errorf("render %s: %w", name, err)
+		return "", fmt.Errorf("render %s: %w", name, err)
 	}
-	if html.Len() == 0 {
-		return nil
-	}
-	return s.send(name, id, html.String())
+	return html.String(), nil
 }
 
+// send writes one event as the WHATWG HTML standard, section 9.2, spells it.
 func (s *stream) send(name, id, data string) error {
 	var b strings.Builder
 	if id != "" {
 		fmt.Fprintf(&b, "id: %s\n", id)
 	}
 	fmt.Fprintf(&b, "event: %s\n", name)
-	for line := range strings.Lines(data) {
-		fmt.Fprintf(&b, "data: %s\n", strings.TrimRight(line, "\r\n"))
-	}
-	if data == "" {
-		b.WriteString("data:\n")
+	// A carriage return ends a line too, and a value may hold one.
+	for line := range strings.SplitSeq(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(data), "\n") {
+		fmt.Fprintf(&b, "data: %s\n", line)
 	}
 	b.WriteString("\n")
-	if err := s.c.SetWriteDeadline(time.Now().Add(keepAlive)); err != nil {
-		return err
-	}
-	if _, err := s.w.Write([]byte(b.String())); err != nil {
-		return err
-	}
-	return s.c.Flush()
+	return s.write(b.String())
 }
 
-// comment keeps the connection awake.
-func (s *stream) comment() error {
-	if _, err := s.w.Write([]byte(": still here\n\n")); err != nil {
+func (s *stream) write(text string) error {
+	if err := s.c.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+		return err
+	}
+	if _, err := s.w.Write([]byte(text)); err != nil {
 		return err
 	}
 	return s.c.Flush()
 }
 
 // follow calls show for every update until the channel closes, the reader is
-// gone or show fails; a silent stream is kept awake.
-func follow[T any](ctx context.Context, s *stream, updates <-chan T, show func(T) error) error {
+// gone, show fails or the stream's life is over; a silent stream is kept
+// awake. Nobody can be told of an error any more, so it is logged.
+func follow[T any](ctx context.Context, log *slog.Logger, s *stream, updates <-chan T, show func(T) error) {
 	tick := time.NewTicker(keepAlive)
 	defer tick.Stop()
+	end := time.NewTimer(streamLife)
+	defer end.Stop()
 	for {
+		var err error
 		select {
 		case <-ctx.Done():
-			return nil
+			return
+		case <-end.C:
+			return
 		case <-tick.C:
-			if err := s.comment(); err != nil {
-				return nil
-			}
+			err = s.write(": still here\n\n")
 		case u, ok := <-updates:
 			if !ok {
-				return nil
+				return
 			}
-			if err := show(u); err != nil {
-				return err
-			}
+			err = show(u)
+		}
+		if err != nil {
+			log.DebugContext(ctx, "a live page ended", "error", err)
+			return
 		}
 	}
 }

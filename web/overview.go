@@ -15,14 +15,23 @@ func (s *Web) overview(w http.ResponseWriter, r *http.Request) error {
 	return s.show(w, r, view.Overview(s.frame(r, "overview"), o))
 }
 
+// overviewLive streams the three parts of the overview, each when it changes.
 func (s *Web) overviewLive(w http.ResponseWriter, r *http.Request) error {
-	updates, err := s.console.WatchOverview(r.Context(), actorOf(r))
+	ctx := r.Context()
+	updates, err := s.console.WatchOverview(ctx, actorOf(r))
 	if err != nil {
 		return err
 	}
 	f := s.frame(r, "overview")
 	out := newStream(w)
-	return follow(r.Context(), out, updates, func(o api.Overview) error {
-		return out.replace(r.Context(), "overview", view.OverviewBody(f, o))
+	follow(ctx, s.log, out, updates, func(o api.Overview) error {
+		if err := out.replace(ctx, "tiles", view.OverviewTiles(f, o)); err != nil {
+			return err
+		}
+		if err := out.replace(ctx, "running", view.OverviewRunning(f, o)); err != nil {
+			return err
+		}
+		return out.replace(ctx, "failures", view.OverviewFailures(f, o))
 	})
+	return nil
 }

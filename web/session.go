@@ -5,11 +5,13 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/web/locale"
 )
 
@@ -53,13 +55,18 @@ func (s *Web) identify(next http.Handler) http.Handler {
 		actor := base
 		if id := s.sessions.GetString(r.Context(), keyUser); id != "" {
 			known, err := s.console.ActorForUser(r.Context(), base, id)
-			if err == nil {
+			switch {
+			case err == nil:
 				actor = known
-			} else {
+				actor.Locale = locale.Match(cookie(r, cookieLocale), known.Locale).String()
+			case fault.From(err).Kind == fault.KindUnauthenticated:
 				s.sessions.Remove(r.Context(), keyUser)
+			default: // the database is away, say: that signs nobody out
+				s.page(func(http.ResponseWriter, *http.Request) error { return err })(w, withActor(r, base))
+				return
 			}
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), keyActor, actor)))
+		next.ServeHTTP(w, withActor(r, actor))
 	})
 }
 
@@ -71,17 +78,29 @@ func (s *Web) signedIn(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if r.Header.Get("HX-Request") != "" {
-			w.Header().Set("HX-Redirect", "/sign-in")
+		if r.Header.Get("Accept") == "text/event-stream" {
+			_ = newStream(w).send("reload", "", "signed out") // the reader may be gone
+			return
+		}
+		if byScript(r) {
+			w.Header().Set("HX-Refresh", "true")
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
 		to := "/sign-in"
 		if r.Method == http.MethodGet && r.URL.Path != "/" {
-			to += "?next=" + r.URL.EscapedPath()
+			to += "?" + url.Values{"next": {r.URL.RequestURI()}}.Encode()
 		}
 		http.Redirect(w, r, to, http.StatusSeeOther)
 	})
+}
+
+// byScript reports whether a script of the page that is open asks, and not
+// the browser for a new page.
+func byScript(r *http.Request) bool { return r.Header.Get("HX-Request") != "" }
+
+func withActor(r *http.Request, a api.Actor) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), keyActor, a))
 }
 
 // begin signs a person in under a new session token.
@@ -93,25 +112,46 @@ func (s *Web) begin(r *http.Request, user api.User) error {
 	return nil
 }
 
+// ActorOf is the signed-in person of a request below Mount; the upload handler
+// asks it.
+func ActorOf(r *http.Request) (api.Actor, error) {
+	a := actorOf(r)
+	if a.Kind != api.ActorUser {
+		return a, fault.New(fault.KindUnauthenticated, "signed_out")
+	}
+	return a, nil
+}
+
+// RenderFault answers a script: the status and the fault's sentence as text.
+func RenderFault(w http.ResponseWriter, r *http.Request, f *fault.Error) {
+	http.Error(w, localeOf(r).Fault(string(f.Code), f.Params), statusOf(f.Kind))
+}
+
 func actorOf(r *http.Request) api.Actor {
 	a, _ := r.Context().Value(keyActor).(api.Actor)
 	return a
 }
 
+// localeOf is the language that was chosen in this browser, else the person's,
+// else what the browser asks for.
 func localeOf(r *http.Request) locale.Locale {
-	var chosen string
-	if c, err := r.Cookie(cookieLocale); err == nil {
-		chosen = c.Value
-	}
-	return locale.Match(chosen, r.Header.Get("Accept-Language"))
+	return locale.Match(actorOf(r).Locale, cookie(r, cookieLocale), r.Header.Get("Accept-Language"))
 }
 
 // themeOf is "light", "dark" or, for what the system says, empty.
 func themeOf(r *http.Request) string {
-	if c, err := r.Cookie(cookieTheme); err == nil && (c.Value == "light" || c.Value == "dark") {
-		return c.Value
+	if t := cookie(r, cookieTheme); t == "light" || t == "dark" {
+		return t
 	}
 	return ""
+}
+
+func cookie(r *http.Request, name string) string {
+	c, err := r.Cookie(name)
+	if err != nil {
+		return ""
+	}
+	return c.Value
 }
 
 func nonceOf(r *http.Request) string {

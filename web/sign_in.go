@@ -2,7 +2,9 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
+	"unicode"
 
 	"github.com/a-h/templ"
 	"github.com/go-chi/chi/v5"
@@ -129,8 +131,12 @@ func (s *Web) again(w http.ResponseWriter, r *http.Request, err error, c templ.C
 }
 
 // localPath keeps redirects on this console: anything else becomes "/".
+// Browsers read a backslash as a slash and skip control characters, so
+// neither may occur.
 func localPath(path string) string {
-	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.HasPrefix(path, "/\\") {
+	u, err := url.Parse(path)
+	odd := strings.ContainsFunc(path, func(c rune) bool { return c == '\\' || unicode.IsControl(c) })
+	if err != nil || odd || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
 		return "/"
 	}
 	return path

@@ -101,7 +101,7 @@ func (s *Web) templateCheck(w http.ResponseWriter, r *http.Request) error {
 		problems = append(problems, problem{max(line, 1), max(column, 1), "error", l.Fault(string(f.Code), f.Params)})
 	}
 	for _, x := range warnings {
-		problems = append(problems, problem{x.Line, x.Column, "warning", l.Lint(x.Code, x.Params)})
+		problems = append(problems, problem{max(x.Line, 1), 1, "warning", l.Lint(x.Code, x.Params)})
 	}
 	w.Header().Set("Content-Type", "application/json")
 	return json.NewEncoder(w).Encode(problems)

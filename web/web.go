@@ -15,6 +15,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/a-h/templ"
 	"github.com/alexedwards/scs/v2"
@@ -69,9 +71,11 @@ func (s *Web) Mount(root chi.Router) {
 			r.Use(s.signedIn)
 			s.routes(r)
 		})
-		r.NotFound(s.page(func(http.ResponseWriter, *http.Request) error {
+		missing := s.page(func(http.ResponseWriter, *http.Request) error {
 			return fault.New(fault.KindNotFound, "page_not_found")
-		}))
+		})
+		r.NotFound(missing)
+		r.MethodNotAllowed(missing)
 	})
 }
 
@@ -126,12 +130,26 @@ func see(w http.ResponseWriter, r *http.Request, path string) error {
 func (s *Web) frame(r *http.Request, section string) view.Frame {
 	a := actorOf(r)
 	f := view.Frame{
-		L: localeOf(r), Section: section, Path: r.URL.Path, Theme: themeOf(r),
+		L: localeOf(r), Section: section, Path: r.URL.Path, Query: r.URL.Query(), Back: backOf(r), Theme: themeOf(r),
 		Nonce: nonceOf(r), RequestID: a.RequestID,
 		Actor: a, SignedIn: a.Kind == api.ActorUser,
 	}
-	f.Flash = s.sessions.PopString(r.Context(), keyFlash)
+	if !strings.HasSuffix(r.URL.Path, "/live") && !byScript(r) { // who shows no flash must not eat it
+		f.Flash = s.sessions.PopString(r.Context(), keyFlash)
+	}
 	return f
+}
+
+// backOf is the page to return to after the preferences were changed: this
+// one, or for the answer to a form the page that the form was on.
+func backOf(r *http.Request) string {
+	if r.Method == http.MethodGet {
+		return r.URL.RequestURI()
+	}
+	if u, err := url.Parse(r.Referer()); err == nil && u.Host == r.Host {
+		return localPath(u.RequestURI())
+	}
+	return "/"
 }
 
 // flash keeps a sentence for the next page that is shown.

@@ -131,9 +131,18 @@ func (l Locale) coded(prefix, code string, params map[string]string) string {
 	return l.T(prefix+code, pairs...)
 }
 
+// words are the parameters whose values are words of ours, not data: the
+// value "task_sequence" of kind has the message "kind.task_sequence".
+var words = map[string]bool{"kind": true, "role": true, "state": true, "step": true, "what": true}
+
 // value renders one parameter: names that end in _bytes are sizes.
 func (l Locale) value(name string, v any) string {
 	s := fmt.Sprint(v)
+	if words[name] {
+		if word, ok := l.lookup(name + "." + s); ok {
+			return word
+		}
+	}
 	if strings.HasSuffix(name, "_bytes") {
 		if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 			return Bytes(n)

@@ -98,7 +98,7 @@ func TestCatalogueUse(t *testing.T) {
 			t.Errorf("%s is asked for and not in the catalogue", key)
 		}
 	}
-	computed := []string{"fault.", "log.", "lint.", "event.", "stick_event.", "state.", "state_hint.", "step.", "step_state.", "role.", "nav.", "sequence.layout_", "sequence.signature_"}
+	computed := []string{"fault.", "log.", "lint.", "event.", "stick_event.", "state.", "state_hint.", "step.", "step_state.", "role.", "kind.", "what.", "nav.", "sequence.layout_", "sequence.signature_"}
 	for key := range en {
 		base := strings.TrimSuffix(strings.TrimSuffix(key, ".one"), ".other")
 		used := asked[key] || asked[base] || slices.ContainsFunc(computed, func(p string) bool { return strings.HasPrefix(key, p) })
@@ -117,12 +117,15 @@ func isFile(key string) bool {
 }
 
 // Every code that a fault can have has a sentence. Codes are found where they
-// are made: as the argument after the kind, or as a constant Fault….
+// are made: as the argument after the kind, as a constant Fault… or Code…, or
+// by one of the helpers that make a code.
 func TestFaultSentences(t *testing.T) {
 	t.Parallel()
 	en := catalogue(t, "en")
 	made := regexp.MustCompile(`(?s)fault\.(?:New|Wrap)\([^"]*?fault\.Kind[A-Za-z]+,\s*"([a-z0-9_]+)"`)
-	constant := regexp.MustCompile(`Fault[A-Za-z]+\s*=\s*"([a-z0-9_]+)"`)
+	constant := regexp.MustCompile(`(?:Fault|[cC]ode)[A-Za-z]*\s*(?:fault\.Code\s*)?=\s*"([a-z0-9_]+)"`)
+	helper := regexp.MustCompile(`\b(?:unavailable|refuse)\([^"\n]*?, "([a-z0-9_]+)"|NewFault\("([a-z0-9_]+)"`)
+	missing := regexp.MustCompile(`\b(?:NotFound|(?:one|changed)\[\w+\])\((?:ctx, [\w.]+, )?(?:"[a-z_]+", )?"([a-z_]+)", \w`)
 	codes := map[string]string{}
 	for _, root := range []string{"..", "../../api", "../../store", "../../agent"} {
 		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -142,18 +145,63 @@ func TestFaultSentences(t *testing.T) {
 			for _, m := range constant.FindAllStringSubmatch(string(raw), -1) {
 				codes[m[1]] = path
 			}
+			for _, m := range helper.FindAllStringSubmatch(string(raw), -1) {
+				codes[m[1]+m[2]] = path
+			}
+			for _, m := range missing.FindAllStringSubmatch(string(raw), -1) {
+				codes[m[1]+"_not_found"] = path
+			}
 			return err
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(codes) < 40 {
+	if len(codes) < 120 {
 		t.Fatalf("found only %d codes: the search is broken", len(codes))
 	}
 	for code, path := range codes {
 		if _, ok := en["fault."+code]; !ok {
 			t.Errorf("fault.%s (made in %s) has no sentence", code, path)
+		}
+	}
+}
+
+// Every remark about an answer file and every coded log line has a sentence.
+func TestLintAndLogSentences(t *testing.T) {
+	t.Parallel()
+	en := catalogue(t, "en")
+	for _, c := range []struct {
+		prefix, root string
+		made         *regexp.Regexp
+		least        int
+	}{
+		{"lint.", "../../api/unattend", regexp.MustCompile(`Warn[A-Za-z]+\s*=\s*"([a-z_]+)"`), 8},
+		{"log.", "../../agent", regexp.MustCompile(`LogLine\{[^}\n]*Code:\s*"([a-z_]+)"`), 3},
+		{"event.", "../../store", regexp.MustCompile(`\bEvent\w*\s*(?:EventType\s*)?=\s*"((?:job|build)_[a-z_]+)"`), 10},
+	} {
+		found := map[string]bool{}
+		err := filepath.WalkDir(c.root, func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			raw, err := os.ReadFile(path)
+			for _, m := range c.made.FindAllStringSubmatch(string(raw), -1) {
+				found[m[1]] = true
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(found) < c.least {
+			t.Errorf("found only %d codes of %s: the search is broken", len(found), c.prefix)
+		}
+		delete(found, "build_log") // shows the line that it carries
+		for code := range found {
+			if _, ok := en[c.prefix+code]; !ok {
+				t.Errorf("%s%s has no sentence", c.prefix, code)
+			}
 		}
 	}
 }
@@ -186,6 +234,7 @@ func TestRender(t *testing.T) {
 		{l.N("job.title", 2), "2 sticks"},
 		{l.T("no.such.key"), "no.such.key"},
 		{l.Fault("device_too_small", map[string]string{"have_bytes": "16008609792", "need_bytes": "30064771072", "missing_bytes": "14056161280"}), "The stick is too small: it has 14.9 GiB, 28 GiB are needed, 13.1 GiB are missing."},
+		{l.Fault("name_taken", map[string]string{"kind": "task_sequence"}), "There is a task sequence of this name already. Choose another name."},
 		{l.Fault("no_such_code", map[string]string{"a": "b"}), "no_such_code map[a:b]"},
 		{locale.Bytes(0), "0 B"},
 		{locale.Bytes(1023), "1023 B"},

@@ -2,6 +2,8 @@ package view
 
 import (
 	"encoding/json"
+	"net/url"
+	"slices"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
@@ -19,6 +21,23 @@ type NewJob struct {
 	Sequences []api.TaskSequence
 	Hosts     []api.Host
 	Problem   Problem
+}
+
+// Again is the address of the first page with everything that was chosen.
+func (p NewJob) Again() string {
+	q := url.Values{}
+	for name, value := range map[string]string{
+		"version": p.Version, "host": p.Host, "sequence": p.Sequence,
+		"reference": p.Reference, "holder": p.Holder, "computer_name": p.ComputerName,
+	} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	for _, c := range p.Chosen {
+		q.Add("device", identityValue(c))
+	}
+	return "/jobs/new?" + q.Encode()
 }
 
 func (p NewJob) host() (api.Host, bool) {
@@ -40,12 +59,7 @@ func (p NewJob) version() (api.Version, bool) {
 }
 
 func (p NewJob) chosen(id protocol.Identity) bool {
-	for _, c := range p.Chosen {
-		if c == id {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p.Chosen, id)
 }
 
 // device is the host's device of an identity, for its vendor and model.

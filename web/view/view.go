@@ -4,6 +4,9 @@
 package view
 
 import (
+	"net/url"
+	"strings"
+
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/web/locale"
@@ -14,12 +17,25 @@ type Frame struct {
 	L         locale.Locale
 	Section   string // the entry of the navigation that is current
 	Path      string
+	Query     url.Values
+	Back      string // where a change of language or theme returns to
 	Theme     string // "light", "dark" or empty for the system's
 	Nonce     string // of the Content-Security-Policy, for the editor's styles
 	RequestID string
 	Actor     api.Actor
 	SignedIn  bool
 	Flash     string // a sentence about the action before
+	Refresh   bool   // without scripts the page loads itself again
+}
+
+// With is the page's own address with one parameter of its query changed.
+func (f Frame) With(name, value string) string {
+	q := url.Values{}
+	for k, v := range f.Query {
+		q[k] = v
+	}
+	q.Set(name, value)
+	return f.Path + "?" + q.Encode()
 }
 
 // T is the message of a key in the reader's language.
@@ -38,7 +54,7 @@ func NewProblem(l locale.Locale, err error) Problem {
 		return Problem{}
 	}
 	f := fault.From(err)
-	return Problem{Field: f.Field, Sentence: l.Fault(string(f.Code), f.Params)}
+	return Problem{Field: strings.TrimPrefix(f.Field, "spec."), Sentence: l.Fault(string(f.Code), f.Params)}
 }
 
 // At returns the sentence if the problem blames the field.

@@ -3,5 +3,6 @@
 import './htmx.js';
 import 'htmx-ext-sse';
 import './live.js';
+import './refresh.js';
 import './ui.js';
 import './upload.js';

@@ -1,27 +1,31 @@
 // The answer-file editor: CodeMirror laid over a textarea, which keeps the
-// text, so that the form works without it.
+// text, so that the form works without it. Colours are the style sheet's.
 import { basicSetup, EditorView } from 'codemirror';
 import { xml } from '@codemirror/lang-xml';
-import { linter } from '@codemirror/lint';
+import { syntaxHighlighting } from '@codemirror/language';
+import { linter, lintGutter } from '@codemirror/lint';
+import { classHighlighter } from '@lezer/highlight';
 
 for (const area of document.querySelectorAll('textarea[data-editor="xml"]')) {
   const nonce = document.querySelector('meta[name="csp-nonce"]').content;
   const checkURL = area.dataset.check;
   const view = new EditorView({
     doc: area.value,
-    parent: area.parentElement,
     extensions: [
       EditorView.cspNonce.of(nonce),
+      syntaxHighlighting(classHighlighter),
       basicSetup,
       xml(),
       EditorView.lineWrapping,
       EditorView.contentAttributes.of({ 'aria-labelledby': area.dataset.label }),
+      lintGutter(),
       linter((v) => problems(v, checkURL), { delay: 500 }),
       EditorView.updateListener.of((u) => {
         if (u.docChanged) area.value = u.state.doc.toString();
       }),
     ],
   });
+  area.after(view.dom);
   view.dom.classList.add('editor');
   area.hidden = true;
 }

@@ -1,30 +1,119 @@
-// Live regions: [sse-connect] elements fill themselves from the server. A
-// hidden tab closes its stream; when it is seen again the whole region is
-// fetched anew, which opens a stream that begins with a snapshot. So a laptop
-// that wakes up shows the present, not the past.
+// Live parts of a page: htmx's SSE extension swaps what the server sends; this
+// keeps the connection. A stream that breaks is opened again with the ID of
+// the last event that arrived, so that no line of a log is missing or shown
+// twice. A hidden tab closes its stream, since a browser opens only six
+// connections to one server; when it is seen again a new stream begins with a
+// snapshot. A laptop that wakes up shows the present, not the past.
 const htmx = window.htmx;
+const streams = new Set();
 
-function sourceOf(element) {
-  return element['htmx-internal-data']?.sseEventSource;
+// Stream is an EventSource, as far as the extension uses one, that outlives
+// its connections.
+class Stream extends EventTarget {
+  readyState = EventSource.CONNECTING;
+  onopen = null;
+  onerror = null;
+  #url;
+  #names = new Set();
+  #source = null;
+  #seen = '';
+  #failures = 0;
+  #timer = 0;
+
+  constructor(url) {
+    super();
+    this.#url = url;
+    streams.add(this);
+    // The server says so when nobody is signed in any more.
+    this.addEventListener('reload', () => location.reload());
+    this.wake();
+  }
+
+  addEventListener(name, listener, options) {
+    super.addEventListener(name, listener, options);
+    if (this.#names.has(name)) return;
+    this.#names.add(name);
+    if (this.#source) this.#forward(this.#source, name);
+  }
+
+  close() {
+    this.sleep();
+    this.readyState = EventSource.CLOSED;
+    streams.delete(this);
+  }
+
+  sleep() {
+    clearTimeout(this.#timer);
+    this.#source?.close();
+    this.#source = null;
+  }
+
+  wake() {
+    if (document.hidden || this.#source || this.readyState === EventSource.CLOSED) return;
+    const url = new URL(this.#url, location.href);
+    if (this.#seen) url.searchParams.set('after', this.#seen);
+    const source = new EventSource(url);
+    this.#source = source;
+    source.onopen = (e) => {
+      this.#failures = 0;
+      this.readyState = EventSource.OPEN;
+      this.onopen?.(e);
+    };
+    source.onerror = (e) => {
+      this.sleep();
+      this.readyState = EventSource.CONNECTING;
+      // One break is nothing: streams end now and then, and begin again.
+      if (this.#failures > 0) this.onerror?.(e);
+      const wait = Math.min(500 * 2 ** this.#failures, 15000);
+      this.#failures += 1;
+      this.#timer = setTimeout(() => this.wake(), wait * (0.5 + Math.random()));
+    };
+    for (const name of this.#names) this.#forward(source, name);
+  }
+
+  #forward(source, name) {
+    source.addEventListener(name, (e) => {
+      if (source !== this.#source) return;
+      if (e.lastEventId) this.#seen = e.lastEventId;
+      this.dispatchEvent(new MessageEvent(name, { data: e.data, lastEventId: e.lastEventId }));
+    });
+  }
 }
 
+htmx.createEventSource = (url) => new Stream(url);
+
 document.addEventListener('visibilitychange', () => {
-  for (const region of document.querySelectorAll('[sse-connect]')) {
-    if (document.hidden) {
-      sourceOf(region)?.close();
-      region.dataset.asleep = 'true';
-    } else if (region.dataset.asleep) {
-      delete region.dataset.asleep;
-      htmx.ajax('GET', location.href, { target: `#${region.id}`, select: `#${region.id}`, swap: 'outerHTML' });
-    }
+  for (const stream of streams) {
+    if (document.hidden) stream.sleep();
+    else stream.wake();
   }
 });
+window.addEventListener('pagehide', () => streams.forEach((s) => s.sleep()));
+window.addEventListener('pageshow', () => streams.forEach((s) => s.wake()));
 
-// The connection's state is said in words beside the region.
-document.addEventListener('htmx:sseOpen', (e) => show(e.target, false));
-document.addEventListener('htmx:sseError', (e) => show(e.target, true));
+// The connection's state is said in words.
+document.addEventListener('htmx:sseOpen', (e) => showLost(e.target, false));
+document.addEventListener('htmx:sseError', (e) => showLost(e.target, true));
 
-function show(region, lost) {
+function showLost(region, lost) {
   const note = region.querySelector('[data-connection-lost]');
   if (note) note.hidden = !lost;
 }
+
+// A log that shows its end goes on showing its end.
+document.addEventListener('htmx:oobBeforeSwap', (e) => {
+  const log = e.detail.target;
+  if (!log.classList.contains('log')) return;
+  log.dataset.follow = String(log.scrollHeight - log.scrollTop - log.clientHeight < 24);
+});
+document.addEventListener('htmx:oobAfterSwap', (e) => {
+  const log = e.detail.target;
+  if (log.dataset.follow === 'true') log.scrollTop = log.scrollHeight;
+});
+
+// A dialog whose button is gone asks about something that is over.
+document.addEventListener('htmx:sseMessage', () => {
+  for (const dialog of document.querySelectorAll('dialog[open]')) {
+    if (!document.querySelector(`[data-opens="${dialog.id}"]:not([disabled])`)) dialog.close();
+  }
+});

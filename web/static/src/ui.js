@@ -1,39 +1,65 @@
-// Small conveniences: theme, copying, dialogs, forms that submit once.
+// Small conveniences: copying, dialogs, forms that submit once, counting what
+// was ticked, times in the reader's own zone.
 document.addEventListener('click', (e) => {
   const copy = e.target.closest('[data-copy]');
-  if (copy) {
-    const text = document.getElementById(copy.dataset.copy).innerText;
-    navigator.clipboard.writeText(text).then(() => {
-      copy.textContent = copy.dataset.done;
-    });
-  }
+  if (copy) copyText(copy);
   const opener = e.target.closest('[data-opens]');
   if (opener) document.getElementById(opener.dataset.opens).showModal();
-  const closer = e.target.closest('[data-closes]');
-  if (closer) {
-    e.preventDefault();
-    closer.closest('dialog').close();
-  }
+  e.target.closest('[data-closes]')?.closest('dialog').close();
 });
+
+function copyText(button) {
+  const source = document.getElementById(button.dataset.copy);
+  getSelection().selectAllChildren(source);
+  // Browsers have a clipboard only where the connection is safe.
+  navigator.clipboard?.writeText(source.textContent).then(() => {
+    button.textContent = button.dataset.done;
+  }, () => {});
+}
 
 // A form that was sent is not sent twice by an impatient click.
 document.addEventListener('submit', (e) => {
-  for (const button of e.target.querySelectorAll('button[type="submit"], button:not([type])')) {
-    setTimeout(() => { button.disabled = true; }, 0);
-    setTimeout(() => { button.disabled = false; }, 8000);
-  }
+  const buttons = [...e.target.querySelectorAll('button:not([type="button"])')];
+  setTimeout(() => {
+    if (e.defaultPrevented) return;
+    for (const b of buttons) b.disabled = true;
+    setTimeout(() => buttons.forEach((b) => { b.disabled = false; }), 8000);
+  });
 });
+window.addEventListener('pageshow', (e) => {
+  if (e.persisted) document.querySelectorAll('form button').forEach((b) => { b.disabled = false; });
+});
+
+// How many boxes are ticked, in words.
+function countTicked() {
+  for (const place of document.querySelectorAll('[data-chosen-count]')) {
+    const n = document.querySelectorAll(`input[name="${place.dataset.chosenCount}"]:checked`).length;
+    const words = [place.dataset.none, place.dataset.one][n] ?? place.dataset.other;
+    const text = words.replace('{count}', n);
+    if (place.textContent !== text) place.textContent = text;
+  }
+}
+document.addEventListener('change', countTicked);
 
 // Exact times in the reader's own zone; the server wrote UTC.
 function localTimes(root) {
+  const language = document.documentElement.lang;
   for (const t of root.querySelectorAll('time[datetime]')) {
     const at = new Date(t.dateTime);
-    if (Number.isNaN(at.getTime())) continue;
-    t.title = at.toLocaleString(document.documentElement.lang, { dateStyle: 'full', timeStyle: 'long' });
-    if (t.dataset.format === 'time') t.textContent = at.toLocaleTimeString(document.documentElement.lang, { hour12: false });
-    else t.textContent = at.toLocaleString(document.documentElement.lang, { dateStyle: 'medium', timeStyle: 'short', hour12: false });
+    if (t.title || Number.isNaN(at.getTime())) continue;
+    t.title = at.toLocaleString(language, { dateStyle: 'full', timeStyle: 'long' });
+    const style = t.dataset.format === 'time' ? { timeStyle: 'medium' } : { dateStyle: 'medium', timeStyle: 'short' };
+    t.textContent = at.toLocaleString(language, { ...style, hourCycle: 'h23' });
   }
 }
-document.addEventListener('DOMContentLoaded', () => localTimes(document));
-document.addEventListener('htmx:afterSwap', (e) => localTimes(e.target));
-document.addEventListener('htmx:sseMessage', (e) => localTimes(e.target));
+
+document.addEventListener('DOMContentLoaded', () => {
+  countTicked();
+  localTimes(document);
+  // Runs before anything is painted, whoever changed the page.
+  new MutationObserver((changes) => {
+    for (const c of changes) {
+      if (c.addedNodes.length > 0) localTimes(c.target);
+    }
+  }).observe(document.body, { childList: true, subtree: true });
+});

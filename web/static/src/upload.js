@@ -4,13 +4,19 @@
 // posts the file itself.
 import { Upload } from 'tus-js-client';
 
+let uploading = false;
+
 document.addEventListener('submit', (e) => {
   const form = e.target.closest('form[data-upload]');
   if (!form || form.elements.upload.value) return;
   const file = form.elements.file.files[0];
   if (!file) return;
   e.preventDefault();
-  start(form, file);
+  if (!uploading) start(form, file);
+});
+
+window.addEventListener('beforeunload', (e) => {
+  if (uploading) e.preventDefault();
 });
 
 function start(form, file) {
@@ -19,11 +25,21 @@ function start(form, file) {
   const text = box.querySelector('[data-upload-text]');
   const failed = form.querySelector('[data-upload-error]');
   const cancel = form.querySelector('[data-upload-cancel]');
-  box.hidden = false;
-  failed.hidden = true;
+  const submit = form.querySelector('button:not([type="button"])');
 
-  let began = performance.now();
-  let first = null;
+  function show(running) {
+    uploading = running;
+    box.hidden = !running;
+    submit.disabled = running;
+    form.elements.file.disabled = running;
+  }
+  show(true);
+  failed.hidden = true;
+  bar.removeAttribute('value');
+  text.textContent = '';
+
+  let began = 0;
+  let first = -1;
   const upload = new Upload(file, {
     endpoint: form.dataset.upload,
     chunkSize: 32 * 1024 * 1024,
@@ -31,33 +47,32 @@ function start(form, file) {
     metadata: { filename: file.name },
     removeFingerprintOnSuccess: true,
     onProgress(sent, total) {
-      if (first === null) {
+      if (first < 0) {
         first = sent;
         began = performance.now();
       }
       bar.max = total;
       bar.value = sent;
       const seconds = (performance.now() - began) / 1000;
-      const rate = seconds > 0 ? (sent - first) / seconds : 0;
-      text.textContent = describe(sent, total, rate);
+      const rate = seconds > 0.5 ? (sent - first) / seconds : 0;
+      text.textContent = sent < total ? describe(sent, total, rate) : form.dataset.checking;
     },
     onError(error) {
       const body = error.originalResponse?.getBody();
       failed.textContent = body?.trim() || failed.dataset.fallback;
       failed.hidden = false;
-      box.hidden = true;
+      show(false);
     },
     onSuccess() {
+      uploading = false;
       form.elements.upload.value = upload.url.split('/').pop();
-      form.elements.file.disabled = true;
-      text.textContent = form.dataset.checking;
-      bar.removeAttribute('value');
       form.submit();
     },
   });
   cancel.onclick = () => {
-    upload.abort(true);
-    box.hidden = true;
+    upload.abort(true).catch(() => {}); // gone already
+    show(false);
+    cancel.onclick = null;
   };
   upload.findPreviousUploads().then((previous) => {
     if (previous.length > 0) upload.resumeFromPreviousUpload(previous[0]);
@@ -65,9 +80,12 @@ function start(form, file) {
   });
 }
 
+function size(n) {
+  return n < 2 ** 30 ? `${(n / 2 ** 20).toFixed(1)} MiB` : `${(n / 2 ** 30).toFixed(2)} GiB`;
+}
+
 function describe(sent, total, rate) {
-  const gib = (n) => `${(n / 2 ** 30).toFixed(2)} GiB`;
-  const parts = [`${Math.floor((sent / total) * 100)} %`, `${gib(sent)} / ${gib(total)}`];
+  const parts = [`${Math.floor((sent / total) * 100)} %`, `${size(sent)} / ${size(total)}`];
   if (rate > 0) {
     parts.push(`${(rate / 1e6).toFixed(1)} MB/s`);
     const left = Math.round((total - sent) / rate);

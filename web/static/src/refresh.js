@@ -1,0 +1,46 @@
+// Parts that keep themselves up to date by asking: [data-refresh] names the
+// page that has the part, under the same ID. The part is replaced only when it
+// looks different from the last time; what was ticked and what had the focus
+// stays so, as long as it is still there.
+const every = 3000;
+const before = new WeakMap();
+
+function markup(part) {
+  return part.innerHTML.replace(/\s+/g, ' ');
+}
+
+async function refresh(part) {
+  const response = await fetch(part.dataset.refresh, { headers: { 'HX-Request': 'true' } });
+  if (response.status === 401) location.reload();
+  if (!response.ok) return;
+  const page = new DOMParser().parseFromString(await response.text(), 'text/html');
+  const fresh = page.getElementById(part.id);
+  // The part may have been exchanged for another host's while this was asked.
+  if (!fresh || !part.isConnected) return;
+  const now = markup(fresh);
+  if (before.get(part) === now) return;
+  before.set(part, now);
+
+  const ticked = new Set([...part.querySelectorAll('input:checked')].map((box) => box.value));
+  const focused = part.contains(document.activeElement) ? document.activeElement.id : '';
+  part.replaceChildren(...fresh.childNodes);
+  for (const box of part.querySelectorAll('input[type="checkbox"]:not([disabled])')) {
+    box.checked = ticked.has(box.value);
+  }
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  part.dispatchEvent(new Event('change', { bubbles: true }));
+}
+
+document.addEventListener('DOMContentLoaded', () => {
+  for (const part of document.querySelectorAll('[data-refresh]')) before.set(part, markup(part));
+  tick();
+});
+
+async function tick() {
+  if (!document.hidden) {
+    for (const part of document.querySelectorAll('[data-refresh]')) {
+      await refresh(part).catch(() => {}); // the server is away; the next time, then
+    }
+  }
+  setTimeout(tick, every);
+}
