@@ -127,6 +127,11 @@ func (t *trial) run(cmd *cobra.Command, environ []string) (err error) {
 // prepare makes the folder, the virtual sticks and, unless one was given, the
 // sample image. What is there already is used as it is.
 func (t *trial) prepare(ctx context.Context) (image string, err error) {
+	if t.image != "" {
+		if _, err := os.Stat(t.image); err != nil {
+			return "", fmt.Errorf("read the image: %w", err)
+		}
+	}
 	sticks := filepath.Join(t.data, "sticks")
 	if err := os.MkdirAll(sticks, 0o700); err != nil {
 		return "", fmt.Errorf("make the trial's folder: %w", err)
@@ -147,9 +152,6 @@ func (t *trial) prepare(ctx context.Context) (image string, err error) {
 	}
 	t.say("%d virtual sticks of 64 GB (sparse files) in %s", t.sticks, sticks)
 	if t.image != "" {
-		if _, err := os.Stat(t.image); err != nil {
-			return "", fmt.Errorf("read the image: %w", err)
-		}
 		return t.image, nil
 	}
 	folder := filepath.Join(t.data, "sample")
