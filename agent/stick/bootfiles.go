@@ -62,13 +62,8 @@ func (p *preparation) sources() []source {
 
 // makeSystem makes the FAT32 volume with the boot files of the image.
 func (p *preparation) makeSystem(ctx context.Context) error {
-	stored, _ := p.tree.Stored(bootFilesDir)
-	out := filepath.Join(p.tmp, "boot")
-	if err := p.tool.Extract(ctx, p.image, out, []string{stored}); err != nil {
-		return err
-	}
 	tree := filepath.Join(p.tmp, "system")
-	if err := p.arrange(filepath.Join(out, stored), tree); err != nil {
+	if err := p.arrange(p.boot, tree); err != nil {
 		return err
 	}
 	part := p.plan.Partition(RoleSystem)

@@ -33,7 +33,8 @@ type preparation struct {
 	tree  *wim.Tree // what the image holds
 	files int       // how many files and directories that is
 	bytes int64     // and how much file data
-	hive  string    // the edited SYSTEM hive, a file in tmp
+	hive  string    // the SYSTEM hive, a file in tmp
+	boot  string    // the boot files, a folder in tmp
 }
 
 const (
@@ -70,7 +71,10 @@ func (p *preparation) steps(ctx context.Context) error {
 	if err := p.readTree(ctx); err != nil {
 		return err
 	}
-	if err := p.editHive(ctx); err != nil {
+	if err := p.extract(ctx); err != nil {
+		return err
+	}
+	if err := p.editHive(); err != nil {
 		return err
 	}
 	if err := p.makeSystem(ctx); err != nil {

@@ -53,15 +53,18 @@ func (p *preparation) readTree(ctx context.Context) error {
 	return err
 }
 
-// editHive takes the SYSTEM hive out of the image and gives it the settings
-// of a Windows that travels between PCs.
-func (p *preparation) editHive(ctx context.Context) error {
-	stored, _ := p.tree.Stored(systemHive)
-	out := filepath.Join(p.tmp, "hive")
-	if err := p.tool.Extract(ctx, p.image, out, []string{stored}); err != nil {
-		return err
-	}
-	p.hive = filepath.Join(out, stored)
+// extract takes what a preparation works on out of the image, in one go.
+func (p *preparation) extract(ctx context.Context) error {
+	system, _ := p.tree.Stored(systemHive)
+	boot, _ := p.tree.Stored(bootFilesDir)
+	out := filepath.Join(p.tmp, "image")
+	p.hive, p.boot = filepath.Join(out, system), filepath.Join(out, boot)
+	return p.tool.Extract(ctx, p.image, out, []string{system, boot})
+}
+
+// editHive gives the SYSTEM hive the settings of a Windows that travels
+// between PCs.
+func (p *preparation) editHive() error {
 	raw, err := os.ReadFile(p.hive)
 	if err != nil {
 		return err
@@ -69,12 +72,12 @@ func (p *preparation) editHive(ctx context.Context) error {
 	h, err := hive.Open(raw)
 	switch {
 	case errors.Is(err, hive.ErrDirty):
-		return protocol.WrapFault(err, protocol.FaultHiveDirty, "hive", stored)
+		return protocol.WrapFault(err, protocol.FaultHiveDirty, "hive", systemHive)
 	case err != nil:
-		return protocol.WrapFault(fmt.Errorf("%s: %w", stored, err), protocol.FaultImageCorrupt, "detail", stored)
+		return protocol.WrapFault(fmt.Errorf("%s: %w", systemHive, err), protocol.FaultImageCorrupt, "detail", systemHive)
 	}
 	if err := h.MakePortable(hive.PortableOptions{PortableOperatingSystem: p.spec.PortableOperatingSystem}); err != nil {
-		return protocol.WrapFault(fmt.Errorf("%s: %w", stored, err), protocol.FaultImageCorrupt, "detail", stored)
+		return protocol.WrapFault(fmt.Errorf("%s: %w", systemHive, err), protocol.FaultImageCorrupt, "detail", systemHive)
 	}
 	return os.WriteFile(p.hive, h.Bytes(), 0o600)
 }
