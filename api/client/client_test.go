@@ -27,10 +27,13 @@ func as(t *testing.T, s *resttest.Server, role api.Role) *client.Client {
 	return dial(t, s.URL, s.Token(role))
 }
 
+// chunk is small, so that a small image takes several.
+const chunk = 32 << 10
+
 func dial(t *testing.T, url, token string) *client.Client {
 	t.Helper()
 	c, err := client.New(url, token, client.Options{
-		ChunkBytes: 64 << 10,
+		ChunkBytes: chunk,
 		Backoff:    func(ctx context.Context, _ int) error { return ctx.Err() },
 	})
 	if err != nil {

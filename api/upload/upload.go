@@ -124,9 +124,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	answer := &answer{ResponseWriter: w, base: h.d.BasePath}
 	h.tus.ServeHTTP(answer, inner)
-	if answer.status >= http.StatusBadRequest {
-		h.refuse(w, r, answer.fault(note.err))
+	if answer.status < http.StatusBadRequest {
+		return
 	}
+	f := answer.fault(note.err)
+	if f.Code == CodeInterrupted {
+		// To stop reading, tusd lets the connection's deadline pass. net/http
+		// then cancels the contexts of all that would follow on it.
+		w.Header().Set("Connection", "close")
+	}
+	h.refuse(w, r, f)
 }
 
 // Receive takes a file as one stream, such as a part of a posted form, and
