@@ -18,7 +18,7 @@ import (
 // it is plugged in again; another slot of the same card reader stays. The
 // claim ends in every case, also when an error is returned.
 func (h *Handle) Eject() error {
-	defer h.close()
+	defer h.Close()
 	if err := h.Sync(); err != nil {
 		return err
 	}

@@ -248,7 +248,7 @@ func (l *Lister) resolve(path string) (number, bool) {
 	}
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err == nil && st.Mode&unix.S_IFMT == unix.S_IFBLK {
-		return numberOf(uint64(st.Rdev)), true
+		return numberOf(st.Rdev), true
 	}
 	n, err := parseNumber(readText(filepath.Join(l.sysfs(), "class/block", filepath.Base(path)), "dev"))
 	return n, err == nil

@@ -206,7 +206,7 @@ func (h *Handle) checkBlock(c *candidate, st *unix.Stat_t) error {
 	if st.Mode&unix.S_IFMT != unix.S_IFBLK {
 		return h.changed("node", "block device", "other")
 	}
-	if open := numberOf(uint64(st.Rdev)); open != c.num {
+	if open := numberOf(st.Rdev); open != c.num {
 		return h.changed("number", c.num, open)
 	}
 	var seq, size uint64

@@ -85,21 +85,20 @@ func (w *watcher) open() {
 }
 
 // openFiles watches the folder of virtual sticks, which may be made later.
-func (w *watcher) openFiles() bool {
+func (w *watcher) openFiles() {
 	if w.lister.VirtualDir == "" || w.files >= 0 {
-		return false
+		return
 	}
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
-		return false
+		return
 	}
 	const events = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVE | unix.IN_ATTRIB | unix.IN_CLOSE_WRITE
 	if _, err := unix.InotifyAddWatch(fd, w.lister.VirtualDir, events); err != nil {
 		unix.Close(fd)
-		return false
+		return
 	}
 	w.files = fd
-	return true
 }
 
 func (w *watcher) close() {

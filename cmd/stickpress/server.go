@@ -73,7 +73,7 @@ func startServer(ctx context.Context, c Config, log *slog.Logger) (_ *server, er
 	if err := s.openConsole(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.openDoors(); err != nil {
+	if err := s.openDoors(ctx); err != nil {
 		return nil, err
 	}
 	s.group.Go(func() error { return s.console.Run(s.ctx) })
@@ -126,10 +126,10 @@ func (s *server) openConsole(ctx context.Context) error {
 }
 
 // openDoors builds the doors and takes the address.
-func (s *server) openDoors() error {
+func (s *server) openDoors(ctx context.Context) error {
 	s.sessions = pgxstore.New(s.store.Pool())
 	s.hub = hub.New(hub.Deps{Console: s.console, Logger: s.log})
-	listener, err := net.Listen("tcp", s.config.Listen)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.config.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w (another program may hold the address; choose one with --listen HOST:PORT)", err)
 	}

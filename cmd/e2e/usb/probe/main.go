@@ -9,6 +9,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -47,7 +48,7 @@ func run() error {
 	}
 	ports, err := filepath.Glob("/dev/vport*")
 	if err != nil || len(ports) != 1 {
-		return fmt.Errorf("virtio ports %v, %v: want one", ports, err)
+		return errors.Join(err, fmt.Errorf("virtio ports %v: want one", ports))
 	}
 	port, err := os.OpenFile(ports[0], os.O_RDWR, 0)
 	if err != nil {
@@ -158,7 +159,13 @@ func (p *probe) do(q *usb.Request, r *usb.Response) (err error) {
 	case usb.OpPoints:
 		r.Mounts, err = mountPoints()
 		return err
+	default:
+		return p.use(q)
 	}
+}
+
+// use does what needs an open device.
+func (p *probe) use(q *usb.Request) error {
 	h := p.open[q.Path]
 	if h == nil {
 		return fmt.Errorf("%s is not open", q.Path)
@@ -172,6 +179,7 @@ func (p *probe) do(q *usb.Request, r *usb.Response) (err error) {
 		return h.Close()
 	case usb.OpEject:
 		return h.Eject()
+	default:
+		return fmt.Errorf("unknown operation %q", q.Op)
 	}
-	return fmt.Errorf("unknown operation %q", q.Op)
 }
