@@ -52,9 +52,13 @@ var server struct {
 	strategy string // clause of CREATE DATABASE
 }
 
-// Main runs the tests and then stops what they started. It does not return.
-func Main(m *testing.M) {
+// Main runs the tests, then stops what they started and calls after. It does
+// not return.
+func Main(m *testing.M, after ...func()) {
 	code := m.Run()
+	for _, f := range after {
+		f()
+	}
 	if err := stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "storetest:", err)
 		code = max(code, 1)

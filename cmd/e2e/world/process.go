@@ -177,10 +177,16 @@ func build(t *testing.T) string {
 // uses this one calls it from TestMain.
 func Main(m *testing.M) {
 	code := m.Run()
+	Cleanup()
+	os.Exit(code)
+}
+
+// Cleanup is what Main does after the tests, for a package whose TestMain is
+// another one's.
+func Cleanup() {
 	for _, dir := range cleanups {
 		_ = os.RemoveAll(dir)
 	}
-	os.Exit(code)
 }
 
 // folder is a folder with a short path: t.TempDir's are long.
