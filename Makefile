@@ -56,10 +56,6 @@ lint: assets ## golangci-lint with the project's rules
 screenshots: tools-test build ## a picture of every page, light and dark, wide and narrow, in build/screenshots
 	STICKPRESS_SCREENSHOTS=$(CURDIR)/build/screenshots $(GO) test -count=1 -timeout 15m -run 'TestPages|TestFirstRun' ./cmd/e2e/browser
 
-.PHONY: boot-test
-boot-test: tools-test build ## press IMAGE=/path/install.wim and start the stick under OVMF and SeaBIOS
-	STICKPRESS_BOOT_IMAGE='$(IMAGE)' $(GO) test -count=1 -timeout 60m -v -run TestBoot ./cmd/e2e/press
-
 .PHONY: tools-run tools-test
 tools-run:
 	@deploy/install-tools.sh run
