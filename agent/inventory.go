@@ -47,6 +47,7 @@ func (v *inventory) nudge() {
 // run looks again whenever something may have changed, until ctx ends.
 func (v *inventory) run(ctx context.Context) {
 	plugged := v.list.Watch(ctx)
+	v.refresh(ctx) // what came before the watch began
 	for {
 		select {
 		case <-ctx.Done():

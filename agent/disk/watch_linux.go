@@ -11,10 +11,12 @@ import (
 )
 
 // How Watch paces itself: a plugged-in stick makes a burst of events, which
-// becomes one signal when it has been quiet for settle; where an event source
-// is missing (a container without netlink), signals come every fallback.
+// becomes one signal when it has been quiet for settle, or after latest when
+// it never is (a loose plug, another program's many mounts); where an event
+// source is missing (a container without netlink), signals come every fallback.
 const (
 	settle   = 200 * time.Millisecond
+	latest   = time.Second
 	fallback = 5 * time.Second
 )
 
@@ -110,7 +112,14 @@ func (w *watcher) close() {
 }
 
 func (w *watcher) run(signals chan<- struct{}) {
-	for pending := false; ; {
+	pending := false
+	var since time.Time // of the first event that was not signalled
+	for {
+		if pending && time.Since(since) >= latest {
+			pending = false
+			signal(signals)
+		}
+		before := pending
 		complete := w.uevents >= 0 && w.mounts >= 0 && (w.files >= 0 || w.lister.VirtualDir == "")
 		timeout := -1
 		switch {
@@ -148,6 +157,9 @@ func (w *watcher) run(signals chan<- struct{}) {
 		}
 		if fds[3].Revents != 0 && drain(w.files, anything) {
 			pending = true
+		}
+		if pending && !before {
+			since = time.Now()
 		}
 	}
 }

@@ -2,9 +2,11 @@ package disk
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
@@ -66,5 +68,30 @@ func TestWatch(t *testing.T) {
 	await(t, signals, func() bool { return !has(path) })
 	cancel()
 	for range signals { // ends when the channel is closed
+	}
+}
+
+// A signal comes although it never gets quiet.
+func TestWatchStorm(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	l := &Lister{VirtualDir: t.TempDir()}
+	signals := l.Watch(ctx)
+	storm := time.NewTicker(settle / 20)
+	defer storm.Stop()
+	late := time.After(time.Minute)
+	for {
+		path := filepath.Join(l.VirtualDir, "loose.img")
+		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Remove(path)); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-storm.C:
+		case <-signals:
+			return
+		case <-late:
+			t.Fatal("no signal")
+		}
 	}
 }
