@@ -26,3 +26,19 @@ type changeHost = func(context.Context, api.Actor, api.ChangeHostInput) (api.Hos
 func wrongName(name string) error {
 	return fault.New(fault.KindInvalid, "confirmation_wrong", "name", name).At("name")
 }
+
+// needs refuses a page that would only lead to a use case that the actor may
+// not do; the use case itself decides once more.
+func needs(r *http.Request, u api.UseCase) error {
+	if actorOf(r).Can(u) {
+		return nil
+	}
+	var least api.Role
+	for _, role := range api.Roles {
+		if (api.Actor{Kind: api.ActorUser, Role: role}).Can(u) {
+			least = role
+			break
+		}
+	}
+	return fault.New(fault.KindForbidden, api.CodeForbidden, "action", u, "role", least)
+}

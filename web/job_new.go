@@ -72,6 +72,9 @@ func (s *Web) jobQueue(w http.ResponseWriter, r *http.Request) error {
 // newJobPage reads what was chosen so far and what there is to choose from.
 func (s *Web) newJobPage(r *http.Request) (view.NewJob, error) {
 	ctx, actor := r.Context(), actorOf(r)
+	if err := needs(r, api.UseQueueJob); err != nil {
+		return view.NewJob{}, err
+	}
 	if err := r.ParseForm(); err != nil {
 		return view.NewJob{}, fault.Wrap(err, fault.KindInvalid, "form_unreadable")
 	}

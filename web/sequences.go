@@ -20,6 +20,9 @@ func (s *Web) sequences(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Web) sequenceNew(w http.ResponseWriter, r *http.Request) error {
+	if err := needs(r, api.UseSaveTaskSequence); err != nil {
+		return err
+	}
 	p, err := s.sequencePage(r)
 	if err != nil {
 		return err

@@ -21,6 +21,9 @@ func (s *Web) templates(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Web) templateNew(w http.ResponseWriter, r *http.Request) error {
+	if err := needs(r, api.UseSaveTemplate); err != nil {
+		return err
+	}
 	return s.show(w, r, view.Template(s.frame(r, "templates"), view.TemplatePage{Source: s.console.StarterTemplate()}))
 }
 

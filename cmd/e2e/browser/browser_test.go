@@ -1,0 +1,213 @@
+// Package browser drives the pages in a real browser: the first run from the
+// setup link to verified sticks, the same by keyboard alone and without
+// JavaScript, and a picture of every page.
+//
+// Nothing may appear on the browser's console while a test runs: no script
+// error, no broken Content-Security-Policy, no failed request.
+package browser
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"github.com/stickpress/stickpress/cmd/e2e/world"
+	"github.com/stickpress/stickpress/store/storetest"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m, world.Cleanup) }
+
+// patience ends a test that hangs.
+const patience = 3 * time.Minute
+
+// tab is one browser with one tab.
+type tab struct {
+	*testing.T
+	ctx context.Context
+	url string // of the console
+
+	mu    sync.Mutex
+	noise []string // what the browser complained of
+}
+
+// open starts a browser with a profile of its own.
+func open(t *testing.T, url, language string) *tab {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatal("the browser is missing (apt install chromium): ", err)
+	}
+	profile, err := os.MkdirTemp("", "stickpress-browser-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(profile) })
+	ctx, end := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(end)
+	ctx, stop := chromedp.NewExecAllocator(ctx,
+		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-extensions", true), chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.Flag("hide-scrollbars", true), chromedp.Flag("font-render-hinting", "none"),
+		chromedp.Flag("lang", language), chromedp.Flag("accept-lang", language),
+		chromedp.Env("TZ=Europe/Berlin", "LANGUAGE="+language),
+		chromedp.WSURLReadTimeout(time.Minute),
+	)
+	t.Cleanup(stop)
+	ctx, closeTab := chromedp.NewContext(ctx)
+	b := &tab{T: t, ctx: ctx, url: url}
+	heard := make(chan struct{})
+	messages := chromedp.Console(ctx)
+	go func() {
+		defer close(heard)
+		b.listen(messages)
+	}()
+	b.size(1440, 900)
+	t.Cleanup(func() {
+		if t.Failed() {
+			b.dump()
+		}
+		_ = chromedp.Cancel(ctx) // closes the browser and waits for it
+		closeTab()
+		<-heard
+		for _, n := range b.noise {
+			t.Errorf("the browser says: %s", n)
+		}
+	})
+	return b
+}
+
+func (b *tab) listen(messages iter.Seq2[chromedp.ConsoleMessage, error]) {
+	for m, err := range messages {
+		if err != nil {
+			return // the browser is closed
+		}
+		b.complain(m.String() + " (" + m.URL + ")")
+	}
+}
+
+func (b *tab) complain(text string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.noise = append(b.noise, text)
+}
+
+// expect forgives complaints that contain a text, which the test provoked.
+func (b *tab) expect(text string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var rest []string
+	for _, n := range b.noise {
+		if !strings.Contains(n, text) {
+			rest = append(rest, n)
+		}
+	}
+	b.noise = rest
+}
+
+func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
+	b.Helper()
+	if err := chromedp.Do(b.ctx, actions...); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// call sends a command of the DevTools protocol.
+func call[P, R any](b *tab, command cdp.Command[P, R], params P) {
+	b.Helper()
+	if _, err := chromedp.Call(b.ctx, command, params); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// visit opens a page and waits until its scripts ran.
+func (b *tab) visit(path string) {
+	b.Helper()
+	if strings.HasPrefix(path, "/") {
+		path = b.url + path
+	}
+	b.do(chromedp.Navigate(path), chromedp.WaitReady(chromedp.CSS("main")))
+}
+
+// size sets the window, in CSS pixels.
+func (b *tab) size(width, height int64) {
+	b.Helper()
+	call(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+		Width: width, Height: height, DeviceScaleFactor: 1, Mobile: width < 600,
+	})
+}
+
+// theme sets what the system prefers: "light" or "dark".
+func (b *tab) theme(scheme string) {
+	b.Helper()
+	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+	}})
+}
+
+// eval runs an expression in the page and decodes what it returns.
+func eval[T any](b *tab, expression string) T {
+	b.Helper()
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		b.Fatalf("%s: %v", expression, err)
+	}
+	return v
+}
+
+// until asks the page, and the pages that come after it, until an expression
+// is true.
+func (b *tab) until(what, expression string) {
+	b.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(patience / 2)
+	for {
+		// In the middle of a navigation there is no page to ask.
+		ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
+		if err == nil && ok {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			b.Fatalf("until %s: it never was (%v)", what, err)
+		}
+	}
+}
+
+// at waits for a page by its path; a path that ends in a slash and more than
+// that stands for every page below it.
+func (b *tab) at(path string) {
+	b.Helper()
+	is := fmt.Sprintf("location.pathname === %q", path)
+	if strings.HasSuffix(path, "/") && path != "/" {
+		is = fmt.Sprintf("location.pathname.startsWith(%q)", path)
+	}
+	b.until("the page is "+path, is+" && document.readyState === 'complete'")
+}
+
+// shows waits until the page has a text.
+func (b *tab) shows(text string) {
+	b.Helper()
+	b.until("the page shows "+text, fmt.Sprintf("document.body.innerText.includes(%q)", text))
+}
+
+func (b *tab) dump() {
+	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
+	defer cancel()
+	if text, err := chromedp.Run(ctx, chromedp.Evaluate[string]("location.href + '\\n' + document.body.innerText")); err == nil {
+		b.Logf("the page at %s", text)
+	}
+}

@@ -1,0 +1,53 @@
+package browser
+
+import (
+	"testing"
+
+	"github.com/stickpress/stickpress/web/webtest"
+)
+
+// TestPages takes pictures of every page of a console in the middle of a
+// working day, in both languages.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	s := webtest.Play(t, webtest.Start(t))
+	dir := album(t)
+	for _, language := range []string{"en", "zh-CN"} {
+		t.Run(language, func(t *testing.T) {
+			t.Parallel()
+			b := open(t, s.URL, language)
+			b.visit("/sign-in")
+			b.shoot(dir, "sign-in-"+language)
+			b.visit(s.Link(t, "admin"))
+			b.press("main form .btn-primary")
+			b.at("/")
+			for _, p := range []struct{ name, path string }{
+				{"overview", "/"},
+				{"jobs", "/jobs"},
+				{"job-running", "/jobs/" + s.Running.ID},
+				{"job-failed", "/jobs/" + s.Failed.ID},
+				{"job-done", "/jobs/" + s.Done.ID},
+				{"job-new", "/jobs/new"},
+				{"images", "/images"},
+				{"image", "/images/win11-ent"},
+				{"version", "/versions/" + s.Version.ID},
+				{"templates", "/templates"},
+				{"template", "/templates/" + s.Template.ID},
+				{"task-sequences", "/task-sequences"},
+				{"task-sequence", "/task-sequences/" + s.Sequence.ID},
+				{"hosts", "/hosts"},
+				{"host", "/hosts/" + s.Host.ID},
+				{"sticks", "/sticks"},
+				{"stick", "/sticks/" + s.Failed.Builds[1].StickID},
+				{"account", "/account"},
+				{"missing", "/nothing/here"},
+			} {
+				b.visit(p.path)
+				b.shoot(dir, p.name+"-"+language)
+			}
+			b.expect("404")
+			b.confirm(2)
+			b.shoot(dir, "job-confirm-"+language)
+		})
+	}
+}

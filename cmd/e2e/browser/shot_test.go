@@ -1,0 +1,92 @@
+package browser
+
+import (
+	"bytes"
+	"image"
+	"image/png"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// album is the folder of the pictures: STICKPRESS_SCREENSHOTS, or
+// build/screenshots.
+func album(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("STICKPRESS_SCREENSHOTS")
+	if dir == "" {
+		_, here, _, _ := runtime.Caller(0)
+		dir = filepath.Join(filepath.Dir(here), "..", "..", "..", "build", "screenshots")
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// widths of the pictures, in CSS pixels, with the window's height.
+var widths = map[string][2]int64{"1440": {1440, 900}, "390": {390, 844}}
+
+// shoot takes four pictures of the page that is open: light and dark, wide
+// and narrow. None may be blank, and no page may be wider than its window.
+func (b *tab) shoot(dir, name string) {
+	b.Helper()
+	for label, size := range widths {
+		b.size(size[0], size[1])
+		if wide := eval[int64](b, "document.documentElement.scrollWidth"); wide > size[0] {
+			b.Errorf("%s is %d pixels wide in a window of %d", name, wide, size[0])
+		}
+		for _, scheme := range []string{"light", "dark"} {
+			b.theme(scheme)
+			raw, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+			if err != nil {
+				b.Fatal(err)
+			}
+			path := filepath.Join(dir, name+"-"+label+"-"+scheme+".png")
+			if err := os.WriteFile(path, raw, 0o644); err != nil {
+				b.Fatal(err)
+			}
+			if spread := variance(b.T, raw); spread < 20 {
+				b.Errorf("%s is blank: the brightness of its pixels varies by %.1f only", path, spread)
+			}
+		}
+	}
+	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{})
+	b.size(1440, 900)
+}
+
+// variance of the brightness of a picture's pixels; that of a page with one
+// heading is above 50, that of an empty one 0.
+func variance(t *testing.T, raw []byte) float64 {
+	t.Helper()
+	img, err := png.Decode(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n, sum, squares float64
+	at := func(x, y int) float64 {
+		r, g, b, _ := img.At(x, y).RGBA()
+		return float64(299*r+587*g+114*b) / 1000 / 257
+	}
+	if p, ok := img.(*image.NRGBA); ok { // what Chromium makes; fast
+		at = func(x, y int) float64 {
+			c := p.Pix[p.PixOffset(x, y):]
+			return float64(299*int(c[0])+587*int(c[1])+114*int(c[2])) / 1000
+		}
+	}
+	size := img.Bounds()
+	for y := size.Min.Y; y < size.Max.Y; y++ {
+		for x := size.Min.X; x < size.Max.X; x += 2 {
+			v := at(x, y)
+			n++
+			sum += v
+			squares += v * v
+		}
+	}
+	mean := sum / n
+	return squares/n - mean*mean
+}

@@ -1,0 +1,29 @@
+package browser
+
+import (
+	"github.com/chromedp/chromedp"
+)
+
+// press clicks an element.
+func (b *tab) press(selector string) {
+	b.Helper()
+	b.do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+}
+
+// fill types into an empty field.
+func (b *tab) fill(selector, text string) {
+	b.Helper()
+	b.do(chromedp.SendKeys(chromedp.CSS(selector), text, chromedp.NodeVisible))
+}
+
+// confirm goes from the new-job page to its confirmation with the first free
+// sticks of the host that is chosen.
+func (b *tab) confirm(sticks int) {
+	b.Helper()
+	b.visit("/jobs/new")
+	for range sticks {
+		b.press("input[name=device]:not([disabled]):not(:checked)")
+	}
+	b.press("main form .btn-primary")
+	b.at("/jobs/confirm")
+}

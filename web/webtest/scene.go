@@ -1,0 +1,199 @@
+package webtest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/apitest"
+)
+
+// Scene is a console in the middle of a working day.
+type Scene struct {
+	*Site
+	Version  api.Version // of the image "win11-ent", in the channel stable
+	Host     api.Host    // online, with sticks in every condition
+	Session  api.HostSession
+	Free     []protocol.Device // two that may be pressed
+	Template api.Template      // the starter
+	Sequence api.TaskSequence  // the default
+	Done     api.Job           // two sticks, verified
+	Failed   api.Job           // one verified, one not
+	Running  api.Job           // two sticks in mid-write
+}
+
+// Play makes a scene.
+func Play(t testing.TB, s *Site) *Scene {
+	t.Helper()
+	x := &Scene{Site: s}
+	s.Publish(t, "win10-ltsc", "2021.4.0")
+	s.Publish(t, "win11-ent", "24.2.0")
+	x.Version = s.Publish(t, "win11-ent", "24.2.1")
+	devices := bench()
+	var h apitest.Host
+	h, x.Session = s.Connect(t, "bench-1", devices...)
+	s.Enroll(t, "bench-2")
+	x.Free = devices[6:8]
+	x.Done = x.queue(t, "INC-1041", "Grace Hopper", devices[0], devices[1])
+	x.finish(t, x.Done, nil)
+	x.Failed = x.queue(t, "INC-1042", "Alan Turing", devices[2], devices[3])
+	x.finish(t, x.Failed, &protocol.Fault{
+		Code: protocol.FaultVerify, Touched: true,
+		Params: map[string]string{"offset": "7516192768", "want": "9f86d081", "have": "00000000"},
+	})
+	x.Running = x.queue(t, "INC-1043", "", devices[4], devices[5])
+	x.begin(t, x.Running)
+	var err error
+	if x.Host, err = s.GetHost(t.Context(), s.Admin, h.ID); err != nil {
+		t.Fatal(err)
+	}
+	if x.Template, err = s.GetTemplate(t.Context(), s.Admin, api.DefaultTemplate); err != nil {
+		t.Fatal(err)
+	}
+	if x.Sequence, err = s.GetTaskSequence(t.Context(), s.Admin, ""); err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// bench is what a host sees: ten sticks on a hub, and two disks that are not
+// for pressing.
+func bench() []protocol.Device {
+	makes := []struct {
+		vendor, model, vidpid string
+		bytes                 int64
+	}{
+		{"SanDisk", "Extreme Pro", "0781:5588", 128_035_676_160},
+		{"Samsung", "BAR Plus", "090c:1000", 64_160_399_360},
+		{"Kingston", "DataTraveler Max", "0951:1666", 256_060_514_304},
+	}
+	var all []protocol.Device
+	for i := range 8 {
+		m := makes[i%len(makes)]
+		all = append(all, protocol.Device{
+			Identity: protocol.Identity{
+				Kind: protocol.KindUSB, Port: fmt.Sprintf("1-2.%d", i+1), VIDPID: m.vidpid,
+				Serial: fmt.Sprintf("4C5300012%02d", i*7), Bytes: m.bytes, Connection: 1,
+			},
+			Path: "/dev/sd" + string(rune('b'+i)), Vendor: m.vendor, Model: m.model,
+			SectorSize: 512, SpeedMbps: 5000, Removable: true, Volumes: []string{},
+		})
+	}
+	all[6].Volumes, all[6].AutomountedAt = []string{"PHOTOS (exFAT)"}, []string{"/media/ada/PHOTOS"}
+	all[7].Serial, all[7].DuplicateOf = "", 0
+	all[7].SpeedMbps = 480
+	small := all[1]
+	small.Port, small.Serial, small.Path, small.Bytes = "1-3", "AA00000000000489", "/dev/sdj", 15_518_924_800
+	small.Refusals = []*protocol.Fault{protocol.NewFault(protocol.FaultTooSmall, "path", "/dev/sdj",
+		"have_bytes", small.Bytes, "need_bytes", int64(28)<<30, "missing_bytes", int64(28)<<30-small.Bytes)}
+	disk := protocol.Device{
+		Identity: protocol.Identity{Kind: protocol.KindDisk, Port: "ata-1", Serial: "S4EWNX0R", Bytes: 512_110_190_592, Connection: 1},
+		Path:     "/dev/sda", Vendor: "ATA", Model: "Samsung SSD 860", SectorSize: 512, Volumes: []string{"EFI (vfat)", "root (ext4)"},
+		Refusals: []*protocol.Fault{protocol.NewFault(protocol.FaultNotRemovable, "path", "/dev/sda")},
+	}
+	return append(all, small, disk)
+}
+
+func (x *Scene) queue(t testing.TB, reference, holder string, devices ...protocol.Device) api.Job {
+	t.Helper()
+	in := apitest.Order("win11-ent", "bench-1", devices...)
+	in.Reference, in.Holder = reference, holder
+	j, err := x.QueueJob(t.Context(), x.Helpdesk, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+// Press is the agent's part in a job: it tells the console what its attempts
+// do.
+type Press struct {
+	x    *Scene
+	seqs map[string]int64
+}
+
+// Report sends one event of a build's first attempt.
+func (p *Press) Report(t testing.TB, b api.Build, e protocol.Event) {
+	t.Helper()
+	p.seqs[b.ID]++
+	e.AttemptRef = protocol.AttemptRef{BuildID: b.ID, Attempt: 1}
+	e.HostSeq, e.At = p.seqs[b.ID], time.Now()
+	if _, err := p.x.HostEvents(t.Context(), p.x.Session, []protocol.Event{e}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Steps reports the steps up to one as done, and that one as begun.
+func (p *Press) Steps(t testing.TB, b api.Build, last protocol.Step) {
+	t.Helper()
+	for _, s := range protocol.Steps {
+		p.Report(t, b, protocol.Event{Type: protocol.EventStepBegun, Step: s})
+		if s == protocol.StepWrite {
+			p.Report(t, b, protocol.Event{Type: protocol.EventTouched})
+		}
+		if s == last {
+			return
+		}
+		p.Report(t, b, protocol.Event{Type: protocol.EventStepDone, Step: s})
+	}
+}
+
+// Claim takes the waiting work, as an agent does, and accepts it.
+func (x *Scene) Claim(t testing.TB, j api.Job) *Press {
+	t.Helper()
+	work, err := x.HostClaim(t.Context(), x.Session)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(work.Assigns) == 0 {
+		t.Fatal(errors.New("the console has no work for its host"))
+	}
+	p := &Press{x: x, seqs: map[string]int64{}}
+	for _, b := range j.Builds {
+		p.Report(t, b, protocol.Event{Type: protocol.EventAccepted})
+	}
+	return p
+}
+
+// finish runs a job to its end; a fault ends the second stick.
+func (x *Scene) finish(t testing.TB, j api.Job, f *protocol.Fault) {
+	t.Helper()
+	p := x.Claim(t, j)
+	for i, b := range j.Builds {
+		if f != nil && i == 1 {
+			p.Steps(t, b, protocol.StepVerify)
+			p.Report(t, b, protocol.Event{Type: protocol.EventLog, Log: &protocol.LogLine{Level: "warn", Text: "usb 1-2.4: reset SuperSpeed USB device"}})
+			p.Report(t, b, protocol.Event{Type: protocol.EventFailed, Fault: f})
+			continue
+		}
+		p.Steps(t, b, protocol.StepEject)
+		p.Report(t, b, protocol.Event{Type: protocol.EventStepDone, Step: protocol.StepEject})
+		p.Report(t, b, protocol.Event{Type: protocol.EventVerified, Result: &protocol.Result{
+			BytesWritten: 9_912_582_144, BytesVerified: 9_912_582_144, WriteMS: 81_400, VerifyMS: 39_800,
+			DiskID: fmt.Sprintf("%08x", 0x5a17c0de+i), MasterDigest: "m", ContentSHA256: "c",
+		}})
+	}
+}
+
+// begin brings a job into the middle of writing.
+func (x *Scene) begin(t testing.TB, j api.Job) {
+	t.Helper()
+	p := x.Claim(t, j)
+	var at []protocol.AttemptProgress
+	for i, b := range j.Builds {
+		p.Steps(t, b, protocol.StepWrite)
+		at = append(at, protocol.AttemptProgress{
+			AttemptRef: protocol.AttemptRef{BuildID: b.ID, Attempt: 1}, Step: protocol.StepWrite,
+			Done: 6_120_000_000 + int64(i)*410_000_000, Total: 9_912_582_144, Rate: 121_800_000 - int64(i)*17_000_000,
+		})
+	}
+	p.Report(t, j.Builds[0], protocol.Event{Type: protocol.EventLog, Log: &protocol.LogLine{
+		Level: "info", Code: "unmounted", Params: map[string]string{"mount": "/media/ada/UNTITLED"},
+	}})
+	if err := x.HostProgress(t.Context(), x.Session, &protocol.Progress{Attempts: at}); err != nil {
+		t.Fatal(err)
+	}
+}

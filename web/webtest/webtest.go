@@ -1,0 +1,76 @@
+// Package webtest boots the pages for tests: a console with real parts behind
+// a listening server, visitors who are signed in, and a scene with something
+// on every page (scene.go).
+//
+// A test package that uses it says once
+//
+//	func TestMain(m *testing.M) { storetest.Main(m) }
+package webtest
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+
+	"github.com/alexedwards/scs/pgxstore"
+	"github.com/go-chi/chi/v5"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/apitest"
+	"github.com/stickpress/stickpress/api/upload"
+	"github.com/stickpress/stickpress/web"
+)
+
+// Site is a listening console with its pages.
+type Site struct {
+	*apitest.Fixture
+	URL string
+}
+
+// Start boots the pages over a new console. Everything goes with the test.
+func Start(t testing.TB) *Site {
+	t.Helper()
+	f := apitest.New(t)
+	return &Site{Fixture: f, URL: serve(t, f)}
+}
+
+// serve wires the pages as cmd/stickpress does.
+func serve(t testing.TB, f *apitest.Fixture) string {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	uploads, err := upload.New(upload.Deps{
+		Console: f.Console, Staging: f.Staging, Logger: log,
+		BasePath: "/uploads/", Actor: web.ActorOf, Render: web.RenderFault,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions := pgxstore.NewWithCleanupInterval(f.Store.Pool(), 0)
+	r := chi.NewRouter()
+	srv := httptest.NewUnstartedServer(r)
+	// Streams end with the server, as they do when the console stops.
+	base, stop := context.WithCancel(context.Background())
+	srv.Config.BaseContext = func(net.Listener) context.Context { return base }
+	srv.Start()
+	t.Cleanup(func() {
+		stop()
+		srv.Close()
+	})
+	web.New(web.Deps{
+		Console: f.Console, Sessions: sessions, Uploads: uploads, Receive: uploads.Receive, Logger: log, URL: srv.URL,
+	}).Mount(r)
+	return srv.URL
+}
+
+// Link is the address of a one-time way in for a person.
+func (s *Site) Link(t testing.TB, login string) string {
+	t.Helper()
+	link, err := s.CreateSignInLink(t.Context(), s.System, api.SignInLinkInput{Login: login})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.URL + "/sign-in/link?" + url.Values{"token": {link.Secret}}.Encode()
+}
