@@ -27,10 +27,10 @@ type Outcome struct {
 // ctx ends all.
 //
 // Per target: the device is checked against the plan; Touched; old tables and
-// signatures are zeroed; unused space is discarded where the device can; the
-// content is written, flushed, read back and compared; the partition table
-// comes last, and is read back too. So a stick that is not finished does not
-// start, at whatever moment it ends.
+// signatures are zeroed; its capacity is probed; unused space is discarded
+// where the device can; the content is written, flushed, read back and
+// compared; the partition table comes last, and is read back too. So a stick
+// that is not finished does not start, at whatever moment it ends.
 //
 // Faults: device_too_small, device_sector_size, write_failed,
 // verify_mismatch, answer_file_too_long, those of the device, and the cause
@@ -146,6 +146,9 @@ func (p *press) steps() error {
 // write puts the content onto the device.
 func (p *press) write() error {
 	if err := p.wipe(); err != nil {
+		return err
+	}
+	if err := p.probe(); err != nil {
 		return err
 	}
 	p.discard()

@@ -85,6 +85,11 @@ func checkStick(t *testing.T, m *Master, d *sticktest.Device, p Personal) {
 	for _, e := range m.plan.wiped(deviceBytes) {
 		put(volume.Patch{Offset: e.Offset, Bytes: make([]byte, e.Length)})
 	}
+	for _, at := range m.plan.probes(deviceBytes) {
+		mark := make([]byte, alignment)
+		d.Peek(mark, at)
+		put(volume.Patch{Offset: at, Bytes: mark}) // stays where no content is
+	}
 	for _, patch := range expected(t, m, p) {
 		put(patch)
 	}
@@ -166,6 +171,10 @@ func TestSticksDifferExactlyThere(t *testing.T) {
 			}
 		}
 		named := differences(m, layout)
+		for _, at := range m.plan.probes(deviceBytes) {
+			// Under content or not, it is one name: some of them differ.
+			named["marks of the probe"] = append(named["marks of the probe"], volume.Extent{Offset: at, Length: alignment})
+		}
 		hit := make(map[string]bool)
 		x, y := make([]byte, 4096), make([]byte, 4096)
 		for _, at := range deviceA.Written() {
