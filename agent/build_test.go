@@ -185,6 +185,35 @@ func TestCancelInMidWrite(t *testing.T) {
 	})
 }
 
+// A stick that does not answer keeps its neighbours from nothing: they are
+// reported and may be pulled out.
+func TestNobodyWaitsForAStickThatHangs(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		answers := make(chan struct{})
+		h.engine.outcome = func(_ int, answer string) error {
+			switch answer {
+			case "secret-1-2":
+				<-answers
+			case "secret-1-3":
+				return protocol.NewFault(protocol.FaultWrite)
+			}
+			return nil
+		}
+		h.rack.devices["1-3"] = &fakeDevice{id: identity("1-3"), size: 30 * gib, sector: 512}
+		h.start()
+		h.send(h.assignment("1-1", "1-2", "1-3"))
+		begun := "accepted preflight< preflight> fetch< fetch> master< master> write< touched"
+		h.wantStory(ref(1, 1), wholeStory)
+		h.wantStory(ref(2, 1), begun)
+		h.wantStory(ref(3, 1), begun+" failed:write_failed:touched")
+		if !h.rack.devices["1-1"].ejected || h.rack.devices["1-3"].open {
+			t.Error("sticks that are done with are still held")
+		}
+		close(answers)
+		h.wantStory(ref(2, 1), wholeStory)
+	})
+}
+
 func TestWriteFails(t *testing.T) {
 	inBubble(t, func(t *testing.T, h *host) {
 		h.engine.outcome = func(_ int, answer string) error {

@@ -37,9 +37,10 @@ type Engine interface {
 	Prepare(ctx context.Context, dir string, spec stick.Spec, report func(done, total int64)) (*stick.Master, error)
 	// Personal makes what differs on this stick.
 	Personal(protocol.Recipe, *protocol.Build) (stick.Personal, error)
-	// Press writes the master to all targets; its outcomes are in their
-	// order. An error that wraps stick.ErrMasterDamaged means that the
-	// master was removed and may be made again.
+	// Press writes the master to all targets and tells each one's outcome to
+	// its Ended; it also returns them, in the targets' order. An error that
+	// wraps stick.ErrMasterDamaged means that the master was removed and may
+	// be made again.
 	Press(ctx context.Context, m *stick.Master, targets []stick.Target) []stick.Outcome
 }
 

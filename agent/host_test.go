@@ -165,7 +165,10 @@ func (e *press) Press(ctx context.Context, _ *stick.Master, targets []stick.Targ
 	out := make([]stick.Outcome, len(targets))
 	var all sync.WaitGroup
 	for i := range targets {
-		all.Go(func() { out[i].Result, out[i].Err = e.one(ctx, n, &targets[i]) })
+		all.Go(func() {
+			out[i].Result, out[i].Err = e.one(ctx, n, &targets[i])
+			targets[i].Ended(out[i])
+		})
 	}
 	all.Wait()
 	return out

@@ -66,26 +66,29 @@ func (g *group) ready() (sticks []ready) {
 	return sticks
 }
 
-// round presses once. It ends every stick but, if retry is set, those that a
-// damaged master spoilt; those it returns.
+// round presses once. It ends every stick as soon as that is done with, so
+// that nobody waits for a slow neighbour, or for one that hangs; but not those
+// that a damaged master spoilt, if retry is set: those it returns.
 func (g *group) round(m master, sticks []ready, retry bool) (again []ready) {
 	targets := make([]stick.Target, len(sticks))
-	for i := range sticks {
-		targets[i] = sticks[i].target
-	}
-	outcomes := g.job.r.engine.Press(g.job.r.hard, m.Master, targets)
 	var ends sync.WaitGroup
-	for i, o := range outcomes {
-		s := sticks[i]
-		switch {
-		case o.Err == nil:
-			ends.Go(func() { s.eject(o.Result) })
-		case retry && s.at.ctx.Err() == nil && errors.Is(o.Err, stick.ErrMasterDamaged):
-			again = append(again, s)
-		default:
-			g.job.fail([]*attempt{s.at}, o.Err)
+	var mu sync.Mutex
+	for i, s := range sticks {
+		targets[i] = s.target
+		targets[i].Ended = func(o stick.Outcome) {
+			switch {
+			case o.Err == nil:
+				ends.Go(func() { s.eject(o.Result) })
+			case retry && s.at.ctx.Err() == nil && errors.Is(o.Err, stick.ErrMasterDamaged):
+				mu.Lock()
+				again = append(again, s)
+				mu.Unlock()
+			default:
+				g.job.fail([]*attempt{s.at}, o.Err)
+			}
 		}
 	}
+	g.job.r.engine.Press(g.job.r.hard, m.Master, targets)
 	ends.Wait()
 	return again
 }

@@ -22,8 +22,8 @@ type Outcome struct {
 }
 
 // Press writes a master to all targets at the same time, each with its own
-// personalisation, and returns when the last one has ended. Outcomes stand in
-// the order of the targets. What ends one target leaves the others alone;
+// personalisation, and returns when the last one has ended; each is told to
+// its Ended before. Outcomes stand in the order of the targets. What ends one target leaves the others alone;
 // ctx ends all.
 //
 // Per target: the device is checked against the plan; Touched; old tables and
@@ -45,6 +45,9 @@ func Press(ctx context.Context, m *Master, targets []Target) []Outcome {
 		wait.Go(func() {
 			p := &press{m: m, feed: f, Target: t}
 			outcomes[i] = p.run(ctx)
+			if t.Ended != nil {
+				t.Ended(outcomes[i])
+			}
 		})
 	}
 	wait.Wait()

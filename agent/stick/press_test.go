@@ -104,6 +104,29 @@ func checkStick(t *testing.T, m *Master, d *sticktest.Device, p Personal) {
 	}
 }
 
+// Each stick's end is told while its neighbours are still at work.
+func TestEnded(t *testing.T) {
+	t.Parallel()
+	m := newMaster(t, protocol.LayoutMBRDual)
+	quick, _, _ := newTarget(t, protocol.LayoutMBRDual, "quick")
+	hangs, d, _ := newTarget(t, protocol.LayoutMBRDual, "hangs")
+	over := make(chan Outcome, 1)
+	quick.Ended = func(o Outcome) { over <- o }
+	d.Before = func(op sticktest.Op, n int, _, _ int64) error {
+		if op == sticktest.Write && n == 1 {
+			if o := <-over; o.Err != nil || o.Result.BytesVerified == 0 {
+				t.Errorf("the quick stick: %+v", o)
+			}
+		}
+		return nil
+	}
+	for _, o := range Press(t.Context(), m, []Target{quick, hangs}) {
+		if o.Err != nil {
+			t.Error(o.Err)
+		}
+	}
+}
+
 // Sticks that keep pace share one reading of the master.
 func TestReadOnce(t *testing.T) {
 	t.Parallel()

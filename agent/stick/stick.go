@@ -60,6 +60,9 @@ type Target struct {
 	// fault that is reported.
 	Context context.Context
 	Report  Reporter
+	// Ended, if not nil, is told the outcome as soon as this stick is done
+	// with, while others may go on, and hang. It returns quickly.
+	Ended func(Outcome)
 }
 
 // Reporter is told what happens to one stick. Its methods return quickly and
