@@ -2,9 +2,11 @@ package api
 
 import (
 	"context"
+	"errors"
 	"maps"
 
 	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/api/unattend"
 	"github.com/stickpress/stickpress/store"
 )
@@ -52,7 +54,7 @@ func (c *Console) HostResumed(ctx context.Context, s HostSession, m *protocol.Re
 		if err != nil {
 			return err
 		}
-		w.Assigns, err = c.assignments(ctx, tx.Reader, s, without(work, held))
+		w.Assigns, err = c.assignments(ctx, tx, s, without(work, held))
 		return err
 	})
 	return w, c.judge(ctx, s, err)
@@ -88,7 +90,7 @@ func (c *Console) HostClaim(ctx context.Context, s HostSession) (HostWork, error
 		if err != nil {
 			return err
 		}
-		w.Assigns, err = c.assignments(ctx, tx.Reader, s, work)
+		w.Assigns, err = c.assignments(ctx, tx, s, work)
 		return err
 	})
 	return w, c.judge(ctx, s, err)
@@ -165,10 +167,14 @@ func without(work []store.Work, held []protocol.AttemptRef) []store.Work {
 const maxAnswers = protocol.MaxMessage / 4
 
 // assignments makes the messages for work: rendered answer files, the recipe,
-// a ticket for the image.
-func (c *Console) assignments(ctx context.Context, r store.Reader, s HostSession, work []store.Work) ([]protocol.Assign, error) {
+// a ticket for the image. Builds whose answer file cannot be made any more (its
+// seal is broken, say, or a newer version of this program is stricter) fail
+// here: nothing would ever move them on, and the host's other work must not
+// wait for them.
+func (c *Console) assignments(ctx context.Context, tx *store.Tx, s HostSession, work []store.Work) ([]protocol.Assign, error) {
 	var out []protocol.Assign
-	n := &names{r: r}
+	n := &names{r: tx.Reader}
+	broken := map[protocol.AttemptRef]*protocol.Fault{}
 	for i := range work {
 		w := &work[i]
 		a, err := c.assignment(ctx, n, s, &w.Job)
@@ -179,13 +185,18 @@ func (c *Console) assignments(ctx context.Context, r store.Reader, s HostSession
 		if err != nil {
 			return nil, err
 		}
-		template, err := loadTemplate(ctx, r, sequence.TemplateVersionID)
-		if err != nil {
-			return nil, err
-		}
+		template, failed := loadTemplate(ctx, tx.Reader, sequence.TemplateVersionID)
 		bytes := 0
 		for _, b := range w.Builds {
-			answer, err := render(template, variables(&w.Job, &b, a.Image.Name, a.Image.Version))
+			answer, err := "", failed
+			if err == nil {
+				answer, err = render(template, variables(&w.Job, &b, a.Image.Name, a.Image.Version))
+			}
+			if why := unanswerable(err); why != nil {
+				c.log.WarnContext(ctx, "answer file cannot be made", "job_id", a.JobID, "build_id", b.ID.String(), "error", err)
+				broken[b.Ref()] = why
+				continue
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -197,9 +208,23 @@ func (c *Console) assignments(ctx context.Context, r store.Reader, s HostSession
 				BuildID: b.ID.String(), Attempt: b.Attempt, StickID: b.StickID.String(), Identity: b.Device.Identity, AnswerFile: answer,
 			})
 		}
-		out = append(out, a)
+		if len(a.Builds) > 0 {
+			out = append(out, a)
+		}
 	}
-	return out, nil
+	return out, tx.FailUnsent(ctx, s.id, broken)
+}
+
+// unanswerable is the fault of a build whose answer file cannot be made,
+// whoever tries again; nil where the error says nothing about the file.
+func unanswerable(err error) *protocol.Fault {
+	var f *fault.Error
+	if !errors.As(err, &f) || f.Kind != fault.KindInvalid && f.Code != store.CodeSealBroken && f.Code != store.CodeKeyMissing {
+		return nil
+	}
+	params := maps.Clone(f.Params)
+	delete(params, "text") // of the template: it may be a secret
+	return &protocol.Fault{Code: string(f.Code), Params: params}
 }
 
 // assignment is the part of an Assign that all sticks of a job share.

@@ -121,14 +121,29 @@ func (b *Build) Ref() protocol.AttemptRef {
 // for. Attempts that are not assigned any more are left alone.
 func (tx *Tx) ReturnBuilds(ctx context.Context, host HostID, refs []protocol.AttemptRef) error {
 	c := tx.change(HostActor(host))
-	return c.endUnsent(ctx, host, func(j *Job, b *Build) (EventType, bool) {
-		if !slices.Contains(refs, b.Ref()) {
-			return "", false
+	return c.endUnsent(ctx, host, func(j *Job, b *Build) (EventType, *protocol.Fault) {
+		switch {
+		case !slices.Contains(refs, b.Ref()):
+			return "", nil
+		case j.CancelRequestedAt != nil:
+			return EventBuildCancelled, protocol.NewFault(protocol.FaultCancelled)
 		}
-		if j.CancelRequestedAt != nil {
-			return EventBuildCancelled, true
+		return EventBuildReturned, nil
+	})
+}
+
+// FailUnsent fails builds that were claimed and cannot be sent to the host,
+// each with its fault. Attempts that are not assigned any more are left alone.
+func (tx *Tx) FailUnsent(ctx context.Context, host HostID, why map[protocol.AttemptRef]*protocol.Fault) error {
+	if len(why) == 0 {
+		return nil
+	}
+	c := tx.change(HostActor(host))
+	return c.endUnsent(ctx, host, func(_ *Job, b *Build) (EventType, *protocol.Fault) {
+		if f := why[b.Ref()]; f != nil {
+			return EventBuildFailed, f
 		}
-		return EventBuildReturned, true
+		return "", nil
 	})
 }
 
@@ -140,13 +155,17 @@ func (tx *Tx) CancelUnheld(ctx context.Context, host HostID, session int64, held
 		return err
 	}
 	c := tx.change(HostActor(host))
-	return c.endUnsent(ctx, host, func(j *Job, b *Build) (EventType, bool) {
-		return EventBuildCancelled, j.CancelRequestedAt != nil && !slices.Contains(held, b.Ref())
+	return c.endUnsent(ctx, host, func(j *Job, b *Build) (EventType, *protocol.Fault) {
+		if j.CancelRequestedAt != nil && !slices.Contains(held, b.Ref()) {
+			return EventBuildCancelled, protocol.NewFault(protocol.FaultCancelled)
+		}
+		return "", nil
 	})
 }
 
-// endUnsent ends the leases of assigned builds for which pick gives an event.
-func (c *change) endUnsent(ctx context.Context, host HostID, pick func(*Job, *Build) (EventType, bool)) error {
+// endUnsent ends the leases of assigned builds for which pick gives an event,
+// with the fault that the event tells.
+func (c *change) endUnsent(ctx context.Context, host HostID, pick func(*Job, *Build) (EventType, *protocol.Fault)) error {
 	jobs, err := c.lockJobs(ctx,
 		`host_id = @host AND state IN ('running', 'cancelling')
 			AND EXISTS (SELECT FROM builds b WHERE b.job_id = jobs.id AND b.state = 'assigned')
@@ -161,15 +180,11 @@ func (c *change) endUnsent(ctx context.Context, host HostID, pick func(*Job, *Bu
 			if b.State != BuildAssigned {
 				continue
 			}
-			event, ok := pick(&s.job, b)
-			if !ok {
+			event, why := pick(&s.job, b)
+			if event == "" {
 				continue
 			}
-			report := BuildReport{}
-			if event == EventBuildCancelled {
-				report.Fault = protocol.NewFault(protocol.FaultCancelled)
-			}
-			if err := c.job(s, Event{Type: event, BuildID: b.ID, Attempt: b.Attempt}, report); err != nil {
+			if err := c.job(s, Event{Type: event, BuildID: b.ID, Attempt: b.Attempt}, BuildReport{Fault: why}); err != nil {
 				return err
 			}
 			endAttempt(batch, b.ID, b.Attempt, AttemptReturned, c.tx.at)

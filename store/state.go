@@ -75,7 +75,7 @@ var BuildTransitions = []Transition[BuildState]{
 	{BuildQueued, BuildAssigned, "its host claimed it: a new attempt begins"},
 	{BuildQueued, BuildCancelled, "cancelled before it was assigned"},
 	{BuildAssigned, BuildRunning, "the host accepted it"},
-	{BuildAssigned, BuildFailed, "the host refused it, or was declared lost"},
+	{BuildAssigned, BuildFailed, "it could not be sent, the host refused it, or was declared lost"},
 	{BuildAssigned, BuildCancelled, "cancelled before the host accepted it"},
 	{BuildAssigned, BuildQueued, "given back before it was sent to the host"},
 	{BuildRunning, BuildVerified, "written, read back, partition table in place"},
