@@ -136,6 +136,54 @@ func TestPrepareFaults(t *testing.T) {
 	}
 }
 
+// A link in an image leads nowhere on this host: nothing is read or written
+// there.
+func TestPrepareLinks(t *testing.T) {
+	t.Parallel()
+	files := smallWindows(t, nil)
+	for path, target := range map[string]string{
+		"/Windows/System32/config/SYSTEM":  "file",
+		"/Windows/Boot/EFI/bootmgfw.efi":   "file",
+		"/Windows/Boot":                    "folder",
+		"/Windows/Boot/EFI":                "folder/EFI",
+		"/Windows/System32/config/nothing": "", // harmless
+	} {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			t.Parallel()
+			dir, host := t.TempDir(), t.TempDir()
+			theirs := files["Windows/System32/config/SYSTEM"]
+			if err := errors.Join(
+				os.MkdirAll(filepath.Join(host, "folder/EFI"), 0o755),
+				os.WriteFile(filepath.Join(host, "file"), theirs, 0o644),
+				os.WriteFile(filepath.Join(host, "folder/EFI/bootmgfw.efi"), nil, 0o644),
+				os.Symlink(filepath.Join(host, target), filepath.Join(host, "link")),
+			); err != nil {
+				t.Fatal(err)
+			}
+			image := writeImage(t, files)
+			if target != "" {
+				foreign(t, "wimlib-imagex", "update", image, "1", "--command=delete --recursive "+path)
+			}
+			foreign(t, "wimlib-imagex", "update", image, "1", "--command=add "+filepath.Join(host, "link")+" "+path)
+			m, err := Prepare(t.Context(), dir, specFor(image, protocol.LayoutMBRDual), nil)
+			if target == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				m.Close()
+				return
+			}
+			if f := protocol.AsFault(err); f == nil || f.Code != protocol.FaultImageContent {
+				t.Errorf("%v, want %s", err, protocol.FaultImageContent)
+			}
+			if now, err := os.ReadFile(filepath.Join(host, "file")); err != nil || !bytes.Equal(now, theirs) {
+				t.Errorf("a file of this host was changed (%v)", err)
+			}
+			onlyLocks(t, dir)
+		})
+	}
+}
+
 func onlyLocks(t *testing.T, dir string) {
 	t.Helper()
 	left, err := os.ReadDir(dir)

@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/stickpress/stickpress/agent/hive"
@@ -59,7 +60,33 @@ func (p *preparation) extract(ctx context.Context) error {
 	boot, _ := p.tree.Stored(bootFilesDir)
 	out := filepath.Join(p.tmp, "image")
 	p.hive, p.boot = filepath.Join(out, system), filepath.Join(out, boot)
-	return p.tool.Extract(ctx, p.image, out, []string{system, boot})
+	if err := p.tool.Extract(ctx, p.image, out, []string{system, boot}); err != nil {
+		return err
+	}
+	return p.noLinks(out)
+}
+
+// noLinks refuses an image in which something that is needed is a link: what
+// was extracted would be a link on this host, and could lead to any of its
+// files.
+func (p *preparation) noLinks(out string) error {
+	root, err := os.OpenRoot(out)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, need := range append(p.needed(), bootFilesDir) {
+		stored, _ := p.tree.Stored(need)
+		info, err := root.Lstat(strings.TrimPrefix(stored, "/"))
+		if errors.Is(err, os.ErrNotExist) {
+			continue // was not asked for
+		}
+		// Lstat fails where a folder on the way leads out.
+		if err != nil || info.Mode()&os.ModeType&^os.ModeDir != 0 {
+			return protocol.WrapFault(err, protocol.FaultImageContent, "path", need)
+		}
+	}
+	return nil
 }
 
 // editHive gives the SYSTEM hive the settings of a Windows that travels
