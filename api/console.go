@@ -62,6 +62,10 @@ type Console struct {
 	limits    struct{ address, signIn, enroll *limiter }
 	progress  progressBoard
 
+	// life ends with Run: watchers must not hold up the end of the program.
+	life context.Context
+	die  context.CancelFunc
+
 	mu  sync.Mutex
 	key ed25519.PrivateKey // the server's, once it was needed
 }
@@ -99,6 +103,7 @@ func New(d Deps) (*Console, error) {
 		now: d.Clock, rand: d.Rand, replica: d.Replica, maxUpload: d.MaxUpload,
 		ticketTTL: d.TicketLifetime, offline: d.OfflineAfter,
 	}
+	c.life, c.die = context.WithCancel(context.Background())
 	var err error
 	if c.passwords, err = newPasswords(d.Rand, 2); err != nil {
 		return nil, err
@@ -116,8 +121,9 @@ const sweepEvery = 10 * time.Minute
 const uploadAge = 48 * time.Hour
 
 // Run hears of what happens on other replicas and sweeps now and then, until
-// ctx ends. Each replica runs it once, beside its servers.
+// ctx ends. Each replica runs it once, beside its servers. Watchers end with it.
 func (c *Console) Run(ctx context.Context) error {
+	defer c.die()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() {

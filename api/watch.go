@@ -23,8 +23,8 @@ const (
 // WatchJob sends the job as it is now with the events after a seq (the whole
 // history with 0), and again after every change, at most a few times a second;
 // a slow reader gets fewer, newer updates and misses no event. The channel
-// closes after the update that shows the job's end, when ctx ends, or when the
-// database cannot be read any more. Faults: job_not_found.
+// closes after the update that shows the job's end, when ctx or Run ends, or
+// when the database cannot be read any more. Faults: job_not_found.
 func (c *Console) WatchJob(ctx context.Context, a Actor, id string, after int64) (<-chan JobUpdate, error) {
 	row, err := c.findJob(ctx, a, id)
 	if err != nil {
@@ -34,7 +34,7 @@ func (c *Console) WatchJob(ctx context.Context, a Actor, id string, after int64)
 	out := make(chan JobUpdate)
 	go func() {
 		defer close(out)
-		ctx, stop := context.WithCancel(ctx)
+		ctx, stop := c.whileRunning(ctx)
 		defer stop() // the store closes its channel then
 		w.run(ctx, out)
 	}()
@@ -127,12 +127,22 @@ func (w *jobWatch) update(ctx context.Context) (JobUpdate, error) {
 	return u, w.c.addProgress(ctx, []*Job{&u.Job})
 }
 
+// whileRunning is ctx that also ends with Run.
+func (c *Console) whileRunning(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancel(ctx)
+	unhook := context.AfterFunc(c.life, stop)
+	return ctx, func() {
+		unhook()
+		stop()
+	}
+}
+
 // overviewLeast is how often an overview is sent at most.
 const overviewLeast = time.Second
 
 // WatchOverview sends the overview as it is now and again after changes, at
-// most once a second. The channel closes when ctx ends or the database cannot
-// be read any more.
+// most once a second. The channel closes when ctx or Run ends, or when the
+// database cannot be read any more.
 func (c *Console) WatchOverview(ctx context.Context, a Actor) (<-chan Overview, error) {
 	if err := allow(a, UseGetOverview); err != nil {
 		return nil, err
@@ -140,7 +150,7 @@ func (c *Console) WatchOverview(ctx context.Context, a Actor) (<-chan Overview, 
 	out := make(chan Overview)
 	go func() {
 		defer close(out)
-		ctx, stop := context.WithCancel(ctx)
+		ctx, stop := c.whileRunning(ctx)
 		defer stop()
 		changed := c.store.Watch(ctx, store.TopicJobs, store.TopicHosts)
 		<-changed // its first value says to begin by reading

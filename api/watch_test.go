@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -101,6 +102,31 @@ func TestWatchOverview(t *testing.T) {
 		}
 	}
 	t.Fatal("the overview never showed the job")
+}
+
+// Open streams must not hold up the end of the program.
+func TestWatchersEndWithRun(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	f.Publish(t, "win11-ent", "1.0.0")
+	d := apitest.Stick("a")
+	f.Connect(t, "bench", d)
+	job := must[api.Job](t)(f.QueueJob(t.Context(), f.Helpdesk, apitest.Order("win11-ent", "bench", d)))
+	c, err := api.New(api.Deps{Store: f.Store, Blobs: f.Blobs, Staging: f.Staging, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	jobs := must[<-chan api.JobUpdate](t)(c.WatchJob(t.Context(), f.Viewer, job.ID, 0))
+	overviews := must[<-chan api.Overview](t)(c.WatchOverview(t.Context(), f.Viewer))
+	<-jobs
+	<-overviews
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	_ = c.Run(stopped) // it ends with ctx
+	for range jobs {   // what was on its way, then the end
+	}
+	for range overviews {
+	}
 }
 
 func TestTicketExpires(t *testing.T) {
