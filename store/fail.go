@@ -35,6 +35,7 @@ const (
 	CodeHistoryRefused    fault.Code = "history_append_only"  // somebody tried to change history
 	CodeSetupDone         fault.Code = "setup_done"           // there is an admin already
 	CodeValueInvalid      fault.Code = "value_invalid"        // field
+	CodeTextInvalid       fault.Code = "text_invalid"         // bytes that are no text
 	CodeLastAdmin         fault.Code = "last_admin"           // nobody could administer the console any more
 	CodeNoSticks          fault.Code = "job_without_sticks"   //
 	CodeVersionOfOther    fault.Code = "version_not_of_image" // a channel's version is of another image
@@ -124,9 +125,19 @@ func fail(err error, doing string) error {
 			c.Err = err
 			return &c
 		}
+		if pg.Code == badText || pg.Code == badEscape {
+			return fault.Wrap(err, fault.KindInvalid, CodeTextInvalid)
+		}
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }
+
+// SQLSTATEs of text that Postgres cannot hold: bytes that are no UTF-8 or
+// U+0000, in text and in JSON. Only a request can have brought it in.
+const (
+	badText   = "22021" // character_not_in_repertoire
+	badEscape = "22P05" // untranslatable_character
+)
 
 // NotFound is the fault of a record that does not exist.
 func NotFound(kind string, id any) *fault.Error {
