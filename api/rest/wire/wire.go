@@ -11,6 +11,7 @@
 package wire
 
 import (
+	"math"
 	"time"
 
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -155,5 +156,8 @@ type CreateUser struct {
 // Seconds is d as a ttl_seconds, rounded up.
 func Seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
 
-// Duration is what ttl_seconds means.
-func Duration(seconds int64) time.Duration { return time.Duration(seconds) * time.Second }
+// Duration is what ttl_seconds means; what is more than a Duration holds, 292
+// years, becomes that.
+func Duration(seconds int64) time.Duration {
+	return time.Duration(min(seconds, math.MaxInt64/int64(time.Second))) * time.Second
+}
