@@ -29,6 +29,7 @@ import (
 	"github.com/stickpress/stickpress/agent/cache"
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/spool"
+	"github.com/stickpress/stickpress/agent/stick"
 )
 
 // ErrRevoked is returned by Run when the server has removed this host. The
@@ -48,8 +49,8 @@ type Config struct {
 	Devices      Devices
 	Engine       Engine
 	Spool        *spool.Spool
-	// Cache describes the cache; Client, URL, Clock, Rand and Log are filled
-	// in by New.
+	// Cache describes the cache; Client, URL, Clock, Rand, Log and Sweep are
+	// filled in by New.
 	Cache cache.Config
 	Clock backoff.Clock
 	Rand  func() float64 // in [0, 1), for jitter
@@ -82,6 +83,7 @@ func New(cfg Config) (*Agent, error) {
 	a := &Agent{cfg: cfg, tls: trust, acked: make(chan struct{}, 1)}
 	c := cfg.Cache
 	c.Client, c.URL, c.Clock, c.Rand, c.Log = client, cfg.State.URL, cfg.Clock, cfg.Rand, cfg.Log
+	c.Sweep = stick.Sweep
 	blobs, err := cache.Open(c)
 	if err != nil {
 		return nil, err

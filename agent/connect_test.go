@@ -3,6 +3,8 @@ package agent
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,8 +77,15 @@ func TestKilledBeforeTheWrite(t *testing.T) {
 		h.start()
 		h.send(h.assignment("1-1"))
 		h.die()
+		half := filepath.Join(h.data, "cache/masters/m/m.tmp")
+		if err := os.MkdirAll(half, 0o700); err != nil {
+			t.Fatal(err)
+		}
 		h.start()
 		h.wantStory(ref(1, 1), "accepted preflight< preflight> fetch< fetch> master< failed:agent_restarted:untouched")
+		if _, err := os.Stat(half); err == nil {
+			t.Error("what was made of a master still lies in the cache")
+		}
 	})
 }
 

@@ -47,6 +47,9 @@ type Config struct {
 	// Stall is how long a response may stand still before it is asked for
 	// again. 0 means a minute.
 	Stall time.Duration
+	// Sweep removes from a master's directory what a killed program left
+	// there; Open calls it for each. nil does nothing.
+	Sweep func(dir string) error
 	// Free returns the free bytes of the disk that holds a path. nil asks
 	// the system.
 	Free func(path string) (int64, error)
@@ -105,6 +108,11 @@ func Open(cfg Config) (*Cache, error) {
 				return nil, fmt.Errorf("read cache: %w", err)
 			}
 			key := filepath.Join(kind, f.Name())
+			if kind == masterDir && cfg.Sweep != nil {
+				if err := cfg.Sweep(filepath.Join(cfg.Dir, key)); err != nil {
+					cfg.Log.Warn("could not clean a master's directory", "path", key, "err", err)
+				}
+			}
 			e, err := c.newEntry(key, info.ModTime())
 			if err != nil {
 				return nil, err

@@ -305,3 +305,29 @@ func TestMasterKeysAreFileNames(t *testing.T) {
 		}
 	}
 }
+
+// What a killed program left in a master's directory goes before it is counted;
+// trouble with that is no reason not to start.
+func TestOpenSweepsMasters(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	left := filepath.Join(dir, masterDir, "a", "left")
+	blob := filepath.Join(dir, blobDir, "b")
+	for _, path := range []string{left, blob} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, make([]byte, 1<<20), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var swept []string
+	c, err := Open(Config{Dir: dir, Clock: newClock(), Log: slog.New(slog.DiscardHandler), Sweep: func(dir string) error {
+		swept = append(swept, dir)
+		return errors.Join(os.Remove(filepath.Join(dir, "left")), errors.New("trouble"))
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if used, _ := c.Used(); used != 1<<20 || !slices.Equal(swept, []string{filepath.Dir(left)}) {
+		t.Errorf("%d bytes are used, swept %q", used, swept)
+	}
+}
