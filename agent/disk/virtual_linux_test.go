@@ -94,6 +94,27 @@ func TestVirtualStick(t *testing.T) {
 	}
 }
 
+// A device that blocks whoever looks at it blocks nobody who wants to write it.
+func TestOpenOfADeviceThatHangs(t *testing.T) {
+	t.Parallel()
+	l := rack(t, "stick-1.img", "stick-2.img")
+	hangs, other := device(t, l, "stick-1.img"), device(t, l, "stick-2.img")
+	leave, err := l.enter(t.Context(), hangs.Path) // as List does
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Open(t.Context(), hangs.Identity); !errors.Is(err, protocol.NewFault(protocol.FaultDeviceBusy)) {
+		t.Errorf("%v, want %s", err, protocol.FaultDeviceBusy)
+	}
+	h, err := l.Open(t.Context(), other.Identity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Close()
+	leave()
+	openVirtual(t, l, "stick-1.img")
+}
+
 // Files that only look like virtual sticks are refused or not found.
 func TestVirtualTricks(t *testing.T) {
 	t.Parallel()
