@@ -65,7 +65,7 @@ func New(d Deps) *Web {
 func (s *Web) Mount(root chi.Router) {
 	root.Handle("/static/*", static.Handler())
 	root.Group(func(r chi.Router) {
-		r.Use(secureHeaders, http.NewCrossOriginProtection().Handler, s.sessions.LoadAndSave, s.identify)
+		r.Use(secureHeaders, http.NewCrossOriginProtection().Handler, s.sessions.LoadAndSave, s.identify, s.readForm)
 		s.publicRoutes(r)
 		r.Group(func(r chi.Router) {
 			r.Use(s.signedIn)
