@@ -22,6 +22,8 @@ func main() {
 		close(stop) // begun sticks are finished
 		<-signals
 		cancel() // at once
+		// The third kills: a write to a dying stick can block for ever.
+		signal.Reset(syscall.SIGTERM, syscall.SIGINT)
 	}()
 	os.Exit(run(ctx, stop, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
