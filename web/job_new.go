@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -105,8 +106,11 @@ func (s *Web) newJobPage(r *http.Request) (view.NewJob, error) {
 		}
 		p.Versions = append(p.Versions, slices.DeleteFunc(versions.Items, func(v api.Version) bool { return v.State == "withdrawn" })...)
 	}
-	// What a channel points to comes first: it is what should be handed out.
-	slices.SortStableFunc(p.Versions, func(a, b api.Version) int { return len(b.Channels) - len(a.Channels) })
+	// What a channel points to comes first, the newest of it first of all: it
+	// is what should be handed out.
+	slices.SortStableFunc(p.Versions, func(a, b api.Version) int {
+		return cmp.Or(cmp.Compare(len(b.Channels), len(a.Channels)), b.PublishedAt.Compare(a.PublishedAt))
+	})
 	sequences, err := s.console.ListTaskSequences(ctx, actor, api.Page{Limit: api.MaxPage})
 	if err != nil {
 		return p, err

@@ -28,14 +28,19 @@ func buildDone(b api.Build) int64 {
 	if b.State == "verified" {
 		return shareTotal
 	}
+	// The steps before the one begun last are done; lists say no more.
 	var done int64
-	for _, s := range b.Steps {
-		switch {
-		case s.DoneAt != nil:
-			done += stepShare[s.Step]
-		case b.Progress != nil && b.Progress.Step == s.Step && b.Progress.Total > 0:
-			done += stepShare[s.Step] * min(b.Progress.Done, b.Progress.Total) / b.Progress.Total
+	for _, s := range protocol.Steps {
+		if s == b.Step {
+			break
 		}
+		done += stepShare[s]
+	}
+	switch p := b.Progress; {
+	case b.Step == "":
+		return 0
+	case p != nil && p.Step == b.Step && p.Total > 0:
+		done += stepShare[b.Step] * min(p.Done, p.Total) / p.Total
 	}
 	return done
 }
@@ -99,19 +104,16 @@ func stepState(b api.Build, s api.BuildStep) string {
 	return "running"
 }
 
-// stepTime is how long a finished step took.
-func stepTime(s api.BuildStep) string {
-	if s.BegunAt == nil || s.DoneAt == nil {
-		return ""
-	}
-	return locale.Duration(s.DoneAt.Sub(*s.BegunAt))
-}
+// stepTime is how long a finished step took; less than a second is nothing.
+func stepTime(s api.BuildStep) string { return between(s.BegunAt, s.DoneAt) }
 
-func buildTime(b api.Build) string {
-	if b.StartedAt == nil || b.EndedAt == nil {
+func buildTime(b api.Build) string { return between(b.StartedAt, b.EndedAt) }
+
+func between(begun, ended *time.Time) string {
+	if begun == nil || ended == nil || ended.Sub(*begun) < time.Second {
 		return ""
 	}
-	return locale.Duration(b.EndedAt.Sub(*b.StartedAt))
+	return locale.Duration(ended.Sub(*begun))
 }
 
 // writeRate is what a verified stick was written at, in bytes per second.

@@ -197,3 +197,40 @@ func (x *Scene) begin(t testing.TB, j api.Job) {
 		t.Fatal(err)
 	}
 }
+
+// Press queues a job for the two free sticks and begins it.
+func (x *Scene) Press(t testing.TB) (api.Job, *Press) {
+	t.Helper()
+	j := x.queue(t, "", "", x.Free...)
+	return j, x.Claim(t, j)
+}
+
+// Fail ends a build.
+func (p *Press) Fail(t testing.TB, b api.Build) {
+	t.Helper()
+	p.Report(t, b, protocol.Event{Type: protocol.EventFailed, Fault: protocol.NewFault(protocol.FaultDeviceGone, "port", b.Identity.Port)})
+}
+
+// LastSeq is the number of the newest event of a job.
+func (x *Scene) LastSeq(t testing.TB, j api.Job) int64 {
+	t.Helper()
+	now, err := x.GetJob(t.Context(), x.Viewer, j.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return now.LastSeq
+}
+
+// Replug is a stick that was pulled and plugged in again.
+func (x *Scene) Replug(t testing.TB, port string) {
+	t.Helper()
+	devices := bench()
+	for i := range devices {
+		if devices[i].Port == port {
+			devices[i].Connection++
+		}
+	}
+	if err := x.HostInventory(t.Context(), x.Session, &protocol.Inventory{Devices: devices}); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -28,27 +28,33 @@ import (
 type Site struct {
 	*apitest.Fixture
 	URL string
+
+	srv *httptest.Server
 }
 
 // Start boots the pages over a new console. Everything goes with the test.
 func Start(t testing.TB) *Site {
 	t.Helper()
-	f := apitest.New(t)
-	return &Site{Fixture: f, URL: serve(t, f)}
+	s := &Site{Fixture: apitest.New(t)}
+	s.serve(t)
+	return s
 }
 
+// Break ends every connection, as a network does.
+func (s *Site) Break() { s.srv.CloseClientConnections() }
+
 // serve wires the pages as cmd/stickpress does.
-func serve(t testing.TB, f *apitest.Fixture) string {
+func (s *Site) serve(t testing.TB) {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	uploads, err := upload.New(upload.Deps{
-		Console: f.Console, Staging: f.Staging, Logger: log,
+		Console: s.Console, Staging: s.Staging, Logger: log,
 		BasePath: "/uploads/", Actor: web.ActorOf, Render: web.RenderFault,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	sessions := pgxstore.NewWithCleanupInterval(f.Store.Pool(), 0)
+	sessions := pgxstore.NewWithCleanupInterval(s.Store.Pool(), 0)
 	r := chi.NewRouter()
 	srv := httptest.NewUnstartedServer(r)
 	// Streams end with the server, as they do when the console stops.
@@ -60,9 +66,9 @@ func serve(t testing.TB, f *apitest.Fixture) string {
 		srv.Close()
 	})
 	web.New(web.Deps{
-		Console: f.Console, Sessions: sessions, Uploads: uploads, Receive: uploads.Receive, Logger: log, URL: srv.URL,
+		Console: s.Console, Sessions: sessions, Uploads: uploads, Receive: uploads.Receive, Logger: log, URL: srv.URL,
 	}).Mount(r)
-	return srv.URL
+	s.srv, s.URL = srv, srv.URL
 }
 
 // Link is the address of a one-time way in for a person.

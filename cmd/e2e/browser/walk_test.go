@@ -7,13 +7,13 @@ import (
 // press clicks an element.
 func (b *tab) press(selector string) {
 	b.Helper()
-	b.do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+	b.do(chromedp.Click(chromedp.CSS(selector)))
 }
 
 // fill types into an empty field.
 func (b *tab) fill(selector, text string) {
 	b.Helper()
-	b.do(chromedp.SendKeys(chromedp.CSS(selector), text, chromedp.NodeVisible))
+	b.do(chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
 // confirm goes from the new-job page to its confirmation with the first free

@@ -30,6 +30,13 @@ window.addEventListener('pageshow', (e) => {
   if (e.persisted) document.querySelectorAll('form button').forEach((b) => { b.disabled = false; });
 });
 
+// On a narrow screen the navigation scrolls; its current entry is in sight.
+function showHere() {
+  const here = document.querySelector('.nav [aria-current]');
+  if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 48;
+}
+window.addEventListener('resize', showHere);
+
 // How many boxes are ticked, in words.
 function countTicked() {
   for (const place of document.querySelectorAll('[data-chosen-count]')) {
@@ -54,6 +61,7 @@ function localTimes(root) {
 }
 
 document.addEventListener('DOMContentLoaded', () => {
+  showHere();
   countTicked();
   localTimes(document);
   // Runs before anything is painted, whoever changed the page.

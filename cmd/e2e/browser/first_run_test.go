@@ -1,0 +1,135 @@
+package browser
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/client"
+	"github.com/stickpress/stickpress/cmd/e2e/world"
+)
+
+// TestFirstRun is a newcomer's first hour with the real programs: from the
+// link in the terminal to two sticks that may be handed out.
+func TestFirstRun(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	b := open(t, w.URL, "en")
+	dir := album(t)
+
+	b.visit(w.SetupLink())
+	b.shoot(dir, "first-run-1-setup")
+	b.fill("#login", world.Login)
+	b.fill("#name", "Ada")
+	b.fill("#password", world.Password)
+	b.press("main form .btn-primary")
+	b.at("/")
+	b.shows("Your account is ready")
+	b.shoot(dir, "first-run-2-overview")
+
+	b.visit("/hosts")
+	b.press(".page-head .btn-primary")
+	b.shows("stickpress-agent enroll " + w.URL + " --token ")
+	b.shoot(dir, "first-run-3-enrol")
+	w.Client = b.token()
+	w.Enrol(2, 64_000_000_000)
+	w.Devices(2)
+	b.visit("/hosts")
+	b.until("the host is online", `document.querySelector("#hosts [data-state=online]")`)
+
+	b.upload(w.Sample())
+	b.shows("win-sample 1.0.0 is published.")
+	b.shoot(dir, "first-run-4-published")
+
+	b.confirm(2)
+	b.shoot(dir, "first-run-5-confirm")
+	b.fill("#count", "2")
+	b.press("main form .btn-primary")
+	b.at("/jobs/")
+	b.watch(dir)
+
+	id := eval[string](b, `location.pathname.split("/").pop()`)
+	job, err := w.Client.GetJob(w.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if job.State != "succeeded" {
+		t.Errorf("the job %s", job.State)
+	}
+	b.history(job)
+	b.visit("/sticks")
+	if n := eval[int](b, `document.querySelectorAll("[data-state=verified]").length`); n != 2 {
+		t.Errorf("%d sticks are shown as verified, want 2", n)
+	}
+	b.visit("/")
+	b.until("the overview counts two verified sticks", `document.querySelector("#tile-verified .tile-value").innerText === "2"`)
+}
+
+// token makes an API token on the account page.
+func (b *tab) token() *client.Client {
+	b.Helper()
+	b.visit("/account")
+	b.fill("main input[name=name]", "tests")
+	b.press("main form[action='/account/tokens'] button")
+	b.shows("shown only now")
+	c, err := client.New(b.url, eval[string](b, `document.getElementById("secret").textContent`), client.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return c
+}
+
+// upload sends a file by the form of the images page and waits until it is
+// published.
+func (b *tab) upload(file string) {
+	b.Helper()
+	b.visit("/images")
+	b.fill("#image", "win-sample")
+	b.fill("#version", "1.0.0")
+	b.do(chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{file}))
+	// The bar may be gone before anybody asks for it.
+	b.do(chromedp.Evaluate[chromedp.Void](`new MutationObserver(() => {
+		if (!document.querySelector("[data-upload-progress]").hidden) sessionStorage.setItem("bar", "seen");
+	}).observe(document.body, {attributes: true, subtree: true})`))
+	b.press("#upload .btn-primary")
+	b.at("/versions/")
+	if seen := eval[string](b, `String(sessionStorage.getItem("bar"))`); seen != "seen" {
+		b.Error("the upload showed no progress")
+	}
+}
+
+// watch looks at a job's page until both sticks are verified. The page must
+// not be loaded again for that.
+func (b *tab) watch(dir string) {
+	b.Helper()
+	b.do(chromedp.Evaluate[chromedp.Void](`window.samePage = true`))
+	b.until("a bar moves", `[...document.querySelectorAll(".build progress")].some((p) => p.value > 0)`)
+	b.shoot(dir, "first-run-6-running")
+	b.until("both sticks have ended", `document.querySelectorAll("[data-build-state] :is([data-state=verified], [data-state=failed])").length === 2`)
+	b.until("the head says so", `document.querySelector(".page-head [data-state=succeeded]")`)
+	if !eval[bool](b, `window.samePage === true`) {
+		b.Error("the page was loaded again")
+	}
+	b.shoot(dir, "first-run-7-verified")
+}
+
+// history compares the lines of the page that is open with the job's history:
+// each once, none missing.
+func (b *tab) history(job api.Job) {
+	b.Helper()
+	b.until("the last line is there", fmt.Sprintf(`document.querySelector('[data-seq="%d"]')`, job.LastSeq))
+	seen := eval[[]int](b, `[...document.querySelectorAll("[data-seq]")].map((l) => Number(l.dataset.seq))`)
+	slices.Sort(seen)
+	for i, seq := range seen {
+		if seq != i+1 {
+			b.Fatalf("the page's lines are %v of %d", seen, job.LastSeq)
+		}
+	}
+	if text := eval[string](b, `document.body.innerText`); strings.Contains(text, "map[") {
+		b.Errorf("a line has no sentence:\n%s", text)
+	}
+}

@@ -1,0 +1,94 @@
+package browser
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/web/webtest"
+)
+
+// tabTo presses Tab until an element has the focus, which must be visible.
+func (b *tab) tabTo(selector string) {
+	b.Helper()
+	for range 80 {
+		b.do(chromedp.KeyEvent(kb.Tab))
+		if !eval[bool](b, `(() => { const e = document.activeElement, s = getComputedStyle(e); return e === document.body || s.outlineStyle !== "none" })()`) {
+			b.Fatalf("the focus cannot be seen on %s", eval[string](b, `document.activeElement.outerHTML.slice(0, 200)`))
+		}
+		if eval[bool](b, fmt.Sprintf("document.activeElement.matches(%q)", selector)) {
+			return
+		}
+	}
+	b.Fatalf("Tab does not lead to %s", selector)
+}
+
+// A job is queued by keyboard alone.
+func TestKeyboard(t *testing.T) {
+	t.Parallel()
+	s := webtest.Play(t, webtest.Start(t))
+	b := open(t, s.URL, "en")
+	b.visit(s.Link(t, "helpdesk"))
+	b.do(chromedp.KeyEvent(kb.Enter)) // the button has the focus
+	b.at("/")
+	b.tabTo(".skip")
+	b.do(chromedp.KeyEvent(kb.Enter))
+	b.tabTo("main a[href='/jobs/new']")
+	b.do(chromedp.KeyEvent(kb.Enter))
+	b.at("/jobs/new")
+	b.tabTo("#holder")
+	b.do(chromedp.KeyEvent("Grace"))
+	b.tabTo(`[id="device-1-2.7-0"]`)
+	b.do(chromedp.KeyEvent(" "))
+	b.tabTo(`[id="device-1-2.8-0"]`)
+	b.do(chromedp.KeyEvent(" "))
+	b.shows("2 sticks are chosen.")
+	b.tabTo("main .btn-primary")
+	b.do(chromedp.KeyEvent(kb.Enter))
+	b.at("/jobs/confirm")
+	b.until("the number is asked for", `document.activeElement.id === "count"`)
+	b.do(chromedp.KeyEvent("2"), chromedp.KeyEvent(kb.Enter))
+	b.at("/jobs/")
+	b.shows("Grace")
+	b.tabTo("#job-cancel")
+	b.do(chromedp.KeyEvent(kb.Enter))
+	b.until("the dialog has the focus", `document.activeElement.closest("dialog")`)
+	b.do(chromedp.KeyEvent(kb.Escape))
+	b.until("the focus is back", `document.activeElement.id === "job-cancel"`)
+}
+
+// Without JavaScript one signs in, queues a job, sees it and cancels it.
+func TestWithoutScripts(t *testing.T) {
+	t.Parallel()
+	s := webtest.Play(t, webtest.Start(t))
+	const password = "correct horse battery"
+	_, err := s.CreateUser(t.Context(), s.System, api.CreateUserInput{Login: "ada", Role: api.RoleHelpdesk, Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, s.URL, "en")
+	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	b.visit("/jobs/new")
+	b.at("/sign-in")
+	b.fill("#login", "ada")
+	b.fill("#password", password)
+	b.press("main form .btn-primary")
+	b.at("/jobs/new")
+	b.press(`[id="device-1-2.7-0"]`)
+	b.press("main form .btn-primary")
+	b.at("/jobs/confirm")
+	b.shows("PHOTOS (exFAT)")
+	b.fill("#count", "1")
+	b.press("main form .btn-primary")
+	b.at("/jobs/")
+	b.shows("waits for the host")
+	if !eval[bool](b, `document.querySelector("meta[http-equiv=refresh]") !== null`) {
+		t.Error("without scripts the page does not load itself again")
+	}
+	b.press("noscript form .btn-danger")
+	b.until("it is cancelled", `document.querySelector(".page-head [data-state=cancelled]")`)
+}

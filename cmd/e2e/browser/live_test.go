@@ -1,0 +1,79 @@
+package browser
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/web/webtest"
+)
+
+// A job's page stays usable while it moves: an open dialog stays open, the
+// focus stays where it is, an opened log stays open; and when the network
+// breaks, no line of it is missing or doubled afterwards.
+func TestLivePage(t *testing.T) {
+	t.Parallel()
+	s := webtest.Play(t, webtest.Start(t))
+	job, press := s.Press(t)
+	b := open(t, s.URL, "en")
+	b.visit(s.Link(t, "helpdesk"))
+	b.press("main form .btn-primary")
+	b.at("/")
+	b.visit("/jobs/" + job.ID)
+
+	b.press(".build:first-child summary")
+	b.press("#job-cancel")
+	b.until("the dialog is open", `document.querySelector("dialog[open]")`)
+	press.Steps(t, job.Builds[0], protocol.StepMaster)
+	b.until("the step is shown", `document.querySelectorAll(".build:first-child .step-done").length === 2`)
+	if !eval[bool](b, `document.querySelector("dialog").open && document.querySelector("details").open`) {
+		t.Error("the dialog or the log was closed by an update")
+	}
+	b.do(chromedp.KeyEvent("\x1b"))
+	b.until("the dialog is closed", `!document.querySelector("dialog").open`)
+
+	b.do(chromedp.Focus(chromedp.CSS("#job-host")))
+	for range 3 {
+		s.Break()
+		press.Report(t, job.Builds[1], protocol.Event{Type: protocol.EventLog, Log: &protocol.LogLine{Level: "info", Text: "<b>while it was broken</b>"}})
+		b.until("the line arrives", fmt.Sprintf(`document.querySelectorAll('[data-seq="%d"]').length > 0`, s.LastSeq(t, job)))
+	}
+	press.Fail(t, job.Builds[0])
+	press.Fail(t, job.Builds[1])
+	b.until("the end is shown", `document.querySelector(".page-head [data-state=failed]")`)
+	ended, err := s.GetJob(t.Context(), s.Viewer, job.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.history(ended)
+	if id := eval[string](b, `document.activeElement.id`); id != "job-host" {
+		t.Errorf("the focus went to %q", id)
+	}
+	if !eval[bool](b, `document.querySelector("#cancel") === null || !document.querySelector("#cancel").open`) {
+		t.Error("a dialog asks about a job that has ended")
+	}
+	b.expect("ERR_") // the connections that the test broke
+	b.expect("sseError")
+}
+
+// What was ticked stays ticked while the list of sticks changes; a stick that
+// was plugged in again is another one.
+func TestSticksKeepTheirTicks(t *testing.T) {
+	t.Parallel()
+	s := webtest.Play(t, webtest.Start(t))
+	b := open(t, s.URL, "en")
+	b.visit(s.Link(t, "helpdesk"))
+	b.press("main form .btn-primary")
+	b.at("/")
+	b.visit("/jobs/new")
+	b.press(`[id="device-1-2.7-0"]`)
+	b.press(`[id="device-1-2.8-0"]`)
+	b.shows("2 sticks are chosen.")
+	s.Replug(t, "1-2.8")
+	b.shows("1 stick is chosen.")
+	if !eval[bool](b, `document.getElementById("device-1-2.7-0").checked && document.activeElement.id === "device-1-2.8-0"`) {
+		t.Error("a tick or the focus was lost")
+	}
+}
