@@ -1,6 +1,7 @@
 package api
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -53,6 +54,18 @@ func (l *limiter) take(key string) (ok bool, wait time.Duration) {
 	a.count++
 	l.seen[key] = a
 	return a.count <= l.most, a.until.Sub(now)
+}
+
+// limiterAddress is the address that attempts are counted by. A network of IPv6
+// gives everyone in it 2^64 addresses (RFC 4291 section 2.5.1): they count as
+// one, or a single machine could fill the limiter and lock everybody out.
+func limiterAddress(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil || ip.Unmap().Is4() {
+		return address
+	}
+	network, _ := ip.WithZone("").Prefix(64) // every address has one of 64 bits
+	return network.String()
 }
 
 // forget clears a key after a success.

@@ -217,7 +217,7 @@ func (c *Console) attempt(a Actor, login string) error {
 	for _, try := range []struct {
 		l   *limiter
 		key string
-	}{{c.limits.address, a.Address}, {c.limits.signIn, attemptKey(a, login)}} {
+	}{{c.limits.address, limiterAddress(a.Address)}, {c.limits.signIn, attemptKey(a, login)}} {
 		if ok, wait := try.l.take(try.key); !ok {
 			return fault.New(fault.KindTooMany, CodeTooManyAttempts, "retry_seconds", int(wait/time.Second)+1)
 		}
@@ -227,7 +227,7 @@ func (c *Console) attempt(a Actor, login string) error {
 
 // attemptKey has the address in it, so that nobody can lock another one out.
 func attemptKey(a Actor, login string) string {
-	return a.Address + " " + strings.ToLower(login)
+	return limiterAddress(a.Address) + " " + strings.ToLower(login)
 }
 
 func (c *Console) auditSignIn(ctx context.Context, a Actor, u UseCase, id store.UserID) error {

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -70,7 +71,15 @@ func TestSignIn(t *testing.T) {
 	}
 	_, err = f.SignIn(t.Context(), anyone("192.0.2.5"), api.SignInInput{Login: "eve", Password: apitest.Password})
 	wantFault(t, err, api.CodeTooManyAttempts)
+	// A network of IPv6 is one address: everyone has a whole one.
+	for i := range 10 {
+		_, err = f.SignIn(t.Context(), anyone(fmt.Sprintf("2001:db8::%x", i)), api.SignInInput{Login: "eve", Password: "wrong"})
+		wantFault(t, err, api.CodeSignInFailed)
+	}
+	_, err = f.SignIn(t.Context(), anyone("2001:db8::ffff"), api.SignInInput{Login: "eve", Password: apitest.Password})
+	wantFault(t, err, api.CodeTooManyAttempts)
 	// Nobody else is locked out, and the one who is may come back.
+	must[api.User](t)(f.SignIn(t.Context(), anyone("2001:db8:0:1::1"), api.SignInInput{Login: "eve", Password: apitest.Password}))
 	must[api.User](t)(f.SignIn(t.Context(), anyone("192.0.2.6"), api.SignInInput{Login: "eve", Password: apitest.Password}))
 	set(time.Now().Add(6 * time.Minute))
 	must[api.User](t)(f.SignIn(t.Context(), anyone("192.0.2.5"), api.SignInInput{Login: "eve", Password: apitest.Password}))
