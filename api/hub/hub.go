@@ -146,11 +146,16 @@ func (h *Hub) leave() {
 	}
 }
 
-// join makes c its host's connection; an older one is closed.
+// join makes c its host's connection; an older one is closed. Of two that were
+// accepted at the same time the older may come last: it closes itself.
 func (h *Hub) join(c *conn) {
 	h.mu.Lock()
 	old := h.conns[c.session.HostID]
-	h.conns[c.session.HostID] = c
+	if old != nil && old.session.Session > c.session.Session {
+		old = c
+	} else {
+		h.conns[c.session.HostID] = c
+	}
 	draining := h.draining
 	h.mu.Unlock()
 	if old != nil {
