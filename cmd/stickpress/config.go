@@ -214,6 +214,15 @@ func (c Config) URL(listening net.Addr) string {
 	return scheme + "://" + listening.String()
 }
 
+// secure reports whether browsers reach the console over TLS, its own or the
+// proxy's: then cookies travel over nothing else.
+func (c Config) secure() bool {
+	if c.PublicURL != "" {
+		return strings.HasPrefix(c.PublicURL, "https:")
+	}
+	return c.TLSCert != "" || c.BehindProxy != ""
+}
+
 // dump prints every setting with its value and where it came from. Passwords
 // are masked.
 func (c Config) dump(w io.Writer, from origin) error {

@@ -43,7 +43,7 @@ func (s *server) handler(staging *blob.Staging) (http.Handler, error) {
 	}
 	people := web.New(web.Deps{
 		Console: s.console, Sessions: s.sessions, Uploads: webUploads, Receive: webUploads.Receive,
-		Logger: s.log, Secure: strings.HasPrefix(s.url, "https:"), URL: s.url,
+		Logger: s.log, Secure: s.config.secure(), URL: s.url,
 	})
 
 	metrics, observe := s.metrics()
@@ -99,10 +99,20 @@ func (s *server) metrics() (http.Handler, func(http.Handler) http.Handler) {
 			}
 			status := max(seen.Status(), http.StatusOK)
 			class := string(rune('0'+status/100)) + "xx"
-			requests.WithLabelValues(r.Method, route, class).Observe(time.Since(began).Seconds())
+			requests.WithLabelValues(methodLabel(r.Method), route, class).Observe(time.Since(began).Seconds())
 		})
 	}
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), observe
+}
+
+// methodLabel bounds the values of a label: a client may send any word as its
+// method, and each would be a time series for ever.
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
 }
 
 // recoverer answers 500 to a request whose handler panicked, and logs it.

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+// Nobody but the proxy may say where a request comes from.
+func TestTrustProxy(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		peer      string
+		forwarded []string
+		want      string
+	}{
+		"not the proxy":            {"192.0.2.1:5", []string{"198.51.100.1"}, "192.0.2.1:5"},
+		"the proxy":                {"10.0.0.1:5", []string{"198.51.100.1"}, "198.51.100.1:0"},
+		"the client's own words":   {"10.0.0.1:5", []string{"203.0.113.9, 198.51.100.1"}, "198.51.100.1:0"},
+		"in a header of their own": {"10.0.0.1:5", []string{"203.0.113.9", "198.51.100.1"}, "198.51.100.1:0"},
+		"two proxies":              {"10.0.0.1:5", []string{"198.51.100.1, 10.0.0.2"}, "198.51.100.1:0"},
+		"no address":               {"10.0.0.1:5", []string{"198.51.100.1, nobody"}, "10.0.0.1:5"},
+		"nothing":                  {"10.0.0.1:5", nil, "10.0.0.1:5"},
+		"IPv4 in IPv6":             {"[::ffff:10.0.0.1]:5", []string{"2001:db8::1"}, "[2001:db8::1]:0"},
+	} {
+		var got string
+		h := trustProxy("10.0.0.0/8")(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.RemoteAddr }))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.RemoteAddr = tt.peer
+		for _, f := range tt.forwarded {
+			r.Header.Add("X-Forwarded-For", f)
+		}
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		if got != tt.want {
+			t.Errorf("%s: address %s, want %s", name, got, tt.want)
+		}
+	}
+}
+
+// A time series for every word that a client sends as its method would fill
+// the memory.
+func TestMethodLabel(t *testing.T) {
+	t.Parallel()
+	for method, want := range map[string]string{"GET": "GET", "PATCH": "PATCH", "get": "other", "FOO1": "other", "": "other"} {
+		if got := methodLabel(method); got != want {
+			t.Errorf("%q is counted as %s, want %s", method, got, want)
+		}
+	}
+}
+
+func TestSecureCookies(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		config Config
+		want   bool
+	}{
+		{Config{}, false},
+		{Config{TLSCert: "a", TLSKey: "b"}, true},
+		{Config{BehindProxy: "10.0.0.0/8"}, true},
+		{Config{PublicURL: "https://press.example"}, true},
+		{Config{PublicURL: "http://127.0.0.1:8080", BehindProxy: "10.0.0.0/8"}, false},
+	} {
+		if got := tt.config.secure(); got != tt.want {
+			t.Errorf("%+v: secure %t, want %t", tt.config, got, tt.want)
+		}
+	}
+}
