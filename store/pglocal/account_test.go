@@ -81,6 +81,10 @@ func copyFile(t *testing.T, from, to string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// A child forked meanwhile would hold the file open for writing, and it
+	// could not be run.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	if err := os.WriteFile(to, raw, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -68,16 +68,17 @@ func stopOrphan(ctx context.Context, cluster string, log *slog.Logger) error {
 		return nil // half written by a crash; Postgres says what it thinks of it
 	}
 	switch {
-	case !alive(pid):
+	case errors.Is(syscall.Kill(pid, 0), syscall.ESRCH):
 		return nil // Postgres itself recovers from this
 	case isOurs(pid, cluster):
 		log.Warn("stop the postgres of a killed server", "dir", cluster, "pid", pid)
 		return stopProcess(ctx, pid, cluster)
-	case isPostmaster(pid, lines):
+	case alive(pid) && isPostmaster(pid, lines):
 		return unavailable(nil, "postgres_data_in_use", "dir", filepath.Dir(cluster), "pid", pid)
 	}
-	// The number was given to another process since. Postgres would refuse to
-	// start if that one has the same account. It takes the number of its own
+	// The number was given to another process since, or it is the postmaster's
+	// still, which was killed and whose new parent has not asked for its end.
+	// Postgres would refuse to start if that one has the same account. It takes the number of its own
 	// parent for stale, and still looks for backends of the old postmaster by
 	// the shared memory that the file names: so write ours.
 	lines[0] = strconv.Itoa(os.Getpid())

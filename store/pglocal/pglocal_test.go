@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -327,7 +328,45 @@ func TestStalePIDOfAnotherProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { in.Close(); _ = cat.Wait() }()
-	stale := strconv.Itoa(cat.Process.Pid) + "\n" + s.cluster + "\n1000000000\n5432\n" + s.sockets + "\n\n  5432001   1234567\nready   \n"
+	leavePID(t, s, cat.Process.Pid, time.Unix(1_000_000_000, 0))
+	s = mustStart(t, opts)
+	if got := ask(t, s.URL(), "SELECT 'up'"); got != "up" {
+		t.Errorf("got %q", got)
+	}
+	if !alive(cat.Process.Pid) {
+		t.Error("the innocent process was ended")
+	}
+}
+
+// A postmaster that was killed together with its server may stay a zombie for
+// as long as the process that inherited it likes.
+func TestStalePIDOfZombie(t *testing.T) {
+	t.Parallel()
+	opts := testOptions(t, t.TempDir())
+	s := mustStart(t, opts)
+	mustStop(t, s)
+	program := filepath.Join(openDir(t), "postgres")
+	copyFile(t, "/bin/true", program)
+	dead := exec.Command(program)
+	dead.SysProcAttr, _ = s.account.attr()
+	if err := dead.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = dead.Wait() }()
+	for alive(dead.Process.Pid) {
+		runtime.Gosched()
+	}
+	leavePID(t, s, dead.Process.Pid, time.Now())
+	s = mustStart(t, opts)
+	if got := ask(t, s.URL(), "SELECT 'up'"); got != "up" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// leavePID writes the postmaster.pid of a crash.
+func leavePID(t *testing.T, s *Server, pid int, began time.Time) {
+	t.Helper()
+	stale := strconv.Itoa(pid) + "\n" + s.cluster + "\n" + strconv.FormatInt(began.Unix(), 10) + "\n5432\n" + s.sockets + "\n\n  5432001   1234567\nready   \n"
 	path := filepath.Join(s.cluster, "postmaster.pid")
 	if err := os.WriteFile(path, []byte(stale), 0o600); err != nil {
 		t.Fatal(err)
@@ -336,13 +375,6 @@ func TestStalePIDOfAnotherProcess(t *testing.T) {
 		if err := os.Chown(path, s.account.uid, s.account.gid); err != nil {
 			t.Fatal(err)
 		}
-	}
-	s = mustStart(t, opts)
-	if got := ask(t, s.URL(), "SELECT 'up'"); got != "up" {
-		t.Errorf("got %q", got)
-	}
-	if !alive(cat.Process.Pid) {
-		t.Error("the innocent process was ended")
 	}
 }
 
