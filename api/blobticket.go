@@ -61,55 +61,89 @@ func ticketMAC(key []byte, body string) []byte {
 }
 
 // checkTicket refuses a ticket that is forged, old, for another blob, or of a
-// host that may not be here any more.
-func (c *Console) checkTicket(ctx context.Context, ticket, digest string) error {
+// host that may not be here any more. It returns the ticket's host.
+func (c *Console) checkTicket(ctx context.Context, ticket, digest string) (host store.HostID, err error) {
 	invalid := fault.New(fault.KindUnauthenticated, CodeTicketInvalid)
 	key, err := c.ticketKey(ctx)
 	if err != nil {
-		return err
+		return host, err
 	}
 	body, mac, _ := strings.Cut(ticket, ".")
 	have, err := base64.RawURLEncoding.DecodeString(mac)
 	if err != nil || !hmac.Equal(have, ticketMAC(key, body)) {
-		return invalid
+		return host, invalid
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(body)
 	if err != nil {
-		return invalid
+		return host, invalid
 	}
 	var claims ticketClaims
 	if err := json.Unmarshal(raw, &claims); err != nil {
-		return invalid
+		return host, invalid
 	}
 	if claims.SHA256 != digest || !c.now().Before(time.Unix(claims.Expires, 0)) {
-		return invalid
+		return host, invalid
 	}
 	id, err := store.ParseID[store.HostID](claims.Host)
 	if err != nil {
-		return invalid
+		return host, invalid
 	}
+	return id, c.checkEnrolled(ctx, id)
+}
+
+// checkEnrolled refuses a host that was revoked.
+func (c *Console) checkEnrolled(ctx context.Context, id store.HostID) error {
 	host, err := c.store.Host(ctx, id)
-	if err != nil {
-		return err
+	if err == nil && host.State != store.HostEnrolled {
+		err = fault.New(fault.KindForbidden, CodeHostRevoked)
 	}
-	if host.State != store.HostEnrolled {
-		return fault.New(fault.KindForbidden, CodeHostRevoked)
+	return err
+}
+
+// recheckEvery is how long a download may go on before its host is looked up
+// again.
+const recheckEvery = 2 * time.Second
+
+// hostBlob is a blob while its host may read it: one that is revoked gets no
+// more, in the middle of a download too.
+type hostBlob struct {
+	blob.Reader
+	check func() error
+	now   func() time.Time
+	next  time.Time // when to check again
+}
+
+func (b *hostBlob) Read(p []byte) (int, error) {
+	if now := b.now(); !now.Before(b.next) {
+		// While the database is away nobody can be revoked.
+		if err := b.check(); err != nil && fault.From(err).Kind != fault.KindInternal {
+			return 0, err
+		}
+		b.next = now.Add(recheckEvery)
 	}
-	return nil
+	return b.Reader.Read(p)
 }
 
 // HostBlob opens the bytes of a blob for the host that holds a ticket for it.
-// The caller closes them. Faults: ticket_invalid, host_revoked, blob_not_found.
+// The caller closes them; ctx must last as long as the reading, which ends with
+// host_revoked if that happens to the host. Faults: ticket_invalid,
+// host_revoked, blob_not_found.
 func (c *Console) HostBlob(ctx context.Context, ticket, digest string) (blob.Reader, error) {
-	if err := c.checkTicket(ctx, ticket, digest); err != nil {
+	host, err := c.checkTicket(ctx, ticket, digest)
+	if err != nil {
 		return nil, err
 	}
-	return c.blobs.Open(ctx, digest)
+	b, err := c.blobs.Open(ctx, digest)
+	if err != nil {
+		return nil, err
+	}
+	check := func() error { return c.checkEnrolled(ctx, host) }
+	return &hostBlob{Reader: b, check: check, now: c.now, next: c.now().Add(recheckEvery)}, nil
 }
 
 // HostBlobRecord returns what a blob's bytes hash to, under the same ticket.
 func (c *Console) HostBlobRecord(ctx context.Context, ticket, digest string) (protocol.BlobRecord, error) {
-	if err := c.checkTicket(ctx, ticket, digest); err != nil {
+	if _, err := c.checkTicket(ctx, ticket, digest); err != nil {
 		return protocol.BlobRecord{}, err
 	}
 	return c.store.BlobRecord(ctx, digest)

@@ -10,6 +10,7 @@ import (
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/apitest"
+	"github.com/stickpress/stickpress/store/blob"
 )
 
 // TestWatchJob: a reader that is slow gets every event once, in order, and the
@@ -164,6 +165,14 @@ func TestTicketExpires(t *testing.T) {
 	_, other := f.Connect(t, "other")
 	_, err := f.HostTicket(t.Context(), other, a.JobID)
 	wantFault(t, err, "job_not_found")
+	// A download that has begun ends too.
+	begun := must[blob.Reader](t)(f.HostBlob(t.Context(), fresh.Ticket, a.Image.SHA256))
+	defer func() { _ = begun.Close() }()
+	must[int](t)(begun.Read(make([]byte, 10)))
 	must[api.Host](t)(f.RevokeHost(t.Context(), f.Admin, api.ChangeHostInput{ID: host.ID}))
 	wantFault(t, open(fresh.Ticket), api.CodeHostRevoked)
+	at = <-clock
+	clock <- at.Add(time.Minute / 2)
+	_, err = begun.Read(make([]byte, 10))
+	wantFault(t, err, api.CodeHostRevoked)
 }
