@@ -42,10 +42,20 @@ func guardRemovable(_ *system, c *candidate) []*protocol.Fault {
 	return nil
 }
 
-// guardLoop refuses loop devices unless the host was told to offer them.
+// guardLoop refuses loop devices unless the host was told to offer them, and
+// always those that stand on a disk instead of a file: whatever that disk is
+// used for, and that it is no stick, cannot be seen from the loop device.
 func guardLoop(s *system, c *candidate) []*protocol.Fault {
-	if c.Kind == protocol.KindLoop && !s.l.AllowLoop {
+	switch {
+	case c.Kind != protocol.KindLoop:
+		return nil
+	case !s.l.AllowLoop:
 		return one(c, protocol.FaultLoopNotAllowed)
+	}
+	file := readText(c.sys, "loop/backing_file")
+	_, disk := s.backingDisk(file)
+	if info, err := os.Stat(file); disk || err == nil && !info.Mode().IsRegular() {
+		return one(c, protocol.FaultNotRemovable)
 	}
 	return nil
 }
@@ -155,17 +165,39 @@ func guardHolders(s *system, c *candidate) []*protocol.Fault {
 			names = append(names, holders(p.sys)...)
 		}
 	}
-	for file, loop := range s.backing {
-		n, disk := s.backingDisk(file)
-		if c.file != nil && file == c.file.path || c.file == nil && disk && slices.Contains(c.numbers(), n) {
+	for loop, file := range s.backing {
+		if loop != c.name() && s.under(c, file) {
 			names = append(names, loop)
 		}
 	}
+	slices.Sort(names)
 	var faults []*protocol.Fault
 	for _, name := range names {
 		faults = append(faults, one(c, protocol.FaultHolders, "holder", name)...)
 	}
 	return faults
+}
+
+// under reports whether the file or disk beneath a loop device is the
+// candidate, or the file beneath the candidate.
+func (s *system) under(c *candidate, file string) bool {
+	var own string
+	if c.file != nil {
+		own = c.file.path
+	} else {
+		if n, disk := s.backingDisk(file); disk && slices.Contains(c.numbers(), n) {
+			return true
+		}
+		if own = readText(c.sys, "loop/backing_file"); own == "" {
+			return false
+		}
+	}
+	if file == own {
+		return true
+	}
+	a, errA := os.Stat(file)
+	b, errB := os.Stat(own)
+	return errA == nil && errB == nil && os.SameFile(a, b)
 }
 
 func holders(sys string) []string {

@@ -3,6 +3,7 @@ package disk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,6 +48,15 @@ func sparse(t *testing.T, size int64) string {
 	return path
 }
 
+func rdev(t *testing.T, node string) uint64 {
+	t.Helper()
+	var st unix.Stat_t
+	if err := unix.Stat(node, &st); err != nil {
+		t.Fatal(err)
+	}
+	return uint64(st.Rdev)
+}
+
 // attach makes a loop device with partitions over a file.
 func attach(t *testing.T, file string, options ...string) string {
 	t.Helper()
@@ -65,7 +75,7 @@ func attach(t *testing.T, file string, options ...string) string {
 
 func mountAt(t *testing.T, node, point string, flags uintptr, fstype string) {
 	t.Helper()
-	if err := unix.Mount(node, point, fstype, flags, ""); err != nil {
+	if err := patiently(func() error { return unix.Mount(node, point, fstype, flags, "") }); err != nil {
 		t.Fatalf("mount %s at %s: %v", node, point, err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(point, unix.MNT_DETACH) })
@@ -87,7 +97,29 @@ func mediaFolder(t *testing.T) string {
 
 func mkfs(t *testing.T, node string) {
 	t.Helper()
-	run(t, "mkfs.ext4", "-q", "-F", "-L", "PHOTOS", "-E", "nodiscard,lazy_itable_init=1", "-O", "^has_journal", node)
+	err := patiently(func() error {
+		out, err := exec.Command("mkfs.ext4", "-q", "-F", "-L", "PHOTOS", "-E", "nodiscard,lazy_itable_init=1", "-O", "^has_journal", node).CombinedOutput()
+		if err != nil && strings.Contains(string(out), "busy") {
+			return unix.EBUSY
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("mkfs.ext4 %s: %v", node, err)
+	}
+}
+
+// patiently tries again while the device is claimed: other tests list all
+// loop devices, which claims each for a moment.
+func patiently(try func() error) error {
+	for late := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if err := try(); !errors.Is(err, unix.EBUSY) || time.Now().After(late) {
+			return err
+		}
+	}
 }
 
 // partition gives the loop device one partition and returns its node. The
@@ -174,6 +206,31 @@ func TestLoopGuards(t *testing.T) {
 	t.Run("not allowed", func(t *testing.T) {
 		t.Parallel()
 		refused(t, &Lister{}, attach(t, sparse(t, 29*gib)), protocol.FaultLoopNotAllowed)
+	})
+	t.Run("over another disk", func(t *testing.T) {
+		t.Parallel()
+		node := attach(t, sparse(t, 29*gib))
+		mkfs(t, node)
+		mountAt(t, node, t.TempDir(), 0, "ext4")
+		refused(t, loops(), attach(t, node), protocol.FaultNotRemovable)
+		link := filepath.Join(t.TempDir(), "node")
+		if err := unix.Mknod(link, unix.S_IFBLK|0o600, int(rdev(t, node))); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, loops(), attach(t, link), protocol.FaultNotRemovable)
+	})
+	t.Run("over a file that another one mounts", func(t *testing.T) {
+		t.Parallel()
+		file := sparse(t, 29*gib)
+		node := attach(t, file)
+		mkfs(t, node)
+		mountAt(t, node, t.TempDir(), 0, "ext4")
+		refused(t, loops(), attach(t, file), protocol.FaultHolders)
+		name := filepath.Join(t.TempDir(), "another name")
+		if err := os.Link(file, name); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, loops(), attach(t, name), protocol.FaultHolders)
 	})
 	t.Run("too small", func(t *testing.T) {
 		t.Parallel()

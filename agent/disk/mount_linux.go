@@ -29,7 +29,7 @@ type system struct {
 	data    map[number]bool // every disk beneath our data
 
 	swapFiles map[string]bool
-	backing   map[string]string // file beneath a loop device → its name
+	backing   map[string]string // loop device → what is beneath it
 }
 
 // systemPoints are the mount points without which the machine does not run or
@@ -135,12 +135,12 @@ func (s *system) readSwaps() error {
 	return nil
 }
 
-// readLoops notes which files loop devices stand on.
+// readLoops notes what loop devices stand on.
 func (s *system) readLoops() {
 	loops, _ := filepath.Glob(filepath.Join(s.l.sysfs(), "block/loop*/loop/backing_file"))
 	for _, path := range loops {
 		dir, name := filepath.Split(path)
-		s.backing[readText(dir, name)] = filepath.Base(filepath.Dir(filepath.Dir(path)))
+		s.backing[filepath.Base(filepath.Dir(filepath.Dir(path)))] = readText(dir, name)
 	}
 }
 

@@ -48,6 +48,9 @@ type part struct {
 	start int64 // bytes
 }
 
+// name is the kernel's name of a block device, "sda".
+func (c *candidate) name() string { return filepath.Base(c.sys) }
+
 // numbers lists the disk and its partitions.
 func (c *candidate) numbers() []number {
 	n := []number{c.num}
