@@ -33,6 +33,9 @@ func (s *Web) imagesWith(w http.ResponseWriter, r *http.Request, p view.Publish,
 // already here and the form names its upload; without, the form carries the
 // file, which is streamed into the store as it arrives.
 func (s *Web) imagePublish(w http.ResponseWriter, r *http.Request) error {
+	if err := needs(r, api.UsePublishVersion); err != nil { // before gigabytes are read
+		return err
+	}
 	p, err := s.readPublish(r)
 	if err != nil {
 		return s.imagesWith(w, r, p, err)

@@ -137,7 +137,7 @@ func Job(f Frame, j api.Job, events []api.JobEvent) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if !j.Ended() {
+			if !j.Ended() && f.Actor.Can(api.UseCancelJob) {
 				templ_7745c5c3_Err = cancelJob(f, j).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

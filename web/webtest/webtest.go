@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/alexedwards/scs/pgxstore"
 	"github.com/go-chi/chi/v5"
@@ -21,6 +22,7 @@ import (
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/apitest"
 	"github.com/stickpress/stickpress/api/upload"
+	"github.com/stickpress/stickpress/store/blob"
 	"github.com/stickpress/stickpress/web"
 )
 
@@ -40,8 +42,27 @@ func Start(t testing.TB) *Site {
 	return s
 }
 
+// Bare boots the pages over a console on which there is nobody yet.
+func Bare(t testing.TB) *Site {
+	t.Helper()
+	console, st := apitest.Bare(t)
+	s := &Site{Fixture: &apitest.Fixture{Console: console, Store: st, System: api.System("test")}}
+	s.Staging = staging(t)
+	s.serve(t)
+	return s
+}
+
 // Break ends every connection, as a network does.
 func (s *Site) Break() { s.srv.CloseClientConnections() }
+
+func staging(t testing.TB) *blob.Staging {
+	t.Helper()
+	folder, err := blob.OpenStaging(t.TempDir(), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
 
 // serve wires the pages as cmd/stickpress does.
 func (s *Site) serve(t testing.TB) {
