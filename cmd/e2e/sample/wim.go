@@ -1,26 +1,28 @@
 package sample
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/agent/tool"
 )
 
-// tools and the Debian packages that bring them.
-var tools = []struct{ name, debPackage string }{
-	{"wimlib-imagex", "wimtools"},
-	{"mkntfs", "ntfs-3g"},
-	{"ntfscp", "ntfs-3g"},
+// tools make the image; the names of their Debian packages beside them.
+var tools = []tool.Command{
+	{Name: "wimlib-imagex", Package: "wimtools"},
+	{Name: "mkntfs", Package: "ntfs-3g"},
+	{Name: "ntfscp", Package: "ntfs-3g"},
 }
 
+// checkTools says in words what is to be installed.
 func checkTools() error {
-	for _, t := range tools {
-		if _, err := exec.LookPath(t.name); err != nil {
-			return fmt.Errorf("%s is not installed: install the package %s", t.name, t.debPackage)
-		}
+	var f *protocol.Fault
+	if err := tool.Look(tools...); errors.As(err, &f) {
+		return fmt.Errorf("%s is not installed: install the package %s", f.Params["tool"], f.Params["package"])
 	}
 	return nil
 }
@@ -149,13 +151,11 @@ func properties(e Edition) []string {
 	return args
 }
 
-// run runs a tool; its error carries what the tool said. The locale matters:
-// wimlib reads file names in the locale's encoding.
+// run runs a tool; its error carries what the tool said.
 func run(ctx context.Context, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s %s: %w: %s", name, args[0], err, bytes.TrimSpace(text))
+	err := tool.Command{Name: name, Args: args}.Run(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", args[0], err)
 	}
 	return nil
 }
