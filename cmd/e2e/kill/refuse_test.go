@@ -29,6 +29,9 @@ func TestRefused(t *testing.T) {
 	b.Run("cache limit", func(*testing.T) { b.cacheLimit() })
 	b.Run("full disk", func(*testing.T) { b.fullDisk() })
 	b.Run("bad stick", func(*testing.T) { b.badStick() })
+	b.Run("rotten store", func(*testing.T) { b.rottenStore() })
+	b.Run("rotten cache", func(*testing.T) { b.rottenCache() })
+	b.Run("damaged master", func(*testing.T) { b.damagedMaster() })
 	b.Run("and then it works", func(*testing.T) { b.verified(b.ended(b.queue(b.sticks(1)).ID)) })
 	b.checkHistory()
 }
@@ -220,13 +223,11 @@ func (b *bench) rottenImage() {
 	if err != nil {
 		b.T.Fatal(err)
 	}
-	for at := len(raw) / 4; at < len(raw)/2; at += 64 << 10 {
-		raw[at] ^= 0xFF
-	}
 	path := filepath.Join(b.T.TempDir(), "rotten.wim")
 	if err := os.WriteFile(path, raw, 0o600); err != nil {
 		b.T.Fatal(err)
 	}
+	b.rot(path)
 	v := b.Publish(path, "1.1.0")
 	devices := b.sticks(2)
 	in := b.request(devices)

@@ -72,7 +72,9 @@ func (b *bench) checkResult(x *api.Build) {
 			b.T.Errorf("%s: step %s begun %v, done %v, the one before %v", x.Identity.Port, s.Step, s.BegunAt, s.DoneAt, last)
 			break
 		}
-		last = *s.BegunAt
+		if s.Step != protocol.StepFetch { // may be needed again while the master is made
+			last = *s.BegunAt
+		}
 	}
 	if x.EndedAt.Before(last) || len(x.Steps) != len(protocol.Steps) {
 		b.T.Errorf("%s: ended %v, steps %v", x.Identity.Port, x.EndedAt, x.Steps)
