@@ -54,7 +54,7 @@ func rdev(t *testing.T, node string) uint64 {
 	if err := unix.Stat(node, &st); err != nil {
 		t.Fatal(err)
 	}
-	return uint64(st.Rdev)
+	return st.Rdev
 }
 
 // attach makes a loop device with partitions over a file.
