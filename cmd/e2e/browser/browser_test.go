@@ -187,12 +187,12 @@ func (b *tab) until(what, expression string) {
 	}
 }
 
-// at waits for a page by its path; a path that ends in a slash and more than
-// that stands for every page below it.
+// at waits for a page by its path; one that ends in an ID's prefix ("/jobs/job_")
+// or in a slash stands for every page that begins so.
 func (b *tab) at(path string) {
 	b.Helper()
 	is := fmt.Sprintf("location.pathname === %q", path)
-	if strings.HasSuffix(path, "/") && path != "/" {
+	if path != "/" && strings.HasSuffix(path, "/") || strings.HasSuffix(path, "_") {
 		is = fmt.Sprintf("location.pathname.startsWith(%q)", path)
 	}
 	b.until("the page is "+path, is+" && document.readyState === 'complete'")

@@ -49,7 +49,7 @@ func TestFirstRun(t *testing.T) {
 	b.shoot(dir, "first-run-5-confirm")
 	b.fill("#count", "2")
 	b.press("main form .btn-primary")
-	b.at("/jobs/")
+	b.at("/jobs/job_")
 	b.watch(dir)
 
 	id := eval[string](b, `location.pathname.split("/").pop()`)

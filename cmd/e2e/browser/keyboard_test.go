@@ -52,7 +52,7 @@ func TestKeyboard(t *testing.T) {
 	b.at("/jobs/confirm")
 	b.until("the number is asked for", `document.activeElement.id === "count"`)
 	b.do(chromedp.KeyEvent("2"), chromedp.KeyEvent(kb.Enter))
-	b.at("/jobs/")
+	b.at("/jobs/job_")
 	b.shows("Grace")
 	b.tabTo("#job-cancel")
 	b.do(chromedp.KeyEvent(kb.Enter))
@@ -84,7 +84,7 @@ func TestWithoutScripts(t *testing.T) {
 	b.shows("PHOTOS (exFAT)")
 	b.fill("#count", "1")
 	b.press("main form .btn-primary")
-	b.at("/jobs/")
+	b.at("/jobs/job_")
 	b.shows("waits for the host")
 	if !eval[bool](b, `document.querySelector("meta[http-equiv=refresh]") !== null`) {
 		t.Error("without scripts the page does not load itself again")
