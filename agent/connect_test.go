@@ -175,6 +175,17 @@ func TestImpostorIsRefused(t *testing.T) {
 		h.srv.mu.Unlock()
 		h.start()
 		later(time.Minute)
+		// Nor is it believed that the host was revoked.
+		h.srv.mu.Lock()
+		h.srv.reject = protocol.NewFault(protocol.FaultRevoked)
+		before := len(h.srv.tries)
+		h.srv.mu.Unlock()
+		later(3 * time.Minute)
+		h.srv.mu.Lock()
+		defer h.srv.mu.Unlock()
+		if len(h.srv.tries) < before+2 {
+			t.Error("the agent gave up on the word of an impostor")
+		}
 	})
 }
 

@@ -79,7 +79,7 @@ func (a *Agent) prove(conn *websocket.Conn) (*protocol.Welcome, error) {
 	}
 	switch m := m.(type) {
 	case *protocol.Reject:
-		return nil, rejected(m)
+		return nil, rejected(m, protocol.VerifyReject(st.ServerKey, challenge, hello, m))
 	case *protocol.Welcome:
 		if !protocol.VerifyServer(st.ServerKey, challenge, hello, m) {
 			return nil, errServerKey
@@ -110,15 +110,19 @@ func (a *Agent) hello(c *protocol.Challenge) (*protocol.Hello, error) {
 	return h, nil
 }
 
-// rejected turns a Reject into an error. A revoked host stops; all else may
-// be put right on the server's side while this host keeps asking.
-func rejected(r *protocol.Reject) error {
+// rejected turns a Reject into an error. A revoked host stops, and its sticks
+// with it, so that only its own server can say so; all else may be put right
+// on the server's side while this host keeps asking.
+func rejected(r *protocol.Reject, proven bool) error {
 	f := r.Fault
 	if f == nil {
 		f = protocol.NewFault(protocol.FaultInternal)
 	}
-	if f.Code == protocol.FaultRevoked {
+	switch {
+	case f.Code == protocol.FaultRevoked && proven:
 		return ErrRevoked
+	case f.Code == protocol.FaultRevoked:
+		return fmt.Errorf("%w: it says that this host was revoked", errServerKey)
 	}
 	return fmt.Errorf("the server rejects this host: %w", f)
 }

@@ -269,7 +269,7 @@ func (s *server) socket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if reject != nil {
-		p.send(s.t, &protocol.Reject{Fault: reject})
+		p.send(s.t, &protocol.Reject{Fault: reject, Signature: protocol.SignReject(s.key, c, h, reject.Code)})
 		return
 	}
 	s.mu.Lock()

@@ -2,11 +2,12 @@ package protocol
 
 import "crypto/ed25519"
 
-// Contexts separate the two signatures of a connection from each other and
+// Contexts separate the signatures of a connection from each other and
 // from any other use of the keys.
 const (
 	agentContext  = "stickpress agent v1\x00"
 	serverContext = "stickpress server v1\x00"
+	rejectContext = "stickpress reject v1\x00"
 )
 
 // NonceSize is the length of both nonces, in bytes.
@@ -66,9 +67,11 @@ type Welcome struct {
 }
 
 // Reject refuses a Hello; the server closes after it. Codes:
-// host_unknown, host_revoked, proof_invalid, update_needed, too_many.
+// host_unknown, host_revoked, proof_invalid, update_needed, too_many. What
+// makes a host give up (host_revoked) counts only with the server's proof.
 type Reject struct {
-	Fault *Fault `json:"fault"`
+	Fault     *Fault `json:"fault"`
+	Signature []byte `json:"signature,omitempty"` // see SignReject; none in an answer to enrolment
 }
 
 // Drain asks the agent to take no new work here and to reconnect after a
@@ -101,12 +104,27 @@ func VerifyServer(pinned ed25519.PublicKey, c *Challenge, h *Hello, w *Welcome) 
 	return len(pinned) == ed25519.PublicKeySize && ed25519.Verify(pinned, serverProof(c, h), w.Signature)
 }
 
+// SignReject is the server's proof for Reject.Signature.
+func SignReject(key ed25519.PrivateKey, c *Challenge, h *Hello, code string) []byte {
+	return ed25519.Sign(key, rejectProof(c, h, code))
+}
+
+// VerifyReject reports whether r proves the pinned server key.
+func VerifyReject(pinned ed25519.PublicKey, c *Challenge, h *Hello, r *Reject) bool {
+	return len(pinned) == ed25519.PublicKeySize && r.Fault != nil &&
+		ed25519.Verify(pinned, rejectProof(c, h, r.Fault.Code), r.Signature)
+}
+
 func agentProof(c *Challenge, h *Hello) []byte {
 	return proof(agentContext, c.Nonce, h.Nonce, c.ServerKey, []byte(h.HostID))
 }
 
 func serverProof(c *Challenge, h *Hello) []byte {
 	return proof(serverContext, h.Nonce, c.Nonce, []byte(h.HostID))
+}
+
+func rejectProof(c *Challenge, h *Hello, code string) []byte {
+	return proof(rejectContext, h.Nonce, c.Nonce, []byte(h.HostID), []byte(code))
 }
 
 // proof joins its parts with their lengths, so that no two lists of parts

@@ -147,6 +147,13 @@ func TestProofs(t *testing.T) {
 			t.Errorf("%s is accepted", name)
 		}
 	}
+	no := &Reject{Fault: NewFault(FaultRevoked), Signature: SignReject(server, c, h, FaultRevoked)}
+	if !VerifyReject(public(server), c, h, no) || VerifyReject(public(other), c, h, no) || VerifyReject(nil, c, h, no) {
+		t.Error("a proven refusal is not told from another's")
+	}
+	if no.Fault = NewFault("host_unknown"); VerifyReject(public(server), c, h, no) || VerifyReject(public(server), c, h, &Reject{}) {
+		t.Error("the proof of one refusal serves for another")
+	}
 	if VerifyAgent(nil, c, h) || VerifyServer(nil, c, h, w) {
 		t.Error("an empty key is accepted")
 	}

@@ -74,7 +74,7 @@ func (h *Hub) accept(w http.ResponseWriter, r *http.Request) (_ *conn, err error
 	}
 	session, version, err := h.admit(r.Context(), challenge, hello)
 	if err != nil {
-		reject(ws, err)
+		reject(ws, err, func(code string) []byte { return protocol.SignReject(key, challenge, hello, code) })
 		return nil, err
 	}
 	welcome := &protocol.Welcome{
@@ -126,8 +126,9 @@ func readHello(ws *websocket.Conn) (*protocol.Hello, error) {
 	return hello, nil
 }
 
-// reject tells an agent why, as far as that is its business.
-func reject(ws *websocket.Conn, err error) {
+// reject tells an agent why, as far as that is its business, and proves that it
+// is its own server that says so.
+func reject(ws *websocket.Conn, err error, sign func(code string) []byte) {
 	var pf *protocol.Fault
 	if !errors.As(err, &pf) {
 		var f *fault.Error
@@ -138,7 +139,7 @@ func reject(ws *websocket.Conn, err error) {
 		}
 		pf = &protocol.Fault{Code: string(f.Code), Params: f.Params}
 	}
-	_ = send(ws, &protocol.Reject{Fault: &protocol.Fault{Code: pf.Code, Params: pf.Params}})
+	_ = send(ws, &protocol.Reject{Fault: &protocol.Fault{Code: pf.Code, Params: pf.Params}, Signature: sign(pf.Code)})
 	_ = ws.WriteControl(websocket.CloseMessage,
 		websocket.FormatCloseMessage(websocket.ClosePolicyViolation, pf.Code), time.Now().Add(writeTime))
 }

@@ -52,6 +52,9 @@ func TestHandshakeRefusals(t *testing.T) {
 		if !ok || r.Fault.Code != tt.code {
 			t.Errorf("%s: got %+v, want %s", tt.name, r, tt.code)
 		}
+		if ok && !protocol.VerifyReject(ch.ServerKey, ch, hello, r) {
+			t.Errorf("%s: the server does not prove that it is its word", tt.name)
+		}
 		if _, _, err := ws.ReadMessage(); err == nil {
 			t.Errorf("%s: the socket stays open", tt.name)
 		}
