@@ -2,7 +2,6 @@ package kill
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -91,7 +90,7 @@ func (b *bench) replay() {
 	if err != nil {
 		b.T.Fatal(err)
 	}
-	s, err := store.Open(b.Context(), b.DatabaseURL(), store.Options{Keys: keys, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	s, err := store.Open(b.Context(), b.DatabaseURL(), store.Options{Keys: keys, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.T.Fatal(err)
 	}

@@ -139,8 +139,9 @@ func (b *bench) ended(id string) api.Job {
 	return job
 }
 
-// refused checks that a request was refused with a code, and returns how.
-func (b *bench) refused(err error, status int, code string) *client.Problem {
+// refused checks that a request was refused with a code, and returns its
+// parameters.
+func (b *bench) refused(err error, status int, code string) map[string]string {
 	b.T.Helper()
 	var p *client.Problem
 	if !errors.As(err, &p) {
@@ -149,7 +150,7 @@ func (b *bench) refused(err error, status int, code string) *client.Problem {
 	if p.Code != code || p.Status != status || p.Detail == "" || p.Detail == p.Code {
 		b.T.Fatalf("got %d %s (%q), want %d %s with a sentence", p.Status, p.Code, p.Detail, status, code)
 	}
-	return p
+	return p.Params
 }
 
 // file is where a device's virtual stick lies.

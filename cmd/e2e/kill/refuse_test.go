@@ -89,8 +89,8 @@ func (b *bench) wrongEdition() {
 	in.Edition = 3
 	_, err := b.Client.QueueJob(b.Context(), in)
 	p := b.refused(err, 422, "edition_missing")
-	if p.Params["edition"] != "3" || !strings.Contains(p.Params["editions"], "Windows 11 Education") {
-		b.T.Errorf("params %v", p.Params)
+	if p["edition"] != "3" || !strings.Contains(p["editions"], "Windows 11 Education") {
+		b.T.Errorf("params %v", p)
 	}
 }
 
@@ -101,8 +101,8 @@ func (b *bench) smallStick() {
 	devices := b.seeThat("shown", func(d *api.Device) bool { return d.Bytes == bytes }, "small.img")
 	_, err := b.Client.QueueJob(b.Context(), b.request(devices))
 	p := b.refused(err, 409, "device_too_small")
-	if p.Params["missing_bytes"] != "14064771072" { // 28 GiB less 16 GB
-		b.T.Errorf("params %v", p.Params)
+	if p["missing_bytes"] != "14064771072" { // 28 GiB less 16 GB
+		b.T.Errorf("params %v", p)
 	}
 }
 
@@ -110,8 +110,8 @@ func (b *bench) malformedTemplate() {
 	const source = "<?xml version=\"1.0\"?>\n<unattend xmlns=\"urn:schemas-microsoft-com:unattend\">\n  <settings pass=\"specialize\">\n</unattend>\n"
 	_, err := b.Client.SaveTemplate(b.Context(), api.SaveTemplateInput{Name: "broken", Source: source})
 	p := b.refused(err, 422, "template_malformed")
-	if p.Params["line"] != "4" || p.Params["detail"] == "" {
-		b.T.Errorf("params %v", p.Params)
+	if p["line"] != "4" || p["detail"] == "" {
+		b.T.Errorf("params %v", p)
 	}
 	_, err = b.Client.CheckTemplate(b.Context(), source)
 	b.refused(err, 422, "template_malformed")
@@ -172,8 +172,8 @@ func (b *bench) unplugged() {
 		return false, passing(err)
 	})
 	_, err := b.Client.QueueJob(b.Context(), b.request(devices[1:]))
-	if p := b.refused(err, 409, "device_changed"); p.Params["what"] != "connection" {
-		b.T.Errorf("params %v", p.Params)
+	if p := b.refused(err, 409, "device_changed"); p["what"] != "connection" {
+		b.T.Errorf("params %v", p)
 	}
 	// With one stick gone nothing is queued for the other either.
 	_, err = b.Client.QueueJob(b.Context(), b.request([]api.Device{now[0], devices[0]}))
@@ -208,8 +208,8 @@ func (b *bench) busy() {
 	b.signal(syscall.SIGSTOP)
 	job := b.queue(devices[:1])
 	_, err := b.Client.QueueJob(b.Context(), b.request(devices))
-	if p := b.refused(err, 409, "stick_busy"); p.Params["port"] != devices[0].Port || p.Params["job"] != job.ID {
-		b.T.Errorf("params %v", p.Params)
+	if p := b.refused(err, 409, "stick_busy"); p["port"] != devices[0].Port || p["job"] != job.ID {
+		b.T.Errorf("params %v", p)
 	}
 	b.signal(syscall.SIGCONT)
 	b.verified(b.ended(job.ID))
