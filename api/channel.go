@@ -92,6 +92,9 @@ func setChannel(ctx context.Context, tx *store.Tx, by store.Actor, image store.I
 	case err == nil:
 		ch, err = tx.PointChannel(ctx, ch.ID, seen(revision, ch.Revision), v)
 	}
+	if err == nil {
+		err = tx.Supersede(ctx, before, v)
+	}
 	if err != nil {
 		return ch, err
 	}

@@ -81,6 +81,27 @@ func TestVersionsAndChannels(t *testing.T) {
 	}
 	_, err = f.WithdrawVersion(t.Context(), f.Admin, api.WithdrawVersionInput{ID: two.ID})
 	wantFault(t, err, api.CodeVersionInChannel)
+	state := func(v api.Version, want string) api.Version {
+		t.Helper()
+		if v = must[api.Version](t)(f.GetVersion(t.Context(), f.Viewer, v.ID)); v.State != want {
+			t.Errorf("version %s is %s, want %s", v.Version, v.State, want)
+		}
+		return v
+	}
+	state(one, "superseded")
+	state(two, "published")
+	set.Version, set.Revision = one.ID, 0
+	must[api.Channel](t)(f.SetChannel(t.Context(), f.Admin, set)) // and back
+	state(one, "published")
+	state(two, "superseded")
+	set.Channel = "testing"
+	must[api.Channel](t)(f.SetChannel(t.Context(), f.Admin, set))
+	set.Version = two.ID
+	must[api.Channel](t)(f.SetChannel(t.Context(), f.Admin, set))
+	state(one, "published") // by stable
+	set.Channel = "stable"
+	must[api.Channel](t)(f.SetChannel(t.Context(), f.Admin, set))
+	one = state(one, "superseded")
 	gone := must[api.Version](t)(f.WithdrawVersion(t.Context(), f.Admin, api.WithdrawVersionInput{ID: one.ID, Revision: one.Revision}))
 	if gone.State != "withdrawn" {
 		t.Errorf("state is %s", gone.State)
@@ -96,7 +117,7 @@ func TestVersionsAndChannels(t *testing.T) {
 	if p1.Items[0].Name != "a-first" || p1.Items[0].Latest != nil || p2.Items[0].Name != "win11-ent" || p2.Next != "" {
 		t.Errorf("pages are %+v and %+v", p1, p2)
 	}
-	if l := p2.Items[0].Latest; l == nil || l.ID != two.ID || len(p2.Items[0].Channels) != 1 {
+	if l := p2.Items[0].Latest; l == nil || l.ID != two.ID || len(p2.Items[0].Channels) != 2 {
 		t.Errorf("image is %+v", p2.Items[0])
 	}
 	v1 := must[api.List[api.Version]](t)(f.ListVersions(t.Context(), f.Viewer, "win11-ent", api.Page{Limit: 1}))

@@ -132,6 +132,19 @@ func (tx *Tx) CreateVersion(ctx context.Context, n NewVersion) (Version, error) 
 		})
 }
 
+// Supersede notes that a channel was moved from one version to another: the
+// old one is superseded unless another channel still points at it, the new one
+// is published (again). Withdrawn versions stay what they are.
+func (tx *Tx) Supersede(ctx context.Context, old, by VersionID) error {
+	_, err := tx.tx.Exec(ctx,
+		`UPDATE image_versions SET state = CASE id WHEN @by THEN 'published' ELSE 'superseded' END,
+			revision = revision + 1, updated_at = @at
+		WHERE id = @by AND state = 'superseded'
+			OR id = @old AND id <> @by AND state = 'published' AND NOT EXISTS (SELECT FROM channels WHERE image_version_id = @old)`,
+		pgx.NamedArgs{"old": old, "by": by, "at": tx.at})
+	return fail(err, "supersede an image version")
+}
+
 // SetVersionState publishes, supersedes or withdraws an image version; a stale
 // revision is the fault stale.
 func (tx *Tx) SetVersionState(ctx context.Context, id VersionID, revision int64, state VersionState) (Version, error) {
