@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
@@ -12,15 +15,20 @@ import (
 
 // enroll takes POST protocol.PathEnroll.
 func (h *Hub) enroll(w http.ResponseWriter, r *http.Request) error {
+	c := http.NewResponseController(w)
+	// A server that knows no deadlines is one of a test.
+	_ = c.SetReadDeadline(time.Now().Add(handshakeTime))
 	var in protocol.EnrollRequest
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxEnrollBody)).Decode(&in); err != nil {
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxEnrollBody)).Decode(&in)
+	_ = c.SetReadDeadline(time.Time{})
+	if err != nil {
 		var tooLong *http.MaxBytesError
 		if errors.As(err, &tooLong) {
 			return fault.New(fault.KindTooLarge, "body_too_large", "limit_bytes", maxEnrollBody)
 		}
 		return fault.Wrap(err, fault.KindInvalid, "body_malformed")
 	}
-	out, err := h.deps.Console.EnrollHost(r.Context(), api.Anonymous("", "", peer(r)), in)
+	out, err := h.deps.Console.EnrollHost(r.Context(), api.Anonymous("", "req_"+uuid.NewString(), peer(r)), in)
 	if err != nil {
 		return err
 	}
