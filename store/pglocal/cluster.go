@@ -30,6 +30,7 @@ timezone = 'UTC'
 log_timezone = 'UTC'
 log_checkpoints = off
 log_min_duration_statement = 1000
+log_parameter_max_length = 0  # no values: they may be secrets
 `
 
 // admission is pg_hba.conf: the console's role, on the socket, with its
