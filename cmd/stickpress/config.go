@@ -211,7 +211,20 @@ func (c Config) URL(listening net.Addr) string {
 	if c.TLSCert != "" {
 		scheme = "https"
 	}
-	return scheme + "://" + listening.String()
+	address := listening.String()
+	// "All addresses" is nothing that a browser could open: the machine's name is.
+	if host, port, err := net.SplitHostPort(address); err == nil && everywhere(host) {
+		if name, err := os.Hostname(); err == nil {
+			address = net.JoinHostPort(name, port)
+		}
+	}
+	return scheme + "://" + address
+}
+
+// everywhere reports whether a host to listen on means all addresses.
+func everywhere(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "" || err == nil && ip.IsUnspecified()
 }
 
 // secure reports whether browsers reach the console over TLS, its own or the

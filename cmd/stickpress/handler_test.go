@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"testing"
 )
 
@@ -62,6 +63,23 @@ func TestSecureCookies(t *testing.T) {
 	} {
 		if got := tt.config.secure(); got != tt.want {
 			t.Errorf("%+v: secure %t, want %t", tt.config, got, tt.want)
+		}
+	}
+}
+
+// The links that are printed must be ones that a browser can open.
+func TestURL(t *testing.T) {
+	t.Parallel()
+	name, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for listen, want := range map[string]string{
+		"127.0.0.1:8080": "http://127.0.0.1:8080", "[::]:8443": "http://" + name + ":8443",
+		"0.0.0.0:80": "http://" + name + ":80", ":80": "http://" + name + ":80",
+	} {
+		if got := (Config{}).URL(listenAddr(listen)); got != want {
+			t.Errorf("listening on %s: %s, want %s", listen, got, want)
 		}
 	}
 }
