@@ -9,7 +9,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 ARGS    ?=
 IMAGE   ?=
 EDITION ?=
-PKG     ?= ./...
+PKG     ?=
 
 WEB_SRC := $(shell find web/static web/view web/package.json web/package-lock.json web/build.mjs -type f -not -path '*/dist/*' 2>/dev/null)
 DIST    := web/static/dist/.built
