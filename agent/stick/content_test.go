@@ -49,6 +49,28 @@ func TestBootSignature(t *testing.T) {
 	}
 }
 
+// An image that brings boot stores along does not get them onto the stick.
+func TestBootStoreOfTheImage(t *testing.T) {
+	t.Parallel()
+	image := writeImage(t, smallWindows(t, map[string][]byte{
+		"Windows/Boot/EFI/BCD": []byte("theirs"), "Windows/Boot/PCAT/bcd": []byte("theirs"),
+	}))
+	m, err := Prepare(t.Context(), t.TempDir(), specFor(image, protocol.LayoutMBRDual), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	for _, firmware := range m.plan.firmwares() {
+		want, err := emptyStore(m.plan, firmware)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := foreign(t, "mtype", "-i", filepath.Join(m.dir, systemFile), "::/"+storePath(firmware)); got != string(want) {
+			t.Errorf("%v: the stick's store has %d bytes, want ours of %d", firmware, len(got), len(want))
+		}
+	}
+}
+
 // The folder of the answer file is made where the image has none, closed to
 // all but SYSTEM and Administrators, and whatever shadows the answer file is
 // gone in all its spellings.
