@@ -117,8 +117,14 @@ func (c *Console) WatchHost(ctx context.Context, s HostSession) <-chan struct{} 
 	return c.store.Watch(ctx, store.TopicHost(s.id))
 }
 
-// HostInventory replaces the list of what the host sees.
+// HostInventory replaces the list of what the host sees. Faults: value_invalid.
 func (c *Console) HostInventory(ctx context.Context, s HostSession, m *protocol.Inventory) error {
+	for i := range m.Devices {
+		// A refusal without a reason must neither be shown nor be taken for none.
+		if slices.Contains(m.Devices[i].Refusals, nil) {
+			return fault.New(fault.KindInvalid, store.CodeValueInvalid, "field", "refusals")
+		}
+	}
 	return c.judge(ctx, s, c.store.SetInventory(ctx, s.id, s.Session, m))
 }
 
