@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -80,6 +81,10 @@ func (s *Web) signedIn(next http.Handler) http.Handler {
 		}
 		if r.Header.Get("Accept") == "text/event-stream" {
 			_ = newStream(w).send("reload", "", "signed out") // the reader may be gone
+			return
+		}
+		if strings.HasPrefix(r.URL.Path, "/uploads") {
+			RenderFault(w, r, fault.New(fault.KindUnauthenticated, "signed_out"))
 			return
 		}
 		if byScript(r) {

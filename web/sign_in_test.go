@@ -165,6 +165,7 @@ func TestSessionOfNobody(t *testing.T) {
 		t.Errorf("a disabled person sees %s", p.path)
 	}
 	v.do(http.MethodGet, "/hosts", "", nil, "HX-Request", "true").want(http.StatusUnauthorized)
+	v.do(http.MethodPost, "/uploads/", "", nil, "Tus-Resumable", "1.0.0").want(http.StatusUnauthorized).shows("You are signed out.")
 	p := v.do(http.MethodGet, "/live", "", nil, "Accept", "text/event-stream").want(http.StatusOK)
 	if !strings.Contains(p.body, "event: reload\n") {
 		t.Errorf("a stream says %q to who is signed out", p.body)

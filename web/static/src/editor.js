@@ -32,7 +32,11 @@ for (const area of document.querySelectorAll('textarea[data-editor="xml"]')) {
 
 // The server's own check, so that editor and save agree.
 async function problems(view, url) {
-  const response = await fetch(url, { method: 'POST', body: new URLSearchParams({ source: view.state.doc.toString() }) });
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'HX-Request': 'true' },
+    body: new URLSearchParams({ source: view.state.doc.toString() }),
+  });
   if (!response.ok) return [];
   const found = await response.json();
   return found.map((p) => {
