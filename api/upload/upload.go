@@ -146,7 +146,11 @@ func (h *Handler) Receive(ctx context.Context, a api.Actor, fileName string, r i
 	if _, err := h.d.Console.UploadBegun(ctx, a, api.UploadBegunInput{FileName: name, Bytes: 1}); err != nil {
 		return api.Upload{}, err
 	}
-	whole, err := h.d.Staging.Receive(ctx, map[string]string{metaFileName: name}, r)
+	bounded := &bounded{Reader: r, fits: func(size int64) error {
+		_, err := h.d.Console.UploadBegun(ctx, a, api.UploadBegunInput{FileName: name, Bytes: size})
+		return err
+	}}
+	whole, err := h.d.Staging.Receive(ctx, map[string]string{metaFileName: name}, bounded)
 	if err != nil {
 		return api.Upload{}, fmt.Errorf("receive %q: %w", name, err)
 	}
@@ -155,6 +159,24 @@ func (h *Handler) Receive(ctx context.Context, a api.Actor, fileName string, r i
 		return api.Upload{}, errors.Join(err, h.d.Staging.Remove(whole.ID))
 	}
 	return h.d.Console.UploadFinished(ctx, a, whole.ID)
+}
+
+// bounded is a stream whose length is checked as it grows: the disk must not be
+// full before it is found too long.
+type bounded struct {
+	io.Reader
+	size int64
+	fits func(size int64) error
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if b.size += int64(n); n > 0 {
+		if long := b.fits(b.size); long != nil {
+			return 0, long
+		}
+	}
+	return n, err
 }
 
 // refuse renders an error and logs the cause of an internal one.

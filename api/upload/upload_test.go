@@ -352,6 +352,11 @@ func TestReceive(t *testing.T) {
 			t.Errorf("%s: %v, want %s", name, err, tt.code)
 		}
 	}
+	small := open(t, apitest.New(t, func(d *api.Deps) { d.MaxUpload = 1 << 10 }), f.Admin)
+	endless := io.MultiReader(strings.NewReader(strings.Repeat("x", 1<<11)), iotest.ErrReader(errors.New("read on")))
+	if _, err = small.h.Receive(t.Context(), f.Admin, "a.wim", endless); !errors.Is(err, fault.New(fault.KindTooLarge, "upload_too_large")) {
+		t.Errorf("a file without an end: %v", err)
+	}
 	gone := errors.New("the browser is gone")
 	_, err = d.h.Receive(t.Context(), f.Admin, "a.wim", io.MultiReader(strings.NewReader("MSWIM"), iotest.ErrReader(gone)))
 	if !errors.Is(err, gone) {
