@@ -32,7 +32,7 @@ kernel|linux-image-amd64|test|the kernel of the USB test machine
 busybox|busybox-static|test|the shell of the USB test machine
 shellcheck|shellcheck|test|reads our shell scripts
 cpio|cpio|test|packs the USB test machine
-dmsetup|dmsetup|test|a device with holders, which must be refused
+mkfs.ext4|e2fsprogs|test|a filesystem that must not be unmounted
 losetup|mount|test|loop devices, which must be guarded
 chromium|chromium|test|the browser of the end-to-end tests
 /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc|fonts-noto-cjk|test|Chinese characters in screenshots
@@ -43,9 +43,21 @@ T
 found() {
   case "$1" in
   postgres) command -v postgres >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null ;;
+  chromium) command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ;;
   kernel) compgen -G '/boot/vmlinuz-*' >/dev/null ;;
   /*) [ -e "$1" ] ;;
   *) PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null ;;
+  esac
+}
+
+# Two packages have other names on Ubuntu.
+named() {
+  local id
+  id=$(sed -n 's/^ID=//p' /etc/os-release 2>/dev/null || true)
+  case "$id/$1" in
+  ubuntu/chromium) echo chromium-browser ;;
+  ubuntu/linux-image-amd64) echo linux-image-generic ;;
+  *) echo "$1" ;;
   esac
 }
 
@@ -59,6 +71,7 @@ packages=()
 while IFS='|' read -r probe package need why; do
   [ "$need" = test ] && [ "$what" = run ] && continue
   found "$probe" && continue
+  package=$(named "$package")
   packages+=("$package")
   printf 'missing: %-22s %s\n' "$package" "$why"
 done < <(tools)
