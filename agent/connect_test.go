@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/agent/spool"
 )
 
 func TestServerAwayForAnHour(t *testing.T) {
@@ -262,6 +264,47 @@ func TestStrangeMessages(t *testing.T) {
 			t.Fatal("did not reconnect after nonsense")
 		}
 	})
+}
+
+// Events that together are too long for one message wait for a connection and
+// go in several, which the server's limit lets through.
+func TestLongEventsAreSplit(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		h.engine.writing = make(chan struct{})
+		h.start()
+		h.send(h.assignment("1-1"))
+		h.srv.setDown(true)
+		synctest.Wait()
+		line := &protocol.LogLine{Level: "info", Text: strings.Repeat("\x00", 20<<10)} // six bytes each as JSON
+		for range 2 * eventsPerMessage {
+			if err := h.spool.Append(protocol.Event{AttemptRef: ref(1, 1), Type: protocol.EventLog, Log: line}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.srv.setDown(false)
+		later(time.Minute)
+		if n, c := h.spool.Waiting(), h.srv.connections(); n != 0 || c != 2 {
+			t.Fatalf("%d events wait, %d connections", n, c)
+		}
+		h.srv.mu.Lock()
+		longest := h.srv.longest
+		h.srv.mu.Unlock()
+		if longest < bytesPerMessage/2 || longest > bytesPerMessage+1<<10 {
+			t.Fatalf("the longest message has %d bytes", longest)
+		}
+		close(h.engine.writing)
+		synctest.Wait()
+	})
+}
+
+// An event that is longer than a batch goes alone.
+func TestBatchHoldsAtLeastOneEvent(t *testing.T) {
+	t.Parallel()
+	long := protocol.Event{Log: &protocol.LogLine{Text: strings.Repeat("x", bytesPerMessage)}}
+	m, last, err := batch([]spool.Entry{{Index: 7, Event: long}, {Index: 8, Event: long}})
+	if err != nil || len(m.Events) != 1 || last != 7 {
+		t.Fatalf("%d events up to %d: %v", len(m.Events), last, err)
+	}
 }
 
 func TestServerThatDoesNotRead(t *testing.T) {

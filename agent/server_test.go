@@ -95,6 +95,7 @@ type server struct {
 	invs     []*protocol.Inventory         // all that came
 	resumes  []*protocol.Resume            // all that came
 	batches  map[protocol.AttemptRef]int64 // highest seq seen
+	longest  int                           // bytes of the longest message that came
 }
 
 // peer is one connection.
@@ -255,6 +256,7 @@ func (s *server) socket(w http.ResponseWriter, r *http.Request) {
 	p := &peer{Conn: conn, over: make(chan struct{})}
 	defer close(p.over)
 	defer conn.Close()
+	conn.SetReadLimit(protocol.MaxMessage)
 	c := &protocol.Challenge{Nonce: make([]byte, protocol.NonceSize), ServerKey: s.public()}
 	_, _ = rand.Read(c.Nonce)
 	p.send(s.t, c)
@@ -291,6 +293,9 @@ func (s *server) socket(w http.ResponseWriter, r *http.Request) {
 			s.t.Errorf("server: %v", err)
 			return
 		}
+		s.mu.Lock()
+		s.longest = max(s.longest, len(raw))
+		s.mu.Unlock()
 		if _, ok := m.(*protocol.Resume); first != ok {
 			s.t.Errorf("server: message %s at the wrong place", m.MessageType())
 		}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -11,12 +12,15 @@ import (
 
 	"github.com/stickpress/stickpress/agent/backoff"
 	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/agent/spool"
 )
 
 const (
-	// eventsPerMessage keeps a message far below protocol.MaxMessage: an
-	// event holds at most maxLogText of foreign text.
+	// An Events message holds at most so many events, and bytes of them: far
+	// below protocol.MaxMessage, which closes the socket. A single event is
+	// sent whatever it takes: the foreign text in one is a few KiB.
 	eventsPerMessage = 100
+	bytesPerMessage  = protocol.MaxMessage / 4
 	// Bounds and default of Welcome.HeartbeatSeconds.
 	minHeartbeat     = 2 * time.Second
 	maxHeartbeat     = 5 * time.Minute
@@ -155,23 +159,40 @@ func (s *session) flush() error {
 		s.sentInventory = version
 	}
 	for {
-		entries := s.a.cfg.Spool.Next(s.sentEvent, eventsPerMessage)
-		if len(entries) == 0 {
-			break
+		m, last, err := batch(s.a.cfg.Spool.Next(s.sentEvent, eventsPerMessage))
+		if err != nil {
+			return err
 		}
-		m := new(protocol.Events)
-		for _, e := range entries {
-			m.Events = append(m.Events, e.Event)
+		if len(m.Events) == 0 {
+			break
 		}
 		if err := send(s.conn, m); err != nil {
 			return err
 		}
-		s.sentEvent = entries[len(entries)-1].Index
+		s.sentEvent = last
 	}
 	if p := s.a.runner.news(); p != nil {
 		return send(s.conn, p)
 	}
 	return nil
+}
+
+// batch is as many of the entries as one message may hold, and the index of
+// the last of them.
+func batch(entries []spool.Entry) (m *protocol.Events, last int64, err error) {
+	m = new(protocol.Events)
+	size := 0
+	for _, e := range entries {
+		raw, err := json.Marshal(e.Event)
+		if err != nil {
+			return nil, 0, fmt.Errorf("encode event %d of build %s: %w", e.Event.HostSeq, e.Event.BuildID, err)
+		}
+		if size += len(raw); size > bytesPerMessage && len(m.Events) > 0 {
+			break
+		}
+		m.Events, last = append(m.Events, e.Event), e.Index
+	}
+	return m, last, nil
 }
 
 // read handles messages until the connection ends. Every sign of life moves
