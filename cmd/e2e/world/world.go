@@ -131,7 +131,7 @@ func (w *World) SetupLink() string {
 func (w *World) Enrol(sticks int, bytes int64) {
 	w.T.Helper()
 	for n := range sticks {
-		w.AddStick(fmt.Sprintf("VIRTUAL-%04d", n+1), bytes)
+		w.AddStick(fmt.Sprintf("stick-%d", n+1), bytes)
 	}
 	e, err := w.Client.CreateEnrolment(w.Context(), api.CreateEnrolmentInput{})
 	if err != nil {
@@ -145,13 +145,14 @@ func (w *World) Enrol(sticks int, bytes int64) {
 	w.StartAgent()
 }
 
-// AddStick makes a sparse file that the agent offers as a stick.
-func (w *World) AddStick(serial string, bytes int64) {
+// AddStick makes a sparse file that the agent offers as a stick; "stick-1" has
+// the serial VIRTUAL-0001.
+func (w *World) AddStick(name string, bytes int64) {
 	w.T.Helper()
 	if err := os.MkdirAll(w.Sticks(), 0o700); err != nil {
 		w.T.Fatal(err)
 	}
-	f, err := os.OpenFile(w.Stick(serial), os.O_CREATE|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(filepath.Join(w.Sticks(), name+".img"), os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		w.T.Fatal(err)
 	}
@@ -160,11 +161,8 @@ func (w *World) AddStick(serial string, bytes int64) {
 	}
 }
 
-// Sticks is the folder of the virtual sticks, Stick the file of one.
+// Sticks is the folder of the virtual sticks.
 func (w *World) Sticks() string { return filepath.Join(w.Dir, "sticks") }
-
-// Stick is the file of the virtual stick with a serial.
-func (w *World) Stick(serial string) string { return filepath.Join(w.Sticks(), serial+".img") }
 
 // StartAgent starts the enrolled agent.
 func (w *World) StartAgent(args ...string) {
