@@ -65,8 +65,5 @@ func (b *Backoff) Next() time.Duration {
 	return d/2 + time.Duration(b.Rand()*float64(d-d/2))
 }
 
-// Tries is how many waits were handed out since the last Reset.
-func (b *Backoff) Tries() int { return b.tries }
-
 // Reset begins again with Base: the other side has answered.
 func (b *Backoff) Reset() { b.tries = 0 }

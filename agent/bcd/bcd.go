@@ -1,4 +1,4 @@
-// Package bcd writes and reads the store in which the Windows boot manager finds what to boot.
+// Package bcd writes the store in which the Windows boot manager finds what to boot.
 //
 // A store ("BCD", boot configuration data) is a registry hive with one key per object: the boot manager itself, the
 // loader of a Windows, settings that others inherit. An object has a type and elements; an element's type says how
@@ -23,14 +23,8 @@ import (
 	"github.com/stickpress/stickpress/agent/hive"
 )
 
-var (
-	// ErrInvalid means that a [Store] or a GUID does not make sense.
-	ErrInvalid = errors.New("invalid boot store")
-	// ErrNotStore means a hive that is no boot store, or whose objects are malformed.
-	ErrNotStore = errors.New("not a boot store")
-	// ErrType means that an element does not hold what was asked for.
-	ErrType = errors.New("boot element has another type")
-)
+// ErrInvalid means that a [Store] or a GUID does not make sense.
+var ErrInvalid = errors.New("invalid boot store")
 
 // Firmware is the kind of firmware that a store is for.
 type Firmware int

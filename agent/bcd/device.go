@@ -84,21 +84,3 @@ func partition(disk uint32) []byte {
 	binary.LittleEndian.PutUint32(b[deviceDiskType:], disk)
 	return b
 }
-
-// decodeDevice reads a partition; other kinds of device, which this package does not write, are [ErrType].
-func decodeDevice(b []byte) (Device, error) {
-	if len(b) != deviceLength || binary.LittleEndian.Uint32(b[deviceType:]) != devicePartition {
-		return nil, fmt.Errorf("%w: not a partition: % x", ErrType, b[:min(len(b), deviceLength)])
-	}
-	switch disk := binary.LittleEndian.Uint32(b[deviceDiskType:]); disk {
-	case diskGPT:
-		return GPT{Disk: GUID(b[deviceDisk : deviceDisk+16]), Partition: GUID(b[deviceBody : deviceBody+16])}, nil
-	case diskMBR:
-		return MBR{
-			Signature: binary.LittleEndian.Uint32(b[deviceDisk:]),
-			Offset:    binary.LittleEndian.Uint64(b[deviceBody:]),
-		}, nil
-	default:
-		return nil, fmt.Errorf("%w: a partition on a disk of type %d", ErrType, disk)
-	}
-}

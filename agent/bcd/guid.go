@@ -69,13 +69,3 @@ func (g GUID) Braced() string { return "{" + g.String() + "}" }
 
 // MarshalText gives the form of [GUID.String].
 func (g GUID) MarshalText() ([]byte, error) { return []byte(g.String()), nil }
-
-// UnmarshalText reads what [ParseGUID] reads.
-func (g *GUID) UnmarshalText(text []byte) error {
-	parsed, err := ParseGUID(string(text))
-	if err != nil {
-		return err
-	}
-	*g = parsed
-	return nil
-}

@@ -107,9 +107,6 @@ func Open(r io.ReaderAt) (*Volume, error) {
 	return v, nil
 }
 
-// SectorSize is the logical sector size that the volume was made for.
-func (v *Volume) SectorSize() int { return int(v.sectorSize) }
-
 // UsedExtents returns every byte range that belongs to the volume's content:
 // the reserved sectors with the backup boot sector, all FATs, and the
 // clusters that the FAT does not call free.

@@ -1,7 +1,6 @@
 package hive
 
 import (
-	"errors"
 	"fmt"
 )
 
@@ -73,15 +72,6 @@ func (h *Hive) find(path string) (uint32, error) {
 	return at, nil
 }
 
-// Exists tells whether there is a key at path.
-func (h *Hive) Exists(path string) (bool, error) {
-	_, err := h.find(path)
-	if errors.Is(err, ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // Keys returns the names of the subkeys of a key, in the order of the hive.
 // It returns [ErrNotExist] if there is no key at path.
 func (h *Hive) Keys(path string) ([]string, error) {
@@ -102,19 +92,6 @@ func (h *Hive) Keys(path string) ([]string, error) {
 		names = append(names, n.String())
 	}
 	return names, nil
-}
-
-// Values returns the values of a key, in the order of the hive. It returns [ErrNotExist] if there is no key at path.
-func (h *Hive) Values(path string) ([]Value, error) {
-	key, err := h.find(path)
-	if err != nil {
-		return nil, err
-	}
-	values, err := h.reader().values(key)
-	if err != nil {
-		return nil, fmt.Errorf("read values of %q: %w", path, err)
-	}
-	return values, nil
 }
 
 // Value returns one value of a key, or [ErrNotExist].

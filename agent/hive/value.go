@@ -33,11 +33,6 @@ func DWORD(name string, v uint32) Value {
 	return Value{name, TypeDWORD, binary.LittleEndian.AppendUint32(nil, v)}
 }
 
-// QWORD makes a value that holds a 64-bit number.
-func QWORD(name string, v uint64) Value {
-	return Value{name, TypeQWORD, binary.LittleEndian.AppendUint64(nil, v)}
-}
-
 // SZ makes a value that holds a text.
 func SZ(name, text string) Value { return Value{name, TypeSZ, encodeText(nil, text)} }
 
@@ -64,14 +59,6 @@ func (v Value) Uint32() (uint32, error) {
 	return binary.LittleEndian.Uint32(v.Data), nil
 }
 
-// Uint64 returns the number of a QWORD, or an error that wraps [ErrType].
-func (v Value) Uint64() (uint64, error) {
-	if v.Type != TypeQWORD || len(v.Data) != 8 {
-		return 0, v.wrong("a QWORD")
-	}
-	return binary.LittleEndian.Uint64(v.Data), nil
-}
-
 // Text returns the text of an SZ or EXPAND_SZ up to its first NUL, which may be missing,
 // or an error that wraps [ErrType].
 func (v Value) Text() (string, error) {
@@ -83,24 +70,6 @@ func (v Value) Text() (string, error) {
 		units = units[:end]
 	}
 	return units.String(), nil
-}
-
-// Texts returns the texts of a MULTI_SZ, or an error that wraps [ErrType].
-func (v Value) Texts() ([]string, error) {
-	if v.Type != TypeMultiSZ || len(v.Data)%2 != 0 {
-		return nil, v.wrong("a list of texts")
-	}
-	var texts []string
-	units := decodeName(v.Data, false)
-	for len(units) > 0 && units[0] != 0 {
-		end := slices.Index(units, 0)
-		if end < 0 {
-			end = len(units)
-		}
-		texts = append(texts, units[:end].String())
-		units = units[min(end+1, len(units)):]
-	}
-	return texts, nil
 }
 
 func (v Value) wrong(wanted string) error {

@@ -21,7 +21,7 @@ var sample = hive.Key{Name: "ROOT", Values: []hive.Value{
 	hive.SZ(`quo"te\backslash`, ""),
 	hive.ExpandSZ("expand", `%SystemRoot%\system32`),
 	hive.DWORD("dword", 0xfffffffe),
-	hive.QWORD("qword", 1<<63|5),
+	{Name: "qword", Type: hive.TypeQWORD, Data: []byte{5, 0, 0, 0, 0, 0, 0, 0x80}},
 	hive.MultiSZ("multi", "one", "zwei", "三"),
 	hive.MultiSZ("nothing"),
 	hive.Binary("bytes0", nil),
