@@ -12,10 +12,9 @@ import (
 // JobEvent is one thing that happened to a job. Types: "job_queued",
 // "job_cancel_requested", "job_started", "job_cancelling", "job_succeeded",
 // "job_failed", "job_cancelled"; with a build "build_assigned",
-// "build_returned", "build_accepted", "build_step_begun" and
-// "build_step_done" (Step), "build_touched", "build_log" (Log),
-// "build_verified" (Result), "build_failed" and "build_cancelled" (Fault),
-// "build_retried".
+// "build_accepted", "build_step_begun" and "build_step_done" (Step),
+// "build_touched", "build_log" (Log), "build_verified" (Result),
+// "build_failed" and "build_cancelled" (Fault), "build_retried".
 type JobEvent struct {
 	JobID     string            `json:"job_id"`
 	Seq       int64             `json:"seq"` // from 1, without a gap

@@ -26,9 +26,6 @@ var System = Actor{Kind: ActorSystem}
 // UserActor is a person.
 func UserActor(id UserID) Actor { return Actor{Kind: ActorUser, ID: ActorID(id)} }
 
-// TokenActor is a program that holds an API token.
-func TokenActor(id TokenID) Actor { return Actor{Kind: ActorToken, ID: ActorID(id)} }
-
 // HostActor is an imaging host.
 func HostActor(id HostID) Actor { return Actor{Kind: ActorHost, ID: ActorID(id)} }
 

@@ -49,7 +49,9 @@ func (c *change) cancelQueued(s *jobStream, why *protocol.Fault) error {
 	return nil
 }
 
-// RetryBuild queues a failed build again. It needs a job that is not over (the
+// RetryBuild queues a failed build again: the only way to a further attempt,
+// never taken by the console itself, and what the numbers and fences of attempts
+// are for. It needs a job that is not over (the
 // fault job_ended) and an attempt that its host ended or that was declared
 // lost (attempt_leased).
 func (tx *Tx) RetryBuild(ctx context.Context, id BuildID, by Actor) (Job, error) {

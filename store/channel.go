@@ -21,12 +21,6 @@ type Channel struct {
 
 const channelColumns = `id, image_id, name, image_version_id, revision, created_at, updated_at`
 
-// Channel finds a channel, or fails with channel_not_found.
-func (r Reader) Channel(ctx context.Context, id ChannelID) (Channel, error) {
-	return one[Channel](ctx, r.db, "channel", id,
-		`SELECT `+channelColumns+` FROM channels WHERE id = @id`, pgx.NamedArgs{"id": id})
-}
-
 // ChannelByName finds a channel of an image.
 func (r Reader) ChannelByName(ctx context.Context, image ImageID, name string) (Channel, error) {
 	return one[Channel](ctx, r.db, "channel", name,

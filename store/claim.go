@@ -116,22 +116,6 @@ func (b *Build) Ref() protocol.AttemptRef {
 	return protocol.AttemptRef{BuildID: b.ID.String(), Attempt: b.Attempt}
 }
 
-// ReturnBuilds takes back attempts that were claimed and certainly never sent
-// to the host: their builds are queued again, or cancelled if that was asked
-// for. Attempts that are not assigned any more are left alone.
-func (tx *Tx) ReturnBuilds(ctx context.Context, host HostID, refs []protocol.AttemptRef) error {
-	c := tx.change(HostActor(host))
-	return c.endUnsent(ctx, host, func(j *Job, b *Build) (EventType, *protocol.Fault) {
-		switch {
-		case !slices.Contains(refs, b.Ref()):
-			return "", nil
-		case j.CancelRequestedAt != nil:
-			return EventBuildCancelled, protocol.NewFault(protocol.FaultCancelled)
-		}
-		return EventBuildReturned, nil
-	})
-}
-
 // FailUnsent fails builds that were claimed and cannot be sent to the host,
 // each with its fault. Attempts that are not assigned any more are left alone.
 func (tx *Tx) FailUnsent(ctx context.Context, host HostID, why map[protocol.AttemptRef]*protocol.Fault) error {

@@ -100,25 +100,35 @@ func TestParallelClaims(t *testing.T) {
 	w.checkHistory()
 }
 
-func TestReturnedBuildsAreClaimedAgain(t *testing.T) {
+// What cannot be sent fails alone, and its attempt is fenced should a host ever
+// speak of it.
+func TestUnsentBuildsFail(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.mustQueue(w.host.ID, 1, 2)
 	builds := w.claim(w.host, 2)[0].Builds
 	w.report(w.host, said(builds[0].Ref(), 1, protocol.Event{Type: protocol.EventAccepted})...)
+	why := protocol.NewFault("seal_broken")
 	in(t, w.Store, none(func(tx *store.Tx) error {
-		return tx.ReturnBuilds(t.Context(), w.host.ID, []protocol.AttemptRef{builds[0].Ref(), builds[1].Ref()})
+		return tx.FailUnsent(t.Context(), w.host.ID, map[protocol.AttemptRef]*protocol.Fault{
+			builds[0].Ref(): why, builds[1].Ref(): why,
+		})
 	}))
+	job := w.job(builds[0].JobID)
+	if a, b := job.Builds[0].State, job.Builds[1].State; a != store.BuildRunning || b != store.BuildFailed {
+		t.Fatalf("builds are %s and %s: only the one that was not accepted fails", a, b)
+	}
+	in(t, w.Store, func(tx *store.Tx) (store.Job, error) { return tx.RetryBuild(t.Context(), builds[1].ID, w.by) })
 	again := w.claim(w.host, 2)
 	if len(again) != 1 || len(again[0].Builds) != 1 || again[0].Builds[0].ID != builds[1].ID {
-		t.Fatalf("claimed again %+v: only the build that was not accepted", again)
+		t.Fatalf("claimed again %+v: only the build that failed", again)
 	}
 	if got := again[0].Builds[0].Attempt; got != 2 {
 		t.Errorf("attempt %d: every lease has a number of its own", got)
 	}
 	applied := w.report(w.host, said(builds[1].Ref(), 1, protocol.Event{Type: protocol.EventAccepted})...)
 	if !slices.Equal(applied.Fenced, []protocol.AttemptRef{builds[1].Ref()}) {
-		t.Errorf("events of a returned attempt: %+v", applied)
+		t.Errorf("events of an attempt that was never sent: %+v", applied)
 	}
 	w.checkHistory()
 }

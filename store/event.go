@@ -26,7 +26,6 @@ const (
 	EventJobCancelled       EventType = "job_cancelled"        //
 
 	EventBuildAssigned  EventType = "build_assigned"   // begins Attempt
-	EventBuildReturned  EventType = "build_returned"   // Attempt was never sent
 	EventBuildAccepted  EventType = "build_accepted"   // as protocol.EventAccepted, and so on
 	EventBuildStepBegun EventType = "build_step_begun" // BuildReport.Step
 	EventBuildStepDone  EventType = "build_step_done"  // BuildReport.Step
@@ -164,7 +163,9 @@ type Cursor struct {
 // Cursor is the place right after the event.
 func (e *Event) Cursor() Cursor { return Cursor{Xact: e.Xact, ID: e.ID} }
 
-// JobFeed lists events of all jobs after the cursor. IDs are given before
+// JobFeed lists events of all jobs after the cursor: what readers across
+// streams (webhooks, exports) page by, part of the store from its first version
+// because the xact column cannot be filled in later. IDs are given before
 // transactions commit, so reading on from the greatest ID would miss events;
 // the feed goes by transaction and stops before the oldest one that is still
 // open. Whoever keeps the cursor of the last event sees each event once.

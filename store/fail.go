@@ -36,7 +36,6 @@ const (
 	CodeSetupDone         fault.Code = "setup_done"           // there is an admin already
 	CodeValueInvalid      fault.Code = "value_invalid"        // field
 	CodeTextInvalid       fault.Code = "text_invalid"         // bytes that are no text
-	CodeLastAdmin         fault.Code = "last_admin"           // nobody could administer the console any more
 	CodeNoSticks          fault.Code = "job_without_sticks"   //
 	CodeVersionOfOther    fault.Code = "version_not_of_image" // a channel's version is of another image
 )

@@ -134,17 +134,6 @@ func (tx *Tx) EnrollHost(ctx context.Context, n NewHost) (Host, error) {
 		})
 }
 
-// UpdateHost renames a host and moves it to a site; a stale revision is the
-// fault stale.
-func (tx *Tx) UpdateHost(ctx context.Context, id HostID, revision int64, name string, site SiteID) (Host, error) {
-	tx.Notify(TopicHosts, TopicHost(id))
-	return changed[Host](ctx, tx.tx, "hosts", "host", id,
-		`UPDATE hosts SET name = @name, site_id = @site_id, revision = revision + 1, updated_at = @at
-		WHERE id = @id AND revision = @revision
-		RETURNING `+hostColumns,
-		pgx.NamedArgs{"id": id, "revision": revision, "name": name, "site_id": site, "at": tx.at})
-}
-
 // ConnectHost records an accepted socket on the named replica and returns the
 // host with its new session, which makes every older one stale. A revoked host
 // is the fault host_revoked.

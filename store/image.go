@@ -57,14 +57,3 @@ func (tx *Tx) CreateImage(ctx context.Context, f ImageFields) (Image, error) {
 		RETURNING `+imageColumns,
 		pgx.NamedArgs{"id": id, "name": f.Name, "title": f.Title, "description": f.Description, "at": tx.at})
 }
-
-// UpdateImage replaces an image's fields; a stale revision is the fault stale.
-func (tx *Tx) UpdateImage(ctx context.Context, id ImageID, revision int64, f ImageFields) (Image, error) {
-	return changed[Image](ctx, tx.tx, "images", "image", id,
-		`UPDATE images SET name = @name, title = @title, description = @description,
-			revision = revision + 1, updated_at = @at
-		WHERE id = @id AND revision = @revision
-		RETURNING `+imageColumns, pgx.NamedArgs{
-			"id": id, "revision": revision, "name": f.Name, "title": f.Title, "description": f.Description, "at": tx.at,
-		})
-}

@@ -144,15 +144,6 @@ func (r Reader) Jobs(ctx context.Context, f JobFilter) ([]Job, error) {
 	return jobs, r.loadBuilds(ctx, jobs)
 }
 
-// JobOfBuild finds the job that a build belongs to, with all its builds.
-func (r Reader) JobOfBuild(ctx context.Context, id BuildID) (Job, error) {
-	build, err := r.Build(ctx, id)
-	if err != nil {
-		return Job{}, err
-	}
-	return r.Job(ctx, build.JobID)
-}
-
 // loadBuilds fills in the builds of jobs with one query.
 func (r Reader) loadBuilds(ctx context.Context, jobs []Job) error {
 	ids, at := make([]JobID, len(jobs)), make(map[JobID]*Job, len(jobs))
@@ -197,7 +188,6 @@ func (r Reader) Builds(ctx context.Context, f BuildFilter) ([]Build, error) {
 type Counts struct {
 	JobsQueued     int
 	JobsRunning    int // cancelling included
-	BuildsRunning  int // assigned included
 	SticksVerified int
 }
 
@@ -206,6 +196,5 @@ func (r Reader) Counts(ctx context.Context) (Counts, error) {
 	return one[Counts](ctx, r.db, "counts", "",
 		`SELECT (SELECT count(*) FROM jobs WHERE state = 'queued') AS jobs_queued,
 			(SELECT count(*) FROM jobs WHERE state IN ('running', 'cancelling')) AS jobs_running,
-			(SELECT count(*) FROM builds WHERE state IN ('assigned', 'running')) AS builds_running,
 			(SELECT count(*) FROM sticks WHERE state = 'verified') AS sticks_verified`, nil)
 }

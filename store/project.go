@@ -111,7 +111,7 @@ func (b *Build) apply(e *JobEvent) error {
 	case EventBuildAssigned:
 		b.Attempt, b.Step, b.Touched, b.Fault, b.Result = e.Attempt, "", false, nil, nil
 		b.AssignedAt, b.StartedAt, b.EndedAt = &e.At, nil, nil
-	case EventBuildReturned, EventBuildRetried:
+	case EventBuildRetried:
 		b.AssignedAt, b.StartedAt, b.EndedAt = nil, nil, nil
 	case EventBuildAccepted:
 		b.StartedAt = &e.At
@@ -134,7 +134,6 @@ func (b *Build) apply(e *JobEvent) error {
 // buildMoves says which events change a build's state.
 var buildMoves = map[EventType]BuildState{
 	EventBuildAssigned:  BuildAssigned,
-	EventBuildReturned:  BuildQueued,
 	EventBuildRetried:   BuildQueued,
 	EventBuildAccepted:  BuildRunning,
 	EventBuildVerified:  BuildVerified,

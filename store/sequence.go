@@ -108,21 +108,6 @@ func (r Reader) SequenceVersion(ctx context.Context, id SequenceVersionID) (Sequ
 		`SELECT `+sequenceVersionColumns+` FROM task_sequence_versions WHERE id = @id`, pgx.NamedArgs{"id": id})
 }
 
-// SequenceVersions lists all versions of a task sequence, newest first.
-func (r Reader) SequenceVersions(ctx context.Context, id SequenceID) ([]SequenceVersion, error) {
-	return many[SequenceVersion](ctx, r.db, "task sequence versions",
-		`SELECT `+sequenceVersionColumns+` FROM task_sequence_versions
-		WHERE task_sequence_id = @id ORDER BY number DESC`, pgx.NamedArgs{"id": id})
-}
-
-// NewestSequenceVersions finds the newest version of every task sequence that
-// has one, in no order.
-func (r Reader) NewestSequenceVersions(ctx context.Context) ([]SequenceVersion, error) {
-	return many[SequenceVersion](ctx, r.db, "task sequence versions",
-		`SELECT DISTINCT ON (task_sequence_id) `+sequenceVersionColumns+` FROM task_sequence_versions
-		ORDER BY task_sequence_id, number DESC`, nil)
-}
-
 // NewestSequenceVersion finds a task sequence's newest version; one without
 // versions fails with task_sequence_version_not_found.
 func (r Reader) NewestSequenceVersion(ctx context.Context, id SequenceID) (SequenceVersion, error) {

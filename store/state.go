@@ -77,7 +77,6 @@ var BuildTransitions = []Transition[BuildState]{
 	{BuildAssigned, BuildRunning, "the host accepted it"},
 	{BuildAssigned, BuildFailed, "it could not be sent, the host refused it, or was declared lost"},
 	{BuildAssigned, BuildCancelled, "cancelled before the host accepted it"},
-	{BuildAssigned, BuildQueued, "given back before it was sent to the host"},
 	{BuildRunning, BuildVerified, "written, read back, partition table in place"},
 	{BuildRunning, BuildFailed, "the host gave up, or was declared lost"},
 	{BuildRunning, BuildCancelled, "the host stopped it"},

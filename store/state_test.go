@@ -25,7 +25,7 @@ const (
 	buildSquare = `
 	           queued assigned running verified failed cancelled
 	queued     .      x        .       .        .      x
-	assigned   x      .        x       .        x      x
+	assigned   .      .        x       .        x      x
 	running    .      .        .       x        x      x
 	verified   .      .        .       .        .      .
 	failed     x      .        .       .        .      .

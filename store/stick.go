@@ -45,13 +45,6 @@ func (r Reader) Stick(ctx context.Context, id StickID) (Stick, error) {
 		`SELECT `+stickColumns+` FROM sticks WHERE id = @id`, pgx.NamedArgs{"id": id})
 }
 
-// SticksByID finds several sticks at once, in no order; IDs that do not exist
-// are left out.
-func (r Reader) SticksByID(ctx context.Context, ids []StickID) ([]Stick, error) {
-	return many[Stick](ctx, r.db, "sticks",
-		`SELECT `+stickColumns+` FROM sticks WHERE id = ANY (@ids)`, pgx.NamedArgs{"ids": ids})
-}
-
 // StickFilter narrows Sticks; empty fields do not.
 type StickFilter struct {
 	HostID         HostID

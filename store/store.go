@@ -71,7 +71,6 @@ type Reader struct {
 type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
@@ -138,7 +137,6 @@ type Tx struct {
 	tx     pgx.Tx
 	store  *Store
 	topics []string
-	after  []func()
 	// at is the time of everything that happens in this transaction.
 	at time.Time
 }
@@ -149,7 +147,8 @@ const txAttempts = 8
 
 // InTx runs do in a transaction and commits if it returns nil. After a
 // serialization failure or a deadlock do runs again, so it must change nothing
-// outside of tx that a second run would not set again; hooks and topics of a run that was rolled back are forgotten.
+// outside of tx that a second run would not set again; topics of a run that was
+// rolled back are forgotten.
 func (s *Store) InTx(ctx context.Context, do func(*Tx) error) error {
 	for attempt := 1; ; attempt++ {
 		tx := &Tx{store: s, at: s.Now()}
@@ -164,9 +163,6 @@ func (s *Store) InTx(ctx context.Context, do func(*Tx) error) error {
 		})
 		if err == nil {
 			s.notifier.add(tx.topics...)
-			for _, hook := range tx.after {
-				hook()
-			}
 			return nil
 		}
 		// What has not begun did nothing: the pool held a connection from before
@@ -191,10 +187,6 @@ func transient(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
 }
-
-// AfterCommit runs f once the transaction is committed, in the order of the
-// calls.
-func (tx *Tx) AfterCommit(f func()) { tx.after = append(tx.after, f) }
 
 // Notify tells every listener about the topics once the transaction is
 // committed.

@@ -20,9 +20,9 @@ func TestOpen(t *testing.T) {
 	if err := st.Ping(t.Context()); err != nil {
 		t.Error(err)
 	}
-	sites, err := st.Sites(t.Context(), store.ByName{})
-	if err != nil || len(sites) != 1 || sites[0].ID != store.DefaultSite || !sites[0].IsDefault {
-		t.Errorf("sites %+v, %v", sites, err)
+	site, err := st.Site(t.Context(), store.DefaultSite)
+	if err != nil || !site.IsDefault {
+		t.Errorf("site %+v, %v", site, err)
 	}
 	_, err = store.Open(t.Context(), "postgres://u:hunter2@127.0.0.1:port/db", store.Options{})
 	if err == nil || strings.Contains(err.Error(), "hunter2") {
@@ -57,5 +57,7 @@ func TestTransactionsOutliveTheirConnections(t *testing.T) {
 		st.Pool().Config().ConnConfig.Database); err != nil {
 		t.Fatal(err)
 	}
-	in(t, st, func(tx *store.Tx) (store.Site, error) { return tx.CreateSite(t.Context(), "Berlin") })
+	in(t, st, func(tx *store.Tx) (store.Image, error) {
+		return tx.CreateImage(t.Context(), store.ImageFields{Name: "win11-ent"})
+	})
 }

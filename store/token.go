@@ -90,16 +90,6 @@ func (tx *Tx) UseOneTimeToken(ctx context.Context, purpose Purpose, secret strin
 	return token, tokenInvalid(err, "one_time_token")
 }
 
-// PeekOneTimeToken finds a token that could be used now, without spending it.
-func (r Reader) PeekOneTimeToken(ctx context.Context, purpose Purpose, secret string, now time.Time) (OneTimeToken, error) {
-	hash := sha256.Sum256([]byte(secret))
-	token, err := one[OneTimeToken](ctx, r.db, "one_time_token", "",
-		`SELECT `+oneTimeTokenColumns+` FROM one_time_tokens
-		WHERE hash = @hash AND purpose = @purpose AND used_at IS NULL AND expires_at > @at`,
-		pgx.NamedArgs{"hash": hash[:], "purpose": purpose, "at": now})
-	return token, tokenInvalid(err, "one_time_token")
-}
-
 func tokenInvalid(err error, kind string) error {
 	if errors.Is(err, NotFound(kind, "")) {
 		return fault.New(fault.KindUnauthenticated, CodeTokenInvalid)

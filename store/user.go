@@ -58,7 +58,6 @@ type UserFields struct {
 	Role         Role
 	PasswordHash string
 	Locale       string
-	Disabled     bool
 }
 
 const userColumns = `id, login, name, role, password_hash, locale, disabled_at, revision, created_at, updated_at`
@@ -114,39 +113,10 @@ func (tx *Tx) CreateUser(ctx context.Context, f UserFields) (User, error) {
 		return User{}, err
 	}
 	return one[User](ctx, tx.tx, "user", id,
-		`INSERT INTO users (id, login, name, role, password_hash, locale, disabled_at, created_at, updated_at)
-		VALUES (@id, @login, @name, @role, @password_hash, @locale, CASE WHEN @disabled::boolean THEN @at::timestamptz END, @at, @at)
-		RETURNING `+userColumns, tx.userArgs(f, pgx.NamedArgs{"id": id}))
-}
-
-// UpdateUser replaces a user's fields. A stale revision is the fault stale;
-// taking away the last enabled admin is the fault last_admin.
-func (tx *Tx) UpdateUser(ctx context.Context, id UserID, revision int64, f UserFields) (User, error) {
-	// Two admins who demote each other at the same time meet here.
-	if _, err := tx.tx.Exec(ctx,
-		`SELECT FROM users WHERE role = 'admin' AND disabled_at IS NULL ORDER BY id FOR UPDATE`); err != nil {
-		return User{}, fail(err, "lock admins")
-	}
-	user, err := changed[User](ctx, tx.tx, "users", "user", id,
-		`UPDATE users SET login = @login, name = @name, role = @role, password_hash = @password_hash, locale = @locale,
-			disabled_at = CASE WHEN @disabled::boolean THEN coalesce(disabled_at, @at::timestamptz) END,
-			revision = revision + 1, updated_at = @at
-		WHERE id = @id AND revision = @revision
-		RETURNING `+userColumns, tx.userArgs(f, pgx.NamedArgs{"id": id, "revision": revision}))
-	if err != nil {
-		return User{}, err
-	}
-	var admins bool
-	err = tx.tx.QueryRow(ctx,
-		`SELECT EXISTS (SELECT FROM users WHERE role = 'admin' AND disabled_at IS NULL)`).Scan(&admins)
-	if err == nil && !admins {
-		err = fault.New(fault.KindConflict, CodeLastAdmin)
-	}
-	return user, fail(err, "count admins")
-}
-
-func (tx *Tx) userArgs(f UserFields, args pgx.NamedArgs) pgx.NamedArgs {
-	args["login"], args["name"], args["role"] = f.Login, f.Name, f.Role
-	args["password_hash"], args["locale"], args["disabled"], args["at"] = f.PasswordHash, f.Locale, f.Disabled, tx.at
-	return args
+		`INSERT INTO users (id, login, name, role, password_hash, locale, created_at, updated_at)
+		VALUES (@id, @login, @name, @role, @password_hash, @locale, @at, @at)
+		RETURNING `+userColumns, pgx.NamedArgs{
+			"id": id, "login": f.Login, "name": f.Name, "role": f.Role,
+			"password_hash": f.PasswordHash, "locale": f.Locale, "at": tx.at,
+		})
 }
