@@ -17,7 +17,6 @@ import (
 	"errors"
 	"io"
 	"iter"
-	"math"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -88,22 +87,6 @@ type Usage struct {
 	Bytes int64
 	// FreeBytes is what still fits; math.MaxInt64 where there is no limit.
 	FreeBytes int64
-}
-
-// Unlimited is Usage.FreeBytes of a store without a limit.
-const Unlimited int64 = math.MaxInt64
-
-// ValidDigest reports whether s is a SHA-256 in lower-case hex.
-func ValidDigest(s string) bool {
-	if len(s) != hex.EncodedLen(32) {
-		return false
-	}
-	for _, c := range []byte(s) {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
 }
 
 // NotFound is the refusal of a digest that a store does not have.

@@ -54,12 +54,6 @@ func OpenStaging(dir string, now func() time.Time) (*Staging, error) {
 	return &Staging{dir: dir, now: now}, nil
 }
 
-// UseIn adds the store and what it can do to tusd's composer.
-func (s *Staging) UseIn(c *handler.StoreComposer) {
-	c.UseCore(s)
-	c.UseTerminater(s)
-}
-
 // Finished is a whole upload.
 type Finished struct {
 	ID string

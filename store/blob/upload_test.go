@@ -38,7 +38,8 @@ func tusServer(t *testing.T, dir string) (*httptest.Server, *blob.Staging) {
 	t.Helper()
 	s := openStaging(t, dir)
 	composer := handler.NewStoreComposer()
-	s.UseIn(composer)
+	composer.UseCore(s)
+	composer.UseTerminater(s)
 	memorylocker.New().UseIn(composer)
 	h, err := handler.NewHandler(handler.Config{BasePath: "/files/", StoreComposer: composer})
 	if err != nil {
