@@ -34,7 +34,7 @@ type TemplateVersion struct {
 }
 
 // Warning is one remark of the answer-file lint; its sentence is in the
-// catalogue under "unattend.<code>".
+// catalogue under "lint.<code>".
 type Warning = unattend.Warning
 
 // SaveTemplateInput is a new template, or a new version of one.

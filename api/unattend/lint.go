@@ -7,7 +7,7 @@ import (
 )
 
 // Warning is something that a template says and a stick will not do, or ought
-// not to. The catalogue has its sentence under "unattend.<code>".
+// not to. The catalogue has its sentence under "lint.<code>".
 type Warning struct {
 	Code   string            `json:"code"`
 	Line   int               `json:"line"` // from 1; 0 if it is about the whole file
