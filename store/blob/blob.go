@@ -89,6 +89,19 @@ type Usage struct {
 	FreeBytes int64
 }
 
+// ValidDigest reports whether s is a SHA-256 in lower-case hex.
+func ValidDigest(s string) bool {
+	if len(s) != hex.EncodedLen(32) {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
 // NotFound is the refusal of a digest that a store does not have.
 func NotFound(digest string) error {
 	return fault.New(fault.KindNotFound, "blob_not_found", "digest", digest)
