@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -116,5 +117,17 @@ func TestForeignPackagesStayInTheirRoom(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The agent compiles where it cannot press yet, so that what belongs to one
+// system stays in the files of that system. Nothing is linked or run.
+func TestAgentCompilesForOtherSystems(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), "go", "build", "./agent/...", "./cmd/stickpress-agent")
+	cmd.Dir = "../../.."
+	cmd.Env = append(os.Environ(), "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("GOOS=windows %v: %v\n%s", cmd, err, out)
 	}
 }
