@@ -8,14 +8,14 @@ import (
 	"github.com/stickpress/stickpress/store"
 )
 
-// AuditEntry is one change that somebody made.
+// AuditEntry is one change that somebody made, or a sign-in.
 type AuditEntry struct {
 	ID         string          `json:"id"`
 	At         time.Time       `json:"at"`
 	ActorKind  ActorKind       `json:"actor_kind"`
 	ActorID    string          `json:"actor_id,omitempty"`
 	ActorName  string          `json:"actor_name"`
-	Action     string          `json:"action"`      // a UseCase
+	Action     string          `json:"action"`      // a UseCase; of a sign-in that failed with _failed behind it
 	ObjectKind string          `json:"object_kind"` // "job", "image", …
 	ObjectID   string          `json:"object_id"`
 	Before     json.RawMessage `json:"before,omitempty"`

@@ -110,12 +110,12 @@ func (n *names) actor(ctx context.Context, kind store.ActorKind, id store.ActorI
 			t, err := n.r.APIToken(ctx, key)
 			return t.Name, err
 		})
-	case store.ActorSystem:
+	case store.ActorSystem, store.ActorAnonymous:
 	}
-	return string(store.ActorSystem), nil
+	return string(kind), nil
 }
 
-// actorID is an actor's ID in the form of its kind; the system has none.
+// actorID is an actor's ID in the form of its kind; the system and nobody have none.
 func actorID(kind store.ActorKind, id store.ActorID) string {
 	if id.IsZero() {
 		return ""

@@ -115,8 +115,7 @@ func (c *Console) SignIn(ctx context.Context, a Actor, in SignInInput) (User, er
 		return User{}, err
 	}
 	if !ok || u.DisabledAt != nil {
-		c.log.InfoContext(ctx, "sign-in failed", "address", a.Address, "request_id", a.RequestID)
-		return User{}, fault.New(fault.KindUnauthenticated, CodeSignInFailed)
+		return User{}, c.signInFailed(ctx, a, UseSignIn, u, fault.New(fault.KindUnauthenticated, CodeSignInFailed))
 	}
 	c.limits.signIn.forget(attemptKey(a, in.Login))
 	return userOf(u), c.auditSignIn(ctx, a, UseSignIn, u.ID)
@@ -169,6 +168,9 @@ func (c *Console) RedeemSignInLink(ctx context.Context, a Actor, secret string) 
 			By: a.as(store.UserActor(u.ID)), Action: string(UseRedeemSignInLink), ObjectKind: "user", ObjectID: u.ID.String(),
 		})
 	})
+	if f := fault.From(err); f != nil && f.Kind == fault.KindUnauthenticated {
+		return User{}, c.signInFailed(ctx, a, UseRedeemSignInLink, u, f)
+	}
 	if err != nil {
 		return User{}, err
 	}
@@ -236,6 +238,21 @@ func (c *Console) auditSignIn(ctx context.Context, a Actor, u UseCase, id store.
 			By: a.as(store.UserActor(id)), Action: string(u), ObjectKind: "user", ObjectID: id.String(),
 		})
 	})
+}
+
+// signInFailed puts a refused sign-in into the audit log and returns the
+// refusal. Of whom it names a login only where that is somebody's: anything
+// else may be a password in the wrong field, and the log cannot be erased. The
+// limits on attempts bound how much a stranger can write.
+func (c *Console) signInFailed(ctx context.Context, a Actor, u UseCase, of store.User, refusal *fault.Error) error {
+	row := store.NewAudit{By: a.as(store.Anonymous), Action: string(u) + "_failed", ObjectKind: "user"}
+	if !of.ID.IsZero() {
+		row.ObjectID, row.After = of.ID.String(), map[string]any{"login": of.Login}
+	}
+	if err := c.store.InTx(ctx, func(tx *store.Tx) error { return tx.Audit(ctx, row) }); err != nil {
+		return err
+	}
+	return refusal
 }
 
 // lifetime brings a wanted duration into bounds.

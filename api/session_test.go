@@ -1,7 +1,9 @@
 package api_test
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -83,6 +85,36 @@ func TestSignIn(t *testing.T) {
 	must[api.User](t)(f.SignIn(t.Context(), anyone("192.0.2.6"), api.SignInInput{Login: "eve", Password: apitest.Password}))
 	set(time.Now().Add(6 * time.Minute))
 	must[api.User](t)(f.SignIn(t.Context(), anyone("192.0.2.5"), api.SignInInput{Login: "eve", Password: apitest.Password}))
+}
+
+// What fails leaves a line in the audit log, without what was typed.
+func TestFailedSignInIsAudited(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	_, err := f.SignIn(t.Context(), anyone("192.0.2.9"), api.SignInInput{Login: "ADMIN", Password: "hunter2-hunter2"})
+	wantFault(t, err, api.CodeSignInFailed)
+	_, err = f.SignIn(t.Context(), anyone("192.0.2.9"), api.SignInInput{Login: "hunter2-hunter2", Password: "x"})
+	wantFault(t, err, api.CodeSignInFailed)
+	_, err = f.RedeemSignInLink(t.Context(), anyone("192.0.2.9"), "hunter2-hunter2")
+	wantFault(t, err, "token_invalid")
+	log := must[api.List[api.AuditEntry]](t)(f.ListAudit(t.Context(), f.Admin, api.AuditFilter{}, api.Page{Limit: 3}))
+	if len(log.Items) != 3 {
+		t.Fatalf("audit log %+v", log.Items)
+	}
+	slices.SortFunc(log.Items, func(a, b api.AuditEntry) int { // of one millisecond they are in no order
+		return cmp.Or(cmp.Compare(a.Action, b.Action), cmp.Compare(a.ObjectID, b.ObjectID))
+	})
+	for i, want := range []struct{ action, object, after string }{
+		{"redeem_sign_in_link_failed", "", ""},
+		{"sign_in_failed", "", ""},
+		{"sign_in_failed", f.Admin.UserID, `{"login": "admin"}`},
+	} {
+		e := log.Items[i]
+		if e.Action != want.action || e.ObjectID != want.object || string(e.After) != want.after ||
+			e.ActorKind != api.ActorAnonymous || e.ActorName != "anonymous" || e.Address != "192.0.2.9" {
+			t.Errorf("entry %+v, want %+v", e, want)
+		}
+	}
 }
 
 func TestSignInLink(t *testing.T) {

@@ -117,7 +117,8 @@ CREATE TABLE audit (
     after       jsonb,
     at          timestamptz NOT NULL,
     CONSTRAINT audit_pkey PRIMARY KEY (id),
-    CONSTRAINT audit_actor_kind_check CHECK (actor_kind IN ('user', 'token', 'host', 'system'))
+    -- anonymous: a sign-in that failed
+    CONSTRAINT audit_actor_kind_check CHECK (actor_kind IN ('user', 'token', 'host', 'system', 'anonymous'))
 );
 CREATE INDEX audit_object_idx ON audit (object_kind, object_id, id);
 CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit

@@ -5,17 +5,18 @@ type ActorKind string
 
 // The kinds of actors.
 const (
-	ActorUser   ActorKind = "user"   // a person with a session
-	ActorToken  ActorKind = "token"  // a program with an API token
-	ActorHost   ActorKind = "host"   // an imaging host
-	ActorSystem ActorKind = "system" // the console itself
+	ActorUser      ActorKind = "user"      // a person with a session
+	ActorToken     ActorKind = "token"     // a program with an API token
+	ActorHost      ActorKind = "host"      // an imaging host
+	ActorSystem    ActorKind = "system"    // the console itself
+	ActorAnonymous ActorKind = "anonymous" // nobody known; in the audit log only
 )
 
 // Actor is who did something, as history and the audit log keep it: by ID,
 // never by name. RequestID and Address go to the audit log only.
 type Actor struct {
 	Kind      ActorKind
-	ID        ActorID // zero for ActorSystem
+	ID        ActorID // zero for ActorSystem and ActorAnonymous
 	RequestID string
 	Address   string
 }
@@ -23,13 +24,17 @@ type Actor struct {
 // System is the console acting by itself.
 var System = Actor{Kind: ActorSystem}
 
+// Anonymous is whoever failed to sign in.
+var Anonymous = Actor{Kind: ActorAnonymous}
+
 // UserActor is a person.
 func UserActor(id UserID) Actor { return Actor{Kind: ActorUser, ID: ActorID(id)} }
 
 // HostActor is an imaging host.
 func HostActor(id HostID) Actor { return Actor{Kind: ActorHost, ID: ActorID(id)} }
 
-// String returns the actor's ID with the prefix of its kind, or "system".
+// String returns the actor's ID with the prefix of its kind, or the kind of one
+// without an ID ("system").
 func (a Actor) String() string { return ActorText(a.Kind, a.ID) }
 
 // ActorText is the text form of an actor of the given kind.

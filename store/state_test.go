@@ -74,7 +74,7 @@ func TestChecksMatchTheProgram(t *testing.T) {
 		"users_role_check":                            texts(store.Roles),
 		"api_tokens_role_check":                       texts(store.Roles),
 		"audit_actor_kind_check": texts([]store.ActorKind{
-			store.ActorUser, store.ActorToken, store.ActorHost, store.ActorSystem,
+			store.ActorUser, store.ActorToken, store.ActorHost, store.ActorSystem, store.ActorAnonymous,
 		}),
 		"one_time_tokens_purpose_check": texts([]store.Purpose{
 			store.PurposeSetup, store.PurposeSignIn, store.PurposeEnroll,
