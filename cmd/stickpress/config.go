@@ -28,7 +28,7 @@ type Config struct {
 	Listen      string // HOST:PORT of the console
 	DatabaseURL string // Postgres to use; empty starts a private one
 	PublicURL   string // how browsers and agents reach the console
-	BehindProxy string // CIDR of a TLS-terminating proxy that is trusted
+	BehindProxy string // CIDR of a TLS-terminating proxy: trusted, and without TLS the only one served
 	TLSCert     string // PEM files, both or none
 	TLSKey      string
 	LogLevel    string // debug, info, warn, error
@@ -51,7 +51,7 @@ var settings = []setting{
 	{"listen", "STICKPRESS_LISTEN", "127.0.0.1:8080", "HOST:PORT to listen on", false, func(c *Config) *string { return &c.Listen }},
 	{"database-url", "DATABASE_URL", "", "Postgres to use, direct or session-pooled; empty starts a private one in the data folder", true, func(c *Config) *string { return &c.DatabaseURL }},
 	{"public-url", "STICKPRESS_PUBLIC_URL", "", "how browsers and agents reach the console; empty derives it from --listen", false, func(c *Config) *string { return &c.PublicURL }},
-	{"behind-proxy", "STICKPRESS_BEHIND_PROXY", "", "CIDR of the TLS-terminating proxy in front, whose X-Forwarded-For is believed", false, func(c *Config) *string { return &c.BehindProxy }},
+	{"behind-proxy", "STICKPRESS_BEHIND_PROXY", "", "CIDR of the TLS-terminating proxy in front: only it is answered over plain HTTP, and its X-Forwarded-For is believed", false, func(c *Config) *string { return &c.BehindProxy }},
 	{"tls-cert", "STICKPRESS_TLS_CERT", "", "PEM file of the certificate chain", false, func(c *Config) *string { return &c.TLSCert }},
 	{"tls-key", "STICKPRESS_TLS_KEY", "", "PEM file of the certificate's key", false, func(c *Config) *string { return &c.TLSKey }},
 	{"log-level", "STICKPRESS_LOG_LEVEL", "info", "debug, info, warn or error", false, func(c *Config) *string { return &c.LogLevel }},

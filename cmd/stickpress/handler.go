@@ -48,6 +48,9 @@ func (s *server) handler(staging *blob.Staging) (http.Handler, error) {
 
 	metrics, observe := s.metrics()
 	r := chi.NewRouter()
+	if s.config.TLSCert == "" {
+		r.Use(onlyProxy(s.config.BehindProxy))
+	}
 	r.Use(trustProxy(s.config.BehindProxy), recoverer(s.log), observe)
 	r.Get("/livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	r.Get("/readyz", s.readyz)
@@ -130,6 +133,27 @@ func recoverer(log *slog.Logger) func(http.Handler) http.Handler {
 				log.ErrorContext(r.Context(), "handler panicked", "path", r.URL.Path, "panic", v)
 				http.Error(w, "internal error", http.StatusInternalServerError)
 			}()
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// onlyProxy refuses whoever goes past the configured proxy: what travels there
+// is not encrypted. This machine itself may.
+func onlyProxy(cidr string) func(http.Handler) http.Handler {
+	prefix, err := netip.ParsePrefix(cidr)
+	if err != nil { // Validate saw to it: the setting is empty, and nobody else reaches the address
+		return func(next http.Handler) http.Handler { return next }
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			peer, err := netip.ParseAddrPort(r.RemoteAddr)
+			from := peer.Addr().Unmap().WithZone("")
+			if err != nil || !from.IsLoopback() && !prefix.Contains(from) {
+				http.Error(w, "Without TLS the console answers only its proxy. Open it through the proxy; "+
+					"if this is the proxy, add its address to the setting behind-proxy.", http.StatusForbidden)
+				return
+			}
 			next.ServeHTTP(w, r)
 		})
 	}

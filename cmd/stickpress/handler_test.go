@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -34,6 +35,35 @@ func TestTrustProxy(t *testing.T) {
 		h.ServeHTTP(httptest.NewRecorder(), r)
 		if got != tt.want {
 			t.Errorf("%s: address %s, want %s", name, got, tt.want)
+		}
+	}
+}
+
+// Without TLS nobody gets past the proxy.
+func TestOnlyProxy(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		cidr, peer string
+		want       int
+	}{
+		{"10.0.0.0/8", "10.0.0.1:5", http.StatusOK},
+		{"10.0.0.0/8", "[::ffff:10.0.0.1]:5", http.StatusOK},
+		{"10.0.0.0/8", "127.0.0.1:5", http.StatusOK},
+		{"10.0.0.0/8", "[::1]:5", http.StatusOK},
+		{"fe80::/10", "[fe80::1%eth0]:5", http.StatusOK},
+		{"10.0.0.0/8", "192.0.2.1:5", http.StatusForbidden},
+		{"10.0.0.0/8", "[2001:db8::1]:5", http.StatusForbidden},
+		{"10.0.0.0/8", "nobody", http.StatusForbidden},
+		{"", "192.0.2.1:5", http.StatusOK}, // Validate: then nothing but this machine reaches us
+	} {
+		h := onlyProxy(tt.cidr)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.RemoteAddr = tt.peer
+		r.Header.Set("X-Forwarded-For", "10.0.0.1") // its own words change nothing
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != tt.want || tt.want == http.StatusForbidden && !strings.Contains(w.Body.String(), "proxy") {
+			t.Errorf("%s behind %q: %d %q, want %d", tt.peer, tt.cidr, w.Code, w.Body, tt.want)
 		}
 	}
 }
