@@ -6,7 +6,8 @@
 //   - connect.go keeps a connection, handshake.go opens one, session.go reads
 //     and writes it. A connection may end at any moment; nothing depends on it.
 //   - runner.go takes an assignment, job.go brings it from the image to a
-//     master, press.go from the master to the sticks, attempt.go is one stick.
+//     master, press.go from the master to the sticks, attempt.go is one stick;
+//     drain.go ends all that.
 //   - everything that happens is an event in the spool first (package spool);
 //     a session only carries what waits there. Progress and the inventory are
 //     not history: a session sends the newest.
@@ -104,7 +105,10 @@ func New(cfg Config) (*Agent, error) {
 // A closed stop is the friendly way: no new work is taken, sticks whose master
 // is being made or that are being written are finished, those that still wait
 // for image bytes fail untouched, and Run returns nil. The end of ctx is the
-// hard way: Run returns at once, and the next start reports what was left.
+// hard way: sticks stop after the write that is under way, and the next start
+// reports what was left. Either way a stick that does not answer for five
+// minutes is given up; Run then returns while a goroutine still hangs in its
+// device, and the process should end.
 // ErrRevoked means that the server does not want this host any more;
 // spool.ErrBroken that the disk below the journal failed: sticks stop, and the
 // next start reports them.
@@ -120,7 +124,7 @@ func (a *Agent) Run(ctx context.Context, stop <-chan struct{}) error {
 		cancel()
 		a.runner.abandon()
 		loops.Wait()
-		a.runner.wait()
+		<-a.runner.drain()
 	}()
 	loops.Go(func() { a.devices.run(bg) })
 	loops.Go(func() { a.progressLoop(bg) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/spool"
@@ -38,6 +39,7 @@ type attempt struct {
 	fenced   bool
 	lines    int
 	meter    meter
+	moved    time.Time // when the step last got on
 }
 
 // say puts an event that is not the last into the journal.
@@ -104,6 +106,7 @@ func (at *attempt) Progress(s protocol.Step, done, total int64) {
 	at.mu.Lock()
 	defer at.mu.Unlock()
 	at.meter.set(s, done, total)
+	at.moved = at.r.clock.Now()
 }
 
 // Log sends a line, if there were not too many.

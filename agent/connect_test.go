@@ -275,8 +275,8 @@ func TestLongEventsAreSplit(t *testing.T) {
 		h.send(h.assignment("1-1"))
 		h.srv.setDown(true)
 		synctest.Wait()
-		line := &protocol.LogLine{Level: "info", Text: strings.Repeat("\x00", 20<<10)} // six bytes each as JSON
-		for range 2 * eventsPerMessage {
+		line := &protocol.LogLine{Level: "info", Text: strings.Repeat("x", 48<<10)}
+		for range eventsPerMessage {
 			if err := h.spool.Append(protocol.Event{AttemptRef: ref(1, 1), Type: protocol.EventLog, Log: line}); err != nil {
 				t.Fatal(err)
 			}

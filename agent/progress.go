@@ -58,3 +58,43 @@ func (m *meter) rate() int64 {
 	}
 	return int64(float64(last.done-first.done) / over)
 }
+
+// sample notes the progress of every attempt and reports whether there is
+// something new to send.
+func (r *runner) sample() bool {
+	now := r.clock.Now()
+	news := false
+	for _, at := range r.sorted() {
+		at.mu.Lock()
+		if at.meter.step != "" && !at.ended && at.meter.sample(now) {
+			news = true
+		}
+		at.mu.Unlock()
+	}
+	if news {
+		r.unsent.Store(true)
+	}
+	return news
+}
+
+// news is where every running attempt is, or nil if nobody sampled anything
+// new since the last call.
+func (r *runner) news() *protocol.Progress {
+	if !r.unsent.Swap(false) {
+		return nil
+	}
+	p := new(protocol.Progress)
+	for _, at := range r.sorted() {
+		at.mu.Lock()
+		if m := &at.meter; m.step != "" && !at.ended {
+			p.Attempts = append(p.Attempts, protocol.AttemptProgress{
+				AttemptRef: at.AttemptRef, Step: m.step, Done: m.done, Total: m.total, Rate: m.rate(),
+			})
+		}
+		at.mu.Unlock()
+	}
+	if len(p.Attempts) == 0 {
+		return nil
+	}
+	return p
+}

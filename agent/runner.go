@@ -1,10 +1,12 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -42,6 +44,7 @@ type runner struct {
 
 	taking   sync.Mutex // held while an assignment is taken
 	stopping bool
+	gaveUp   atomic.Bool // on a stick; its job may never end
 
 	unsent atomic.Bool // progress
 
@@ -130,7 +133,7 @@ func (r *runner) checkBroken(err error) {
 func (r *runner) begin(b *protocol.Build) *attempt {
 	at := &attempt{
 		AttemptRef: protocol.AttemptRef{BuildID: b.BuildID, Attempt: b.Attempt},
-		r:          r, build: b, done: make(chan struct{}),
+		r:          r, build: b, done: make(chan struct{}), moved: r.clock.Now(),
 	}
 	at.ctx, at.cancel = context.WithCancelCause(r.hard)
 	r.mu.Lock()
@@ -191,41 +194,21 @@ func (r *runner) cancel(m *protocol.Cancel) {
 	}
 }
 
-// stopAll ends every attempt with f.
-func (r *runner) stopAll(f *protocol.Fault) {
-	r.mu.Lock()
-	var all []*attempt
-	for _, at := range r.attempts {
-		all = append(all, at)
-	}
-	r.mu.Unlock()
-	for _, at := range all {
-		at.cancel(f)
-	}
-}
-
-// drain takes no more work, gives up what waits for image bytes, and returns
-// a channel that is closed when the rest is done.
-func (r *runner) drain() <-chan struct{} {
-	r.taking.Lock()
-	r.stopping = true
-	r.taking.Unlock()
-	r.soften(protocol.NewFault(protocol.FaultRestart, "step", protocol.StepFetch))
-	idle := make(chan struct{})
-	go func() {
-		r.jobs.Wait()
-		close(idle)
-	}()
-	return idle
-}
-
-// wait returns when no job runs.
-func (r *runner) wait() { r.jobs.Wait() }
-
 func (r *runner) running() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.attempts)
+}
+
+// sorted lists the attempts that have not ended, by build.
+func (r *runner) sorted() []*attempt {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := slices.Collect(maps.Values(r.attempts))
+	slices.SortFunc(all, func(a, b *attempt) int {
+		return cmp.Or(cmp.Compare(a.BuildID, b.BuildID), cmp.Compare(a.Attempt, b.Attempt))
+	})
+	return all
 }
 
 // busy reports whether an attempt uses the place of id.
@@ -273,60 +256,4 @@ func (r *runner) close(d Device) {
 	if err := d.Close(); err != nil {
 		r.log.Warn("could not close a device", "err", err)
 	}
-}
-
-// sample notes the progress of every attempt and reports whether there is
-// something new to send.
-func (r *runner) sample() bool {
-	now := r.clock.Now()
-	news := false
-	for _, at := range r.sorted() {
-		at.mu.Lock()
-		if at.meter.step != "" && !at.ended && at.meter.sample(now) {
-			news = true
-		}
-		at.mu.Unlock()
-	}
-	if news {
-		r.unsent.Store(true)
-	}
-	return news
-}
-
-// news is where every running attempt is, or nil if nobody sampled anything
-// new since the last call.
-func (r *runner) news() *protocol.Progress {
-	if !r.unsent.Swap(false) {
-		return nil
-	}
-	p := new(protocol.Progress)
-	for _, at := range r.sorted() {
-		at.mu.Lock()
-		if m := &at.meter; m.step != "" && !at.ended {
-			p.Attempts = append(p.Attempts, protocol.AttemptProgress{
-				AttemptRef: at.AttemptRef, Step: m.step, Done: m.done, Total: m.total, Rate: m.rate(),
-			})
-		}
-		at.mu.Unlock()
-	}
-	if len(p.Attempts) == 0 {
-		return nil
-	}
-	return p
-}
-
-func (r *runner) sorted() []*attempt {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var all []*attempt
-	for _, at := range r.attempts {
-		all = append(all, at)
-	}
-	slices.SortFunc(all, func(a, b *attempt) int {
-		if a.BuildID < b.BuildID {
-			return -1
-		}
-		return 1
-	})
-	return all
 }
