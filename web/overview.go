@@ -12,7 +12,22 @@ func (s *Web) overview(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.show(w, r, view.Overview(s.frame(r, "overview"), o))
+	home, err := s.home(r, o)
+	if err != nil {
+		return err
+	}
+	return s.show(w, r, view.Overview(s.frame(r, "overview"), home))
+}
+
+// home adds what the page of a new console asks besides.
+func (s *Web) home(r *http.Request, o api.Overview) (view.Home, error) {
+	h := view.Home{Overview: o}
+	if !h.New() {
+		return h, nil
+	}
+	images, err := s.console.ListImages(r.Context(), actorOf(r), api.Page{Limit: 1})
+	h.Images = len(images.Items) > 0
+	return h, err
 }
 
 // overviewLive streams the three parts of the overview, each when it changes.
@@ -25,13 +40,17 @@ func (s *Web) overviewLive(w http.ResponseWriter, r *http.Request) error {
 	f := s.frame(r, "overview")
 	out := newStream(w)
 	follow(ctx, s.log, out, updates, func(o api.Overview) error {
-		if err := out.replace(ctx, "tiles", view.OverviewTiles(f, o)); err != nil {
+		home, err := s.home(r, o)
+		if err != nil {
 			return err
 		}
-		if err := out.replace(ctx, "running", view.OverviewRunning(f, o)); err != nil {
+		if err := out.replace(ctx, "tiles", view.OverviewTiles(f, home)); err != nil {
 			return err
 		}
-		return out.replace(ctx, "failures", view.OverviewFailures(f, o))
+		if err := out.replace(ctx, "running", view.OverviewRunning(f, home)); err != nil {
+			return err
+		}
+		return out.replace(ctx, "failures", view.OverviewFailures(f, home))
 	})
 	return nil
 }

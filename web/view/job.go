@@ -46,18 +46,48 @@ func buildDone(b api.Build) int64 {
 }
 
 func jobDone(j api.Job) int64 {
+	if j.Ended() { // what counts in the end is what may be handed out
+		return shareTotal * int64(countBuilds(j, "verified"))
+	}
 	var done int64
 	for _, b := range j.Builds {
-		if j.Ended() {
-			done += shareTotal
-		} else {
-			done += buildDone(b)
-		}
+		done += buildDone(b)
 	}
 	return done
 }
 
 func jobTotal(j api.Job) int64 { return shareTotal * int64(max(len(j.Builds), 1)) }
+
+// jobTitle is what people call a job: how many sticks, and for whom.
+func jobTitle(f Frame, j api.Job) string {
+	sticks := f.L.N("job.title", len(j.Builds))
+	if j.Holder == "" {
+		return sticks
+	}
+	return f.T("job.for", "sticks", sticks, "holder", j.Holder)
+}
+
+// jobSucceeded says what to do with the sticks of a job that succeeded.
+func jobSucceeded(f Frame, j api.Job) string {
+	if j.Holder == "" {
+		return f.L.N("job.succeeded", len(j.Builds))
+	}
+	return f.L.N("job.succeeded_for", len(j.Builds), "holder", j.Holder)
+}
+
+// jobAgain is the form of a new job for the sticks that are not verified.
+func jobAgain(j api.Job) NewJob {
+	p := NewJob{
+		Version: j.VersionID, Host: j.HostID, Sequence: j.TaskSequenceID,
+		Reference: j.Reference, Holder: j.Holder, ComputerName: j.Variables["computer_name"],
+	}
+	for _, b := range j.Builds {
+		if b.State != "verified" {
+			p.Chosen = append(p.Chosen, b.Identity)
+		}
+	}
+	return p
+}
 
 func barLook(state string) string {
 	switch tone(state) {

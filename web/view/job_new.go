@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/url"
 	"slices"
+	"strconv"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
@@ -56,6 +57,27 @@ func (p NewJob) version() (api.Version, bool) {
 		}
 	}
 	return api.Version{}, false
+}
+
+// sequence is the task sequence that was chosen, or the default one.
+func (p NewJob) sequence() (api.TaskSequence, bool) {
+	for _, q := range p.Sequences {
+		if q.ID == p.Sequence || p.Sequence == "" && q.Default {
+			return q, true
+		}
+	}
+	return api.TaskSequence{}, false
+}
+
+// edition is what the chosen version calls the edition of an index.
+func (p NewJob) edition(index int) string {
+	v, _ := p.version()
+	for _, e := range v.Editions {
+		if e.Index == index {
+			return strconv.Itoa(index) + " · " + e.Name
+		}
+	}
+	return strconv.Itoa(index)
 }
 
 func (p NewJob) chosen(id protocol.Identity) bool {

@@ -17,7 +17,7 @@ for (const area of document.querySelectorAll('textarea[data-editor="xml"]')) {
       basicSetup,
       xml(),
       EditorView.lineWrapping,
-      EditorView.contentAttributes.of({ 'aria-labelledby': area.dataset.label }),
+      EditorView.contentAttributes.of({ 'aria-labelledby': area.dataset.label, tabindex: '0' }),
       lintGutter(),
       linter((v) => problems(v, checkURL), { delay: 500 }),
       EditorView.updateListener.of((u) => {

@@ -60,10 +60,20 @@ function localTimes(root) {
   }
 }
 
+// Which zone that is, is said once, at the foot of the page.
+function nameZone() {
+  const format = new Intl.DateTimeFormat(document.documentElement.lang, { timeZoneName: 'short' });
+  const short = format.formatToParts(new Date()).find((p) => p.type === 'timeZoneName').value;
+  for (const place of document.querySelectorAll('[data-zone]')) {
+    place.textContent = place.dataset.zone.replace('{zone}', `${format.resolvedOptions().timeZone} (${short})`);
+  }
+}
+
 document.addEventListener('DOMContentLoaded', () => {
   showHere();
   countTicked();
   localTimes(document);
+  nameZone();
   // Runs before anything is painted, whoever changed the page.
   new MutationObserver((changes) => {
     for (const c of changes) {
