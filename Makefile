@@ -52,6 +52,10 @@ verify: tools-test ## regenerate and fail on a difference; formatting, shell scr
 lint: assets ## golangci-lint with the project's rules
 	$(LINT) run ./...
 
+.PHONY: bench
+bench: tools-test ## measure the stick engine beside wimlib-imagex in one run; ARGS='-rounds 5 -targets DIR'
+	$(GO) run ./cmd/e2e/bench $(ARGS)
+
 .PHONY: screenshots
 screenshots: tools-test build ## a picture of every page, light and dark, wide and narrow, in build/screenshots
 	STICKPRESS_SCREENSHOTS=$(CURDIR)/build/screenshots $(GO) test -count=1 -timeout 15m -run 'TestPages|TestFirstRun' ./cmd/e2e/browser
