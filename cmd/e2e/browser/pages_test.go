@@ -51,3 +51,22 @@ func TestPages(t *testing.T) {
 		})
 	}
 }
+
+// TestPagesEmpty takes pictures of a console on which there is nothing yet, as
+// somebody sees it who cannot change that.
+func TestPagesEmpty(t *testing.T) {
+	t.Parallel()
+	s := webtest.Start(t)
+	dir := album(t)
+	b := open(t, s.URL, "en")
+	b.visit(s.Link(t, "helpdesk"))
+	b.press("main form .btn-primary")
+	b.at("/")
+	b.shoot(dir, "empty-overview")
+	for _, section := range []string{"jobs", "images", "hosts", "sticks"} {
+		b.visit("/" + section)
+		b.shoot(dir, "empty-"+section)
+	}
+	b.visit("/jobs/new")
+	b.shoot(dir, "empty-job-new")
+}

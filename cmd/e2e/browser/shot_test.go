@@ -31,17 +31,25 @@ func album(t *testing.T) string {
 // widths of the pictures, in CSS pixels, with the window's height.
 var widths = map[string][2]int64{"1440": {1440, 900}, "390": {390, 844}}
 
+// reflow are widths at which nothing may be cut off either: WCAG's 320, and a
+// window of 1280 at 200 %.
+var reflow = []int64{320, 640}
+
 // shoot takes four pictures of the page that is open: light and dark, wide
-// and narrow. None may be blank, and no page may be wider than its window.
+// and narrow. None may be blank, each must be accessible, and no page may be
+// wider than its window.
 func (b *tab) shoot(dir, name string) {
 	b.Helper()
+	for _, width := range reflow {
+		b.size(width, 844)
+		b.fits(name, width)
+	}
 	for label, size := range widths {
 		b.size(size[0], size[1])
-		if wide := eval[int64](b, "document.documentElement.scrollWidth"); wide > size[0] {
-			b.Errorf("%s is %d pixels wide in a window of %d", name, wide, size[0])
-		}
+		b.fits(name, size[0])
 		for _, scheme := range []string{"light", "dark"} {
 			b.theme(scheme)
+			b.accessible(name + " " + label + " " + scheme)
 			raw, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 			if err != nil {
 				b.Fatal(err)
@@ -57,6 +65,14 @@ func (b *tab) shoot(dir, name string) {
 	}
 	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{})
 	b.size(1440, 900)
+}
+
+// fits fails if the page that is open is wider than its window.
+func (b *tab) fits(name string, width int64) {
+	b.Helper()
+	if wide := eval[int64](b, "document.documentElement.scrollWidth"); wide > width {
+		b.Errorf("%s is %d pixels wide in a window of %d", name, wide, width)
+	}
 }
 
 // variance of the brightness of a picture's pixels; that of a page with one
