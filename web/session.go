@@ -129,7 +129,7 @@ func ActorOf(r *http.Request) (api.Actor, error) {
 
 // RenderFault answers a script: the status and the fault's sentence as text.
 func RenderFault(w http.ResponseWriter, r *http.Request, f *fault.Error) {
-	http.Error(w, localeOf(r).Fault(string(f.Code), f.Params), statusOf(f.Kind))
+	http.Error(w, localeOf(r).Fault(string(f.Code), f.Params), f.Kind.Status())
 }
 
 func actorOf(r *http.Request) api.Actor {

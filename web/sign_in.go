@@ -129,7 +129,7 @@ func (s *Web) again(w http.ResponseWriter, r *http.Request, err error, c templ.C
 	if f.Kind == fault.KindInternal {
 		return err
 	}
-	s.render(w, r, statusOf(f.Kind), c)
+	s.render(w, r, f.Kind.Status(), c)
 	return nil
 }
 

@@ -91,7 +91,7 @@ func (s *Web) page(h handler) http.HandlerFunc {
 			return
 		}
 		f := fault.From(err)
-		status := statusOf(f.Kind)
+		status := f.Kind.Status()
 		if status == http.StatusInternalServerError {
 			s.log.ErrorContext(r.Context(), "page failed", "path", r.URL.Path, "request_id", actorOf(r).RequestID, "error", err)
 		}
@@ -155,31 +155,6 @@ func backOf(r *http.Request) string {
 // flash keeps a sentence for the next page that is shown.
 func (s *Web) flash(r *http.Request, sentence string) {
 	s.sessions.Put(r.Context(), keyFlash, sentence)
-}
-
-func statusOf(k fault.Kind) int {
-	switch k {
-	case fault.KindInvalid:
-		return http.StatusUnprocessableEntity
-	case fault.KindUnauthenticated:
-		return http.StatusUnauthorized
-	case fault.KindForbidden:
-		return http.StatusForbidden
-	case fault.KindNotFound:
-		return http.StatusNotFound
-	case fault.KindConflict:
-		return http.StatusConflict
-	case fault.KindStale:
-		return http.StatusPreconditionFailed
-	case fault.KindTooLarge:
-		return http.StatusRequestEntityTooLarge
-	case fault.KindTooMany:
-		return http.StatusTooManyRequests
-	case fault.KindUnavailable:
-		return http.StatusServiceUnavailable
-	case fault.KindInternal:
-	}
-	return http.StatusInternalServerError
 }
 
 func requestID() string { return "req_" + uuid.NewString() }

@@ -3,13 +3,14 @@
 // A use case that refuses something returns an *Error: a stable Code, the
 // parameters that fill in its sentence, and the cause for the log. The doors
 // never show err.Error() to a person: they look the code up in the catalogue
-// (web/locale) and map its Kind to a status. Whatever is not an *Error is
+// (web/locale) and answer with its Kind's status. Whatever is not an *Error is
 // Internal: a request ID for the user, the cause for the log.
 package fault
 
 import (
 	"errors"
 	"fmt"
+	"net/http"
 )
 
 // Code names one thing that can go wrong. Codes are part of the API: they are
@@ -17,22 +18,48 @@ import (
 // "fault.<code>".
 type Code string
 
-// Kind says what sort of refusal a code is; the doors map it to a status.
+// Kind says what sort of refusal a code is.
 type Kind int
 
-// The kinds, with the HTTP status that api/rest and web give them.
+// The kinds; see Status.
 const (
-	KindInternal        Kind = iota // 500
-	KindInvalid                     // 422
-	KindUnauthenticated             // 401
-	KindForbidden                   // 403
-	KindNotFound                    // 404
-	KindConflict                    // 409
-	KindStale                       // 412: the revision sent is not the current one
-	KindTooLarge                    // 413
-	KindTooMany                     // 429
-	KindUnavailable                 // 503
+	KindInternal Kind = iota
+	KindInvalid
+	KindUnauthenticated
+	KindForbidden
+	KindNotFound
+	KindConflict
+	KindStale // the revision sent is not the current one
+	KindTooLarge
+	KindTooMany
+	KindUnavailable
 )
+
+// Status is the HTTP status that every door gives a refusal of this kind.
+func (k Kind) Status() int {
+	switch k {
+	case KindInvalid:
+		return http.StatusUnprocessableEntity
+	case KindUnauthenticated:
+		return http.StatusUnauthorized
+	case KindForbidden:
+		return http.StatusForbidden
+	case KindNotFound:
+		return http.StatusNotFound
+	case KindConflict:
+		return http.StatusConflict
+	case KindStale:
+		return http.StatusPreconditionFailed
+	case KindTooLarge:
+		return http.StatusRequestEntityTooLarge
+	case KindTooMany:
+		return http.StatusTooManyRequests
+	case KindUnavailable:
+		return http.StatusServiceUnavailable
+	case KindInternal:
+	}
+	return http.StatusInternalServerError
+}
 
 // Internal is the code of every error that is not an *Error.
 const Internal Code = "internal"

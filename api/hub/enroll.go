@@ -51,7 +51,7 @@ func (h *Hub) handle(serve func(http.ResponseWriter, *http.Request) error) http.
 			w.Header().Set("WWW-Authenticate", "Bearer")
 		}
 		body := &protocol.Reject{Fault: &protocol.Fault{Code: string(f.Code), Params: f.Params}}
-		if err := respond(w, status(f.Kind), body); err != nil {
+		if err := respond(w, f.Kind.Status(), body); err != nil {
 			h.log.Debug("refusal not sent", "error", err)
 		}
 	}
@@ -67,30 +67,4 @@ func respond(w http.ResponseWriter, code int, body any) error {
 	w.WriteHeader(code)
 	_, _ = w.Write(raw) // the agent is gone if this fails
 	return nil
-}
-
-func status(k fault.Kind) int {
-	switch k {
-	case fault.KindInvalid:
-		return http.StatusUnprocessableEntity
-	case fault.KindUnauthenticated:
-		return http.StatusUnauthorized
-	case fault.KindForbidden:
-		return http.StatusForbidden
-	case fault.KindNotFound:
-		return http.StatusNotFound
-	case fault.KindConflict:
-		return http.StatusConflict
-	case fault.KindStale:
-		return http.StatusPreconditionFailed
-	case fault.KindTooLarge:
-		return http.StatusRequestEntityTooLarge
-	case fault.KindTooMany:
-		return http.StatusTooManyRequests
-	case fault.KindUnavailable:
-		return http.StatusServiceUnavailable
-	case fault.KindInternal:
-		return http.StatusInternalServerError
-	}
-	return http.StatusInternalServerError
 }

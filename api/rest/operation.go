@@ -59,7 +59,7 @@ func register[I, O any](s *REST, op huma.Operation, h func(ctx context.Context, 
 		out, err := h(ctx, requestOf(ctx).actor, in)
 		if err != nil {
 			f := s.refusal(ctx, err)
-			return nil, problemOf(ctx, statusOf(f.Kind), f)
+			return nil, problemOf(ctx, f.Kind.Status(), f)
 		}
 		return out, nil
 	})

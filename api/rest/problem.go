@@ -24,32 +24,6 @@ const (
 	codeNotAcceptable    fault.Code = "not_acceptable"         //
 )
 
-// statusOf is the HTTP status of a fault's kind.
-func statusOf(k fault.Kind) int {
-	switch k {
-	case fault.KindInvalid:
-		return http.StatusUnprocessableEntity
-	case fault.KindUnauthenticated:
-		return http.StatusUnauthorized
-	case fault.KindForbidden:
-		return http.StatusForbidden
-	case fault.KindNotFound:
-		return http.StatusNotFound
-	case fault.KindConflict:
-		return http.StatusConflict
-	case fault.KindStale:
-		return http.StatusPreconditionFailed
-	case fault.KindTooLarge:
-		return http.StatusRequestEntityTooLarge
-	case fault.KindTooMany:
-		return http.StatusTooManyRequests
-	case fault.KindUnavailable:
-		return http.StatusServiceUnavailable
-	case fault.KindInternal:
-	}
-	return http.StatusInternalServerError
-}
-
 // refusal is an error as a fault; the cause of an internal one goes into the
 // log, under the request's ID.
 func (s *REST) refusal(ctx context.Context, err error) *fault.Error {
@@ -72,7 +46,7 @@ func problemOf(ctx context.Context, status int, f *fault.Error) *wire.Problem {
 
 // RenderFault answers a request of this door with a refusal.
 func RenderFault(w http.ResponseWriter, r *http.Request, f *fault.Error) {
-	renderStatus(w, r, statusOf(f.Kind), f)
+	renderStatus(w, r, f.Kind.Status(), f)
 }
 
 func renderStatus(w http.ResponseWriter, r *http.Request, status int, f *fault.Error) {
