@@ -67,7 +67,6 @@ func (tx *Tx) Audit(ctx context.Context, n NewAudit) error {
 type AuditFilter struct {
 	ObjectKind string
 	ObjectID   string
-	ActorID    ActorID
 	Page       AuditPage
 }
 
@@ -76,7 +75,7 @@ func (r Reader) AuditLog(ctx context.Context, f AuditFilter) ([]AuditEntry, erro
 	return many[AuditEntry](ctx, r.db, "audit log",
 		`SELECT `+auditColumns+` FROM audit
 		WHERE (@kind = '' OR object_kind = @kind) AND (@object = '' OR object_id = @object)
-			AND (@actor::uuid IS NULL OR actor_id = @actor) AND (@before::uuid IS NULL OR id < @before)
+			AND (@before::uuid IS NULL OR id < @before)
 		ORDER BY id DESC LIMIT @limit`,
-		f.Page.args(pgx.NamedArgs{"kind": f.ObjectKind, "object": f.ObjectID, "actor": f.ActorID}))
+		f.Page.args(pgx.NamedArgs{"kind": f.ObjectKind, "object": f.ObjectID}))
 }

@@ -167,20 +167,19 @@ func (r Reader) Build(ctx context.Context, id BuildID) (Build, error) {
 
 // BuildFilter narrows Builds; empty fields do not.
 type BuildFilter struct {
-	HostID  HostID
-	StickID StickID
-	States  []BuildState
-	Page    BuildPage
+	HostID HostID
+	States []BuildState
+	Page   BuildPage
 }
 
 // Builds lists builds, newest first.
 func (r Reader) Builds(ctx context.Context, f BuildFilter) ([]Build, error) {
 	return many[Build](ctx, r.db, "builds",
 		`SELECT `+buildColumns+` FROM builds
-		WHERE (@host::uuid IS NULL OR host_id = @host) AND (@stick::uuid IS NULL OR stick_id = @stick)
+		WHERE (@host::uuid IS NULL OR host_id = @host)
 			AND (cardinality(@states::text[]) = 0 OR state = ANY (@states)) AND (@before::uuid IS NULL OR id < @before)
 		ORDER BY id DESC LIMIT @limit`, f.Page.args(pgx.NamedArgs{
-			"host": f.HostID, "stick": f.StickID, "states": append([]BuildState{}, f.States...),
+			"host": f.HostID, "states": append([]BuildState{}, f.States...),
 		}))
 }
 
