@@ -14,7 +14,7 @@ import (
 	"github.com/stickpress/stickpress/api/fault"
 )
 
-// Defaults are the values of variables that always exist; Render's own go
+// defaults are the values of variables that always exist; those given to Render go
 // before them. computer_name: "*" makes Windows choose a name.
 var defaults = map[string]string{"computer_name": "*"}
 
@@ -24,20 +24,11 @@ func Defaults() map[string]string { return maps.Clone(defaults) }
 // placeholder matches at "{{": a literal pair, or a name.
 var placeholder = regexp.MustCompile(`^(?:\{\{\{\{|\{\{[ \t]*([a-z][a-z0-9_]*)[ \t]*\}\})`)
 
-// Render replaces a template's placeholders by values and returns the answer
-// file. A name in neither vars nor Defaults is refused. Beside the refusals of
-// Parse: template_unknown_variable{name, line, column, known},
-// template_value_invalid{name} for a value with bytes that XML cannot hold,
-// template_too_large when the result is longer than MaxBytes.
-func Render(template []byte, vars map[string]string) ([]byte, error) {
-	t, err := Parse(template)
-	if err != nil {
-		return nil, err
-	}
-	return t.Render(vars)
-}
-
-// Render is like the function, for a template that was parsed before.
+// Render replaces the template's placeholders by values and returns the answer
+// file. A name in neither vars nor Defaults is refused:
+// template_unknown_variable{name, line, column, known}; so is a value with bytes
+// that XML cannot hold: template_value_invalid{name}; and a result longer than
+// MaxBytes: template_too_large.
 func (t *Template) Render(vars map[string]string) ([]byte, error) {
 	known := Defaults()
 	maps.Copy(known, vars)

@@ -17,6 +17,15 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
+// render parses a template and fills it in.
+func render(template []byte, vars map[string]string) ([]byte, error) {
+	t, err := Parse(template)
+	if err != nil {
+		return nil, err
+	}
+	return t.Render(vars)
+}
+
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -86,7 +95,7 @@ func TestStarter(t *testing.T) {
 	if w := tmpl.Lint(); len(w) != 0 {
 		t.Errorf("warnings %v", w)
 	}
-	out, err := Render(Starter(), nil)
+	out, err := render(Starter(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +108,7 @@ func TestStarter(t *testing.T) {
 func TestValuesComeBack(t *testing.T) {
 	t.Parallel()
 	const value = " <a>&amp; \"'\t\r\n]]> 名前 😀 "
-	out, err := Render(root(`<a b="{{v}}">{{v}}</a><c><![CDATA[{{v}}]]></c>`), map[string]string{"v": value})
+	out, err := render(root(`<a b="{{v}}">{{v}}</a><c><![CDATA[{{v}}]]></c>`), map[string]string{"v": value})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,19 +167,19 @@ func TestParseRefuses(t *testing.T) {
 
 func TestRenderRefuses(t *testing.T) {
 	t.Parallel()
-	_, err := Render(root("\n<a>{{owner}}</a>"), map[string]string{"holder": "x"})
+	_, err := render(root("\n<a>{{owner}}</a>"), map[string]string{"holder": "x"})
 	wantFault(t, err, "template_unknown_variable", fault.Params{"name": "owner", "line": "2", "column": "4", "known": "computer_name, holder"})
 	for _, bad := range []string{"\x00", "a\x1bb", "\xff", "\uffff"} {
-		_, err = Render(root("<a>{{v}}</a>"), map[string]string{"v": bad})
+		_, err = render(root("<a>{{v}}</a>"), map[string]string{"v": bad})
 		wantFault(t, err, "template_value_invalid", fault.Params{"name": "v"})
 	}
-	_, err = Render(root("<a>{{v}}</a>"), map[string]string{"v": strings.Repeat("x", MaxBytes)})
+	_, err = render(root("<a>{{v}}</a>"), map[string]string{"v": strings.Repeat("x", MaxBytes)})
 	wantFault(t, err, "template_too_large", nil)
 }
 
 func TestByteOrderMark(t *testing.T) {
 	t.Parallel()
-	out, err := Render(append([]byte("\xef\xbb\xbf"), root("")...), nil)
+	out, err := render(append([]byte("\xef\xbb\xbf"), root("")...), nil)
 	if err != nil || !bytes.Equal(out, root("")) {
 		t.Errorf("%q, %v", out, err)
 	}
