@@ -131,26 +131,23 @@ func (a *Agent) Run(ctx context.Context, stop <-chan struct{}) error {
 	end := make(chan error, 1)
 	loops.Go(func() { end <- a.connectLoop(bg) })
 
-	select {
-	case err := <-end:
-		return a.revoked(ctx, err)
-	case err := <-a.runner.fatal:
-		return err
-	case <-ctx.Done():
-		return nil
-	case <-stop:
+	var drained <-chan struct{}
+	for {
+		select {
+		case err := <-end:
+			return a.revoked(ctx, err)
+		case err := <-a.runner.fatal:
+			return err
+		case <-ctx.Done():
+			return nil
+		case <-stop:
+			a.cfg.Log.Info("stopping: sticks that were begun are finished first", "attempts", a.runner.running())
+			stop, drained = nil, a.runner.drain()
+		case <-drained:
+			a.flush(ctx)
+			return nil
+		}
 	}
-	a.cfg.Log.Info("stopping: sticks that were begun are finished first", "attempts", a.runner.running())
-	select {
-	case err := <-end:
-		return a.revoked(ctx, err)
-	case err := <-a.runner.fatal:
-		return err
-	case <-ctx.Done():
-	case <-a.runner.drain():
-		a.flush(ctx)
-	}
-	return nil
 }
 
 // revoked stops the sticks and says why it ends.

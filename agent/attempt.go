@@ -158,6 +158,20 @@ func (at *attempt) alive() bool {
 	return !at.ended && at.ctx.Err() == nil
 }
 
+// stop ends an attempt on the server's word.
+func (at *attempt) stop(fenced bool) {
+	f := protocol.NewFault(protocol.FaultCancelled)
+	if fenced {
+		f = protocol.NewFault(protocol.FaultFenced)
+	}
+	// In this order: an attempt that is silent must not be able to believe
+	// that its Touched was written.
+	at.cancel(f)
+	at.mu.Lock()
+	at.fenced = at.fenced || fenced
+	at.mu.Unlock()
+}
+
 // interrupted runs when the attempt's context has ended.
 func (at *attempt) interrupted() {
 	at.mu.Lock()

@@ -156,20 +156,6 @@ func (r *runner) begin(b *protocol.Build) *attempt {
 	return at
 }
 
-// stop ends an attempt on the server's word.
-func (at *attempt) stop(fenced bool) {
-	f := protocol.NewFault(protocol.FaultCancelled)
-	if fenced {
-		f = protocol.NewFault(protocol.FaultFenced)
-	}
-	// In this order: an attempt that is silent must not be able to believe
-	// that its Touched was written.
-	at.cancel(f)
-	at.mu.Lock()
-	at.fenced = at.fenced || fenced
-	at.mu.Unlock()
-}
-
 // cancel stops attempts. One that never came here ends at once and untouched,
 // so that the server does not wait for it.
 func (r *runner) cancel(m *protocol.Cancel) {

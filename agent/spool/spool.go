@@ -194,21 +194,15 @@ func (s *Spool) apply(e protocol.Event) error {
 	return nil
 }
 
-// Known reports whether this attempt, or a later one of its build, was ever
+// known reports whether this attempt, or a later one of its build, was ever
 // accepted here.
-func (s *Spool) Known(ref protocol.AttemptRef) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.known(ref)
-}
-
 func (s *Spool) known(ref protocol.AttemptRef) bool {
 	n, ok := s.newest[ref.BuildID]
 	return ok && ref.Attempt <= n
 }
 
-// Accept writes the first event of every attempt that is not Known, and
-// returns those. When it returns an error none of them is accepted. Events
+// Accept writes the first event of every attempt that is new here, and returns
+// those; one is not new if a later attempt of its build was accepted. When it returns an error none of them is accepted. Events
 // given must be of type accepted; HostSeq is set here.
 func (s *Spool) Accept(events []protocol.Event) ([]protocol.AttemptRef, error) {
 	s.mu.Lock()

@@ -119,7 +119,7 @@ func TestWhatIsKnownIsNotAcceptedAgain(t *testing.T) {
 	if got := accept(t, s, second); got != nil {
 		t.Fatalf("an ended attempt was accepted again after a restart: %v", got)
 	}
-	if !s.Known(one) || s.Known(protocol.AttemptRef{BuildID: one.BuildID, Attempt: 3}) {
+	if !s.known(one) || s.known(protocol.AttemptRef{BuildID: one.BuildID, Attempt: 3}) {
 		t.Fatal("Known is wrong")
 	}
 }
@@ -210,7 +210,7 @@ func TestOnlyTheNewestBuildsAreRemembered(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, want := range map[int]bool{0: false, 4: false, 5: true, maxKnown + 4: true} {
-		if got := s.Known(protocol.AttemptRef{BuildID: fmt.Sprint(i), Attempt: 1}); got != want {
+		if got := s.known(protocol.AttemptRef{BuildID: fmt.Sprint(i), Attempt: 1}); got != want {
 			t.Errorf("build %d known: %v, want %v", i, got, want)
 		}
 	}
