@@ -184,7 +184,7 @@ func TestPinnedCertificate(t *testing.T) {
 	// A pinned authority vouches for names, and only for what it has signed.
 	leaf := srv.Certificate()
 	state := tls.ConnectionState{ServerName: "other.example", PeerCertificates: []*x509.Certificate{leaf, leaf}}
-	raw, _ := ParseFingerprint(pin)
+	raw, _ := parseFingerprint(pin)
 	if err := checkPin(raw, &state); err != nil {
 		t.Errorf("the server's own certificate: %v", err)
 	}

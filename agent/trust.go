@@ -41,7 +41,7 @@ func trust(fingerprint string) (*tls.Config, error) {
 	if fingerprint == "" {
 		return cfg, nil
 	}
-	pin, err := ParseFingerprint(fingerprint)
+	pin, err := parseFingerprint(fingerprint)
 	if err != nil {
 		return nil, err
 	}
@@ -52,8 +52,8 @@ func trust(fingerprint string) (*tls.Config, error) {
 	return cfg, nil
 }
 
-// ParseFingerprint reads a SHA-256 in hex, with or without colons.
-func ParseFingerprint(s string) ([]byte, error) {
+// parseFingerprint reads a SHA-256 in hex, with or without colons.
+func parseFingerprint(s string) ([]byte, error) {
 	pin, err := hex.DecodeString(strings.ReplaceAll(s, ":", ""))
 	if err != nil || len(pin) != sha256.Size {
 		return nil, fmt.Errorf("certificate fingerprint %q is not a SHA-256 in hex", s)

@@ -1,6 +1,9 @@
 package hive
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // DeleteValue deletes one value of a key. It returns [ErrNotExist] if key or value is missing.
 func (h *Hive) DeleteValue(path, valueName string) error {
@@ -68,8 +71,7 @@ func (h *Hive) DeleteKey(path string) error {
 	if key == h.root() {
 		return fmt.Errorf("delete key %q: %w: the root key stays", path, ErrUnsupported)
 	}
-	above, _ := parentOf(path)
-	parent, err := h.find(above)
+	parent, err := h.find(path[:max(0, strings.LastIndexByte(path, '\\'))])
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // Create makes the key at path and those above it that are missing. It may be repeated.
@@ -269,12 +268,4 @@ func (h *Hive) putData(off uint32, v Value, at uint32) error {
 	}
 	clear(c[copy(c, v.Data):])
 	return nil
-}
-
-// parentOf cuts the last name off a path.
-func parentOf(path string) (parent, last string) {
-	if i := strings.LastIndexByte(path, '\\'); i >= 0 {
-		return path[:i], path[i+1:]
-	}
-	return "", path
 }
