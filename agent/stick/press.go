@@ -23,8 +23,8 @@ type Outcome struct {
 
 // Press writes a master to all targets at the same time, each with its own
 // personalisation, and returns when the last one has ended; each is told to
-// its Ended before. Outcomes stand in the order of the targets. What ends one target leaves the others alone;
-// ctx ends all.
+// its Ended before. Outcomes stand in the order of the targets. What ends one
+// target leaves the others alone; ctx ends all.
 //
 // Per target: the device is checked against the plan; Touched; old tables and
 // signatures are zeroed; its capacity is probed; unused space is discarded
