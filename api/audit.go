@@ -47,16 +47,12 @@ func (c *Console) ListAudit(ctx context.Context, a Actor, f AuditFilter, p Page)
 		return List[AuditEntry]{}, err
 	}
 	n := c.names()
-	list := listOf(p, rows, func(e store.AuditEntry) AuditEntry {
-		name, nerr := n.actor(ctx, e.ActorKind, e.ActorID)
-		if nerr != nil {
-			err = nerr
-		}
+	return listOf(p, rows, func(e *store.AuditEntry) (AuditEntry, error) {
+		name, err := n.actor(ctx, e.ActorKind, e.ActorID)
 		return AuditEntry{
 			ID: e.ID.String(), At: e.At, ActorKind: ActorKind(e.ActorKind), ActorID: actorID(e.ActorKind, e.ActorID), ActorName: name,
 			Action: e.Action, ObjectKind: e.ObjectKind, ObjectID: e.ObjectID, Before: e.Before, After: e.After,
 			RequestID: e.RequestID, Address: e.Address,
-		}
+		}, err
 	}, func(e store.AuditEntry) string { return e.ID.String() })
-	return list, err
 }

@@ -65,14 +65,8 @@ func (c *Console) ListHosts(ctx context.Context, a Actor, p Page) (List[Host], e
 		return List[Host]{}, err
 	}
 	n := c.names()
-	list := listOf(p, rows, func(h store.Host) Host {
-		v, herr := c.hostOf(ctx, n, &h)
-		if herr != nil {
-			err = herr
-		}
-		return v
-	}, func(h store.Host) string { return h.Name })
-	return list, err
+	return listOf(p, rows, func(h *store.Host) (Host, error) { return c.hostOf(ctx, n, h) },
+		func(h store.Host) string { return h.Name })
 }
 
 // GetHost returns a host by ID or, of enrolled ones, by name.

@@ -36,14 +36,8 @@ func (c *Console) ListImages(ctx context.Context, a Actor, p Page) (List[Image],
 	if err != nil {
 		return List[Image]{}, err
 	}
-	list := listOf(p, rows, func(i store.Image) Image {
-		v, ierr := c.imageOf(ctx, c.store.Reader, i)
-		if ierr != nil {
-			err = ierr
-		}
-		return v
-	}, func(i store.Image) string { return i.Name })
-	return list, err
+	return listOf(p, rows, func(i *store.Image) (Image, error) { return c.imageOf(ctx, c.store.Reader, *i) },
+		func(i store.Image) string { return i.Name })
 }
 
 // GetImage returns an image by ID or name. Faults: image_not_found.

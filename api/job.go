@@ -158,13 +158,8 @@ func (c *Console) ListJobs(ctx context.Context, a Actor, f JobFilter, p Page) (L
 		return List[Job]{}, err
 	}
 	n := c.names()
-	list := listOf(p, rows, func(j store.Job) Job {
-		v, jerr := c.jobOf(ctx, n, &j)
-		if jerr != nil {
-			err = jerr
-		}
-		return v
-	}, func(j store.Job) string { return j.ID.String() })
+	list, err := listOf(p, rows, func(j *store.Job) (Job, error) { return c.jobOf(ctx, n, j) },
+		func(j store.Job) string { return j.ID.String() })
 	if err != nil {
 		return List[Job]{}, err
 	}

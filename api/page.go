@@ -45,18 +45,26 @@ func (p Page) limit() int {
 // there is a next page.
 func (p Page) byName() store.ByName { return store.ByName{After: p.After, Limit: p.limit() + 1} }
 
-// listOf makes a page of rows, of which there may be one too many.
-func listOf[R, T any](p Page, rows []R, view func(R) T, key func(R) string) List[T] {
+// listOf makes a page of rows, of which there may be one too many. It ends with
+// the first view that fails.
+func listOf[R, T any](p Page, rows []R, view func(*R) (T, error), key func(R) string) (List[T], error) {
 	l := List[T]{Items: make([]T, 0, len(rows))}
 	if len(rows) > p.limit() {
 		rows = rows[:p.limit()]
 		l.Next = key(rows[len(rows)-1])
 	}
-	for _, r := range rows {
-		l.Items = append(l.Items, view(r))
+	for i := range rows {
+		v, err := view(&rows[i])
+		if err != nil {
+			return List[T]{}, err
+		}
+		l.Items = append(l.Items, v)
 	}
-	return l
+	return l, nil
 }
+
+// asIs is the view of rows that are shown as they are.
+func asIs[R any](r *R) (R, error) { return *r, nil }
 
 // after reads the cursor of a list by ID; the first page has none.
 func after[T any, P interface {

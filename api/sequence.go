@@ -64,14 +64,8 @@ func (c *Console) ListTaskSequences(ctx context.Context, a Actor, p Page) (List[
 		return List[TaskSequence]{}, err
 	}
 	n := c.names()
-	list := listOf(p, rows, func(s store.Sequence) TaskSequence {
-		v, serr := sequenceOf(ctx, c.store.Reader, n, s)
-		if serr != nil {
-			err = serr
-		}
-		return v
-	}, func(s store.Sequence) string { return s.Name })
-	return list, err
+	return listOf(p, rows, func(s *store.Sequence) (TaskSequence, error) { return sequenceOf(ctx, c.store.Reader, n, *s) },
+		func(s store.Sequence) string { return s.Name })
 }
 
 // GetTaskSequence returns one by ID or name; an empty ref means the default.

@@ -93,7 +93,10 @@ func (c *Console) ListSticks(ctx context.Context, a Actor, f StickFilter, p Page
 	if err != nil {
 		return List[Stick]{}, err
 	}
-	list := listOf(p, rows, func(s store.Stick) store.Stick { return s }, func(s store.Stick) string { return s.ID.String() })
+	list, err := listOf(p, rows, asIs, func(s store.Stick) string { return s.ID.String() })
+	if err != nil {
+		return List[Stick]{}, err
+	}
 	out := List[Stick]{Items: []Stick{}, Next: list.Next}
 	n := c.names()
 	for i := range list.Items {

@@ -56,14 +56,8 @@ func (c *Console) ListTemplates(ctx context.Context, a Actor, p Page) (List[Temp
 		return List[Template]{}, err
 	}
 	n := c.names()
-	list := listOf(p, rows, func(t store.Template) Template {
-		v, terr := c.templateOf(ctx, n, t, false)
-		if terr != nil {
-			err = terr
-		}
-		return v
-	}, func(t store.Template) string { return t.Name })
-	return list, err
+	return listOf(p, rows, func(t *store.Template) (Template, error) { return c.templateOf(ctx, n, *t, false) },
+		func(t store.Template) string { return t.Name })
 }
 
 // GetTemplate returns a template by ID or name. Faults: template_not_found.
@@ -99,14 +93,8 @@ func (c *Console) ListTemplateVersions(ctx context.Context, a Actor, ref string,
 		}
 	}
 	n := c.names()
-	list := listOf(p, rows, func(v store.TemplateVersion) TemplateVersion {
-		view, verr := templateVersionOf(ctx, n, v)
-		if verr != nil {
-			err = verr
-		}
-		return view
-	}, func(v store.TemplateVersion) string { return v.ID.String() })
-	return list, err
+	return listOf(p, rows, func(v *store.TemplateVersion) (TemplateVersion, error) { return templateVersionOf(ctx, n, *v) },
+		func(v store.TemplateVersion) string { return v.ID.String() })
 }
 
 // TemplateSource returns the source of a template version, or with a

@@ -108,14 +108,10 @@ func (c *Console) ListTokens(ctx context.Context, a Actor, p Page) (List[Token],
 		return List[Token]{}, err
 	}
 	n := c.names()
-	list := listOf(p, rows, func(t store.APIToken) Token {
-		login, nerr := n.user(ctx, t.UserID)
-		if nerr != nil {
-			err = nerr
-		}
-		return tokenOf(t, login)
+	return listOf(p, rows, func(t *store.APIToken) (Token, error) {
+		login, err := n.user(ctx, t.UserID)
+		return tokenOf(*t, login), err
 	}, func(t store.APIToken) string { return t.ID.String() })
-	return list, err
 }
 
 // RevokeToken ends a token at once: one's own, or anyone's for an admin.

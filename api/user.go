@@ -46,7 +46,11 @@ func (c *Console) ListUsers(ctx context.Context, a Actor, p Page) (List[User], e
 		return List[User]{}, err
 	}
 	rows, err := c.store.Users(ctx, p.byName())
-	return listOf(p, rows, userOf, func(u store.User) string { return u.Login }), err
+	if err != nil {
+		return List[User]{}, err
+	}
+	return listOf(p, rows, func(u *store.User) (User, error) { return userOf(*u), nil },
+		func(u store.User) string { return u.Login })
 }
 
 // GetUser returns one person: oneself, or anyone for an admin.

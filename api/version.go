@@ -75,7 +75,10 @@ func (c *Console) ListVersions(ctx context.Context, a Actor, image string, p Pag
 		return List[Version]{}, err
 	}
 	views, err := versionsOf(ctx, c.store.Reader, rows)
-	return listOf(p, views, func(v Version) Version { return v }, func(v Version) string { return v.ID }), err
+	if err != nil {
+		return List[Version]{}, err
+	}
+	return listOf(p, views, asIs, func(v Version) string { return v.ID })
 }
 
 // GetVersion returns a version by ID. Faults: image_version_not_found.
