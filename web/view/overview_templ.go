@@ -235,7 +235,7 @@ func OverviewRunning(f Frame, o Home) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		if o.New() {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "<div class=\"body\"><h3>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "<div class=\"next-steps\"><h3>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
