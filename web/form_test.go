@@ -144,7 +144,8 @@ func TestNewJob(t *testing.T) {
 	}
 	p = v.post("/jobs/confirm", form).want(http.StatusOK)
 	p.shows("Everything on these 2 sticks of bench-1 will be erased:", "1-2.7", "SanDisk Extreme Pro", "PHOTOS (exFAT)",
-		"/media/ada/PHOTOS", "1-2.8", "no serial", "win11-ent 24.2.1", "This cannot be undone.")
+		"/media/ada/PHOTOS", "1-2.8", "no serial", "win11-ent 24.2.1", "This cannot be undone.",
+		"1 · Windows 11 Enterprise", "Portable Windows", "mbr-dual: starts on UEFI and BIOS", "Starter", "Grace", "INC-7", "PC-7")
 	again := ""
 	for _, to := range p.links() {
 		if strings.HasPrefix(to, "/jobs/new?") {
