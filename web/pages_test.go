@@ -49,7 +49,7 @@ func TestPressAgain(t *testing.T) {
 	t.Parallel()
 	scene := webtest.Play(t, webtest.Start(t))
 	v := signedIn(t, scene.Site, "helpdesk", "en")
-	p := v.get("/jobs/" + scene.Failed.ID).want(http.StatusOK).shows("2 sticks for Alan Turing", "1 of 2 sticks are verified", "Stopped in the step “Verify”")
+	p := v.get("/jobs/"+scene.Failed.ID).want(http.StatusOK).shows("2 sticks for Alan Turing", "1 of 2 sticks are verified", "Stopped in the step “Verify”")
 	form := v.get(attr(p.all("a", "id", "job-again")[0], "href")).want(http.StatusOK)
 	var ticked []string
 	for _, box := range form.all("input", "name", "device") {
@@ -60,8 +60,8 @@ func TestPressAgain(t *testing.T) {
 	if !slices.Equal(ticked, []string{"device-1-2.4-0"}) || form.value("holder") != "Alan Turing" || form.value("version") != scene.Version.ID {
 		t.Errorf("the new job is for %v and %s", ticked, form.value("holder"))
 	}
-	v.get("/jobs/"+scene.Done.ID).want(http.StatusOK).shows("All 2 sticks are verified. Pull them out and hand them to Grace Hopper.").lacks("Press again")
-	signedIn(t, scene.Site, "viewer", "en").get("/jobs/"+scene.Failed.ID).want(http.StatusOK).lacks("Press again")
+	v.get("/jobs/" + scene.Done.ID).want(http.StatusOK).shows("All 2 sticks are verified. Pull them out and hand them to Grace Hopper.").lacks("Press again")
+	signedIn(t, scene.Site, "viewer", "en").get("/jobs/" + scene.Failed.ID).want(http.StatusOK).lacks("Press again")
 }
 
 // A console on which nothing was pressed yet says what comes next, and which
@@ -70,7 +70,9 @@ func TestNextSteps(t *testing.T) {
 	t.Parallel()
 	s := webtest.Start(t)
 	v := signedIn(t, s, "admin", "en")
-	done := func() int { return len(v.get("/").want(http.StatusOK).shows("What comes next").all("li", "class", "next-done")) }
+	done := func() int {
+		return len(v.get("/").want(http.StatusOK).shows("What comes next").all("li", "class", "next-done"))
+	}
 	if n := done(); n != 0 {
 		t.Errorf("%d steps are done on a new console", n)
 	}
