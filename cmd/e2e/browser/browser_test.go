@@ -28,7 +28,7 @@ import (
 func TestMain(m *testing.M) { storetest.Main(m, world.Cleanup) }
 
 // patience ends a test that hangs.
-const patience = 5 * time.Minute
+const patience = 12 * time.Minute
 
 // tab is one browser with one tab.
 type tab struct {
