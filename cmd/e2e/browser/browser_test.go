@@ -116,14 +116,18 @@ func (b *tab) expect(text string) {
 	b.noise = rest
 }
 
-// do gives up early enough that the page can still be looked at.
 func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience/4)
-	defer cancel()
-	if err := chromedp.Do(ctx, actions...); err != nil {
+	if err := b.try(actions...); err != nil {
 		b.Fatal(err)
 	}
+}
+
+// try gives up early enough that the page can still be looked at.
+func (b *tab) try(actions ...chromedp.Action[chromedp.Void]) error {
+	ctx, cancel := context.WithTimeout(b.ctx, patience/4)
+	defer cancel()
+	return chromedp.Do(ctx, actions...)
 }
 
 // call sends a command of the DevTools protocol.

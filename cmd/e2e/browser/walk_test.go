@@ -1,13 +1,24 @@
 package browser
 
 import (
+	"strings"
+
 	"github.com/chromedp/chromedp"
 )
 
-// press clicks an element.
+// press clicks an element. One that the stream replaced between being found and
+// being clicked is looked for again.
 func (b *tab) press(selector string) {
 	b.Helper()
-	b.do(chromedp.Click(chromedp.CSS(selector)))
+	for {
+		err := b.try(chromedp.Click(chromedp.CSS(selector)))
+		switch {
+		case err == nil:
+			return
+		case !strings.Contains(err.Error(), "Could not find node"):
+			b.Fatalf("press %s: %v", selector, err)
+		}
+	}
 }
 
 // fill types into an empty field.
