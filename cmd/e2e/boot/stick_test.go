@@ -30,6 +30,7 @@ type handmade struct {
 	fatOffset  int64 // bytes
 	fatSize    int64 // bytes; FAT32 needs 65,525 clusters
 	perCluster int   // sectors
+	deep       int64 // bytes that lie on the volume before \bootmgr
 	fragmented bool  // every other cluster of \bootmgr's neighbourhood is taken
 	crowded    bool  // the root directory spans many clusters before \bootmgr
 	noBootmgr  bool
@@ -122,6 +123,11 @@ func (h handmade) fillFAT(t *testing.T, dir, volume string) {
 		}
 		tool(t, nil, "mcopy", append([]string{"-i", volume}, append(names, "::")...)...)
 	}
+	if h.deep > 0 {
+		filler := write("filler", nil)
+		check(t, os.Truncate(filler, h.deep))
+		tool(t, nil, "mcopy", "-i", volume, filler, "::filler")
+	}
 	if h.fragmented {
 		// One-cluster files, every second one removed: free clusters between taken ones.
 		var names, holes []string
@@ -151,6 +157,14 @@ func (h handmade) fillFAT(t *testing.T, dir, volume string) {
 	if !h.noStore {
 		tool(t, nil, "mcopy", "-i", volume, store, "::EFI/Microsoft/Boot")
 		tool(t, nil, "mcopy", "-i", volume, store, "::Boot")
+	}
+	if h.deep > 0 {
+		var first int64
+		_, err := fmt.Sscanf(tool(t, nil, "mshowfat", "-i", volume, "::bootmgr"), "::/bootmgr <%d", &first)
+		check(t, err)
+		if first*int64(h.perCluster)*sec < h.deep {
+			t.Fatalf("\\bootmgr begins in cluster %d, not behind the filler: the test proves nothing", first)
+		}
 	}
 	if h.fragmented && strings.Count(tool(t, nil, "mshowfat", "-i", volume, "::bootmgr"), "<") < 4 {
 		t.Fatal("\\bootmgr is not fragmented: the test proves nothing")
