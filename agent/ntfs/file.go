@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/stickpress/stickpress/agent/volume"
@@ -27,7 +28,8 @@ type File struct {
 	resident  []byte // content, when it lives in the MFT record
 	runs      []run
 	size      int64
-	plain     bool // neither compressed nor encrypted
+	written   int64 // what lies behind it reads as zeros, whatever the clusters hold
+	plain     bool  // neither compressed nor encrypted
 }
 
 // Record is the file's MFT record number.
@@ -61,17 +63,42 @@ func (f *File) Read() ([]byte, error) {
 		return nil, fmt.Errorf("ntfs record %d: %d bytes are too many to read at once", f.number, f.size)
 	}
 	data := make([]byte, f.size)
-	for _, r := range f.runs {
-		start := r.vcn * f.v.clusterSize
-		if r.lcn < 0 || start >= f.size {
-			continue
-		}
-		n := min(r.length*f.v.clusterSize, f.size-start)
-		if _, err := f.v.r.ReadAt(data[start:start+n], r.lcn*f.v.clusterSize); err != nil {
-			return nil, fmt.Errorf("ntfs record %d: read %d bytes at cluster %d: %w", f.number, n, r.lcn, err)
-		}
+	if _, err := f.ReadAt(data, 0); err != nil {
+		return nil, err
 	}
 	return data, nil
+}
+
+// ReadAt implements io.ReaderAt over the content; holes, and what was never
+// written, are zeros. Compressed and encrypted files are refused, and
+// directories.
+func (f *File) ReadAt(p []byte, offset int64) (int, error) {
+	if !f.plain && f.resident == nil || f.directory {
+		return 0, fmt.Errorf("ntfs record %d: not a plain file", f.number)
+	}
+	if offset < 0 {
+		return 0, fmt.Errorf("ntfs record %d: read at %d", f.number, offset)
+	}
+	var end error
+	if left := max(f.size-offset, 0); int64(len(p)) > left {
+		p, end = p[:left], io.EOF
+	}
+	if f.resident != nil {
+		copy(p, f.resident[min(offset, f.size):])
+		return len(p), end
+	}
+	clear(p)
+	for _, r := range f.runs {
+		start := r.vcn * f.v.clusterSize
+		from, to := max(start, offset), min(start+r.length*f.v.clusterSize, offset+int64(len(p)), f.written)
+		if r.lcn < 0 || from >= to {
+			continue
+		}
+		if _, err := f.v.r.ReadAt(p[from-offset:to-offset], r.lcn*f.v.clusterSize+from-start); err != nil {
+			return 0, fmt.Errorf("ntfs record %d: read %d bytes at cluster %d: %w", f.number, to-from, r.lcn, err)
+		}
+	}
+	return len(p), end
 }
 
 // openMFT finds the runs of the MFT itself. Its extension records lie in the
@@ -125,7 +152,7 @@ func (v *Volume) open(n int64) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("MFT record %d: %w", n, err)
 	}
-	f.resident, f.runs, f.size, f.plain = s.resident, s.runs, s.size, s.plain
+	f.resident, f.runs, f.size, f.written, f.plain = s.resident, s.runs, s.size, s.written, s.plain
 	return f, nil
 }
 
@@ -134,6 +161,7 @@ type content struct {
 	resident []byte
 	runs     []run
 	size     int64
+	written  int64
 	plain    bool
 }
 
@@ -154,12 +182,13 @@ func (v *Volume) stream(rec []byte, typ uint32, name string) (*content, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.resident, c.size = append([]byte{}, value...), int64(len(value))
+		c.resident, c.size, c.written = append([]byte{}, value...), int64(len(value)), int64(len(value))
 		return c, nil
 	}
 	c.size = int64(binary.LittleEndian.Uint64(first.raw[attrDataSize:]))
-	if c.size < 0 {
-		return nil, corrupt("attribute %#x: %d bytes", typ, c.size)
+	c.written = int64(binary.LittleEndian.Uint64(first.raw[attrInitializedSize:]))
+	if c.size < 0 || c.written < 0 {
+		return nil, corrupt("attribute %#x: %d of %d bytes", typ, c.written, c.size)
 	}
 	next := int64(0)
 	for _, p := range parts {

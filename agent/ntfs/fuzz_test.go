@@ -12,6 +12,7 @@ import (
 func FuzzVolume(f *testing.F) {
 	f.Add([]byte{}, []byte{})
 	f.Add(seedRecord(attrData, nil), seedRecord(attrIndexRoot, []byte{0x30, 0, 0, 0, 1, 0, 0, 0, 0, 16, 0, 0, 1, 0, 0, 0, 16, 0, 0, 0, 32, 0, 0, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 2, 0, 0, 0}))
+	f.Add(seedRecord(attrData, append([]byte("RSTR"), make([]byte, 600)...)), seedRecord(attrVolumeInformation, make([]byte, 12)))
 	f.Add(seedRecord(attrList, bytes.Repeat([]byte{0x80, 0, 0, 0, 32, 0, 0, 26}, 4)), seedRecord(attrSecurityDescriptor, nil))
 	f.Fuzz(func(t *testing.T, mft, root []byte) {
 		const size, mftAt = 64 << 10, 4 * 4096
@@ -29,12 +30,17 @@ func FuzzVolume(f *testing.F) {
 		copy(image[mftAt:mftAt+1024], mft)
 		copy(image[mftAt+recordRoot*1024:mftAt+recordRoot*1024+1024], root)
 		copy(image[mftAt+recordBitmap*1024:mftAt+recordBitmap*1024+1024], mft)
+		copy(image[mftAt+recordLogFile*1024:mftAt+recordLogFile*1024+1024], mft)
+		copy(image[mftAt+recordVolume*1024:mftAt+recordVolume*1024+1024], root)
 		v, err := Open(bytes.NewReader(image))
 		if err != nil {
 			return
 		}
 		_, _ = v.UsedExtents()
 		_, _ = v.List("")
+		_, _ = v.Dirty()
+		_, _ = v.LogClean()
+		_, _ = v.Hibernated()
 		if file, err := v.Find("Windows/Panther/unattend.xml"); err == nil {
 			_, _ = file.Read()
 			_, _ = file.Extents()

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -138,6 +139,10 @@ func checkContent(t *testing.T, v *Volume, image string) {
 		}
 		if string(got) != want || file.Size() != int64(len(want)) {
 			t.Errorf("%s: %d bytes, ntfscat has %d", path, len(got), len(want))
+		}
+		middle := make([]byte, len(want))
+		if n, err := file.ReadAt(middle, int64(len(want)/2)); !errors.Is(err, io.EOF) || string(middle[:n]) != want[len(want)/2:] {
+			t.Errorf("%s: %d bytes from the middle, %v", path, n, err)
 		}
 		extents, err := file.Extents()
 		if file.resident != nil {

@@ -133,11 +133,12 @@ const (
 	attrValueOffset = 20 // u16
 	attrResidentMin = 24
 	// non-resident
-	attrLowestVCN      = 16 // i64
-	attrHighestVCN     = 24 // i64
-	attrRunsOffset     = 32 // u16
-	attrDataSize       = 48 // i64
-	attrNonResidentMin = 64
+	attrLowestVCN       = 16 // i64
+	attrHighestVCN      = 24 // i64
+	attrRunsOffset      = 32 // u16
+	attrDataSize        = 48 // i64
+	attrInitializedSize = 56 // i64
+	attrNonResidentMin  = 64
 )
 
 // attribute is one attribute's bytes inside a record; at is where they begin.
