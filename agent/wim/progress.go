@@ -6,9 +6,9 @@ import (
 	"strconv"
 )
 
-// progressLine is how wimlib-imagex tells how far an extraction is. It
+// progressLine is how wimlib-imagex tells how far an extraction or a capture is. It
 // rounds to whole units, so the percentage is often the finer number.
-var progressLine = regexp.MustCompile(`^Extracting file data: (\d+) (bytes|KiB|MiB|GiB|TiB) of (\d+) (bytes|KiB|MiB|GiB|TiB) \((\d+)%\)`)
+var progressLine = regexp.MustCompile(`^(?:Extracting|Archiving) file data: (\d+) (bytes|KiB|MiB|GiB|TiB) of (\d+) (bytes|KiB|MiB|GiB|TiB) \((\d+)%\)`)
 
 var units = map[string]int64{"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 

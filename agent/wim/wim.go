@@ -6,6 +6,9 @@
 // image's directory tree, its changes and the data of what was added, which
 // refers to the original for all other data (delta.go).
 //
+// The other way, a volume becomes a WIM file by Wimlib.Capture
+// (capture_linux.go), without what agent/wim/exclusion lists.
+//
 // What WIM files say about themselves is read by agent/wim/header.
 package wim
 

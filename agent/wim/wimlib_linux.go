@@ -35,10 +35,13 @@ var corruptStatus = map[int]bool{
 
 const statusInvalidImage = 18
 
+const ignoreCase = "WIMLIB_IMAGEX_IGNORE_CASE"
+
 func run(ctx context.Context, src Source, c tool.Command) error {
 	c.Name, c.Package = Tools[0].Name, Tools[0].Package
-	// Paths are given exactly as stored, so nothing is left to folding.
-	c.Env = append(c.Env, "WIMLIB_IMAGEX_IGNORE_CASE=0")
+	// Paths are given exactly as stored, so nothing is left to folding unless
+	// the caller wants it.
+	c.Env = append([]string{ignoreCase + "=0"}, c.Env...)
 	err := c.Run(ctx)
 	var exit *tool.ExitError
 	if !errors.As(err, &exit) {
