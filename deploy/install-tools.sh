@@ -22,6 +22,7 @@ grub-mkimage|grub-common|run|builds the sample image's stand-in boot managers
 /usr/lib/grub/i386-pc/ntfs.mod|grub-pc-bin|run|the BIOS stand-in's modules
 sfdisk|fdisk|test|a second opinion on MBR tables
 sgdisk|gdisk|test|a second opinion on GPTs
+qemu-img|qemu-utils|test|makes virtual disks, and reads them beside us
 hivexsh|libhivex-bin|test|a second opinion on registry hives
 hivexregedit|libwin-hivex-perl|test|a second opinion on boot stores
 regfinfo|libregf-utils|test|a third opinion on registry hives

@@ -58,6 +58,7 @@ var walls = []struct {
 	{"agent/protocol", "agent", []string{"agent/protocol"}},
 	{"agent/hive", "agent", []string{"agent/hive"}},
 	{"agent/wim/header", "agent", []string{"agent/wim/header"}},
+	{"agent/vdisk", "agent", []string{"agent/vdisk"}},
 	{"agent/bcd", "agent", []string{"agent/bcd", "agent/hive"}},
 	{"store", "api", []string{"api/fault"}},
 	{"store", "web", nil},
