@@ -3,8 +3,8 @@
 //
 // Making is left to mkfs.fat and mtools. Reading is needed for what they do
 // not tell: which bytes of the volume are in use, and where on it a file's
-// bytes and the volume serial lie, so that they can be replaced on their way
-// to a stick. Nothing here writes to a finished volume.
+// bytes, the volume's serial and its label lie, so that they can be replaced
+// on their way to a stick. Nothing here writes to a finished volume.
 //
 // Layouts follow Microsoft's "FAT32 File System Specification" 1.03.
 package fat
@@ -40,6 +40,7 @@ const (
 	bpbRoot        = 44 // u32, cluster
 	bpbBackup      = 50 // u16, sector
 	bpbSerial      = 67 // u32
+	bpbLabel       = 71 // 11 bytes
 	bpbType        = 82 // "FAT32   "
 	bpbSignature   = 510
 )

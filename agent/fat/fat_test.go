@@ -81,6 +81,7 @@ func TestVolume(t *testing.T) {
 			checkFiles(t, v, files)
 			checkUsed(t, v, image, dir, c.size)
 			checkSerial(t, v, f)
+			checkLabel(t, v, f)
 		})
 	}
 }
@@ -172,6 +173,39 @@ func checkSerial(t *testing.T, v *Volume, f *os.File) {
 	runTool(t, "fsck.fat", "-n", f.Name())
 }
 
+func checkLabel(t *testing.T, v *Volume, f *os.File) {
+	offsets, err := v.LabelOffsets()
+	if err != nil || len(offsets) != 3 {
+		t.Fatalf("label at %v: %v", offsets, err)
+	}
+	label, err := EncodeLabel("UFD-7Q4K2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range offsets {
+		old := make([]byte, LabelBytes)
+		if _, err := f.ReadAt(old, at); err != nil || string(old) != "UFD-SYSTEM " {
+			t.Errorf("%q at %d: %v", old, at, err)
+		}
+		if _, err := f.WriteAt(label, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tag := range []string{"LABEL", "LABEL_FATBOOT"} { // the directory's, the boot sector's
+		if out := runTool(t, "blkid", "-p", "-o", "value", "-s", tag, f.Name()); strings.TrimSpace(out) != "UFD-7Q4K2" {
+			t.Errorf("blkid reads %s %q", tag, out)
+		}
+	}
+	if out := runTool(t, "fsck.fat", "-n", f.Name()); strings.Contains(out, "differ") || strings.Contains(out, "label") {
+		t.Errorf("fsck.fat:\n%s", out)
+	}
+	for _, bad := range []string{"twelve chars", "lower"} {
+		if _, err := EncodeLabel(bad); err == nil {
+			t.Errorf("%q is a label", bad)
+		}
+	}
+}
+
 func TestMakeTooSmall(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -204,6 +238,7 @@ func FuzzVolume(f *testing.F) {
 			t.Fatal(err)
 		}
 		v.UsedExtents()
+		_, _ = v.LabelOffsets()
 		if file, err := v.Find("EFI/Microsoft/Boot/BCD"); err == nil {
 			_, _ = file.Extents()
 		}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"testing"
+
+	"github.com/stickpress/stickpress/agent/volume"
 )
 
 // FuzzVolume lays fuzzed bytes over the MFT of a small volume: whatever they
@@ -14,6 +16,7 @@ func FuzzVolume(f *testing.F) {
 	f.Add(seedRecord(attrData, nil), seedRecord(attrIndexRoot, []byte{0x30, 0, 0, 0, 1, 0, 0, 0, 0, 16, 0, 0, 1, 0, 0, 0, 16, 0, 0, 0, 32, 0, 0, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 2, 0, 0, 0}))
 	f.Add(seedRecord(attrData, append([]byte("RSTR"), make([]byte, 600)...)), seedRecord(attrVolumeInformation, make([]byte, 12)))
 	f.Add(seedRecord(attrList, bytes.Repeat([]byte{0x80, 0, 0, 0, 32, 0, 0, 26}, 4)), seedRecord(attrSecurityDescriptor, nil))
+	f.Add(seedRecord(attrData, nil), seedRecord(attrVolumeName, bytes.Repeat([]byte("x\x00"), 230)))
 	f.Fuzz(func(t *testing.T, mft, root []byte) {
 		const size, mftAt = 64 << 10, 4 * 4096
 		image := make([]byte, size)
@@ -29,6 +32,7 @@ func FuzzVolume(f *testing.F) {
 		copy(image[mftAt:], base)
 		copy(image[mftAt:mftAt+1024], mft)
 		copy(image[mftAt+recordRoot*1024:mftAt+recordRoot*1024+1024], root)
+		copy(image[mftAt+recordVolume*1024:mftAt+recordVolume*1024+1024], root)
 		copy(image[mftAt+recordBitmap*1024:mftAt+recordBitmap*1024+1024], mft)
 		copy(image[mftAt+recordLogFile*1024:mftAt+recordLogFile*1024+1024], mft)
 		copy(image[mftAt+recordVolume*1024:mftAt+recordVolume*1024+1024], root)
@@ -37,6 +41,10 @@ func FuzzVolume(f *testing.F) {
 			return
 		}
 		_, _ = v.UsedExtents()
+		_, _ = v.Label()
+		if labels, err := v.LabelExtents(); err == nil && volume.Total(labels[0]) != volume.Total(labels[1]) {
+			t.Errorf("copies of the label at %v", labels)
+		}
 		_, _ = v.List("")
 		_, _ = v.Dirty()
 		_, _ = v.LogClean()

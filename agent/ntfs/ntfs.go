@@ -5,7 +5,7 @@
 // zeros may be holes), where on the volume a file's bytes lie so that they can
 // be replaced on their way to a stick, and which names a directory holds. It
 // also needs to change a few bytes that no tool changes: a file's security
-// descriptor and the volume serial. Changes are returned as patches, nothing
+// descriptor, the volume's serial number and its label. Changes are returned as patches, nothing
 // here writes.
 //
 // Layouts follow the documentation of the Linux-NTFS project (ntfsdoc, "NTFS
@@ -50,6 +50,7 @@ const (
 // System files by MFT record number.
 const (
 	recordMFT    = 0
+	recordVolume = 3
 	recordRoot   = 5
 	recordBitmap = 6
 	recordUpCase = 10

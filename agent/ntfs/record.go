@@ -114,6 +114,7 @@ const (
 	attrList                = 0x20
 	attrFileName            = 0x30
 	attrSecurityDescriptor  = 0x50
+	attrVolumeName          = 0x60 // UTF-16, without a terminator
 	attrData                = 0x80
 	attrIndexRoot           = 0x90
 	attrIndexAllocation     = 0xA0

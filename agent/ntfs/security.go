@@ -110,16 +110,17 @@ func (v *Volume) editRecord(n int64, edit func(rec []byte) error) ([]volume.Patc
 	if err := redoFixups(rec); err != nil {
 		return nil, err
 	}
-	extents, err := v.locate(v.mft, n*v.recordSize, v.recordSize)
+	places, err := v.copies(n)
 	if err != nil {
 		return nil, err
 	}
-	patches, err := volume.Place(extents, rec)
-	if err != nil {
-		return nil, err
-	}
-	if mirrored := max(4*v.recordSize, v.clusterSize) / v.recordSize; n < mirrored {
-		patches = append(patches, volume.Patch{Offset: v.mftMirr*v.clusterSize + n*v.recordSize, Bytes: rec})
+	var patches []volume.Patch
+	for _, place := range places {
+		more, err := volume.Place(place, rec)
+		if err != nil {
+			return nil, err
+		}
+		patches = append(patches, more...)
 	}
 	return patches, nil
 }
