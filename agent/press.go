@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/stick"
@@ -56,6 +57,7 @@ func (g *group) ready() (sticks []ready) {
 		var own stick.Personal
 		if err == nil {
 			own, err = g.job.r.engine.Personal(g.job.assign.Recipe, at.build)
+			own.Tag = g.tag(at)
 		}
 		if err != nil {
 			at.fail(err)
@@ -64,6 +66,16 @@ func (g *group) ready() (sticks []ready) {
 		sticks = append(sticks, ready{at, d, stick.Target{Device: d, Personal: own, Context: at.ctx, Report: at}})
 	}
 	return sticks
+}
+
+// tag is what the stick will say about itself.
+func (g *group) tag(at *attempt) stick.Tag {
+	a := g.job.assign
+	return stick.Tag{
+		Image: a.Image.Name, ImageVersion: a.Image.Version, ImageSHA256: a.Image.SHA256, Edition: a.Recipe.Edition,
+		Job: a.JobID, Build: at.BuildID, Attempt: at.Attempt, Master: g.spec.Digest(),
+		PressedAt: at.r.clock.Now().UTC().Truncate(time.Second),
+	}
 }
 
 // round presses once. It ends every stick as soon as that is done with, so

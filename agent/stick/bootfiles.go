@@ -69,7 +69,7 @@ func (p *preparation) makeSystem(ctx context.Context) error {
 	part := p.plan.Partition(RoleSystem)
 	file := filepath.Join(p.dir, systemFile)
 	err := fat.Make(ctx, file, tree, fat.Options{
-		Size: part.Length, SectorSize: p.plan.SectorSize, Hidden: part.Offset / int64(p.plan.SectorSize), Label: LabelSystem,
+		Size: part.Length, SectorSize: p.plan.SectorSize, Hidden: part.Offset / int64(p.plan.SectorSize), Label: SystemLabel(""),
 	})
 	if err != nil || !slices.Contains(p.plan.firmwares(), bcd.BIOS) {
 		return err
@@ -100,6 +100,13 @@ func (p *preparation) arrange(boot, tree string) error {
 		if err := os.Rename(filepath.Join(tree, "Boot/bootmgr"), filepath.Join(tree, "bootmgr")); err != nil {
 			return err
 		}
+	}
+	placeholder, err := Tag{}.encode()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(tree, TagName), placeholder, 0o600); err != nil {
+		return err
 	}
 	for _, f := range p.plan.firmwares() {
 		store, err := emptyStore(p.plan, f)
@@ -202,6 +209,20 @@ func (p *preparation) describeSystem(m *manifest, f volumeFile) error {
 		}
 		m.Places.Stores = append(m.Places.Stores, StorePlace{firmware, store.Size, f.shift(extents)})
 	}
+	tag, err := v.Find(TagName)
+	if err != nil {
+		return fmt.Errorf("place of %s: %w", TagName, err)
+	}
+	extents, err := tag.Extents()
+	if err != nil {
+		return fmt.Errorf("place of %s: %w", TagName, err)
+	}
+	labels, err := v.LabelOffsets()
+	if err != nil {
+		return fmt.Errorf("place of the system volume's label: %w", err)
+	}
+	m.Places.Tag = f.shift(extents)
+	m.Places.FATLabel = f.shiftOffsets(labels)
 	m.Places.FATSerial = f.shiftOffsets(v.SerialOffsets())
 	return f.add(m, v.UsedExtents())
 }

@@ -14,7 +14,7 @@ import (
 
 // recipeVersion is part of every digest: raise it when Prepare makes
 // something else of the same Spec, and old masters are not used any more.
-const recipeVersion = 1
+const recipeVersion = 2
 
 const manifestName = "manifest.json"
 

@@ -67,6 +67,8 @@ func newMaster(t testing.TB, layout string) *Master {
 		at := part.Offset
 		if role == RoleSystem {
 			m.Places.FATSerial = []int64{at + 67, at + 6*512 + 67}
+			m.Places.FATLabel = []int64{at + 71, at + 6*512 + 71, at + 96*kib}
+			m.Places.Tag = []volume.Extent{{Offset: at + 320*kib, Length: 4096}, {Offset: at + 9*mib, Length: 4096}}
 			for i, fw := range plan.firmwares() {
 				store, err := emptyStore(plan, fw)
 				if err != nil {
@@ -78,6 +80,11 @@ func newMaster(t testing.TB, layout string) *Master {
 				}})
 			}
 			continue
+		}
+		// One unit of a label lies in an update sequence array, in both copies.
+		for _, record := range []int64{at + 300*kib, at + 8*mib + 4096} {
+			label := int64(2 * len(WindowsLabel("")))
+			m.Places.NTFSLabel = append(m.Places.NTFSLabel, []volume.Extent{{Offset: record + 510 - label + 8, Length: label - 8}, {Offset: record + 50, Length: 2}, {Offset: record + 512, Length: 6}})
 		}
 		m.Places.NTFSSerial = []int64{at + 72, at + part.Length - 512 + 72}
 		// Across the end of a chunk.

@@ -18,7 +18,7 @@ type GUID = bcd.GUID
 // Two sticks that share any of the numbers disturb each other when they are
 // plugged into one PC, so that each is drawn anew for every press.
 type Personal struct {
-	StickID string // ours, printed on the label; names the stick in errors
+	StickID string // ours; the labels of the volumes and the errors name the stick by it
 
 	DiskSignature uint32 // mbr-dual
 
@@ -34,6 +34,9 @@ type Personal struct {
 	NTFSSerial uint64
 
 	AnswerFile []byte // unattend.xml, at most AnswerFileLimit bytes
+	// Tag is what the stick says about itself. Its names, layout and disk ID
+	// are filled in when it is pressed.
+	Tag Tag
 }
 
 // AnswerFileLimit is the size of the space that every master reserves for
@@ -92,6 +95,9 @@ func (p Personal) check(layout string) error {
 	if missing {
 		return fmt.Errorf("stick %s: personalisation is incomplete", p.StickID)
 	}
+	if _, err := p.tag(layout).encode(); err != nil {
+		return err
+	}
 	_, err := padAnswerFile(p.AnswerFile)
 	return err
 }
@@ -128,10 +134,13 @@ func padAnswerFile(data []byte) ([]byte, error) {
 // Places are the parts of a master that a stick's personalisation replaces,
 // as extents on the device.
 type Places struct {
-	AnswerFile []volume.Extent `json:"answer_file"`
-	FATSerial  []int64         `json:"fat_serial"`  // each 4 bytes
-	NTFSSerial []int64         `json:"ntfs_serial"` // each 8 bytes
-	Stores     []StorePlace    `json:"stores"`
+	AnswerFile []volume.Extent   `json:"answer_file"`
+	Tag        []volume.Extent   `json:"tag"`
+	FATSerial  []int64           `json:"fat_serial"`  // each 4 bytes
+	FATLabel   []int64           `json:"fat_label"`   // each fat.LabelBytes
+	NTFSSerial []int64           `json:"ntfs_serial"` // each 8 bytes
+	NTFSLabel  [][]volume.Extent `json:"ntfs_label"`  // each copy of the record that holds it
+	Stores     []StorePlace      `json:"stores"`
 }
 
 // StorePlace is where a boot store lies.
@@ -161,6 +170,18 @@ func (p Personal) patches(plan *Plan, places Places) ([]volume.Patch, error) {
 	more, err := volume.Place(places.AnswerFile, answer)
 	if err != nil {
 		return nil, fmt.Errorf("answer file: %w", err)
+	}
+	all = append(all, more...)
+	tag, err := p.tag(plan.Layout).encode()
+	if err != nil {
+		return nil, err
+	}
+	if more, err = volume.Place(places.Tag, tag); err != nil {
+		return nil, fmt.Errorf("%s: %w", TagName, err)
+	}
+	all = append(all, more...)
+	if more, err = p.labels(places); err != nil {
+		return nil, err
 	}
 	all = append(all, more...)
 	for _, s := range places.Stores {

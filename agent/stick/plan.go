@@ -45,12 +45,6 @@ const (
 	RoleWindows  Role = "windows"  // NTFS with Windows
 )
 
-// Labels of the two volumes.
-const (
-	LabelSystem  = "UFD-SYSTEM"
-	LabelWindows = "UFD-Windows"
-)
-
 // Partition is a part of the device.
 type Partition struct {
 	Role Role

@@ -153,15 +153,16 @@ func TestReadOnce(t *testing.T) {
 // The names of all ranges in which two sticks of one job differ.
 func differences(m *Master, layout string) map[string][]volume.Extent {
 	places := m.Places()
-	list := func(offsets []int64, n int64) []volume.Extent {
-		var e []volume.Extent
-		for _, at := range offsets {
-			e = append(e, volume.Extent{Offset: at, Length: n})
-		}
-		return e
-	}
 	d := map[string][]volume.Extent{
-		"answer file": places.AnswerFile, "FAT serial": list(places.FATSerial, 4), "NTFS serial": list(places.NTFSSerial, 8),
+		"answer file": places.AnswerFile, "tag": places.Tag,
+		"NTFS label": places.NTFSLabel[0], "NTFS label in the mirror": places.NTFSLabel[1],
+	}
+	for i, where := range []string{"", " in the backup boot sector"} {
+		d["FAT serial"+where] = []volume.Extent{{Offset: places.FATSerial[i], Length: 4}}
+		d["NTFS serial"+where] = []volume.Extent{{Offset: places.NTFSSerial[i], Length: 8}}
+	}
+	for i, where := range []string{"boot sector", "backup boot sector", "root directory"} {
+		d["FAT label in the "+where] = []volume.Extent{{Offset: places.FATLabel[i], Length: 11}}
 	}
 	for _, s := range places.Stores {
 		d["boot store "+s.Firmware.String()] = s.Extents
@@ -186,8 +187,8 @@ func differences(m *Master, layout string) map[string][]volume.Extent {
 func TestSticksDifferExactlyThere(t *testing.T) {
 	bothLayouts(t, func(t *testing.T, layout string) {
 		m := newMaster(t, layout)
-		a, deviceA, _ := newTarget(t, layout, "stick_a")
-		b, deviceB, _ := newTarget(t, layout, "stick_b")
+		a, deviceA, _ := newTarget(t, layout, "stick_01jd6y9k3te0mv8b0g2z5q4w7x")
+		b, deviceB, _ := newTarget(t, layout, "stick_01jd6y9k3te0mv8b0g2zkzfr9s")
 		for _, o := range Press(t.Context(), m, []Target{a, b}) {
 			if o.Err != nil {
 				t.Fatal(o.Err)

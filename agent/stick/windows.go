@@ -217,7 +217,7 @@ func (p *preparation) format(ctx context.Context, file string) error {
 		return err
 	}
 	sector := int64(p.plan.SectorSize)
-	return runTool(ctx, mkntfs, "-F", "-Q", "-q", "-L", LabelWindows,
+	return runTool(ctx, mkntfs, "-F", "-Q", "-q", "-L", WindowsLabel(""),
 		"-s", strconv.FormatInt(sector, 10), "-c", strconv.Itoa(ntfsCluster),
 		"-p", strconv.FormatInt(part.Offset/sector, 10), "-H", "255", "-S", "63", file)
 }
@@ -297,6 +297,13 @@ func (p *preparation) describeWindows(m *manifest, f volumeFile) error {
 	used, err := v.UsedExtents()
 	if err != nil {
 		return err
+	}
+	labels, err := v.LabelExtents()
+	if err != nil {
+		return fmt.Errorf("place of the Windows volume's label: %w", err)
+	}
+	for _, label := range labels {
+		m.Places.NTFSLabel = append(m.Places.NTFSLabel, f.shift(label))
 	}
 	m.Places.AnswerFile = f.shift(extents)
 	m.Places.NTFSSerial = f.shiftOffsets(v.SerialOffsets())
