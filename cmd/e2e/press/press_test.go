@@ -100,9 +100,12 @@ func press(t *testing.T, layout string, sector, n int) []pressed {
 	var targets []stick.Target
 	for i := range n {
 		answer := fmt.Appendf(nil, "<?xml version=\"1.0\"?>\n<unattend xmlns=\"urn:schemas-microsoft-com:unattend\"><!-- %d --></unattend>", i)
-		personal, err := stick.NewPersonal(layout, rand.Reader, fmt.Sprint("stick_", i), answer)
+		personal, err := stick.NewPersonal(layout, rand.Reader, fmt.Sprint("stick_01jd6y9k3te0mv8b0g2z5q4w7", i), answer)
 		if err != nil {
 			t.Fatal(err)
+		}
+		personal.Tag = stick.Tag{
+			Image: "win11-ent", ImageVersion: "1.2.3", Job: "job_1", Reference: fmt.Sprint("INC-", i, " <ü>"), Master: m.Digest(),
 		}
 		path := filepath.Join(dir, fmt.Sprint("stick", i, ".img"))
 		fillOld(t, path, m.Extents())
@@ -156,6 +159,7 @@ func TestPress(t *testing.T) {
 		t.Run(layout, func(t *testing.T) {
 			t.Parallel()
 			sticks := press(t, layout, 512, 2)
+			t.Run("differences", func(t *testing.T) { checkDifferences(t, layout, sticks[0], sticks[1]) })
 			for i, s := range sticks {
 				t.Run(fmt.Sprint("stick ", i), func(t *testing.T) {
 					t.Parallel()

@@ -107,9 +107,10 @@ func (s pressed) checkSystem(t *testing.T, layout, system string, ids identity) 
 	if uuid := strings.TrimSpace(tool(t, "blkid", "-p", "-o", "value", "-s", "UUID", system)); uuid != fmt.Sprintf("%04X-%04X", s.personal.FATSerial>>16, s.personal.FATSerial&0xffff) {
 		t.Errorf("FAT serial %s", uuid)
 	}
-	if label := strings.TrimSpace(tool(t, "blkid", "-p", "-o", "value", "-s", "LABEL", system)); label != stick.LabelSystem {
+	if label := strings.TrimSpace(tool(t, "blkid", "-p", "-o", "value", "-s", "LABEL", system)); label != stick.SystemLabel(s.personal.StickID) {
 		t.Errorf("FAT label %s", label)
 	}
+	s.checkTag(t, layout, system, ids)
 	// Boot files are those of the image.
 	image := t.TempDir()
 	tool(t, "wimlib-imagex", "extract", imagePath, "1", "/Windows/Boot", "--dest-dir="+image, "--no-acls")
@@ -133,6 +134,31 @@ func (s pressed) checkSystem(t *testing.T, layout, system string, ids identity) 
 	}
 	for path, firmware := range stores {
 		s.checkStore(t, layout, firmware, []byte(tool(t, "mtype", "-i", system, "::/"+path)), ids)
+	}
+}
+
+// checkTag reads the stick's manifest with mtools and compares it with what
+// other tools say about the stick.
+func (s pressed) checkTag(t *testing.T, layout, system string, ids identity) {
+	t.Helper()
+	raw := tool(t, "mtype", "-i", system, "::/"+stick.TagName)
+	var tag struct {
+		Stick, Name, Image, Job, Reference, Layout, Master string
+		ImageVersion                                       string `json:"image_version"`
+		DiskID                                             string `json:"disk_id"`
+	}
+	if err := json.Unmarshal([]byte(raw), &tag); err != nil {
+		t.Fatal(err)
+	}
+	if want := s.personal.Tag; len(raw) != 8<<10 || tag.Stick != s.personal.StickID || tag.Image != want.Image || tag.ImageVersion != want.ImageVersion ||
+		tag.Job != want.Job || tag.Reference != want.Reference || tag.Layout != layout || tag.Master != s.master.Digest() {
+		t.Errorf("%s of %d bytes: %+v", stick.TagName, len(raw), tag)
+	}
+	if !strings.EqualFold(tag.DiskID, strings.TrimPrefix(ids.disk, "0x")) {
+		t.Errorf("%s names disk %s, sfdisk %s", stick.TagName, tag.DiskID, ids.disk)
+	}
+	if strings.Contains(raw, "unattend") {
+		t.Errorf("%s holds the answer file", stick.TagName)
 	}
 }
 

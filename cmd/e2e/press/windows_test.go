@@ -15,7 +15,8 @@ import (
 func (s pressed) checkWindows(t *testing.T, windows string) {
 	t.Helper()
 	tool(t, "ntfsfix", "-n", windows)
-	if out := tool(t, "ntfsinfo", "-m", windows); !strings.Contains(out, "Volume Name: "+stick.LabelWindows) || !strings.Contains(out, fmt.Sprintf("Sector Size: %d", s.sector)) {
+	tool(t, "ntfs-3g.probe", "--readwrite", windows) // compares $MFT with $MFTMirr
+	if out := tool(t, "ntfsinfo", "-m", windows); !strings.Contains(out, "Volume Name: "+stick.WindowsLabel(s.personal.StickID)+"\n") || !strings.Contains(out, fmt.Sprintf("Sector Size: %d", s.sector)) {
 		t.Errorf("ntfsinfo:\n%s", out)
 	}
 	if uuid := strings.TrimSpace(tool(t, "blkid", "-p", "-o", "value", "-s", "UUID", windows)); uuid != fmt.Sprintf("%016X", s.personal.NTFSSerial) {
