@@ -49,11 +49,12 @@ const (
 
 // System files by MFT record number.
 const (
-	recordMFT    = 0
-	recordVolume = 3
-	recordRoot   = 5
-	recordBitmap = 6
-	recordUpCase = 10
+	recordMFT     = 0
+	recordLogFile = 2
+	recordVolume  = 3
+	recordRoot    = 5
+	recordBitmap  = 6
+	recordUpCase  = 10
 )
 
 // Volume is an NTFS volume open for reading. It is not safe for concurrent

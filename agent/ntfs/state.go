@@ -7,12 +7,6 @@ import (
 	"io"
 )
 
-// System files whose state says whether the volume was left in order.
-const (
-	recordLogFile = 2
-	recordVolume  = 3
-)
-
 // $VOLUME_INFORMATION (ntfsdoc; ntfs-3g layout.h, VOLUME_INFORMATION).
 const (
 	attrVolumeInformation = 0x70
