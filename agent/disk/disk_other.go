@@ -29,13 +29,10 @@ func (l *Lister) Open(context.Context, protocol.Identity) (*Handle, error) {
 }
 
 // Handle is a device opened for exclusive use; on this system there is none.
-type Handle struct{ device protocol.Device }
-
-// Device returns the zero Device.
-func (h *Handle) Device() protocol.Device { return h.device }
-
-// Unmounted returns nothing.
-func (h *Handle) Unmounted() []string { return nil }
+type Handle struct {
+	device protocol.Device
+	direct bool
+}
 
 // Check returns errors.ErrUnsupported.
 func (h *Handle) Check() error { return errUnsupported }
@@ -51,12 +48,6 @@ func (h *Handle) Sync() error { return errUnsupported }
 
 // Discard returns errors.ErrUnsupported.
 func (h *Handle) Discard(int64, int64) error { return errUnsupported }
-
-// Size returns 0.
-func (h *Handle) Size() int64 { return h.device.Bytes }
-
-// SectorSize returns 0.
-func (h *Handle) SectorSize() int { return h.device.SectorSize }
 
 // Close does nothing.
 func (h *Handle) Close() error { return nil }

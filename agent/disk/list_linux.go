@@ -158,30 +158,3 @@ func openFault(c *candidate, err error) *protocol.Fault {
 	}
 	return protocol.WrapFault(fmt.Errorf("open %s: %w", c.Path, err), protocol.FaultInternal)
 }
-
-// enter waits until nobody else of this Lister opens or probes the path, and
-// returns how to leave. Without it List's look would make Open fail as busy.
-func (l *Lister) enter(ctx context.Context, path string) (leave func(), err error) {
-	l.mu.Lock()
-	if l.gates == nil {
-		l.gates = map[string]chan struct{}{}
-	}
-	gate := l.gates[path]
-	if gate == nil {
-		gate = make(chan struct{}, 1)
-		l.gates[path] = gate
-	}
-	l.mu.Unlock()
-	select {
-	case gate <- struct{}{}:
-		return func() { <-gate }, nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for %s: %w", path, context.Cause(ctx))
-	}
-}
-
-func (l *Lister) held(path string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.open[path] != nil
-}

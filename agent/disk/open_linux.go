@@ -20,10 +20,6 @@ import (
 // moment: udev while it looks at it, a filesystem that was just unmounted.
 const claimPatience = 5 * time.Second
 
-// probePatience is, by default, how long Open waits for a look at the device
-// (List) to end; on a slow stick that takes seconds.
-const probePatience = 30 * time.Second
-
 // Open opens the device that want names, for exclusive use. It returns a
 // *protocol.Fault: device_gone if nothing is at that port, device_changed if
 // something else is, the guards' faults, device_busy if somebody else has
@@ -68,18 +64,6 @@ func (l *Lister) Open(ctx context.Context, want protocol.Identity) (*Handle, err
 	}
 	l.open[c.Path] = h
 	return h, nil
-}
-
-// enterSoon is enter for a caller with other sticks to see to: a dying device
-// can block whoever looks at it for as long as it is plugged in.
-func (l *Lister) enterSoon(ctx context.Context, path string) (leave func(), err error) {
-	soon, cancel := context.WithTimeout(ctx, cmp.Or(l.patience, probePatience))
-	defer cancel()
-	leave, err = l.enter(soon, path)
-	if err != nil && ctx.Err() == nil {
-		err = protocol.WrapFault(errors.New("the device does not answer"), protocol.FaultDeviceBusy, "path", path)
-	}
-	return leave, err
 }
 
 // find looks for what is at the place that want names, whatever it is.
