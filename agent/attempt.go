@@ -127,6 +127,32 @@ func (at *attempt) Log(l protocol.LogLine) {
 	_ = at.say(protocol.Event{Type: protocol.EventLog, Log: &l}) // cancels on failure
 }
 
+// open begins the preflight: it waits until an earlier attempt of the build has
+// left, claims the device with all its guards, and holds it.
+func (at *attempt) open() (Device, error) {
+	if at.after != nil {
+		select {
+		case <-at.after:
+		case <-at.ctx.Done():
+		}
+	}
+	if !at.alive() {
+		return nil, context.Cause(at.ctx)
+	}
+	at.StepBegun(protocol.StepPreflight)
+	d, err := at.r.devices.Open(at.ctx, at.build.Identity)
+	if err != nil {
+		return nil, err
+	}
+	if !at.hold(d) {
+		return nil, context.Cause(at.ctx)
+	}
+	for _, where := range d.Unmounted() {
+		at.Log(protocol.LogLine{Level: "info", Code: "unmounted", Params: map[string]string{"mount": where}})
+	}
+	return d, nil
+}
+
 // hold keeps the open device until the press; it reports false, and closes
 // it, if the attempt has ended meanwhile.
 func (at *attempt) hold(d Device) bool {

@@ -117,6 +117,20 @@ func TestSticksThatAreRefusedEndAlone(t *testing.T) {
 	})
 }
 
+func TestUnknownKindTouchesNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		h.start()
+		a := h.assignment("1-1", "1-2")
+		a.Kind = "paint"
+		h.send(a)
+		h.wantStory(ref(1, 1), "accepted failed:kind_unsupported:untouched")
+		h.wantStory(ref(2, 1), "accepted failed:kind_unsupported:untouched")
+		if h.rack.devices["1-1"].open || h.srv.asked != 0 {
+			t.Errorf("open %v, image asked for %d times", h.rack.devices["1-1"].open, h.srv.asked)
+		}
+	})
+}
+
 func TestStickChangedBeforeTheFirstByte(t *testing.T) {
 	inBubble(t, func(t *testing.T, h *host) {
 		h.engine.making = make(chan struct{})

@@ -54,6 +54,16 @@ func (j *job) run() {
 		}
 	}()
 
+	switch kind := j.assign.Kind.OrPress(); kind {
+	case protocol.JobPress:
+		j.press(ctx)
+	default:
+		j.fail(j.attempts, protocol.NewFault(protocol.FaultKind, "kind", kind))
+	}
+}
+
+// press brings all attempts of a JobPress to their end.
+func (j *job) press(ctx context.Context) {
 	groups := j.preflight()
 	if len(groups) == 0 {
 		return
@@ -125,25 +135,9 @@ func (j *job) check(at *attempt) (stick.Spec, error) {
 		ImageSHA256: j.assign.Image.SHA256, Edition: rec.Edition, Layout: rec.Layout,
 		BootSignature: rec.BootSignature, PortableOperatingSystem: rec.PortableOperatingSystem,
 	}
-	if at.after != nil {
-		select {
-		case <-at.after:
-		case <-at.ctx.Done():
-		}
-	}
-	if !at.alive() {
-		return spec, context.Cause(at.ctx)
-	}
-	at.StepBegun(protocol.StepPreflight)
-	d, err := j.r.devices.Open(at.ctx, at.build.Identity)
+	d, err := at.open()
 	if err != nil {
 		return spec, err
-	}
-	if !at.hold(d) {
-		return spec, context.Cause(at.ctx)
-	}
-	for _, where := range d.Unmounted() {
-		at.Log(protocol.LogLine{Level: "info", Code: "unmounted", Params: map[string]string{"mount": where}})
 	}
 	spec.SectorSize = d.SectorSize()
 	if spec.Layout == protocol.LayoutMBRDual && spec.SectorSize != 512 {

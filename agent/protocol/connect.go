@@ -54,6 +54,10 @@ type Hello struct {
 // Capabilities of an agent.
 const (
 	CapPress   = "press"   // builds sticks
+	CapRaw     = "raw"     // writes disk images
+	CapVerify  = "verify"  // compares sticks with what was recorded
+	CapWipe    = "wipe"    // erases sticks
+	CapCapture = "capture" // makes images of disks
 	CapVirtual = "virtual" // offers virtual sticks
 )
 

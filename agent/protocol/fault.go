@@ -73,6 +73,7 @@ func AsFault(err error) *Fault {
 // has a sentence in each catalogue under "fault.<code>".
 const (
 	FaultInternal = "agent_internal"
+	FaultKind     = "kind_unsupported" // kind: this agent cannot do such jobs
 
 	// Why a device may not be written (Device.Refusals, and again at open).
 	FaultNotRemovable   = "device_not_removable"    // path

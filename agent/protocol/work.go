@@ -14,14 +14,16 @@ const (
 	BootSignature2023 = "2023"
 )
 
-// Assign gives a host the sticks of one job. It may be sent again after a
+// Assign gives a host the sticks of one job, whose kind it said it can do. It may be sent again after a
 // reconnect; a host ignores the attempts that it knows.
 type Assign struct {
-	JobID  string  `json:"job_id"`
-	Image  Image   `json:"image"`
-	Recipe Recipe  `json:"recipe"`
-	Ticket string  `json:"ticket"` // bearer token for the image's bytes, see Refresh
-	Builds []Build `json:"builds"`
+	JobID   string     `json:"job_id"`
+	Kind    JobKind    `json:"kind,omitempty"` // empty means JobPress
+	Image   Image      `json:"image"`          // of the kinds that write one
+	Recipe  Recipe     `json:"recipe"`         // of JobPress
+	Options JobOptions `json:"options"`
+	Ticket  string     `json:"ticket"` // bearer token for the image's bytes, see Refresh
+	Builds  []Build    `json:"builds"`
 }
 
 // Image is the file that the sticks are made from.
@@ -53,6 +55,8 @@ type Build struct {
 	// AnswerFile is the rendered unattend.xml, secrets included: it is kept
 	// in memory and on the stick, never on the host's disk.
 	AnswerFile string `json:"answer_file"`
+	// Overrides are the codes of faults that an admin allowed to pass.
+	Overrides []string `json:"overrides,omitempty"`
 }
 
 // Cancel stops attempts: the sticks are left marked incomplete, with their
@@ -124,7 +128,7 @@ func (t EventType) Terminal() bool {
 	return t == EventVerified || t == EventFailed || t == EventCancelled
 }
 
-// Step is a part of a build, in this order.
+// Step is a part of a build; JobKind.Steps says which of them a job has.
 type Step string
 
 // The steps.
@@ -136,10 +140,11 @@ const (
 	StepVerify    Step = "verify"    // read back what was written
 	StepTable     Step = "table"     // partition table, last of all
 	StepEject     Step = "eject"
+	StepErase     Step = "erase"   // everything on the stick, by the job's method
+	StepCapture   Step = "capture" // files into an image
+	StepUpload    Step = "upload"  // the image to the server
+	StepPublish   Step = "publish" // the server makes a version of it
 )
-
-// Steps lists the steps in their order.
-var Steps = []Step{StepPreflight, StepFetch, StepMaster, StepWrite, StepVerify, StepTable, StepEject}
 
 // LogLine is one line for the job page. Levels: "info", "warn", "error".
 type LogLine struct {
