@@ -40,7 +40,7 @@ func TestOnlyTheNewestSessionClaims(t *testing.T) {
 		t.Errorf("session %d after %d", fresh.Session, w.host.Session)
 	}
 	_, err := try(t.Context(), w.Store, func(tx *store.Tx) ([]store.Work, error) {
-		return tx.ClaimBuilds(t.Context(), w.host.ID, w.host.Session, 1)
+		return tx.ClaimBuilds(t.Context(), w.host.ID, w.host.Session, protocol.JobKinds, 1)
 	})
 	wantCode(t, err, store.CodeSessionStale)
 	if work := w.claim(fresh, 1); len(work) != 1 {
@@ -66,7 +66,7 @@ func TestParallelClaims(t *testing.T) {
 			var all []store.Work
 			for range 2 * jobs {
 				work, err := try(t.Context(), w.Store, func(tx *store.Tx) ([]store.Work, error) {
-					return tx.ClaimBuilds(t.Context(), w.host.ID, w.host.Session, 1)
+					return tx.ClaimBuilds(t.Context(), w.host.ID, w.host.Session, protocol.JobKinds, 1)
 				})
 				if err != nil {
 					results <- result{err: err}

@@ -82,18 +82,20 @@ type StickEvent struct {
 // QueuedJob is the payload of EventJobQueued: all that the job and its builds
 // are made of.
 type QueuedJob struct {
-	SiteID                SiteID            `json:"site_id"`
-	HostID                HostID            `json:"host_id"`
-	Kind                  JobKind           `json:"kind"`
-	ImageVersionID        VersionID         `json:"image_version_id"`
-	Channel               string            `json:"channel"`
-	TaskSequenceVersionID SequenceVersionID `json:"task_sequence_version_id"`
-	Layout                string            `json:"layout"`
-	Edition               int               `json:"edition"`
-	Reference             string            `json:"reference"`
-	Holder                string            `json:"holder"`
-	Variables             map[string]string `json:"variables"`
-	Builds                []QueuedBuild     `json:"builds"`
+	SiteID                SiteID              `json:"site_id"`
+	HostID                HostID              `json:"host_id"`
+	Kind                  protocol.JobKind    `json:"kind"`
+	ImageVersionID        VersionID           `json:"image_version_id"`
+	Channel               string              `json:"channel"`
+	TaskSequenceVersionID SequenceVersionID   `json:"task_sequence_version_id"`
+	Layout                string              `json:"layout"`
+	Edition               int                 `json:"edition"`
+	Options               protocol.JobOptions `json:"options"`
+	Overrides             []string            `json:"overrides,omitempty"`
+	Reference             string              `json:"reference"`
+	Holder                string              `json:"holder"`
+	Variables             map[string]string   `json:"variables"`
+	Builds                []QueuedBuild       `json:"builds"`
 }
 
 // QueuedBuild is one build of QueuedJob.

@@ -9,29 +9,22 @@ import (
 	"github.com/stickpress/stickpress/agent/protocol"
 )
 
-// JobKind says what a job asks for.
-type JobKind string
-
-// JobPress builds sticks.
-const JobPress JobKind = "press"
-
-// JobKinds lists the kinds of jobs.
-var JobKinds = []JobKind{JobPress}
-
 // Job is a request for builds on one host. It is a projection of its events.
 type Job struct {
 	ID                    JobID
 	SiteID                SiteID
 	HostID                HostID
-	Kind                  JobKind
+	Kind                  protocol.JobKind
 	State                 JobState
-	ImageVersionID        VersionID
-	Channel               string // that the version was resolved from, or empty
-	TaskSequenceVersionID SequenceVersionID
-	Layout                string // the task sequence's, or what the request put in its place
-	Edition               int    // likewise; index inside the image, from 1
-	Reference             string // a ticket
-	Holder                string // who gets the sticks
+	ImageVersionID        VersionID         // what it writes; zero for kinds that write no image
+	Channel               string            // that the version was resolved from, or empty
+	TaskSequenceVersionID SequenceVersionID // of JobPress; zero for the others
+	Layout                string            // the task sequence's, or what the request put in its place
+	Edition               int               // likewise; index inside the image, from 1
+	Options               protocol.JobOptions
+	Overrides             []string // codes of faults that an admin allowed to pass
+	Reference             string   // a ticket
+	Holder                string   // who gets the sticks
 	Variables             map[string]string
 	CreatedByKind         ActorKind
 	CreatedByID           ActorID
@@ -92,7 +85,7 @@ func (j *Job) Build(id BuildID) (*Build, bool) {
 
 const (
 	jobColumns = `id, site_id, host_id, kind, state, image_version_id, channel, task_sequence_version_id, layout, edition,
-	reference, holder, variables, created_by_kind, created_by_id, created_at, cancel_requested_at, started_at, ended_at, seq, revision`
+	options, overrides, reference, holder, variables, created_by_kind, created_by_id, created_at, cancel_requested_at, started_at, ended_at, seq, revision`
 	buildColumns = `id, job_id, host_id, position, state, attempt, stick_id, device, reference, holder, variables, step,
 	touched, fault, result, assigned_at, started_at, ended_at, revision`
 )

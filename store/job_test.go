@@ -92,7 +92,7 @@ func TestBusyStick(t *testing.T) {
 	}
 	_, err = try(t.Context(), w.Store, func(tx *store.Tx) (store.Job, error) {
 		return tx.QueueJob(t.Context(), store.NewJob{
-			HostID: other.ID, Kind: store.JobPress, ImageVersionID: w.version.ID, TaskSequenceVersionID: w.sequence.ID,
+			HostID: other.ID, Kind: protocol.JobPress, ImageVersionID: w.version.ID, TaskSequenceVersionID: w.sequence.ID,
 			Builds: []store.NewBuild{{Device: device(5), StickID: first.Builds[0].StickID}}, By: w.by,
 		})
 	})
@@ -131,7 +131,7 @@ func TestSticksThatLookAlike(t *testing.T) {
 	b.Serial = a.Serial
 	a.DuplicateOf, b.DuplicateOf = 1, 1
 	n := store.NewJob{
-		HostID: w.host.ID, Kind: store.JobPress, ImageVersionID: w.version.ID, TaskSequenceVersionID: w.sequence.ID,
+		HostID: w.host.ID, Kind: protocol.JobPress, ImageVersionID: w.version.ID, TaskSequenceVersionID: w.sequence.ID,
 		Builds: []store.NewBuild{{Device: a}, {Device: b}}, By: w.by,
 	}
 	job := in(t, w.Store, func(tx *store.Tx) (store.Job, error) { return tx.QueueJob(t.Context(), n) })

@@ -143,7 +143,7 @@ func device(port int) protocol.Device {
 // queue adds a job for the sticks in the ports.
 func (w *world) queue(host store.HostID, ports ...int) (store.Job, error) {
 	n := store.NewJob{
-		HostID: host, Kind: store.JobPress, ImageVersionID: w.version.ID, Channel: "stable",
+		HostID: host, Kind: protocol.JobPress, ImageVersionID: w.version.ID, Channel: "stable",
 		TaskSequenceVersionID: w.sequence.ID, Reference: "INC-1", Variables: map[string]string{"a": "1"}, By: w.by,
 	}
 	for _, p := range ports {
@@ -164,7 +164,7 @@ func (w *world) mustQueue(host store.HostID, ports ...int) store.Job {
 func (w *world) claim(host store.Host, limit int) []store.Work {
 	w.t.Helper()
 	return in(w.t, w.Store, func(tx *store.Tx) ([]store.Work, error) {
-		return tx.ClaimBuilds(w.t.Context(), host.ID, host.Session, limit)
+		return tx.ClaimBuilds(w.t.Context(), host.ID, host.Session, protocol.JobKinds, limit)
 	})
 }
 

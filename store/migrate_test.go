@@ -3,8 +3,11 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
+	"strconv"
 	"testing"
 	"testing/fstest"
 
@@ -17,14 +20,33 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// with returns the embedded migrations and a second one.
-func with(t *testing.T, second string) fs.FS {
+// newest is the number of the last migration.
+func newest(t *testing.T) int {
 	t.Helper()
-	files := fstest.MapFS{
-		"0002_more.up.sql":   {Data: []byte("BEGIN;\n" + second + "\nUPDATE schema_migrations SET dirty = false;\nCOMMIT;")},
-		"0002_more.down.sql": {Data: []byte("SELECT 1;")},
+	names, err := fs.Glob(migrations.FS, "*.up.sql")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, name := range []string{"0001_init.up.sql", "0001_init.down.sql"} {
+	number, err := strconv.Atoi(names[len(names)-1][:4])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return number
+}
+
+// with returns the embedded migrations and another one.
+func with(t *testing.T, another string) fs.FS {
+	t.Helper()
+	name := fmt.Sprintf("%04d_more", newest(t)+1)
+	files := fstest.MapFS{
+		name + ".up.sql":   {Data: []byte("BEGIN;\n" + another + "\nUPDATE schema_migrations SET dirty = false;\nCOMMIT;")},
+		name + ".down.sql": {Data: []byte("SELECT 1;")},
+	}
+	names, err := fs.Glob(migrations.FS, "*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
 		data, err := migrations.FS.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -73,7 +95,7 @@ func TestMigrateTogether(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	wantVersion(t, connect(t, url), 1)
+	wantVersion(t, connect(t, url), newest(t))
 }
 
 // A migration that fails leaves the dirty mark and nothing else; the next start
@@ -94,7 +116,7 @@ func TestMigrateRunsAgainAfterAFailure(t *testing.T) {
 		if err := migrateFS(t.Context(), url, quiet, with(t, `CREATE TABLE whole ();`)); err != nil {
 			t.Fatal(err)
 		}
-		wantVersion(t, conn, 2)
+		wantVersion(t, conn, newest(t)+1)
 	}
 }
 
@@ -108,7 +130,7 @@ func TestMigrateRunsAgainFromTheBeginning(t *testing.T) {
 	if err := Migrate(t.Context(), url, quiet); err != nil {
 		t.Fatal(err)
 	}
-	wantVersion(t, conn, 1)
+	wantVersion(t, conn, newest(t))
 }
 
 func TestNewerSchema(t *testing.T) {
@@ -121,7 +143,7 @@ func TestNewerSchema(t *testing.T) {
 		t.Errorf("a newer schema that this program can live with: %v", err)
 	}
 	conn := connect(t, url)
-	wantVersion(t, conn, 2)
+	wantVersion(t, conn, newest(t)+1)
 	exec(t, conn, `UPDATE schema_requirement SET min_app = 1000`)
 	var f *fault.Error
 	if err := Migrate(t.Context(), url, quiet); !errors.As(err, &f) || f.Code != CodeSchemaTooNew {
@@ -132,11 +154,17 @@ func TestNewerSchema(t *testing.T) {
 func TestDownRemovesEverything(t *testing.T) {
 	t.Parallel()
 	conn := connect(t, storetest.URL(t))
-	down, err := migrations.FS.ReadFile("0001_init.down.sql")
+	downs, err := fs.Glob(migrations.FS, "*.down.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
-	exec(t, conn, string(down))
+	for _, name := range slices.Backward(downs) {
+		down, err := migrations.FS.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		exec(t, conn, string(down))
+	}
 	var left int
 	err = conn.QueryRow(t.Context(), `
 		SELECT (SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S', 'v'))

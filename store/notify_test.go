@@ -130,7 +130,7 @@ func TestFeedWaitsForOpenTransactions(t *testing.T) {
 	go func() {
 		done <- w.InTx(ctx, func(tx *store.Tx) error {
 			_, err := tx.QueueJob(ctx, store.NewJob{
-				HostID: other.ID, Kind: store.JobPress, ImageVersionID: w.version.ID, TaskSequenceVersionID: w.sequence.ID,
+				HostID: other.ID, Kind: protocol.JobPress, ImageVersionID: w.version.ID, TaskSequenceVersionID: w.sequence.ID,
 				Builds: []store.NewBuild{{Device: device(9)}}, By: w.by,
 			})
 			close(begun)

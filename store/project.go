@@ -73,7 +73,7 @@ func (j *Job) applyQueued(e *JobEvent) error {
 	*j = Job{
 		ID: e.JobID, SiteID: p.SiteID, HostID: p.HostID, Kind: p.Kind, State: JobQueued,
 		ImageVersionID: p.ImageVersionID, Channel: p.Channel, TaskSequenceVersionID: p.TaskSequenceVersionID,
-		Layout: p.Layout, Edition: p.Edition,
+		Layout: p.Layout, Edition: p.Edition, Options: p.Options, Overrides: append([]string{}, p.Overrides...),
 		Reference: p.Reference, Holder: p.Holder, Variables: p.Variables,
 		CreatedByKind: e.ActorKind, CreatedByID: e.ActorID, CreatedAt: e.At, Seq: e.Seq, Revision: e.Seq,
 	}

@@ -13,12 +13,14 @@ import (
 // NewJob is what a job is made of.
 type NewJob struct {
 	HostID                HostID
-	Kind                  JobKind // JobPress
-	ImageVersionID        VersionID
-	Channel               string // the name of the channel that was resolved, or empty
-	TaskSequenceVersionID SequenceVersionID
-	Layout                string // empty: the task sequence's
-	Edition               int    // 0: the task sequence's
+	Kind                  protocol.JobKind
+	ImageVersionID        VersionID         // zero for kinds that write no image
+	Channel               string            // the name of the channel that was resolved, or empty
+	TaskSequenceVersionID SequenceVersionID // of JobPress
+	Layout                string            // empty: the task sequence's
+	Edition               int               // 0: the task sequence's
+	Options               protocol.JobOptions
+	Overrides             []string // codes of faults that an admin allowed to pass
 	Reference             string
 	Holder                string
 	// Variables are kept in history as they are: secrets belong into the
@@ -55,9 +57,11 @@ func (tx *Tx) QueueJob(ctx context.Context, n NewJob) (Job, error) {
 	if err := tx.checkFree(ctx, &n); err != nil {
 		return Job{}, err
 	}
-	sequence, err := tx.SequenceVersion(ctx, n.TaskSequenceVersionID)
-	if err != nil {
-		return Job{}, err
+	var sequence SequenceVersion
+	if !n.TaskSequenceVersionID.IsZero() {
+		if sequence, err = tx.SequenceVersion(ctx, n.TaskSequenceVersionID); err != nil {
+			return Job{}, err
+		}
 	}
 	id, err := newID[jobKind](tx)
 	if err != nil {
@@ -71,6 +75,7 @@ func (tx *Tx) QueueJob(ctx context.Context, n NewJob) (Job, error) {
 	queued := QueuedJob{
 		SiteID: site, HostID: n.HostID, Kind: n.Kind, ImageVersionID: n.ImageVersionID, Channel: n.Channel,
 		TaskSequenceVersionID: n.TaskSequenceVersionID, Layout: or(n.Layout, sequence.Layout), Edition: or(n.Edition, sequence.Edition),
+		Options: n.Options, Overrides: n.Overrides,
 		Reference: cleanText(n.Reference), Holder: cleanText(n.Holder),
 		Variables: merged(n.Variables, nil),
 	}
@@ -116,6 +121,9 @@ func (tx *Tx) checkJob(ctx context.Context, n *NewJob) (SiteID, error) {
 		return site, fail(err, "lock the host")
 	case host != HostEnrolled:
 		return site, fault.New(fault.KindConflict, CodeHostRevoked).At("host_id")
+	}
+	if n.ImageVersionID.IsZero() {
+		return site, nil
 	}
 	var version VersionState
 	err = tx.tx.QueryRow(ctx, `SELECT state FROM image_versions WHERE id = @id FOR SHARE`,

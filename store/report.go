@@ -147,8 +147,11 @@ func (r *reporter) apply(a *Attempt, e *protocol.Event) error {
 }
 
 // applyStick says what the event means for the stick. Until the first byte is
-// written it is what it was.
+// written it is what it was, and so it stays where nothing is written.
 func (r *reporter) applyStick(s *jobStream, b *Build, cause *Event) error {
+	if !s.job.Kind.Writes() {
+		return nil
+	}
 	content := StickContent{ImageVersionID: s.job.ImageVersionID, Layout: s.job.Layout}
 	event := Event{BuildID: b.ID, Attempt: b.Attempt, HostSeq: cause.HostSeq, HostAt: cause.HostAt}
 	switch {

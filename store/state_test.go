@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/store"
 )
 
@@ -62,7 +63,7 @@ func TestChecksMatchTheProgram(t *testing.T) {
 	quoted := regexp.MustCompile(`'([^']*)'`)
 	for constraint, want := range map[string][]string{
 		"jobs_state_check":                            texts(store.JobStates),
-		"jobs_kind_check":                             texts(store.JobKinds),
+		"jobs_kind_check":                             texts(protocol.JobKinds),
 		"builds_state_check":                          texts(store.BuildStates),
 		"sticks_state_check":                          texts(store.StickStates),
 		"hosts_state_check":                           texts(store.HostStates),

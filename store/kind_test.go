@@ -1,0 +1,52 @@
+package store_test
+
+import (
+	"testing"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/store"
+)
+
+// A job that writes no image leaves its stick what it was, and goes only to a
+// host that can do it.
+func TestJobWithoutAnImage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	job := in(t, w.Store, func(tx *store.Tx) (store.Job, error) {
+		return tx.QueueJob(t.Context(), store.NewJob{
+			HostID: w.host.ID, Kind: protocol.JobVerify, Overrides: []string{"some_code"}, By: w.by,
+			Builds: []store.NewBuild{{Device: device(1)}},
+		})
+	})
+	if !job.ImageVersionID.IsZero() || !job.TaskSequenceVersionID.IsZero() || job.Layout != "" || len(job.Overrides) != 1 {
+		t.Errorf("the job is %+v", job)
+	}
+	stick := job.Builds[0].StickID
+	before, err := w.Store.Stick(t.Context(), stick)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	work := in(t, w.Store, func(tx *store.Tx) ([]store.Work, error) {
+		return tx.ClaimBuilds(t.Context(), w.host.ID, w.host.Session, []protocol.JobKind{protocol.JobPress}, 8)
+	})
+	if len(work) != 0 {
+		t.Fatalf("a host that only presses was given %+v", work)
+	}
+	w.claim(w.host, 8)
+	ref := protocol.AttemptRef{BuildID: job.Builds[0].ID.String(), Attempt: 1}
+	w.report(w.host,
+		protocol.Event{AttemptRef: ref, HostSeq: 1, Type: protocol.EventAccepted},
+		protocol.Event{AttemptRef: ref, HostSeq: 2, Type: protocol.EventVerified, Result: &protocol.Result{}})
+	if got := w.job(job.ID); got.State != store.JobSucceeded {
+		t.Errorf("the job is %s", got.State)
+	}
+	after, err := w.Store.Stick(t.Context(), stick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after.State != before.State || after.Seq != before.Seq {
+		t.Errorf("the stick is %s after %d events, was %s after %d", after.State, after.Seq, before.State, before.Seq)
+	}
+	w.checkHistory()
+}
