@@ -75,7 +75,7 @@ func (c *Console) HostWork(ctx context.Context, s HostSession) (HostWork, error)
 // on. After an error nobody knows whether it does; then the connection must
 // end, because only a Resume puts that right.
 func (c *Console) HostClaim(ctx context.Context, s HostSession) (HostWork, error) {
-	if !s.Press {
+	if len(s.Kinds) == 0 {
 		return HostWork{}, nil
 	}
 	queued, err := c.store.Builds(ctx, store.BuildFilter{
@@ -86,7 +86,7 @@ func (c *Console) HostClaim(ctx context.Context, s HostSession) (HostWork, error
 	}
 	var w HostWork
 	err = c.store.InTx(ctx, func(tx *store.Tx) error {
-		work, err := tx.ClaimBuilds(ctx, s.id, s.Session, maxBuilds)
+		work, err := tx.ClaimBuilds(ctx, s.id, s.Session, s.Kinds, maxBuilds)
 		if err != nil {
 			return err
 		}
@@ -166,8 +166,8 @@ func without(work []store.Work, held []protocol.AttemptRef) []store.Work {
 // them, and the message has its own limit.
 const maxAnswers = protocol.MaxMessage / 4
 
-// assignments makes the messages for work: rendered answer files, the recipe,
-// a ticket for the image. Builds whose answer file cannot be made any more (its
+// assignments makes the messages for work: what the kind needs, rendered answer
+// files, a ticket for the image. Builds whose answer file cannot be made any more (its
 // seal is broken, say, or a newer version of this program is stricter) fail
 // here: nothing would ever move them on, and the host's other work must not
 // wait for them.
@@ -181,11 +181,7 @@ func (c *Console) assignments(ctx context.Context, tx *store.Tx, s HostSession, 
 		if err != nil {
 			return nil, err
 		}
-		sequence, err := n.sequence(ctx, w.Job.TaskSequenceVersionID)
-		if err != nil {
-			return nil, err
-		}
-		template, failed := loadTemplate(ctx, tx.Reader, sequence.TemplateVersionID)
+		template, failed := jobTemplate(ctx, n, &w.Job)
 		bytes := 0
 		for _, b := range w.Builds {
 			answer, err := "", failed
@@ -206,6 +202,7 @@ func (c *Console) assignments(ctx context.Context, tx *store.Tx, s HostSession, 
 			}
 			a.Builds = append(a.Builds, protocol.Build{
 				BuildID: b.ID.String(), Attempt: b.Attempt, StickID: b.StickID.String(), Identity: b.Device.Identity, AnswerFile: answer,
+				Overrides: w.Job.Overrides,
 			})
 		}
 		if len(a.Builds) > 0 {
@@ -229,27 +226,44 @@ func unanswerable(err error) *protocol.Fault {
 
 // assignment is the part of an Assign that all sticks of a job share.
 func (c *Console) assignment(ctx context.Context, n *names, s HostSession, j *store.Job) (protocol.Assign, error) {
-	v, err := n.version(ctx, j.ImageVersionID)
-	if err != nil {
-		return protocol.Assign{}, err
+	a := protocol.Assign{JobID: j.ID.String(), Kind: j.Kind, Options: j.Options}
+	if !j.ImageVersionID.IsZero() {
+		v, err := n.version(ctx, j.ImageVersionID)
+		if err != nil {
+			return a, err
+		}
+		name, err := n.image(ctx, v.ImageID)
+		if err != nil {
+			return a, err
+		}
+		a.Image = protocol.Image{VersionID: v.ID.String(), Name: name, Version: v.Version, Format: v.Format, SHA256: v.SHA256, Bytes: v.Bytes}
+		if a.Ticket, err = c.newTicket(ctx, s.id, v.SHA256); err != nil {
+			return a, err
+		}
 	}
-	name, err := n.image(ctx, v.ImageID)
-	if err != nil {
-		return protocol.Assign{}, err
+	if !j.TaskSequenceVersionID.IsZero() {
+		sequence, err := n.sequence(ctx, j.TaskSequenceVersionID)
+		if err != nil {
+			return a, err
+		}
+		a.Recipe = protocol.Recipe{
+			TaskSequenceVersionID: sequence.ID.String(), Edition: j.Edition, Layout: j.Layout, BootSignature: sequence.BootSignature,
+			PortableOperatingSystem: sequence.PortableOperatingSystem,
+		}
+	}
+	return a, nil
+}
+
+// jobTemplate is the template of a job's answer files; nil where it has none.
+func jobTemplate(ctx context.Context, n *names, j *store.Job) (*unattend.Template, error) {
+	if j.TaskSequenceVersionID.IsZero() {
+		return nil, nil //nolint:nilnil // jobs without a task sequence have no answer files
 	}
 	sequence, err := n.sequence(ctx, j.TaskSequenceVersionID)
 	if err != nil {
-		return protocol.Assign{}, err
+		return nil, err
 	}
-	ticket, err := c.newTicket(ctx, s.id, v.SHA256)
-	return protocol.Assign{
-		JobID: j.ID.String(), Ticket: ticket,
-		Image: protocol.Image{VersionID: v.ID.String(), Name: name, Version: v.Version, Format: v.Format, SHA256: v.SHA256, Bytes: v.Bytes},
-		Recipe: protocol.Recipe{
-			TaskSequenceVersionID: sequence.ID.String(), Edition: j.Edition, Layout: j.Layout, BootSignature: sequence.BootSignature,
-			PortableOperatingSystem: sequence.PortableOperatingSystem,
-		},
-	}, err
+	return loadTemplate(ctx, n.r, sequence.TemplateVersionID)
 }
 
 // loadTemplate unseals and parses a task sequence's template; nil where it has

@@ -27,6 +27,8 @@ const (
 	CodeEditionInvalid   fault.Code = "edition_invalid" // edition
 
 	// What QueueJob refuses.
+	CodeKindUnknown      fault.Code = "kind_unknown"                // kind
+	CodeOverrideUnknown  fault.Code = "override_unknown"            // code
 	CodeHostOutdated     fault.Code = "host_outdated"               // host
 	CodeNoDevices        fault.Code = "devices_missing"             //
 	CodeTooManyDevices   fault.Code = "devices_too_many"            // most

@@ -18,7 +18,7 @@ type HostSession struct {
 	HostID  string
 	Name    string
 	Session int64
-	Press   bool // the agent builds sticks
+	Kinds   []protocol.JobKind // what the agent can do
 
 	id store.HostID
 }
@@ -84,9 +84,14 @@ func (c *Console) HostConnected(ctx context.Context, hello *protocol.Hello) (Hos
 		h, err = tx.ConnectHost(ctx, id, c.replica, hello)
 		return err
 	})
-	return HostSession{
-		HostID: hello.HostID, Name: h.Name, Session: h.Session, Press: slices.Contains(hello.Capabilities, protocol.CapPress), id: id,
-	}, err
+	return HostSession{HostID: hello.HostID, Name: h.Name, Session: h.Session, Kinds: kindsOf(hello.Capabilities), id: id}, err
+}
+
+// kindsOf lists the kinds of jobs that capabilities allow.
+func kindsOf(capabilities []string) []protocol.JobKind {
+	return slices.DeleteFunc(slices.Clone(protocol.JobKinds), func(k protocol.JobKind) bool {
+		return !slices.Contains(capabilities, k.Capability())
+	})
 }
 
 // HostOutdated records what an agent said that speaks no protocol of ours, so

@@ -108,14 +108,16 @@ func (s stepBoard) apply(e *store.JobEvent) {
 	l.steps[r.Step] = step
 }
 
-// fill gives every build of the job all steps, those to come without times.
+// fill gives every build of the job all steps of its kind, those to come
+// without times.
 func (s stepBoard) fill(j *Job) {
+	steps := j.Kind.Steps()
 	for i := range j.Builds {
 		b := &j.Builds[i]
-		b.Steps = make([]BuildStep, 0, len(protocol.Steps))
+		b.Steps = make([]BuildStep, 0, len(steps))
 		id, _ := store.ParseID[store.BuildID](b.ID) // it was written by String
 		l := s[id]
-		for _, step := range protocol.Steps {
+		for _, step := range steps {
 			v := BuildStep{Step: step}
 			if l != nil && l.attempt == b.Attempt {
 				if known, ok := l.steps[step]; ok {

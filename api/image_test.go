@@ -27,7 +27,7 @@ func TestUpload(t *testing.T) {
 	}
 
 	u := must[api.Upload](t)(f.Upload(t, "install.wim", raw))
-	if u.State != api.UploadReady || u.Format != "wim" || len(u.Editions) != 2 || u.Editions[0].Architecture != "x86_64" || u.FileName != "install.wim" {
+	if u.State != api.UploadReady || u.Format != "wim" || len(u.Editions) != 3 || u.Editions[0].Architecture != "x86_64" || u.FileName != "install.wim" {
 		t.Errorf("upload is %+v", u)
 	}
 	again := must[api.Upload](t)(f.UploadFinished(t.Context(), f.Admin, u.ID))
@@ -62,7 +62,7 @@ func TestVersionsAndChannels(t *testing.T) {
 	_, err = f.PublishVersion(t.Context(), f.Admin, api.PublishVersionInput{UploadID: "x", Image: "win11-ent", Version: "2.0.0"})
 	wantFault(t, err, "upload_not_found")
 	two := must[api.Version](t)(publish("win11-ent", "1.1.0-rc.1"))
-	if len(two.Editions) != 2 {
+	if len(two.Editions) != 3 {
 		t.Errorf("a version by digest has editions %+v", two.Editions)
 	}
 

@@ -9,36 +9,41 @@ import (
 	"github.com/stickpress/stickpress/store"
 )
 
-// Job is a request to build sticks on a host.
+// Job is a request for work on one host. What it writes (image, version and, if
+// its kind is "press", edition, layout and task sequence) is empty where its
+// kind writes nothing.
 type Job struct {
-	ID                    string            `json:"id"`
-	State                 string            `json:"state"` // "queued", "running", "cancelling", "succeeded", "failed", "cancelled"
-	ImageID               string            `json:"image_id"`
-	ImageName             string            `json:"image_name"`
-	VersionID             string            `json:"version_id"`
-	Version               string            `json:"version"`
-	Channel               string            `json:"channel,omitempty"` // that was resolved to the version
-	Edition               int               `json:"edition"`
-	EditionName           string            `json:"edition_name"`
-	Layout                string            `json:"layout"`
-	BootSignature         string            `json:"boot_signature"`
-	TaskSequenceID        string            `json:"task_sequence_id"`
-	TaskSequenceName      string            `json:"task_sequence_name"`
-	TaskSequenceVersionID string            `json:"task_sequence_version_id"`
-	HostID                string            `json:"host_id"`
-	HostName              string            `json:"host_name"`
-	SiteID                string            `json:"site_id"`
-	Reference             string            `json:"reference,omitempty"`
-	Holder                string            `json:"holder,omitempty"`
-	Variables             map[string]string `json:"variables,omitempty"`
-	QueuedBy              string            `json:"queued_by"`
-	QueuedAt              time.Time         `json:"queued_at"`
-	CancelRequestedAt     *time.Time        `json:"cancel_requested_at,omitempty"`
-	StartedAt             *time.Time        `json:"started_at,omitempty"`
-	EndedAt               *time.Time        `json:"ended_at,omitempty"`
-	LastSeq               int64             `json:"last_seq"` // of its events
-	Builds                []Build           `json:"builds"`
-	Revision              int64             `json:"revision"`
+	ID                    string              `json:"id"`
+	Kind                  protocol.JobKind    `json:"kind"` // "press", "raw", "verify", "wipe", "capture"
+	Options               protocol.JobOptions `json:"options"`
+	Overrides             []string            `json:"overrides,omitempty"` // codes of faults that an admin let pass
+	State                 string              `json:"state"`               // "queued", "running", "cancelling", "succeeded", "failed", "cancelled"
+	ImageID               string              `json:"image_id"`
+	ImageName             string              `json:"image_name"`
+	VersionID             string              `json:"version_id"`
+	Version               string              `json:"version"`
+	Channel               string              `json:"channel,omitempty"` // that was resolved to the version
+	Edition               int                 `json:"edition"`
+	EditionName           string              `json:"edition_name"`
+	Layout                string              `json:"layout"`
+	BootSignature         string              `json:"boot_signature"`
+	TaskSequenceID        string              `json:"task_sequence_id"`
+	TaskSequenceName      string              `json:"task_sequence_name"`
+	TaskSequenceVersionID string              `json:"task_sequence_version_id"`
+	HostID                string              `json:"host_id"`
+	HostName              string              `json:"host_name"`
+	SiteID                string              `json:"site_id"`
+	Reference             string              `json:"reference,omitempty"`
+	Holder                string              `json:"holder,omitempty"`
+	Variables             map[string]string   `json:"variables,omitempty"`
+	QueuedBy              string              `json:"queued_by"`
+	QueuedAt              time.Time           `json:"queued_at"`
+	CancelRequestedAt     *time.Time          `json:"cancel_requested_at,omitempty"`
+	StartedAt             *time.Time          `json:"started_at,omitempty"`
+	EndedAt               *time.Time          `json:"ended_at,omitempty"`
+	LastSeq               int64               `json:"last_seq"` // of its events
+	Builds                []Build             `json:"builds"`
+	Revision              int64               `json:"revision"`
 }
 
 // Ended reports whether nothing will happen to the job any more.
@@ -60,7 +65,7 @@ type Build struct {
 	Holder    string            `json:"holder,omitempty"`
 	Variables map[string]string `json:"variables,omitempty"` // the build's own
 	Step      protocol.Step     `json:"step,omitempty"`      // begun last by the newest attempt
-	Steps     []BuildStep       `json:"steps,omitempty"`     // of the newest attempt, all of protocol.Steps; not in lists
+	Steps     []BuildStep       `json:"steps,omitempty"`     // of the newest attempt, all that its kind has; not in lists
 	Progress  *Progress         `json:"progress,omitempty"`  // while it runs
 	Touched   bool              `json:"touched"`             // at least one byte of the stick may have changed
 	Fault     *protocol.Fault   `json:"fault,omitempty"`     // why it failed or was cancelled
@@ -240,7 +245,7 @@ func (c *Console) jobOf(ctx context.Context, n *names, j *store.Job) (Job, error
 		return Job{}, err
 	}
 	out := Job{
-		ID: j.ID.String(), State: string(j.State), ImageID: version.ImageID.String(), VersionID: version.ID.String(),
+		ID: j.ID.String(), Kind: j.Kind, Options: j.Options, Overrides: j.Overrides, State: string(j.State), ImageID: version.ImageID.String(), VersionID: version.ID.String(),
 		Version: version.Version, Channel: j.Channel, Edition: j.Edition, Layout: j.Layout, BootSignature: sequence.BootSignature,
 		TaskSequenceID: sequence.TaskSequenceID.String(), TaskSequenceVersionID: sequence.ID.String(),
 		HostID: j.HostID.String(), SiteID: j.SiteID.String(), Reference: j.Reference, Holder: j.Holder, Variables: j.Variables,

@@ -61,8 +61,11 @@ func (n *names) site(ctx context.Context, id store.SiteID) (string, error) {
 	})
 }
 
-// version finds an image version, once.
+// version finds an image version, once; the zero ID gives the zero Version.
 func (n *names) version(ctx context.Context, id store.VersionID) (store.Version, error) {
+	if id.IsZero() {
+		return store.Version{}, nil
+	}
 	if v, ok := n.versions[id]; ok {
 		return v, nil
 	}
@@ -76,8 +79,12 @@ func (n *names) version(ctx context.Context, id store.VersionID) (store.Version,
 	return v, err
 }
 
-// sequence finds a task sequence's version, once.
+// sequence finds a task sequence's version, once; the zero ID gives the zero
+// SequenceVersion.
 func (n *names) sequence(ctx context.Context, id store.SequenceVersionID) (store.SequenceVersion, error) {
+	if id.IsZero() {
+		return store.SequenceVersion{}, nil
+	}
 	if v, ok := n.sequences[id]; ok {
 		return v, nil
 	}

@@ -43,6 +43,7 @@ const (
 	UseListSticks        UseCase = "list_sticks"
 	UseGetStick          UseCase = "get_stick"
 	UseQueueJob          UseCase = "queue_job"
+	UseOverride          UseCase = "override"
 	UseGetJob            UseCase = "get_job"
 	UseListJobs          UseCase = "list_jobs"
 	UseCancelJob         UseCase = "cancel_job"
@@ -94,6 +95,7 @@ var permissions = map[UseCase]Role{
 	UseSaveTaskSequence: RoleAdmin,
 	UseCreateEnrolment:  RoleAdmin,
 	UseRevokeHost:       RoleAdmin,
+	UseOverride:         RoleAdmin, // a refusal of QueueJob
 	UseDeclareHostLost:  RoleAdmin,
 	UseListAudit:        RoleAdmin,
 }

@@ -15,8 +15,9 @@ import (
 	"github.com/stickpress/stickpress/store"
 )
 
-// QueueJobInput asks for sticks.
+// QueueJobInput asks for a job.
 type QueueJobInput struct {
+	Kind protocol.JobKind // empty means protocol.JobPress
 	// Image is a name or ID; Version a SemVer or version ID. Without Version
 	// the Channel (DefaultChannel if empty) is resolved. Image may be empty
 	// when Version is a version ID.
@@ -29,9 +30,12 @@ type QueueJobInput struct {
 	TaskSequence string
 	Layout       string // empty means the task sequence's
 	Edition      int    // 0 means the task sequence's
-	Reference    string // a ticket, default of the builds
-	Holder       string // default of the builds
-	Variables    map[string]string
+	Options      protocol.JobOptions
+	// Overrides are codes of faults that are to pass (admin), see Overridable.
+	Overrides []string
+	Reference string // a ticket, default of the builds
+	Holder    string // default of the builds
+	Variables map[string]string
 	// IdempotencyKey, if not empty, makes a repeated request return the first
 	// one's job. The same key with another request is refused.
 	IdempotencyKey string
@@ -57,7 +61,7 @@ const (
 )
 
 // QueueJob checks a request and queues it (helpdesk). Nothing is queued if any
-// of it is refused. Faults: image_not_found, image_version_not_found,
+// of it is refused. Faults: kind_unknown, override_unknown, image_not_found, image_version_not_found,
 // channel_not_found, version_withdrawn, format_refused, edition_missing,
 // architecture_refused, host_not_found, host_revoked, host_outdated,
 // task_sequence_not_found, layout_unknown, devices_missing, devices_too_many,
@@ -68,6 +72,9 @@ const (
 // template_too_large, idempotency_reused.
 func (c *Console) QueueJob(ctx context.Context, a Actor, in QueueJobInput) (Job, error) {
 	if err := allow(a, UseQueueJob); err != nil {
+		return Job{}, err
+	}
+	if err := checkOverrides(a, in.Overrides); err != nil {
 		return Job{}, err
 	}
 	if err := checkRequest(&in); err != nil {
@@ -96,7 +103,7 @@ func (c *Console) QueueJob(ctx context.Context, a Actor, in QueueJobInput) (Job,
 		err = tx.Audit(ctx, store.NewAudit{
 			By: by, Action: string(UseQueueJob), ObjectKind: "job", ObjectID: id,
 			After: map[string]any{
-				"host_id": j.HostID, "image_version_id": j.ImageVersionID, "channel": j.Channel, "layout": j.Layout,
+				"kind": j.Kind, "options": j.Options, "overrides": j.Overrides, "host_id": j.HostID, "image_version_id": j.ImageVersionID, "channel": j.Channel, "layout": j.Layout,
 				"edition": j.Edition, "task_sequence_version_id": j.TaskSequenceVersionID, "reference": j.Reference,
 				"ports": p.ports(),
 			},
@@ -186,6 +193,15 @@ type plan struct {
 	image   string
 }
 
+// planner looks up what a kind of job names besides its host and its sticks,
+// and puts it into the plan. It returns what the kind demands of each stick.
+type planner func(ctx context.Context, r store.Reader, in *QueueJobInput, p *plan) (fits func(*protocol.Device) error, err error)
+
+// planners are the kinds of jobs that can be queued.
+var planners = map[protocol.JobKind]planner{
+	protocol.JobPress: planPress,
+}
+
 func (p *plan) ports() []string {
 	var out []string
 	for i := range p.job.Builds {
@@ -194,16 +210,26 @@ func (p *plan) ports() []string {
 	return out
 }
 
+// pass lets a fault pass that an admin allowed to.
+func (p *plan) pass(err error) error {
+	if err != nil && slices.Contains(p.job.Overrides, string(fault.From(err).Code)) {
+		return nil
+	}
+	return err
+}
+
 // plan looks up what the request names and checks that it can be done.
 func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobInput) (*plan, error) {
-	v, channel, err := findVersion(ctx, tx.Reader, in.Image, in.Version, in.Channel)
-	if err != nil {
-		return nil, err
+	kind := in.Kind.OrPress()
+	look, ok := planners[kind]
+	if !ok {
+		return nil, fault.New(fault.KindInvalid, CodeKindUnknown, "kind", in.Kind).At("kind")
 	}
-	if v.State == store.VersionWithdrawn {
-		return nil, errWithdrawn(v)
-	}
-	image, err := tx.Image(ctx, v.ImageID)
+	p := &plan{job: store.NewJob{
+		Kind: kind, Options: in.Options, Overrides: in.Overrides,
+		Reference: strings.TrimSpace(in.Reference), Holder: strings.TrimSpace(in.Holder), Variables: in.Variables,
+	}}
+	fits, err := look(ctx, tx.Reader, in, p)
 	if err != nil {
 		return nil, err
 	}
@@ -211,32 +237,10 @@ func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobI
 	if err != nil {
 		return nil, fault.From(err).At("host")
 	}
-	if err := checkHost(&host); err != nil {
+	if err := checkHost(&host, kind); err != nil {
 		return nil, err
 	}
-	sequence, err := findSequence(ctx, tx.Reader, in.TaskSequence)
-	if err != nil {
-		return nil, err
-	}
-	steps, err := tx.NewestSequenceVersion(ctx, sequence.ID)
-	if err != nil {
-		return nil, err
-	}
-	p := &plan{version: v, image: image.Name, job: store.NewJob{
-		HostID: host.ID, Kind: store.JobPress, ImageVersionID: v.ID, Channel: channel, TaskSequenceVersionID: steps.ID,
-		Layout: steps.Layout, Edition: steps.Edition,
-		Reference: strings.TrimSpace(in.Reference), Holder: strings.TrimSpace(in.Holder), Variables: in.Variables,
-	}}
-	if in.Layout != "" {
-		p.job.Layout = in.Layout
-	}
-	if in.Edition != 0 {
-		p.job.Edition = in.Edition
-	}
-	edition, err := checkEdition(&v, p.job.Edition)
-	if err != nil {
-		return nil, err
-	}
+	p.job.HostID = host.ID
 	busy, err := busyBuilds(ctx, tx.Reader, host.ID)
 	if err != nil {
 		return nil, err
@@ -244,7 +248,7 @@ func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobI
 	for i, d := range in.Devices {
 		device, err := checkDevice(&host, &d.Identity, busy)
 		if err == nil {
-			err = checkFit(device, edition, p.job.Layout)
+			err = p.pass(fits(device))
 		}
 		if err != nil {
 			return nil, fault.From(err).At(deviceField(i))
@@ -258,32 +262,15 @@ func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobI
 
 // checkHost refuses a host that could never do the job. One that is merely
 // offline does it when it is back.
-func checkHost(h *store.Host) error {
+func checkHost(h *store.Host, kind protocol.JobKind) error {
 	switch {
 	case h.State != store.HostEnrolled:
 		return fault.New(fault.KindConflict, CodeHostRevoked, "host", h.Name).At("host")
-	case outdated(h), len(h.Capabilities) > 0 && !slices.Contains(h.Capabilities, protocol.CapPress):
+	case outdated(h), len(h.Capabilities) > 0 && !slices.Contains(h.Capabilities, kind.Capability()):
 		return fault.New(fault.KindConflict, CodeHostOutdated, "host", h.Name).At("host")
 	}
 	return nil
 }
-
-// checkEdition finds the edition and refuses what no stick could start.
-func checkEdition(v *store.Version, index int) (*Edition, error) {
-	if v.Format != "wim" && v.Format != "esd" {
-		return nil, fault.New(fault.KindInvalid, CodeFormatRefused, "format", v.Format).At("version")
-	}
-	e, err := findEdition(v, index)
-	if err != nil {
-		return nil, err
-	}
-	if e.Architecture != "" && e.Architecture != "x86_64" {
-		return nil, fault.New(fault.KindInvalid, CodeArchRefused, "architecture", e.Architecture, "edition", editionLabel(e)).At("edition")
-	}
-	return e, nil
-}
-
-func editionLabel(e *Edition) string { return fmt.Sprintf("%d %s", e.Index, e.Name) }
 
 // checkDevice finds the device that was confirmed in the host's newest
 // inventory. Whatever has changed since refuses it.
@@ -332,23 +319,4 @@ func difference(want, have *protocol.Identity) (what, w, h string) {
 		return "identity", fmt.Sprint(*want), fmt.Sprint(*have)
 	}
 	return "", "", ""
-}
-
-// checkAnswers renders every build's answer file once, so that what cannot be
-// rendered is refused now and not when the sticks are plugged in.
-func (p *plan) checkAnswers(ctx context.Context, tx *store.Tx, j *store.Job) error {
-	steps, err := tx.SequenceVersion(ctx, j.TaskSequenceVersionID)
-	if err != nil {
-		return err
-	}
-	template, err := loadTemplate(ctx, tx.Reader, steps.TemplateVersionID)
-	if err != nil {
-		return err
-	}
-	for i := range j.Builds {
-		if _, err := render(template, variables(j, &j.Builds[i], p.image, p.version.Version)); err != nil {
-			return fault.From(err).At(deviceField(i))
-		}
-	}
-	return nil
 }

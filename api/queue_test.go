@@ -35,8 +35,8 @@ func TestQueueJob(t *testing.T) {
 	if len(job.Builds) != 2 || job.Builds[0].Holder != "Ada" || job.Builds[1].Holder != "Grace" || job.Builds[1].Reference != "INC-1" {
 		t.Errorf("builds are %+v", job.Builds)
 	}
-	if len(job.Builds[0].Steps) != len(protocol.Steps) {
-		t.Errorf("%d steps, want all %d", len(job.Builds[0].Steps), len(protocol.Steps))
+	if len(job.Builds[0].Steps) != len(protocol.JobPress.Steps()) {
+		t.Errorf("%d steps, want all %d", len(job.Builds[0].Steps), len(protocol.JobPress.Steps()))
 	}
 	again := must[api.Job](t)(f.QueueJob(t.Context(), f.Helpdesk, in))
 	if again.ID != job.ID {
@@ -116,6 +116,7 @@ func TestQueueJobRefusals(t *testing.T) {
 		{"old agent", good, func(in *api.QueueJobInput) { in.Host = "old" }, "host_outdated", "host", nil},
 		{"no task sequence", good, func(in *api.QueueJobInput) { in.TaskSequence = "nope" }, "task_sequence_not_found", "", nil},
 		{"layout", good, func(in *api.QueueJobInput) { in.Layout = "zip" }, "layout_unknown", "layout", nil},
+		{"kind", good, func(in *api.QueueJobInput) { in.Kind = "paint" }, "kind_unknown", "kind", nil},
 		{"no devices", good, func(in *api.QueueJobInput) { in.Devices = nil }, "devices_missing", "devices", nil},
 		{"twice", good, func(in *api.QueueJobInput) { in.Devices = append(in.Devices, in.Devices[0]) }, "device_twice", "devices[1]", map[string]string{"port": "good"}},
 		{"unplugged", apitest.Stick("nowhere"), nil, "device_gone", "devices[0]", map[string]string{"port": "nowhere"}},
@@ -125,7 +126,7 @@ func TestQueueJobRefusals(t *testing.T) {
 		{"too small", tiny, nil, "device_too_small", "devices[0]", map[string]string{"missing_bytes": "1073741824"}},
 		{"4Kn", wide, nil, "device_sector_size", "devices[0]", map[string]string{"sector_size": "4096"}},
 		{"busy", taken, nil, "stick_busy", "devices[0]", map[string]string{"port": "taken"}},
-		{"edition", good, func(in *api.QueueJobInput) { in.Edition = 3 }, "edition_missing", "edition", map[string]string{"editions": "1 Windows 11 Enterprise, 2 Windows 11 ARM"}},
+		{"edition", good, func(in *api.QueueJobInput) { in.Edition = 4 }, "edition_missing", "edition", map[string]string{"editions": "1 Windows 11 Enterprise, 2 Windows 11 ARM, 3 Windows 10 1607"}},
 		{"arm64", good, func(in *api.QueueJobInput) { in.Edition = 2 }, "architecture_refused", "edition", map[string]string{"architecture": "arm64"}},
 		{"long reference", good, func(in *api.QueueJobInput) { in.Reference = strings.Repeat("x", 201) }, "text_too_long", "reference", nil},
 		{"variable name", good, func(in *api.QueueJobInput) { in.Variables = map[string]string{"A b": ""} }, "variable_invalid", "variables", nil},
@@ -156,5 +157,35 @@ func TestQueueJobRefusals(t *testing.T) {
 	jobs := must[api.List[api.Job]](t)(f.ListJobs(t.Context(), f.Viewer, api.JobFilter{Active: true}, api.Page{}))
 	if len(jobs.Items) != 1 {
 		t.Errorf("%d active jobs, want the first one only", len(jobs.Items))
+	}
+}
+
+// An admin may let a refusal pass; it is written down.
+func TestOverride(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	f.Publish(t, "win10-old", "1.0.0")
+	old := apitest.Stick("old") // it calls itself removable
+	f.Connect(t, "bench", old)
+	in := apitest.Order("win10-old", "bench", old)
+	in.Edition = 3
+	_, err := f.QueueJob(t.Context(), f.Admin, in)
+	wantFault(t, err, api.CodeRemovableRefused)
+
+	in.Overrides = []string{string(api.CodeRemovableRefused)}
+	_, err = f.QueueJob(t.Context(), f.Helpdesk, in)
+	wantFault(t, err, api.CodeForbidden)
+	in.Overrides = []string{string(api.CodeDeviceTooSmall)}
+	_, err = f.QueueJob(t.Context(), f.Admin, in)
+	wantFault(t, err, api.CodeOverrideUnknown)
+
+	in.Overrides = []string{string(api.CodeRemovableRefused)}
+	job := must[api.Job](t)(f.QueueJob(t.Context(), f.Admin, in))
+	if len(job.Overrides) != 1 || job.Overrides[0] != in.Overrides[0] {
+		t.Errorf("the job has the overrides %v", job.Overrides)
+	}
+	audit := must[api.List[api.AuditEntry]](t)(f.ListAudit(t.Context(), f.Admin, api.AuditFilter{ObjectKind: "job", ObjectID: job.ID}, api.Page{}))
+	if len(audit.Items) != 1 || !strings.Contains(string(audit.Items[0].After), in.Overrides[0]) {
+		t.Errorf("audit is %+v", audit.Items)
 	}
 }

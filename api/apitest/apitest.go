@@ -131,7 +131,7 @@ func (f *Fixture) actor(t testing.TB, role api.Role) api.Actor {
 	return a
 }
 
-// wim is a small image file with two editions, made once per process.
+// wim is a small image file with three editions, made once per process.
 var wim = sync.OnceValues(func() ([]byte, error) {
 	dir, err := os.MkdirTemp("", "apitest-")
 	if err != nil {
@@ -145,12 +145,14 @@ var wim = sync.OnceValues(func() ([]byte, error) {
 	if err := os.WriteFile(filepath.Join(tree, "Windows", "a.txt"), bytes.Repeat([]byte("a"), 100_000), 0o644); err != nil {
 		return nil, err
 	}
+	const build = "--image-property=WINDOWS/VERSION/BUILD="
 	for _, args := range [][]string{
-		{"capture", tree, path, "Windows 11 Enterprise", "--compress=none", "--image-property=WINDOWS/ARCH=9"},
-		{"append", tree, path, "Windows 11 ARM", "--image-property=WINDOWS/ARCH=12"},
+		{"capture", tree, path, "Windows 11 Enterprise", "--compress=none", "--image-property=WINDOWS/ARCH=9", build + "26100"},
+		{"append", tree, path, "Windows 11 ARM", "--image-property=WINDOWS/ARCH=12", build + "26100"},
+		{"append", tree, path, "Windows 10 1607", "--image-property=WINDOWS/ARCH=9", build + "14393"},
 	} {
 		args = append(args, "--image-property=WINDOWS/EDITIONID=Enterprise", "--image-property=WINDOWS/VERSION/MAJOR=10",
-			"--image-property=WINDOWS/VERSION/MINOR=0", "--image-property=WINDOWS/VERSION/BUILD=26100")
+			"--image-property=WINDOWS/VERSION/MINOR=0")
 		cmd := exec.CommandContext(context.Background(), "wimlib-imagex", args...)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return nil, &toolError{strings.Join(args, " "), out, err}
@@ -169,7 +171,8 @@ func (e *toolError) Error() string {
 	return "wimlib-imagex " + e.args + " (apt install wimtools): " + e.err.Error() + "\n" + string(e.out)
 }
 
-// WIM returns a small image file: edition 1 is for x86_64, edition 2 for arm64.
+// WIM returns a small image file: edition 1 is for x86_64, edition 2 for arm64,
+// edition 3 too old for sticks that call themselves removable.
 func WIM(t testing.TB) []byte {
 	t.Helper()
 	raw, err := wim()

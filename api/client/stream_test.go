@@ -100,7 +100,7 @@ func TestUploadGoesOn(t *testing.T) {
 	var last, total int64
 	c := as(t, s, api.RoleAdmin)
 	u := must[api.Upload](t)(c.UploadFile(t.Context(), path, func(done, all int64) { last, total = done, all }))
-	if u.State != "ready" || u.FileName != "install.wim" || u.Bytes != int64(len(raw)) || len(u.Editions) != 2 {
+	if u.State != "ready" || u.FileName != "install.wim" || u.Bytes != int64(len(raw)) || len(u.Editions) != 3 {
 		t.Errorf("upload is %+v", u)
 	}
 	if lost.Load() < 2 {

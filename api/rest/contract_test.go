@@ -207,7 +207,7 @@ func (w *world) uploads() {
 	w.no(409, "upload_offset_mismatch", wrong)
 	w.ok(204, patch)
 	u := decode[api.Upload](w.t, w.ok(200, get(s, admin, path)), 200)
-	if u.State != "ready" || u.FileName != "a.wim" || len(u.Editions) != 2 {
+	if u.State != "ready" || u.FileName != "a.wim" || len(u.Editions) != 3 {
 		w.t.Errorf("upload is %+v", u)
 	}
 	other := strings.TrimPrefix(w.ok(201, begin).header.Get("Location"), rest.Prefix)

@@ -31,7 +31,7 @@ func TestUpload(t *testing.T) {
 	}
 	d.patch(204, "", at, 0, raw)
 	u, err := f.GetUpload(t.Context(), f.Admin, path.Base(at))
-	if err != nil || u.State != "ready" || u.FileName != "install.wim" || u.Bytes != int64(len(raw)) || len(u.Editions) != 2 {
+	if err != nil || u.State != "ready" || u.FileName != "install.wim" || u.Bytes != int64(len(raw)) || len(u.Editions) != 3 {
 		t.Errorf("upload is %+v, %v", u, err)
 	}
 	if n := staged(t, f); n != 0 {
@@ -216,7 +216,7 @@ func TestReceive(t *testing.T) {
 	f := apitest.New(t)
 	d := open(t, f, f.Admin)
 	u, err := d.h.Receive(t.Context(), f.Admin, `C:\a.wim`, bytes.NewReader(apitest.WIM(t)))
-	if err != nil || u.State != "ready" || u.FileName != "a.wim" || len(u.Editions) != 2 {
+	if err != nil || u.State != "ready" || u.FileName != "a.wim" || len(u.Editions) != 3 {
 		t.Errorf("upload is %+v, %v", u, err)
 	}
 	for name, tt := range map[string]struct {

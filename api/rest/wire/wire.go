@@ -34,17 +34,20 @@ type Items[T any] struct {
 
 // QueueJob is the body of POST /jobs.
 type QueueJob struct {
-	Image        string            `json:"image,omitempty" doc:"Name or ID of an image. May be left out if version is a version ID."`
-	Version      string            `json:"version,omitempty" doc:"SemVer or version ID. Without it the channel is resolved."`
-	Channel      string            `json:"channel,omitempty" doc:"Channel of the image; 'stable' if empty. The job records the exact version."`
-	Host         string            `json:"host" minLength:"1" doc:"ID or name of the imaging host."`
-	Devices      []QueueDevice     `json:"devices" minItems:"1" doc:"The sticks, exactly as GET /hosts/{host} shows them."`
-	TaskSequence string            `json:"task_sequence,omitempty" doc:"Name or ID; the default one if empty."`
-	Layout       string            `json:"layout,omitempty" doc:"'mbr-dual' or 'gpt-uefi'; the task sequence's if empty."`
-	Edition      int               `json:"edition,omitempty" minimum:"0" doc:"Index in the image, from 1; 0 means the task sequence's."`
-	Reference    string            `json:"reference,omitempty" doc:"External reference, such as a ticket: default of the builds."`
-	Holder       string            `json:"holder,omitempty" doc:"Who gets the sticks: default of the builds."`
-	Variables    map[string]string `json:"variables,omitempty" doc:"Variables of the answer file."`
+	Kind         protocol.JobKind    `json:"kind,omitempty" doc:"'press' if empty, 'raw', 'verify', 'wipe' or 'capture'."`
+	Image        string              `json:"image,omitempty" doc:"Name or ID of an image. May be left out if version is a version ID."`
+	Version      string              `json:"version,omitempty" doc:"SemVer or version ID. Without it the channel is resolved."`
+	Channel      string              `json:"channel,omitempty" doc:"Channel of the image; 'stable' if empty. The job records the exact version."`
+	Host         string              `json:"host" minLength:"1" doc:"ID or name of the imaging host."`
+	Devices      []QueueDevice       `json:"devices" minItems:"1" doc:"The sticks, exactly as GET /hosts/{host} shows them."`
+	TaskSequence string              `json:"task_sequence,omitempty" doc:"Name or ID; the default one if empty."`
+	Layout       string              `json:"layout,omitempty" doc:"'mbr-dual' or 'gpt-uefi'; the task sequence's if empty."`
+	Edition      int                 `json:"edition,omitempty" minimum:"0" doc:"Index in the image, from 1; 0 means the task sequence's."`
+	Options      protocol.JobOptions `json:"options,omitzero" doc:"What the kind asks for beyond image and sticks."`
+	Overrides    []string            `json:"overrides,omitempty" doc:"Codes of refusals that are to pass; admins only, and not every code. Recorded."`
+	Reference    string              `json:"reference,omitempty" doc:"External reference, such as a ticket: default of the builds."`
+	Holder       string              `json:"holder,omitempty" doc:"Who gets the sticks: default of the builds."`
+	Variables    map[string]string   `json:"variables,omitempty" doc:"Variables of the answer file."`
 }
 
 // QueueDevice is one stick of QueueJob.
@@ -58,8 +61,9 @@ type QueueDevice struct {
 // QueueJobOf returns an input's body.
 func QueueJobOf(in api.QueueJobInput) QueueJob {
 	b := QueueJob{
-		Image: in.Image, Version: in.Version, Channel: in.Channel, Host: in.Host, Devices: make([]QueueDevice, 0, len(in.Devices)),
-		TaskSequence: in.TaskSequence, Layout: in.Layout, Edition: in.Edition,
+		Kind: in.Kind, Image: in.Image, Version: in.Version, Channel: in.Channel, Host: in.Host,
+		Devices: make([]QueueDevice, 0, len(in.Devices)), TaskSequence: in.TaskSequence, Layout: in.Layout, Edition: in.Edition,
+		Options: in.Options, Overrides: in.Overrides,
 		Reference: in.Reference, Holder: in.Holder, Variables: in.Variables,
 	}
 	for _, d := range in.Devices {
@@ -71,8 +75,8 @@ func QueueJobOf(in api.QueueJobInput) QueueJob {
 // Input is the body as the console takes it.
 func (b QueueJob) Input() api.QueueJobInput {
 	in := api.QueueJobInput{
-		Image: b.Image, Version: b.Version, Channel: b.Channel, Host: b.Host,
-		TaskSequence: b.TaskSequence, Layout: b.Layout, Edition: b.Edition,
+		Kind: b.Kind, Image: b.Image, Version: b.Version, Channel: b.Channel, Host: b.Host,
+		TaskSequence: b.TaskSequence, Layout: b.Layout, Edition: b.Edition, Options: b.Options, Overrides: b.Overrides,
 		Reference: b.Reference, Holder: b.Holder, Variables: b.Variables,
 	}
 	for _, d := range b.Devices {

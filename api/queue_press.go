@@ -1,0 +1,86 @@
+package api
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/store"
+)
+
+// planPress plans a protocol.JobPress: an edition of a version, in the layout of
+// a task sequence.
+func planPress(ctx context.Context, r store.Reader, in *QueueJobInput, p *plan) (func(*protocol.Device) error, error) {
+	if err := p.findVersion(ctx, r, in); err != nil {
+		return nil, err
+	}
+	sequence, err := findSequence(ctx, r, in.TaskSequence)
+	if err != nil {
+		return nil, err
+	}
+	steps, err := r.NewestSequenceVersion(ctx, sequence.ID)
+	if err != nil {
+		return nil, err
+	}
+	p.job.TaskSequenceVersionID, p.job.Layout, p.job.Edition = steps.ID, steps.Layout, steps.Edition
+	if in.Layout != "" {
+		p.job.Layout = in.Layout
+	}
+	if in.Edition != 0 {
+		p.job.Edition = in.Edition
+	}
+	edition, err := checkEdition(&p.version, p.job.Edition)
+	return func(d *protocol.Device) error { return checkFit(d, edition, p.job.Layout) }, err
+}
+
+// findVersion looks up the version that the request names, for kinds that
+// write one.
+func (p *plan) findVersion(ctx context.Context, r store.Reader, in *QueueJobInput) error {
+	v, channel, err := findVersion(ctx, r, in.Image, in.Version, in.Channel)
+	if err != nil {
+		return err
+	}
+	if v.State == store.VersionWithdrawn {
+		return errWithdrawn(v)
+	}
+	image, err := r.Image(ctx, v.ImageID)
+	if err != nil {
+		return err
+	}
+	p.version, p.image = v, image.Name
+	p.job.ImageVersionID, p.job.Channel = v.ID, channel
+	return nil
+}
+
+// checkEdition finds the edition and refuses what no stick could start.
+func checkEdition(v *store.Version, index int) (*Edition, error) {
+	if v.Format != "wim" && v.Format != "esd" {
+		return nil, fault.New(fault.KindInvalid, CodeFormatRefused, "format", v.Format).At("version")
+	}
+	e, err := findEdition(v, index)
+	if err != nil {
+		return nil, err
+	}
+	if e.Architecture != "" && e.Architecture != "x86_64" {
+		return nil, fault.New(fault.KindInvalid, CodeArchRefused, "architecture", e.Architecture, "edition", editionLabel(e)).At("edition")
+	}
+	return e, nil
+}
+
+func editionLabel(e *Edition) string { return fmt.Sprintf("%d %s", e.Index, e.Name) }
+
+// checkAnswers renders every build's answer file once, so that what cannot be
+// rendered is refused now and not when the sticks are plugged in.
+func (p *plan) checkAnswers(ctx context.Context, tx *store.Tx, j *store.Job) error {
+	template, err := jobTemplate(ctx, &names{r: tx.Reader}, j)
+	if err != nil {
+		return err
+	}
+	for i := range j.Builds {
+		if _, err := render(template, variables(j, &j.Builds[i], p.image, p.version.Version)); err != nil {
+			return fault.From(err).At(deviceField(i))
+		}
+	}
+	return nil
+}
