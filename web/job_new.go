@@ -53,12 +53,9 @@ func (s *Web) jobQueue(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	in := api.QueueJobInput{
-		Version: p.Version, Host: p.Host, TaskSequence: p.Sequence,
-		Reference: p.Reference, Holder: p.Holder, IdempotencyKey: r.PostFormValue("key"),
+		Kind: p.Kind, Host: p.Host, Reference: p.Reference, Holder: p.Holder, IdempotencyKey: r.PostFormValue("key"),
 	}
-	if p.ComputerName != "" {
-		in.Variables = map[string]string{"computer_name": p.ComputerName}
-	}
+	fillJob(&in, p)
 	for _, d := range p.Chosen {
 		in.Devices = append(in.Devices, api.QueueDevice{Identity: d})
 	}
@@ -68,6 +65,17 @@ func (s *Web) jobQueue(w http.ResponseWriter, r *http.Request) error {
 		return s.again(w, r, err, view.JobConfirm(f, p))
 	}
 	return see(w, r, "/jobs/"+job.ID)
+}
+
+// fillJob puts what the form of a kind asks for into the request.
+func fillJob(in *api.QueueJobInput, p view.NewJob) {
+	switch p.Kind { //nolint:exhaustive // the form offers no other, see newJobPage
+	case protocol.JobPress:
+		in.Version, in.TaskSequence = p.Version, p.Sequence
+		if p.ComputerName != "" {
+			in.Variables = map[string]string{"computer_name": p.ComputerName}
+		}
+	}
 }
 
 // newJobPage reads what was chosen so far and what there is to choose from.
@@ -80,10 +88,18 @@ func (s *Web) newJobPage(r *http.Request) (view.NewJob, error) {
 		return view.NewJob{}, fault.Wrap(err, fault.KindInvalid, "form_unreadable")
 	}
 	p := view.NewJob{
+		Kind: protocol.JobKind(r.Form.Get("kind")).OrPress(), Fields: map[string]string{},
 		Version: r.Form.Get("version"), Host: r.Form.Get("host"), Sequence: r.Form.Get("sequence"),
 		Reference: strings.TrimSpace(r.Form.Get("reference")), Holder: strings.TrimSpace(r.Form.Get("holder")),
 		ComputerName: strings.TrimSpace(r.Form.Get("computer_name")),
 		Key:          r.Form.Get("key"),
+	}
+	fields, ok := view.JobFields[p.Kind]
+	if !ok {
+		return p, fault.New(fault.KindInvalid, api.CodeKindUnknown, "kind", p.Kind).At("kind")
+	}
+	for _, name := range fields {
+		p.Fields[name] = strings.TrimSpace(r.Form.Get(name))
 	}
 	if p.Key == "" {
 		p.Key = requestID()

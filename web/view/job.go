@@ -18,31 +18,37 @@ var stepShare = map[protocol.Step]int64{
 	protocol.StepVerify:    280,
 	protocol.StepTable:     10,
 	protocol.StepEject:     10,
+	protocol.StepErase:     600,
+	protocol.StepCapture:   700,
+	protocol.StepUpload:    250,
+	protocol.StepPublish:   40,
 }
 
-// shareTotal is the sum of all shares.
+// shareTotal is the whole of a bar.
 const shareTotal = 1000
 
 // buildDone is how far a build is, out of shareTotal.
-func buildDone(b api.Build) int64 {
+func buildDone(kind protocol.JobKind, b api.Build) int64 {
 	if b.State == "verified" {
 		return shareTotal
 	}
 	// The steps before the one begun last are done; lists say no more.
-	var done int64
-	for _, s := range protocol.Steps {
-		if s == b.Step {
-			break
+	var done, total int64
+	begun := false
+	for _, s := range kind.Steps() {
+		begun = begun || s == b.Step
+		if !begun {
+			done += stepShare[s]
 		}
-		done += stepShare[s]
+		total += stepShare[s]
 	}
 	switch p := b.Progress; {
-	case b.Step == "":
+	case b.Step == "" || total == 0:
 		return 0
 	case p != nil && p.Step == b.Step && p.Total > 0:
 		done += stepShare[b.Step] * min(p.Done, p.Total) / p.Total
 	}
-	return done
+	return shareTotal * done / total
 }
 
 func jobDone(j api.Job) int64 {
@@ -51,7 +57,7 @@ func jobDone(j api.Job) int64 {
 	}
 	var done int64
 	for _, b := range j.Builds {
-		done += buildDone(b)
+		done += buildDone(j.Kind, b)
 	}
 	return done
 }
@@ -61,6 +67,9 @@ func jobTotal(j api.Job) int64 { return shareTotal * int64(max(len(j.Builds), 1)
 // jobTitle is what people call a job: how many sticks, and for whom.
 func jobTitle(f Frame, j api.Job) string {
 	sticks := f.L.N("job.title", len(j.Builds))
+	if j.Kind != protocol.JobPress {
+		sticks = f.T("job.kind_of", "kind", f.T("job_kind."+string(j.Kind)), "sticks", sticks)
+	}
 	if j.Holder == "" {
 		return sticks
 	}
@@ -78,7 +87,7 @@ func jobSucceeded(f Frame, j api.Job) string {
 // jobAgain is the form of a new job for the sticks that are not verified.
 func jobAgain(j api.Job) NewJob {
 	p := NewJob{
-		Version: j.VersionID, Host: j.HostID, Sequence: j.TaskSequenceID,
+		Kind: j.Kind, Version: j.VersionID, Host: j.HostID, Sequence: j.TaskSequenceID,
 		Reference: j.Reference, Holder: j.Holder, ComputerName: j.Variables["computer_name"],
 	}
 	for _, b := range j.Builds {

@@ -13,15 +13,33 @@ import (
 // NewJob is what was chosen for a new job so far, and what there is to choose
 // from.
 type NewJob struct {
+	Kind                            protocol.JobKind
 	Version, Host, Sequence         string // IDs
 	Reference, Holder, ComputerName string
 	Key                             string // makes a form that is sent twice one job
 	Chosen                          []protocol.Identity
+	// Fields are what the form of this kind asks for beside the above, by their
+	// names; see JobFields.
+	Fields map[string]string
 
 	Versions  []api.Version
 	Sequences []api.TaskSequence
 	Hosts     []api.Host
 	Problem   Problem
+}
+
+// JobFields names, for each kind of job that the form offers, the fields that
+// only its form has. They travel from the form to the confirmation and back.
+var JobFields = map[protocol.JobKind][]string{
+	protocol.JobPress: nil,
+}
+
+// offered lists the kinds of jobs that the form offers, in their order.
+func offered() []protocol.JobKind {
+	return slices.DeleteFunc(slices.Clone(protocol.JobKinds), func(k protocol.JobKind) bool {
+		_, ok := JobFields[k]
+		return !ok
+	})
 }
 
 // Again is the address of the first page with everything that was chosen.
@@ -35,10 +53,24 @@ func (p NewJob) Again() string {
 			q.Set(name, value)
 		}
 	}
+	if p.Kind != protocol.JobPress {
+		q.Set("kind", string(p.Kind))
+	}
+	for _, name := range JobFields[p.Kind] {
+		if value := p.Fields[name]; value != "" {
+			q.Set(name, value)
+		}
+	}
 	for _, c := range p.Chosen {
 		q.Add("device", identityValue(c))
 	}
 	return "/jobs/new?" + q.Encode()
+}
+
+// as is the same choice for another kind of job.
+func (p NewJob) as(kind protocol.JobKind) NewJob {
+	p.Kind = kind
+	return p
 }
 
 func (p NewJob) host() (api.Host, bool) {

@@ -129,7 +129,7 @@ func (p *Press) Report(t testing.TB, b api.Build, e protocol.Event) {
 // Steps reports the steps up to one as done, and that one as begun.
 func (p *Press) Steps(t testing.TB, b api.Build, last protocol.Step) {
 	t.Helper()
-	for _, s := range protocol.Steps {
+	for _, s := range protocol.JobPress.Steps() {
 		p.Report(t, b, protocol.Event{Type: protocol.EventStepBegun, Step: s})
 		if s == protocol.StepWrite {
 			p.Report(t, b, protocol.Event{Type: protocol.EventTouched})
