@@ -37,11 +37,11 @@ type Engine interface {
 	Prepare(ctx context.Context, dir string, spec stick.Spec, report func(done, total int64)) (*stick.Master, error)
 	// Personal makes what differs on this stick.
 	Personal(protocol.Recipe, *protocol.Build) (stick.Personal, error)
-	// Press writes the master to all targets and tells each one's outcome to
-	// its Ended; it also returns them, in the targets' order. An error that
-	// wraps stick.ErrMasterDamaged means that the master was removed and may
-	// be made again.
-	Press(ctx context.Context, m *stick.Master, targets []stick.Target) []stick.Outcome
+	// Press writes content to all targets and tells each one's outcome to its
+	// Ended; it also returns them, in the targets' order. An error that wraps
+	// stick.ErrMasterDamaged means that the master was removed and may be made
+	// again.
+	Press(ctx context.Context, content stick.Content, targets []stick.Target) []stick.Outcome
 }
 
 // Sticks is the Engine of a real agent: package stick.
@@ -63,8 +63,8 @@ func (s Sticks) Personal(r protocol.Recipe, b *protocol.Build) (stick.Personal, 
 }
 
 // Press is stick.Press.
-func (Sticks) Press(ctx context.Context, m *stick.Master, targets []stick.Target) []stick.Outcome {
-	return stick.Press(ctx, m, targets)
+func (Sticks) Press(ctx context.Context, content stick.Content, targets []stick.Target) []stick.Outcome {
+	return stick.Press(ctx, content, targets)
 }
 
 // Disks is the Devices of a real agent: package disk.

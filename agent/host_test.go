@@ -153,7 +153,7 @@ func (e *press) Personal(_ protocol.Recipe, b *protocol.Build) (stick.Personal, 
 	return stick.Personal{StickID: b.StickID, AnswerFile: []byte(b.AnswerFile)}, nil
 }
 
-func (e *press) Press(ctx context.Context, _ *stick.Master, targets []stick.Target) []stick.Outcome {
+func (e *press) Press(ctx context.Context, _ stick.Content, targets []stick.Target) []stick.Outcome {
 	var answers []string
 	for _, t := range targets {
 		answers = append(answers, string(t.Personal.AnswerFile))

@@ -162,9 +162,11 @@ type Result struct {
 	BytesVerified int64  `json:"bytes_verified"` // read back
 	WriteMS       int64  `json:"write_ms"`
 	VerifyMS      int64  `json:"verify_ms"`
-	DiskID        string `json:"disk_id"`        // MBR signature in hex, or disk GUID
-	MasterDigest  string `json:"master_digest"`  // SHA-256 of the recipe's inputs
-	ContentSHA256 string `json:"content_sha256"` // over the hashes of all extents as written
+	DiskID        string `json:"disk_id"`       // MBR signature in hex, or disk GUID
+	MasterDigest  string `json:"master_digest"` // SHA-256 of the recipe's inputs
+	// ContentDigest is a SHA-256 over offset, length and XXH3 of every range as
+	// written, in hex.
+	ContentDigest string `json:"content_digest"`
 }
 
 // Ack says that every event of an attempt up to HostSeq is stored.

@@ -11,35 +11,37 @@ import (
 )
 
 const (
-	// chunkBytes is the size of one read, one write and one hash. Larger
+	// ChunkBytes is the size of one read, one write and one hash. Larger
 	// writes are no faster on USB, smaller ones cost cheap sticks an erase
 	// block each.
-	chunkBytes = 4 * mib
-	// alignment of offsets, lengths and buffers: the sector of a 4Kn device,
-	// the page of the host, and NTFS's clusters.
-	alignment = 4 * kib
+	ChunkBytes = 4 * mib
+	// Alignment of a master's offsets and lengths, and of all buffers: the
+	// sector of a 4Kn device, the page of the host, and NTFS's clusters.
+	Alignment = 4 * kib
 	// joinGap: used extents no further apart are written as one. The unused
 	// bytes between them cost less than another request.
 	joinGap = 64 * kib
 )
 
-// sum is the XXH3 of a chunk: quick enough for every byte of every stick, and
+// Sum is the XXH3 of a chunk: quick enough for every byte of every stick, and
 // 128 bits long, so that a damaged chunk does not pass. It is no defence
-// against a forger; the chunk's SHA-256 is what is recorded for later.
-type sum [16]byte
+// against a forger: what an image holds is proven by its SHA-256, when it comes
+// to the host.
+type Sum [16]byte
 
-func sumOf(b []byte) sum {
+// SumOf returns the hash of a chunk.
+func SumOf(b []byte) Sum {
 	h := xxh3.Hash128(b)
 	return h.Bytes()
 }
 
-func (s sum) String() string { return hex.EncodeToString(s[:]) }
+func (s Sum) String() string { return hex.EncodeToString(s[:]) }
 
 // MarshalText writes the sum in hex.
-func (s sum) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+func (s Sum) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText reads it back.
-func (s *sum) UnmarshalText(text []byte) error { return unhex(s[:], text) }
+func (s *Sum) UnmarshalText(text []byte) error { return unhex(s[:], text) }
 
 // digest is a SHA-256 that is written in hex.
 type digest [32]byte
@@ -62,18 +64,17 @@ func unhex(to, text []byte) error {
 
 // chunk is a piece of a master's content.
 type chunk struct {
-	volume.Extent        // on the device
-	SHA256        digest `json:"sha256"`
-	XXH3          sum    `json:"xxh3"`
+	volume.Extent     // on the device
+	XXH3          Sum `json:"xxh3"`
 }
 
-// split cuts extents at multiples of chunkBytes, so that no chunk is longer
+// split cuts extents at multiples of ChunkBytes, so that no chunk is longer
 // and writes begin where a stick's erase blocks do.
 func split(extents []volume.Extent) []chunk {
 	var chunks []chunk
 	for _, e := range extents {
 		for e.Length > 0 {
-			n := min(e.Length, chunkBytes-e.Offset%chunkBytes)
+			n := min(e.Length, ChunkBytes-e.Offset%ChunkBytes)
 			chunks = append(chunks, chunk{Extent: volume.Extent{Offset: e.Offset, Length: n}})
 			e.Offset += n
 			e.Length -= n
@@ -84,7 +85,7 @@ func split(extents []volume.Extent) []chunk {
 
 // alignedBuffer returns n bytes that direct I/O accepts.
 func alignedBuffer(n int) []byte {
-	b := make([]byte, n+alignment)
-	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) & (alignment - 1))
+	b := make([]byte, n+Alignment)
+	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) & (Alignment - 1))
 	return b[skip : skip+n : skip+n]
 }

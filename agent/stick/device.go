@@ -49,7 +49,7 @@ func writeFault(err error, offset int64) error {
 // when that is on the device.
 func (p *press) wipe() error {
 	zeros := alignedBuffer(edge)
-	for _, e := range p.m.plan.wiped(p.Device.Size()) {
+	for _, e := range p.fit.Wipe {
 		for _, piece := range split([]volume.Extent{e}) {
 			for at := piece.Offset; at < piece.End(); at += edge {
 				if err := p.put(zeros[:min(edge, piece.End()-at)], at); err != nil {
@@ -64,7 +64,7 @@ func (p *press) wipe() error {
 // discard tells the device that all between its two ends is unused. Not
 // being able to is no fault: content is written and read back either way.
 func (p *press) discard() {
-	length := (p.Device.Size() - 2*edge) / alignment * alignment
+	length := (p.Device.Size() - 2*edge) / Alignment * Alignment
 	err := p.Device.Discard(edge, length)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		p.log("warn", fmt.Sprintf("discard: %v", err))
@@ -75,20 +75,19 @@ func (p *press) discard() {
 // cache that the host knows of, and compares. What was wiped must be zeros,
 // so that no old table is left beside the new one.
 func (p *press) verify() error {
-	chunks := p.m.manifest.Chunks
 	wiped := p.wipedOnly()
-	total := contentBytes(chunks) + volume.Total(wiped)
+	total := volume.Total(p.chunks) + volume.Total(wiped)
 	p.Report.Progress(protocol.StepVerify, 0, total)
 	done := int64(0)
-	for i, c := range chunks {
-		if err := p.compare(c.Extent, p.sums[i]); err != nil {
+	for i, c := range p.chunks {
+		if err := p.compare(c, p.sums[i]); err != nil {
 			return err
 		}
 		done += c.Length
 		p.Report.Progress(protocol.StepVerify, done, total)
 	}
 	for _, c := range split(wiped) {
-		if err := p.compare(c.Extent, sumOf(make([]byte, c.Length))); err != nil {
+		if err := p.compare(c.Extent, SumOf(make([]byte, c.Length))); err != nil {
 			return err
 		}
 		done += c.Length
@@ -100,11 +99,11 @@ func (p *press) verify() error {
 
 // wipedOnly are the wiped parts on which no content was written afterwards.
 func (p *press) wipedOnly() []volume.Extent {
-	return subtract(p.m.plan.wiped(p.Device.Size()), p.m.Extents())
+	return subtract(p.fit.Wipe, volume.Join(p.chunks, 0))
 }
 
 // compare reads a range of the device and compares its hash.
-func (p *press) compare(e volume.Extent, want sum) error {
+func (p *press) compare(e volume.Extent, want Sum) error {
 	if err := p.ended(); err != nil {
 		return err
 	}
@@ -116,7 +115,7 @@ func (p *press) compare(e volume.Extent, want sum) error {
 		}
 		return protocol.WrapFault(err, protocol.FaultVerify, "offset", e.Offset, "want", want, "have", "unreadable")
 	}
-	if have := sumOf(b); have != want {
+	if have := SumOf(b); have != want {
 		return protocol.NewFault(protocol.FaultVerify, "offset", e.Offset, "want", want, "have", have)
 	}
 	return nil
@@ -125,10 +124,7 @@ func (p *press) compare(e volume.Extent, want sum) error {
 // writeTable makes the stick startable. Sector 0 comes last, after all other
 // parts are on the device.
 func (p *press) writeTable() error {
-	table, err := p.m.plan.table(p.Personal, p.Device.Size())
-	if err != nil {
-		return err
-	}
+	table := p.fit.Table
 	total := int64(0)
 	for _, patch := range table {
 		total += int64(len(patch.Bytes))
@@ -153,7 +149,7 @@ func (p *press) writeTable() error {
 	}
 	for _, patch := range table {
 		e := volume.Extent{Offset: patch.Offset, Length: int64(len(patch.Bytes))}
-		if err := p.compare(e, sumOf(patch.Bytes)); err != nil {
+		if err := p.compare(e, SumOf(patch.Bytes)); err != nil {
 			return err
 		}
 	}

@@ -118,7 +118,7 @@ func wipesOverwritten(m *Master) map[int]bool {
 			for at := c.Offset; at < c.End(); at += edge {
 				n++
 				piece := volume.Extent{Offset: at, Length: min(edge, c.End()-at)}
-				over[n] = len(subtract([]volume.Extent{piece}, m.Extents())) == 0
+				over[n] = len(subtract([]volume.Extent{piece}, volume.Join(m.Chunks(), 0))) == 0
 			}
 		}
 	}

@@ -5,49 +5,69 @@ import (
 	"sync"
 )
 
-// feedChunks is how many chunks the sticks of a press share at most: 64 MiB.
-const feedChunks = 16
+const (
+	// feedChunks is how many chunks the sticks of a press share: 64 MiB.
+	feedChunks = 16
+	// feedAhead of them are read before the quickest stick asks for them.
+	feedAhead = 2
+)
 
-// feed reads a master for any number of sticks. Sticks that keep pace share
+// feed reads content for any number of sticks. Sticks that keep pace share
 // what was read: a chunk is read once, checked once and written by all. One
 // that falls behind by more than the shared chunks reads again what it needs,
-// from the host's page cache as a rule. So no stick ever waits for another,
-// and memory stays at feedChunks and two chunks per stick.
+// from the host's page cache as a rule, and shares it with whoever is as slow.
+// So no stick ever waits for another, and memory stays at feedChunks and one
+// chunk per stick.
 type feed struct {
-	m      *Master
-	limit  int
-	chunks []chunk
+	content Content
+	limit   int
+	lengths []int64 // of the chunks
 
 	mu     sync.Mutex
 	slots  map[int]*slot // by index into chunks
+	lead   int           // all chunks before were read by the reader, or are being read
+	last   *slot         // the reader's newest
 	held   int           // buffers
 	clock  int
 	reads  sync.WaitGroup
-	nReads int // for tests: how often the master was read
+	nReads int // for tests: how often content was read
 }
 
 // slot holds a chunk that was read or is being read.
 type slot struct {
 	index int
 	data  []byte
+	sum   Sum
 	err   error
 	ready chan struct{}
 	users int
 	used  int // clock of the last use
 }
 
-func newFeed(m *Master, sticks int) *feed {
-	return &feed{m: m, limit: feedChunks + 2*sticks, chunks: m.manifest.Chunks, slots: make(map[int]*slot)}
+func newFeed(content Content, sticks int) *feed {
+	f := &feed{content: content, limit: feedChunks + sticks, slots: make(map[int]*slot)}
+	for _, c := range content.Chunks() {
+		f.lengths = append(f.lengths, c.Length)
+	}
+	return f
 }
 
-// get returns chunk i, and reads the one after it meanwhile. The data is
-// shared and must not be changed; put gives it back.
+// get returns chunk i; whoever got it gets the next ones in their order. The
+// data is shared and must not be changed; put gives it back.
 func (f *feed) get(ctx context.Context, i int) (*slot, error) {
 	f.mu.Lock()
-	s := f.take(i)
-	if i+1 < len(f.chunks) && f.slots[i+1] == nil {
-		f.take(i+1).users-- // nobody's yet
+	for f.lead < len(f.lengths) && f.lead <= i+feedAhead {
+		f.read(f.lead, f.last)
+		f.last = f.slots[f.lead]
+		f.lead++
 	}
+	s := f.slots[i]
+	if s == nil { // too late for the shared one
+		s = f.read(i, nil)
+	}
+	f.clock++
+	s.used = f.clock
+	s.users++
 	f.mu.Unlock()
 	select {
 	case <-s.ready:
@@ -72,23 +92,19 @@ func (f *feed) put(s *slot) {
 // close waits for reads that are under way.
 func (f *feed) close() { f.reads.Wait() }
 
-// take returns the slot of chunk i with one more user, and begins to read it
-// if nobody has. Each stick holds one slot and looks one ahead, so that there
-// is always a buffer; f.mu is held.
-func (f *feed) take(i int) *slot {
+// read begins to read a chunk, when the one before is there; f.mu is held.
+func (f *feed) read(i int, before *slot) *slot {
 	f.clock++
-	s := f.slots[i]
-	if s == nil {
-		s = &slot{index: i, ready: make(chan struct{}), data: f.buffer()[:f.chunks[i].Length]}
-		f.slots[i] = s
-		f.nReads++
-		f.reads.Go(func() {
-			s.err = f.m.read(f.chunks[i], s.data)
-			close(s.ready)
-		})
-	}
-	s.used = f.clock
-	s.users++
+	s := &slot{index: i, ready: make(chan struct{}), used: f.clock, data: f.buffer()[:f.lengths[i]]}
+	f.slots[i] = s
+	f.nReads++
+	f.reads.Go(func() {
+		defer close(s.ready)
+		if before != nil {
+			<-before.ready
+		}
+		s.sum, s.err = f.content.Read(i, s.data)
+	})
 	return s
 }
 
@@ -97,7 +113,7 @@ func (f *feed) take(i int) *slot {
 func (f *feed) buffer() []byte {
 	if f.held < f.limit {
 		f.held++
-		return alignedBuffer(chunkBytes)
+		return alignedBuffer(ChunkBytes)
 	}
 	var oldest *slot
 	for _, s := range f.slots {
@@ -105,12 +121,12 @@ func (f *feed) buffer() []byte {
 			oldest = s
 		}
 	}
-	if oldest == nil { // the limit leaves room for every stick's two
+	if oldest == nil { // the limit leaves room for one of every stick's
 		f.held++
-		return alignedBuffer(chunkBytes)
+		return alignedBuffer(ChunkBytes)
 	}
 	delete(f.slots, oldest.index)
-	return oldest.data[:chunkBytes]
+	return oldest.data[:ChunkBytes]
 }
 
 func (s *slot) done() bool {

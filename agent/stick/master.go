@@ -19,8 +19,11 @@ type Master struct {
 	dir      string
 	plan     *Plan
 	manifest *manifest
-	files    []*os.File // beside manifest.Partitions
+	chunks   []volume.Extent // of the manifest
+	files    []*os.File      // beside manifest.Partitions
 }
+
+var _ Content = (*Master)(nil)
 
 // Beside a master's folder, which is named by its digest, lie its lock and,
 // while it is being made, the folder that becomes it.
@@ -115,6 +118,9 @@ func openMaster(dir string, plan *Plan, spec Spec) (*Master, error) {
 		return nil, err
 	}
 	m := &Master{dir: dir, plan: plan, manifest: man}
+	for _, c := range man.Chunks {
+		m.chunks = append(m.chunks, c.Extent)
+	}
 	for _, p := range man.Partitions {
 		f, err := os.Open(filepath.Join(dir, p.Name))
 		if err != nil {
@@ -144,18 +150,32 @@ func (m *Master) Digest() string { return filepath.Base(m.dir) }
 // Plan is the geometry of the sticks.
 func (m *Master) Plan() *Plan { return m.plan }
 
-// Extents are the bytes of a stick that the master fills, by their offsets on
-// the device; tables come on top.
-func (m *Master) Extents() []volume.Extent {
-	extents := make([]volume.Extent, len(m.manifest.Chunks))
-	for i, c := range m.manifest.Chunks {
-		extents[i] = c.Extent
-	}
-	return volume.Join(extents, 0)
-}
+// Chunks implements Content.
+func (m *Master) Chunks() []volume.Extent { return m.chunks }
 
-// Bytes is the length of the content.
-func (m *Master) Bytes() int64 { return volume.Total(m.Extents()) }
+// Bytes is the length of the content; tables come on top.
+func (m *Master) Bytes() int64 { return volume.Total(m.chunks) }
+
+// Fit implements Content. Faults: device_too_small, device_sector_size,
+// answer_file_too_long.
+func (m *Master) Fit(t *Target) (*Fit, error) {
+	size := t.Device.Size()
+	if err := m.plan.Check(size, t.Device.SectorSize()); err != nil {
+		return nil, err
+	}
+	table, err := m.plan.table(t.Personal, size)
+	if err != nil {
+		return nil, err
+	}
+	patches, err := t.Personal.patches(m.plan, m.manifest.Places)
+	if err != nil {
+		return nil, err
+	}
+	return &Fit{
+		DiskID: t.Personal.DiskID(m.plan.Layout), Seed: t.Personal.LoaderID, Probes: m.plan.probes(size),
+		Wipe: m.plan.wiped(size), Patches: patches, Table: table,
+	}, nil
+}
 
 // Places says where the bytes of a stick's personalisation go.
 func (m *Master) Places() Places { return m.manifest.Places }
@@ -177,27 +197,20 @@ func (m *Master) Remove() error {
 	return nil
 }
 
-// read fills buf with a chunk and checks it.
-func (m *Master) read(c chunk, buf []byte) error {
+// Read implements Content. A master that fails its check is removed.
+func (m *Master) Read(i int, buf []byte) (Sum, error) {
+	c := m.manifest.Chunks[i]
 	for i, p := range m.manifest.Partitions {
 		if c.Offset < p.Offset || c.End() > p.End() {
 			continue
 		}
 		if _, err := m.files[i].ReadAt(buf, c.Offset-p.Offset); err != nil {
-			return fmt.Errorf("read master: %w", err)
+			return Sum{}, fmt.Errorf("read master: %w", err)
 		}
-		if have := sumOf(buf); have != c.XXH3 {
-			return fmt.Errorf("%w: %s at %d has hash %s, want %s", ErrMasterDamaged, p.Name, c.Offset-p.Offset, have, c.XXH3)
+		if have := SumOf(buf); have != c.XXH3 {
+			return Sum{}, errors.Join(fmt.Errorf("%w: %s at %d has hash %s, want %s", ErrMasterDamaged, p.Name, c.Offset-p.Offset, have, c.XXH3), m.Remove())
 		}
-		return nil
+		return c.XXH3, nil
 	}
-	return fmt.Errorf("%w: no partition holds offset %d", ErrMasterDamaged, c.Offset)
-}
-
-// damaged removes a master that failed its check; other errors pass.
-func (m *Master) damaged(err error) error {
-	if errors.Is(err, ErrMasterDamaged) {
-		return errors.Join(err, m.Remove())
-	}
-	return err
+	return Sum{}, errors.Join(fmt.Errorf("%w: no partition holds offset %d", ErrMasterDamaged, c.Offset), m.Remove())
 }

@@ -88,7 +88,7 @@ func newMaster(t testing.TB, layout string) *Master {
 		}
 		m.Places.NTFSSerial = []int64{at + 72, at + part.Length - 512 + 72}
 		// Across the end of a chunk.
-		edge := (at+9*mib+chunkBytes)/chunkBytes*chunkBytes - 1000
+		edge := (at+9*mib+ChunkBytes)/ChunkBytes*ChunkBytes - 1000
 		m.Places.AnswerFile = []volume.Extent{{Offset: edge, Length: 40 * kib}, {Offset: at + 100*mib - 4096, Length: 4096}, {Offset: at + 13*mib + 512*kib, Length: 20 * kib}}
 	}
 	slices.SortFunc(m.Chunks, func(a, b chunk) int { return int(a.Offset/512 - b.Offset/512) })

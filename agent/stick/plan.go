@@ -133,7 +133,7 @@ func (p *Plan) Check(size int64, sectorSize int) error {
 // both ends, where tables of every kind lie, and the starts of the new
 // partitions, where filesystems are recognised.
 func (p *Plan) wiped(size int64) []volume.Extent {
-	end := size / alignment * alignment
+	end := size / Alignment * Alignment
 	parts := []volume.Extent{{Offset: 0, Length: edge}, {Offset: end - edge, Length: size - end + edge}}
 	for _, q := range p.Partitions {
 		parts = append(parts, volume.Extent{Offset: q.Offset, Length: min(64*kib, q.Length)})

@@ -2,7 +2,6 @@ package stick
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -130,7 +129,7 @@ func (v volumeFile) add(m *manifest, used []volume.Extent) error {
 	if info.Size() != v.part.Length {
 		return fmt.Errorf("%s has %d bytes, its partition %d", v.name, info.Size(), v.part.Length)
 	}
-	used = volume.Join(volume.Align(used, alignment), joinGap)
+	used = volume.Join(volume.Align(used, Alignment), joinGap)
 	if end := used[len(used)-1].End(); end > v.part.Length {
 		return fmt.Errorf("%s: content ends at %d of %d", v.name, end, v.part.Length)
 	}
@@ -159,7 +158,7 @@ func (v volumeFile) shiftOffsets(offsets []int64) []int64 {
 // hashers is how many chunks are hashed at once; more would wait for the disk.
 const hashers = 2
 
-// hash reads the content once and fills in the hashes of every chunk.
+// hash reads the content once and fills in the hash of every chunk.
 func (p *preparation) hash(ctx context.Context, m *manifest, volumes ...volumeFile) error {
 	var total int64
 	for _, c := range m.Chunks {
@@ -173,7 +172,7 @@ func (p *preparation) hash(ctx context.Context, m *manifest, volumes ...volumeFi
 	defer cancel(nil)
 	for i := range hashers {
 		wait.Go(func() {
-			buf := alignedBuffer(chunkBytes)
+			buf := alignedBuffer(ChunkBytes)
 			for c := range next {
 				if errs[i] = hashChunk(c, buf, volumes); errs[i] != nil {
 					cancel(errs[i])
@@ -205,7 +204,7 @@ func hashChunk(c *chunk, buf []byte, volumes []volumeFile) error {
 		if _, err := v.ReadAt(b, c.Offset-v.part.Offset); err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("hash %s: %w", v.name, err)
 		}
-		c.SHA256, c.XXH3 = sha256.Sum256(b), sumOf(b)
+		c.XXH3 = SumOf(b)
 		return nil
 	}
 	return fmt.Errorf("no volume holds offset %d", c.Offset)

@@ -3,6 +3,7 @@ package stick
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -21,29 +22,30 @@ type Outcome struct {
 	Err error
 }
 
-// Press writes a master to all targets at the same time, each with its own
-// personalisation, and returns when the last one has ended; each is told to
+// Press writes content to all targets at the same time, each with what it has
+// of its own, and returns when the last one has ended; each is told to
 // its Ended before. Outcomes stand in the order of the targets. What ends one
 // target leaves the others alone; ctx ends all.
 //
-// Per target: the device is checked against the plan; Touched; old tables and
+// Per target: the device is checked by the content's Fit; Touched; old tables and
 // signatures are zeroed; its capacity is probed; unused space is discarded
 // where the device can; the content is written, flushed, read back and
 // compared; the partition table comes last, and is read back too. So a stick
 // that is not finished does not start, at whatever moment it ends.
 //
-// Faults: device_too_small, device_sector_size, write_failed,
-// verify_mismatch, answer_file_too_long, those of the device, and the cause
-// of the context that ended it (cancelled when that is no fault). An outcome
-// that wraps ErrMasterDamaged may be tried again after another Prepare.
-func Press(ctx context.Context, m *Master, targets []Target) []Outcome {
-	f := newFeed(m, len(targets))
+// Faults: write_failed, verify_mismatch, those of the content (a Master's:
+// device_too_small, device_sector_size, answer_file_too_long) and of the
+// device, and the cause of the context that ended it (cancelled when that is
+// no fault). An outcome that wraps ErrMasterDamaged may be tried again after
+// another Prepare.
+func Press(ctx context.Context, content Content, targets []Target) []Outcome {
+	f := newFeed(content, len(targets))
 	defer f.close()
 	outcomes := make([]Outcome, len(targets))
 	var wait sync.WaitGroup
 	for i, t := range targets {
 		wait.Go(func() {
-			p := &press{m: m, feed: f, Target: t}
+			p := &press{content: content, feed: f, Target: t}
 			outcomes[i] = p.run(ctx)
 			if t.Ended != nil {
 				t.Ended(outcomes[i])
@@ -57,13 +59,14 @@ func Press(ctx context.Context, m *Master, targets []Target) []Outcome {
 // press is the work on one stick.
 type press struct {
 	Target
-	m    *Master
-	feed *feed
-	ctx  context.Context // ends with the target's or the whole press
+	content Content
+	feed    *feed
+	ctx     context.Context // ends with the target's or the whole press
 
+	fit     *Fit
+	chunks  []volume.Extent
 	patches [][]volume.Patch // by chunk, nil for most
-	sums    []sum            // by chunk, as written
-	content []digest         // by chunk, as written
+	sums    []Sum            // by chunk, as written
 	own     []byte           // buffer for changed chunks and for reading back
 	touched bool             // a byte of the device may have changed
 	result  protocol.Result
@@ -101,25 +104,17 @@ func (p *press) prepare() error {
 	if err := p.ended(); err != nil {
 		return err
 	}
-	if err := p.m.plan.Check(p.Device.Size(), p.Device.SectorSize()); err != nil {
+	var err error
+	if p.fit, err = p.content.Fit(&p.Target); err != nil {
 		return err
 	}
-	if _, err := p.m.plan.table(p.Personal, p.Device.Size()); err != nil {
+	p.chunks = p.content.Chunks()
+	if p.patches, err = sortPatches(p.chunks, p.fit.Patches); err != nil {
 		return err
 	}
-	patches, err := p.Personal.patches(p.m.plan, p.m.manifest.Places)
-	if err != nil {
-		return err
-	}
-	chunks := p.m.manifest.Chunks
-	if p.patches, err = sortPatches(chunks, patches); err != nil {
-		return err
-	}
-	p.sums, p.content = make([]sum, len(chunks)), make([]digest, len(chunks))
-	p.own = alignedBuffer(chunkBytes)
-	p.result = protocol.Result{
-		DiskID: p.Personal.DiskID(p.m.plan.Layout), MasterDigest: p.m.Digest(),
-	}
+	p.sums = make([]Sum, len(p.chunks))
+	p.own = alignedBuffer(ChunkBytes)
+	p.result = protocol.Result{DiskID: p.fit.DiskID, MasterDigest: p.content.Digest()}
 	return nil
 }
 
@@ -155,16 +150,15 @@ func (p *press) write() error {
 		return err
 	}
 	p.discard()
-	chunks := p.m.manifest.Chunks
-	total := contentBytes(chunks)
+	total := volume.Total(p.chunks)
 	p.Report.Progress(protocol.StepWrite, 0, total)
 	var done int64
-	for i, c := range chunks {
+	for i, c := range p.chunks {
 		s, err := p.feed.get(p.ctx, i)
 		if err != nil {
-			return p.m.damaged(err)
+			return err
 		}
-		err = p.writeAt(p.personalise(i, s.data), c.Offset)
+		err = p.writeAt(p.personalise(i, s), c.Offset)
 		p.feed.put(s)
 		if err != nil {
 			return err
@@ -176,34 +170,44 @@ func (p *press) write() error {
 	if err := p.sync(); err != nil {
 		return err
 	}
-	h := sha256.New()
-	for _, d := range p.content {
-		h.Write(d[:])
-	}
-	p.result.ContentSHA256 = digest(h.Sum(nil)).String()
+	p.result.ContentDigest = contentDigest(p.chunks, p.sums).String()
 	return nil
 }
 
 // personalise returns the bytes of chunk i for this stick, and notes their
-// hashes. Most chunks are the same for all and are written as they are.
-func (p *press) personalise(i int, shared []byte) []byte {
-	c := p.m.manifest.Chunks[i]
-	p.sums[i], p.content[i] = c.XXH3, c.SHA256
+// hash. Most chunks are the same for all and are written as they are.
+func (p *press) personalise(i int, s *slot) []byte {
+	p.sums[i] = s.sum
 	if p.patches[i] == nil {
-		return shared
+		return s.data
 	}
-	own := p.own[:len(shared)]
-	copy(own, shared)
+	own := p.own[:len(s.data)]
+	copy(own, s.data)
 	for _, patch := range p.patches[i] {
-		copy(own[patch.Offset-c.Offset:], patch.Bytes)
+		copy(own[patch.Offset-p.chunks[i].Offset:], patch.Bytes)
 	}
-	p.sums[i], p.content[i] = sumOf(own), sha256.Sum256(own)
+	p.sums[i] = SumOf(own)
 	return own
+}
+
+// contentDigest is one number for all content as it was written: a SHA-256
+// over the offset, the length (both little-endian, 8 bytes) and the XXH3 of
+// every chunk.
+func contentDigest(chunks []volume.Extent, sums []Sum) digest {
+	h := sha256.New()
+	for i, c := range chunks {
+		var place [16]byte
+		binary.LittleEndian.PutUint64(place[:], uint64(c.Offset))
+		binary.LittleEndian.PutUint64(place[8:], uint64(c.Length))
+		h.Write(place[:])
+		h.Write(sums[i][:])
+	}
+	return digest(h.Sum(nil))
 }
 
 // sortPatches says which patches lie in which chunk, cutting those that lie
 // in several. A patch outside all chunks would be lost, so it is an error.
-func sortPatches(chunks []chunk, patches []volume.Patch) ([][]volume.Patch, error) {
+func sortPatches(chunks []volume.Extent, patches []volume.Patch) ([][]volume.Patch, error) {
 	byChunk := make([][]volume.Patch, len(chunks))
 	for _, patch := range patches {
 		left := len(patch.Bytes)
@@ -217,18 +221,10 @@ func sortPatches(chunks []chunk, patches []volume.Patch) ([][]volume.Patch, erro
 			left -= int(to - from)
 		}
 		if left != 0 {
-			return nil, fmt.Errorf("personalisation: %d bytes at %d are no part of the master", len(patch.Bytes), patch.Offset)
+			return nil, fmt.Errorf("personalisation: %d bytes at %d are no part of the content", len(patch.Bytes), patch.Offset)
 		}
 	}
 	return byChunk, nil
-}
-
-func contentBytes(chunks []chunk) int64 {
-	var n int64
-	for _, c := range chunks {
-		n += c.Length
-	}
-	return n
 }
 
 // ended returns why the stick was told to end, nil while it was not. The

@@ -34,7 +34,7 @@ func TestPress(t *testing.T) {
 				t.Fatal(o.Err)
 			}
 			if o.Result.BytesWritten <= m.Bytes() || o.Result.BytesVerified < o.Result.BytesWritten ||
-				o.Result.MasterDigest != m.Digest() || o.Result.DiskID != targets[i].Personal.DiskID(layout) || len(o.Result.ContentSHA256) != 64 {
+				o.Result.MasterDigest != m.Digest() || o.Result.DiskID != targets[i].Personal.DiskID(layout) || len(o.Result.ContentDigest) != 64 {
 				t.Errorf("result %+v", o.Result)
 			}
 			want := []string{"touched", "begun write", "done write", "begun verify", "done verify", "begun table", "done table"}
@@ -50,9 +50,9 @@ func TestPress(t *testing.T) {
 func expected(t *testing.T, m *Master, p Personal) []volume.Patch {
 	t.Helper()
 	var all []volume.Patch
-	for _, c := range m.manifest.Chunks {
+	for i, c := range m.Chunks() {
 		data := make([]byte, c.Length)
-		if err := m.read(c, data); err != nil {
+		if _, err := m.Read(i, data); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, volume.Patch{Offset: c.Offset, Bytes: data})
@@ -86,7 +86,7 @@ func checkStick(t *testing.T, m *Master, d *sticktest.Device, p Personal) {
 		put(volume.Patch{Offset: e.Offset, Bytes: make([]byte, e.Length)})
 	}
 	for _, at := range m.plan.probes(deviceBytes) {
-		mark := make([]byte, alignment)
+		mark := make([]byte, Alignment)
 		d.Peek(mark, at)
 		put(volume.Patch{Offset: at, Bytes: mark}) // stays where no content is
 	}
@@ -132,7 +132,7 @@ func TestReadOnce(t *testing.T) {
 	t.Parallel()
 	m := newMaster(t, protocol.LayoutMBRDual)
 	f := newFeed(m, 2)
-	for i := range f.chunks {
+	for i := range m.Chunks() {
 		for range 2 {
 			s, err := f.get(t.Context(), i)
 			if err != nil {
@@ -142,8 +142,8 @@ func TestReadOnce(t *testing.T) {
 		}
 	}
 	f.close()
-	if f.nReads != len(f.chunks) {
-		t.Errorf("%d reads of %d chunks", f.nReads, len(f.chunks))
+	if f.nReads != len(m.Chunks()) {
+		t.Errorf("%d reads of %d chunks", f.nReads, len(m.Chunks()))
 	}
 	if f.held > f.limit {
 		t.Errorf("%d buffers, the limit is %d", f.held, f.limit)
@@ -197,7 +197,7 @@ func TestSticksDifferExactlyThere(t *testing.T) {
 		named := differences(m, layout)
 		for _, at := range m.plan.probes(deviceBytes) {
 			// Under content or not, it is one name: some of them differ.
-			named["marks of the probe"] = append(named["marks of the probe"], volume.Extent{Offset: at, Length: alignment})
+			named["marks of the probe"] = append(named["marks of the probe"], volume.Extent{Offset: at, Length: Alignment})
 		}
 		hit := make(map[string]bool)
 		x, y := make([]byte, 4096), make([]byte, 4096)

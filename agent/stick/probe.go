@@ -23,7 +23,7 @@ const probeStep = gib
 // probes are the offsets of the marks on a device of size bytes, lowest first:
 // one in each probeStep, and one near the end. None lies in what is wiped.
 func (p *Plan) probes(size int64) []int64 {
-	last := (size - 2*edge) / alignment * alignment
+	last := (size - 2*edge) / Alignment * Alignment
 	var marks []int64
 	for at := int64(probeStep / 2); at < last-edge; at += probeStep {
 		marks = append(marks, at)
@@ -34,8 +34,8 @@ func (p *Plan) probes(size int64) []int64 {
 // probe returns verify_mismatch for a counterfeit. The marks stay where no
 // content is written over them: they mean nothing to anybody.
 func (p *press) probe() error {
-	marks := p.m.plan.probes(p.Device.Size())
-	b := p.own[:alignment]
+	marks := p.fit.Probes
+	b := p.own[:Alignment]
 	for _, at := range marks {
 		copy(b, p.mark(at))
 		if err := p.writeAt(b, at); err != nil {
@@ -46,7 +46,7 @@ func (p *press) probe() error {
 		return err
 	}
 	for _, at := range marks {
-		if err := p.compare(volume.Extent{Offset: at, Length: alignment}, sumOf(p.mark(at))); err != nil {
+		if err := p.compare(volume.Extent{Offset: at, Length: Alignment}, SumOf(p.mark(at))); err != nil {
 			p.log("error", fmt.Sprintf("what was written at %d is not there: the stick is broken, or holds less than the %d bytes that it says", at, p.Device.Size()))
 			return err
 		}
@@ -57,6 +57,6 @@ func (p *press) probe() error {
 // mark is what is written at an offset: nothing that an earlier press, or
 // another offset, has left there.
 func (p *press) mark(at int64) []byte {
-	h := sha256.Sum256(binary.LittleEndian.AppendUint64(p.Personal.LoaderID[:], uint64(at)))
-	return bytes.Repeat(h[:], alignment/len(h))
+	h := sha256.Sum256(binary.LittleEndian.AppendUint64(p.fit.Seed[:], uint64(at)))
+	return bytes.Repeat(h[:], Alignment/len(h))
 }

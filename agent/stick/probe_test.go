@@ -64,16 +64,16 @@ func TestProbes(t *testing.T) {
 			for _, size := range []int64{class, class + 777*mib + 5*512} {
 				marks := plan.probes(size)
 				for i, at := range marks {
-					if at%alignment != 0 || (i > 0 && at <= marks[i-1]) {
+					if at%Alignment != 0 || (i > 0 && at <= marks[i-1]) {
 						t.Errorf("%s %d: mark %d at %d", layout, size, i, at)
 					}
 					for _, e := range plan.wiped(size) {
-						if at < e.End() && e.Offset < at+alignment {
+						if at < e.End() && e.Offset < at+Alignment {
 							t.Errorf("%s %d: the mark at %d lies in the wiped bytes at %d", layout, size, at, e.Offset)
 						}
 					}
 				}
-				if last := marks[len(marks)-1]; last < size-3*mib || last+alignment > size {
+				if last := marks[len(marks)-1]; last < size-3*mib || last+Alignment > size {
 					t.Errorf("%s %d: the last mark is at %d", layout, size, last)
 				}
 			}

@@ -2,11 +2,11 @@
 //
 // It works in two halves. Prepare makes a master: the content that all sticks
 // of one recipe share, as sparse files on the host, built without mounting
-// anything and without root. Press then reads the master's used blocks once
-// and writes them to any number of devices at the same time, laying each
-// stick's own bytes (its personalisation) over the stream as it passes, reads
-// every written byte back, and writes the partition table last, so that a
-// stick that is not finished does not start.
+// anything and without root. Press then reads the master's used blocks (or any
+// other Content) once and writes them to any number of devices at the same
+// time, laying each stick's own bytes (its personalisation) over the stream as
+// it passes, reads every written byte back, and writes the partition table
+// last, so that a stick that is not finished does not start.
 //
 // The package knows nothing of servers, jobs or USB: a device is a Device, a
 // place to keep masters is a directory, and what happens is told to a
@@ -54,7 +54,7 @@ type Device interface {
 // Target is one stick of a Press.
 type Target struct {
 	Device   Device
-	Personal Personal
+	Personal Personal // for a Master
 	// Context ends this stick alone: it is left incomplete while the others
 	// go on. context.Cause(Context), where it is a *protocol.Fault, is the
 	// fault that is reported.

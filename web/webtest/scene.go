@@ -173,7 +173,7 @@ func (x *Scene) finish(t testing.TB, j api.Job, f *protocol.Fault) {
 		p.Report(t, b, protocol.Event{Type: protocol.EventStepDone, Step: protocol.StepEject})
 		p.Report(t, b, protocol.Event{Type: protocol.EventVerified, Result: &protocol.Result{
 			BytesWritten: 9_912_582_144, BytesVerified: 9_912_582_144, WriteMS: 81_400, VerifyMS: 39_800,
-			DiskID: fmt.Sprintf("%08x", 0x5a17c0de+i), MasterDigest: "m", ContentSHA256: "c",
+			DiskID: fmt.Sprintf("%08x", 0x5a17c0de+i), MasterDigest: "m", ContentDigest: "c",
 		}})
 	}
 }

@@ -63,7 +63,7 @@ func (b *bench) checkResult(x *api.Build) {
 	if r.BytesWritten < 20*mib || r.BytesVerified < r.BytesWritten || held < r.BytesWritten || held > r.BytesWritten+8*mib {
 		b.T.Errorf("%s: %d bytes written, %d verified, %d in the file", x.Identity.Port, r.BytesWritten, r.BytesVerified, held)
 	}
-	if r.WriteMS <= 0 || r.VerifyMS <= 0 || len(r.ContentSHA256) != 64 || len(r.MasterDigest) != 64 || r.DiskID == "" {
+	if r.WriteMS <= 0 || r.VerifyMS <= 0 || len(r.ContentDigest) != 64 || len(r.MasterDigest) != 64 || r.DiskID == "" {
 		b.T.Errorf("%s: result %+v", x.Identity.Port, *r)
 	}
 	last := *x.StartedAt
