@@ -61,9 +61,10 @@ type Lister struct {
 
 	patience time.Duration // of Open with other claims; tests shorten it
 
-	mu    sync.Mutex
-	gates map[string]chan struct{} // by path: one opener or prober at a time
-	open  map[string]*Handle       // by path
+	mu     sync.Mutex
+	gates  map[string]chan struct{} // by path: one opener or prober at a time
+	open   map[string]*Handle       // by path
+	speeds map[int64]int            // by connection, see learnSpeed
 }
 
 func (l *Lister) sysfs() string { return cmp.Or(l.Sysfs, "/sys") }

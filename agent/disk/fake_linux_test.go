@@ -108,8 +108,12 @@ func (tr *tree) disk(hardware, name, num string, size int64) {
 }
 
 func (tr *tree) stick(name, num, port, serial string, host int) {
-	h := strconv.Itoa(host)
-	usb := "devices/pci0000:00/0000:00:14.0/usb1/1-1/" + port
+	tr.usbStick("devices/pci0000:00/0000:00:14.0/usb1/1-1/"+port, name, num, serial, host)
+}
+
+// usbStick makes a stick at a USB device's folder.
+func (tr *tree) usbStick(usb, name, num, serial string, host int) {
+	h, port := strconv.Itoa(host), filepath.Base(usb)
 	tr.write("sys/"+usb+"/idVendor", "0781\n")
 	tr.write("sys/"+usb+"/idProduct", "55AB\n")
 	tr.write("sys/"+usb+"/devnum", "7\n")

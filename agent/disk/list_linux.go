@@ -51,13 +51,13 @@ func (l *Lister) List(ctx context.Context) ([]protocol.Device, error) {
 		select {
 		case p = <-answers[i]:
 		case <-wait.Done():
-			p = probed{volumes: []string{}, fault: protocol.WrapFault(
+			p = probed{volumes: []string{}, maxMbps: c.MaxMbps, fault: protocol.WrapFault(
 				errors.New("the device does not answer"), protocol.FaultDeviceBusy, "path", c.Path)}
 		}
 		if p.gone {
 			continue
 		}
-		c.Volumes, c.Busy = p.volumes, p.held
+		c.Volumes, c.Busy, c.MaxMbps = p.volumes, p.held, p.maxMbps
 		if p.fault != nil {
 			c.Refusals = append(c.Refusals, p.fault)
 		}
@@ -70,6 +70,7 @@ func (l *Lister) List(ctx context.Context) ([]protocol.Device, error) {
 // probed is what a look at the device itself gave.
 type probed struct {
 	volumes []string
+	maxMbps int
 	fault   *protocol.Fault
 	held    bool // by this Lister
 	gone    bool
@@ -79,7 +80,7 @@ type probed struct {
 // it, and what is on it. It opens for reading only, because udev takes the end
 // of a write for a change. An internal disk is not touched.
 func (l *Lister) probe(ctx context.Context, c *candidate) probed {
-	p := probed{volumes: []string{}}
+	p := probed{volumes: []string{}, maxMbps: c.MaxMbps}
 	if c.Kind == protocol.KindDisk || c.Bytes == 0 || c.file != nil && !c.file.plain() {
 		return p
 	}
@@ -89,6 +90,8 @@ func (l *Lister) probe(ctx context.Context, c *candidate) probed {
 		return p
 	}
 	defer leave()
+	l.learnSpeed(c)
+	p.maxMbps = c.MaxMbps
 	if l.held(c.Path) {
 		p.held = true
 		return p

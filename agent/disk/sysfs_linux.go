@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -121,7 +122,7 @@ func (l *Lister) blockDevice(name string) (*candidate, error) {
 	switch {
 	case loop:
 		c.Kind, c.Port, c.Model = protocol.KindLoop, name, readText(sys, "loop/backing_file")
-	case l.usbAncestor(c):
+	case l.onUSB(c):
 	case scsiType == "SD":
 		c.Kind = protocol.KindCard
 		c.Port, _, _ = strings.Cut(c.Port, ":") // the slot; the rest is the card's
@@ -133,43 +134,9 @@ func (l *Lister) blockDevice(name string) (*candidate, error) {
 	if c.Connection, err = l.connection(sys); err != nil {
 		return nil, err
 	}
+	c.Socket = cmp.Or(c.Socket, c.Kind+"-"+c.Port)
+	c.MaxMbps = l.knownSpeed(c.Connection)
 	return c, c.readParts()
-}
-
-// usbAncestor fills in what the USB bus knows, if the disk hangs on one: the
-// nearest parent with a USB descriptor. Its folder is named by the port path,
-// "1-1.4" for bus 1, port 1 of the root hub, port 4 of the hub there.
-func (l *Lister) usbAncestor(c *candidate) bool {
-	root, err := filepath.EvalSymlinks(l.sysfs())
-	if err != nil {
-		return false
-	}
-	for dir := filepath.Dir(c.sys); len(dir) > len(root); dir = filepath.Dir(dir) {
-		if driver, err := os.Readlink(filepath.Join(dir, "driver")); err == nil && filepath.Base(driver) == "uas" {
-			c.UASP = true
-		}
-		if !exists(dir, "idVendor") || !exists(dir, "devnum") {
-			continue
-		}
-		// The SCSI address is host:channel:target:lun.
-		address := strings.Split(c.Port, ":")
-		c.LUN, _ = strconv.Atoi(address[len(address)-1])
-		c.usb = dir
-		c.Kind = protocol.KindUSB
-		c.Port = filepath.Base(dir)
-		c.VIDPID = strings.ToLower(readText(dir, "idVendor") + ":" + readText(dir, "idProduct"))
-		c.Serial = readText(dir, "serial")
-		c.SpeedMbps = int(readInt(dir, "speed")) // "1.5" reads as 1
-		if c.Vendor == "" {
-			c.Vendor = readText(dir, "manufacturer")
-		}
-		if c.Model == "" {
-			c.Model = readText(dir, "product")
-		}
-		return true
-	}
-	c.UASP = false
-	return false
 }
 
 // readParts lists the partitions that the kernel knows.

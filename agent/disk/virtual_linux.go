@@ -92,7 +92,7 @@ func (l *Lister) virtualStick(name string) (*candidate, error) {
 			// are used again at once, so the time of birth goes in.
 			Connection: mix(fmt.Sprint(st.Ino, st.Btime.Sec, st.Btime.Nsec)) & (1<<53 - 1),
 		},
-		Path: path, Vendor: VirtualVendor, Model: VirtualModel, SectorSize: 512, Removable: true,
+		Path: path, Socket: protocol.KindVirtual + "-" + name, Vendor: VirtualVendor, Model: VirtualModel, SectorSize: 512, Removable: true,
 	}
 	c.ro = c.file.plain() && unix.Access(path, unix.R_OK|unix.W_OK) != nil
 	return c, nil

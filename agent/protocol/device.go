@@ -14,7 +14,7 @@ const (
 // writing refuses the write.
 type Identity struct {
 	Kind       string `json:"kind"`
-	Port       string `json:"port"`       // USB port path ("1-1.4"); file name of a virtual stick
+	Port       string `json:"port"`       // USB port path ("1-1.4"), see Device.Socket; file name of a virtual stick
 	LUN        int    `json:"lun"`        // logical unit, for card readers
 	VIDPID     string `json:"vid_pid"`    // "0781:5583", empty when not USB
 	Serial     string `json:"serial"`     // may be empty or shared by a batch
@@ -25,11 +25,19 @@ type Identity struct {
 // Device is one device that the host sees.
 type Device struct {
 	Identity
-	Path          string   `json:"path"` // "/dev/sdb" or a file
+	Path string `json:"path"` // "/dev/sdb" or a file
+	// Socket names the place where it is plugged in, for a map of printed
+	// numbers: the same for a USB 3 stick and the USB 2 device that it falls
+	// back to, and over restarts of the host ("pci-0000:00:14.0-usb-0:4.3").
+	Socket string `json:"socket"`
+	// Hub is what feeds the socket: the hub's own port path ("1-1"), or
+	// "usb1" for a controller's sockets. Empty when not USB.
+	Hub           string   `json:"hub"`
 	Vendor        string   `json:"vendor"`
 	Model         string   `json:"model"`
 	SectorSize    int      `json:"sector_size"`    // logical, 512 or 4096
 	SpeedMbps     int      `json:"speed_mbps"`     // negotiated USB speed, 0 if unknown
+	MaxMbps       int      `json:"max_mbps"`       // what the device could do in a faster socket, 0 if it does not say
 	UASP          bool     `json:"uasp"`           // driven by uas, not usb-storage
 	Removable     bool     `json:"removable"`      // the removable-media bit
 	DuplicateOf   int      `json:"duplicates"`     // how many other devices here carry the same serial
@@ -41,6 +49,10 @@ type Device struct {
 
 // Writable reports whether nothing speaks against pressing this device.
 func (d *Device) Writable() bool { return len(d.Refusals) == 0 }
+
+// FellBack reports whether a stick that can do SuperSpeed runs at the speed of
+// USB 2: a wrong socket, a bad plug, an old hub.
+func (d *Device) FellBack() bool { return d.SpeedMbps > 0 && d.SpeedMbps <= 480 && d.MaxMbps > 480 }
 
 // Inventory is the whole list of devices; it replaces the previous one.
 type Inventory struct {
