@@ -46,6 +46,9 @@ func (h *Handle) WriteAt([]byte, int64) (int, error) { return 0, errUnsupported 
 // Sync returns errors.ErrUnsupported.
 func (h *Handle) Sync() error { return errUnsupported }
 
+// DropCaches returns errors.ErrUnsupported.
+func (h *Handle) DropCaches() error { return errUnsupported }
+
 // Discard returns errors.ErrUnsupported.
 func (h *Handle) Discard(int64, int64) error { return errUnsupported }
 

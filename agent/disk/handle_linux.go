@@ -106,6 +106,28 @@ func (h *Handle) Sync() error {
 	return nil
 }
 
+// DropCaches makes what is read next come from as deep as this host can reach.
+// Sync is not enough for that: the kernel takes a stick that does not describe
+// its cache to have none, and does not ask it to empty it. This asks.
+func (h *Handle) DropCaches() error {
+	if err := h.Sync(); err != nil {
+		return err
+	}
+	fd := int(h.file.Fd())
+	if h.sys == "" {
+		if err := unix.Fadvise(fd, 0, 0, unix.FADV_DONTNEED); err != nil {
+			return fmt.Errorf("drop the cache of %s: %w", h.device.Path, err)
+		}
+		return nil
+	}
+	// Sticks that do not know SYNCHRONIZE CACHE (SBC-4, 5.34) refuse it.
+	_ = scsi(fd, [10]byte{0x35}, 10)
+	if err := ioctl(fd, unix.BLKFLSBUF, nil); err != nil {
+		return h.failed(fmt.Errorf("drop the cache of %s: %w", h.device.Path, err))
+	}
+	return nil
+}
+
 // Discard tells the device that a range holds nothing; what it reads as
 // afterwards is the device's choice. It returns errors.ErrUnsupported where
 // the device cannot.
