@@ -103,10 +103,11 @@ func TestUSB(t *testing.T) {
 	d.plug("virtio-blk-pci,drive=virtio")
 	d.add("spare", 64*gib, "")
 	d.add("other", 64*gib, "")
+	d.add("third", 64*gib, "")
 	m := boot(t, d.args...)
 
 	m.part("identity", func(t *testing.T) {
-		twin, hub, uas, native := m.at("2-1", 0), m.at("1-3.1", 0), m.at("2-4", 1), m.at("2-10", 0)
+		twin, hub, uas, native := m.at("1-1", 0), m.at("1-3.1", 0), m.at("1-4", 1), m.at("1-10", 0)
 		t.Log(describe([]protocol.Device{*twin, *hub, *uas, *native}))
 		if twin.Kind != protocol.KindUSB || twin.Serial != "SAME" || twin.VIDPID != "46f4:0001" || twin.Bytes != 64*gib ||
 			!twin.Removable || twin.UASP || twin.SpeedMbps < 480 || twin.Vendor != "QEMU" || !twin.Writable() {
@@ -115,15 +116,37 @@ func TestUSB(t *testing.T) {
 		if hub.SpeedMbps != 12 || hub.Serial != "hub" || !hub.Writable() {
 			t.Errorf("behind the hub: %+v", hub)
 		}
-		if !uas.UASP || uas.Removable || m.at("2-4", 0).Path == uas.Path {
+		if !uas.UASP || uas.Removable || m.at("1-4", 0).Path == uas.Path {
 			t.Errorf("UASP: %+v", uas)
 		}
 		if native.SectorSize != 4096 {
 			t.Errorf("4Kn: %+v", native)
 		}
 	})
+	m.part("sockets", func(t *testing.T) {
+		// On the SuperSpeed bus the kernel calls this one 2-1; its companion
+		// is 1-1. The speed that it could do is in its own descriptor.
+		twin, hub := m.at("1-1", 0), m.at("1-3.1", 0)
+		if twin.SpeedMbps != 5000 || twin.MaxMbps != 5000 || twin.FellBack() || twin.Hub != "usb1" ||
+			!strings.HasPrefix(twin.Socket, "pci-0000:00:") || !strings.HasSuffix(twin.Socket, "-usb-0:1") {
+			t.Errorf("on the SuperSpeed bus: %+v", twin)
+		}
+		if hub.MaxMbps != 0 || hub.Hub != "1-3" || hub.Socket != strings.TrimSuffix(twin.Socket, ":1")+":3.1" {
+			t.Errorf("behind the hub: %+v", hub)
+		}
+	})
+	m.part("identify", func(t *testing.T) {
+		dev := m.at("1-9", 0)
+		m.do(Request{Op: OpBlink, Identity: dev.Identity})
+		m.do(Request{Op: OpOpen, Identity: dev.Identity})
+		m.refuse(Request{Op: OpBlink, Identity: dev.Identity}, protocol.FaultDeviceBusy)
+		m.do(Request{Op: OpClose, Path: dev.Path})
+		if !bytes.Equal(d.bytesAt("lvm", 0), make([]byte, 1<<20)) {
+			t.Error("the stick that blinked was written")
+		}
+	})
 	m.part("refusals", func(t *testing.T) {
-		for port, want := range map[string]string{"2-5": protocol.FaultTooSmall, "2-11": protocol.FaultReadOnly} {
+		for port, want := range map[string]string{"1-5": protocol.FaultTooSmall, "1-11": protocol.FaultReadOnly} {
 			if got := codes(m.at(port, 0)); !slices.Equal(got, []string{want}) {
 				t.Errorf("port %s is refused for %v, want %s", port, got, want)
 			}
@@ -144,7 +167,7 @@ func TestUSB(t *testing.T) {
 		}
 	})
 	m.part("equal serials", func(t *testing.T) {
-		one, two := m.at("2-1", 0), m.at("2-2", 0)
+		one, two := m.at("1-1", 0), m.at("1-2", 0)
 		if one.DuplicateOf != 1 || two.DuplicateOf != 1 || one.Serial != two.Serial {
 			t.Errorf("duplicates %d and %d of %q and %q", one.DuplicateOf, two.DuplicateOf, one.Serial, two.Serial)
 		}
@@ -159,29 +182,29 @@ func TestUSB(t *testing.T) {
 		}
 	})
 	m.part("4Kn", func(t *testing.T) {
-		dev := m.at("2-10", 0)
+		dev := m.at("1-10", 0)
 		m.do(Request{Op: OpOpen, Identity: dev.Identity})
 		m.do(Request{Op: OpWrite, Path: dev.Path, Fill: 0x11})
 		m.refuse(Request{Op: OpWrite, Path: dev.Path, Offset: 512}, protocol.FaultInternal)
 		m.do(Request{Op: OpClose, Path: dev.Path})
 	})
 	m.part("mounts", func(t *testing.T) {
-		dev := m.at("2-6", 0)
+		dev := m.at("1-6", 0)
 		if !slices.Equal(dev.Volumes, []string{"PHOTOS"}) {
 			t.Errorf("volumes %q", dev.Volumes)
 		}
 		part := dev.Path + "1"
 		m.do(Request{Op: OpMount, Path: part, Target: "/media/ann/PHOTOS"})
-		if got := m.at("2-6", 0); !got.Writable() || !slices.Equal(got.AutomountedAt, []string{"/media/ann/PHOTOS"}) {
+		if got := m.at("1-6", 0); !got.Writable() || !slices.Equal(got.AutomountedAt, []string{"/media/ann/PHOTOS"}) {
 			t.Errorf("automounted at %v, refused for %v", got.AutomountedAt, codes(got))
 		}
 		for _, got := range m.do(Request{Op: OpList, DataDir: "/media/ann/PHOTOS/stickpress"}).Devices {
-			if got.Port == "2-6" && !slices.Equal(codes(&got), []string{protocol.FaultDataDir}) {
+			if got.Port == "1-6" && !slices.Equal(codes(&got), []string{protocol.FaultDataDir}) {
 				t.Errorf("our data on it, refused for %v", codes(&got))
 			}
 		}
 		m.do(Request{Op: OpMount, Path: part, Target: "/srv"})
-		if got := codes(m.at("2-6", 0)); !slices.Equal(got, []string{protocol.FaultMounted}) {
+		if got := codes(m.at("1-6", 0)); !slices.Equal(got, []string{protocol.FaultMounted}) {
 			t.Errorf("mounted twice, refused for %v", got)
 		}
 		m.refuse(Request{Op: OpOpen, Identity: dev.Identity}, protocol.FaultMounted)
@@ -198,7 +221,7 @@ func TestUSB(t *testing.T) {
 			op   Op
 			want string
 		}{
-			"2-7": {OpSwapOn, protocol.FaultSwap}, "2-8": {OpRAID, protocol.FaultHolders}, "2-9": {OpMap, protocol.FaultHolders},
+			"1-7": {OpSwapOn, protocol.FaultSwap}, "1-8": {OpRAID, protocol.FaultHolders}, "1-9": {OpMap, protocol.FaultHolders},
 		} {
 			dev := m.at(port, 0)
 			m.do(Request{Op: c.op, Path: dev.Path})
@@ -209,30 +232,30 @@ func TestUSB(t *testing.T) {
 		}
 	})
 	m.part("swapped before open", func(t *testing.T) {
-		confirmed := m.at("2-1", 0).Identity
+		confirmed := m.at("1-1", 0).Identity
 		m.unplug("twin1")
-		m.gone("2-1", 0)
+		m.gone("1-1", 0)
 		m.refuse(Request{Op: OpOpen, Identity: confirmed}, protocol.FaultDeviceGone)
 		m.plug("spare", "spare", "1", "SAME") // the same in every respect but one
-		m.at("2-1", 0)
+		m.at("1-1", 0)
 		if f := m.refuse(Request{Op: OpOpen, Identity: confirmed}, protocol.FaultDeviceChanged); f.Params["what"] != "connection" {
 			t.Errorf("%v differs, want the connection", f.Params["what"])
 		}
 		m.unplug("spare")
-		m.gone("2-1", 0)
+		m.gone("1-1", 0)
 		m.plug("other", "other", "1", "OTHER")
-		m.at("2-1", 0)
+		m.at("1-1", 0)
 		if f := m.refuse(Request{Op: OpOpen, Identity: confirmed}, protocol.FaultDeviceChanged); f.Params["have"] != "OTHER" {
 			t.Errorf("%v differs, want the serial", f.Params)
 		}
 	})
 	m.part("swapped after open", func(t *testing.T) {
-		dev := m.at("2-1", 0)
+		dev := m.at("1-1", 0)
 		m.do(Request{Op: OpOpen, Identity: dev.Identity})
 		m.unplug("other")
-		m.gone("2-1", 0)
-		m.plug("spare2", "spare", "1", "OTHER")
-		m.at("2-1", 0)
+		m.gone("1-1", 0)
+		m.plug("other2", "spare", "1", "OTHER")
+		m.at("1-1", 0)
 		if f := m.refuse(Request{Op: OpWrite, Path: dev.Path}, protocol.FaultDeviceChanged, protocol.FaultDeviceGone); f.Touched {
 			t.Error("said to be touched")
 		}
@@ -242,16 +265,70 @@ func TestUSB(t *testing.T) {
 		}
 	})
 	m.part("pulled out in mid-write", func(t *testing.T) {
-		dev := m.at("2-2", 0)
+		dev := m.at("1-2", 0)
 		m.do(Request{Op: OpOpen, Identity: dev.Identity})
 		end := m.start(Request{Op: OpFlood, Path: dev.Path})
 		m.await(EventFlooding)
 		m.unplug("twin2")
 		r := wait(m, "the end of the flood", end)
-		if r.Fault == nil || r.Fault.Code != protocol.FaultDeviceGone || !r.Fault.Touched || r.Fault.Params["port"] != "2-2" {
+		if r.Fault == nil || r.Fault.Code != protocol.FaultDeviceGone || !r.Fault.Touched || r.Fault.Params["port"] != "1-2" {
 			t.Errorf("%v, touched %v; want device_gone", r.Fault, r.Fault != nil && r.Fault.Touched)
 		}
 		m.ask(Request{Op: OpClose, Path: dev.Path})
+	})
+	m.part("comes back under another name", func(t *testing.T) {
+		m.plug("twin3", "twin2", "2", "SAME")
+		dev := m.at("1-2", 0)
+		m.do(Request{Op: OpOpen, Identity: dev.Identity})
+		end := m.start(Request{Op: OpFlood, Path: dev.Path})
+		m.await(EventFlooding)
+		m.unplug("twin3")
+		m.plug("twin4", "twin2", "2", "SAME") // at once: a stick that resets
+		r := wait(m, "the end of the flood", end)
+		if r.Fault == nil || r.Fault.Code != protocol.FaultDeviceGone || !r.Fault.Touched {
+			t.Errorf("%v, want device_gone", r.Fault)
+		}
+		again := m.find("the stick at 1-2 again", func(d *protocol.Device) bool {
+			return d.Port == "1-2" && d.Connection != dev.Connection
+		})
+		if again.Path == dev.Path || again.Socket != dev.Socket || again.Serial != dev.Serial {
+			t.Errorf("%s at %s came back as %s at %s", dev.Path, dev.Socket, again.Path, again.Socket)
+		}
+		const beyond = 40 * gib // where the flood did not come
+		m.refuse(Request{Op: OpWrite, Path: dev.Path, Offset: beyond, Fill: 0x99}, protocol.FaultDeviceGone)
+		m.refuse(Request{Op: OpOpen, Identity: dev.Identity}, protocol.FaultDeviceChanged)
+		m.ask(Request{Op: OpClose, Path: dev.Path})
+		if !bytes.Equal(d.bytesAt("twin2", beyond), make([]byte, 1<<20)) {
+			t.Error("the write went on after the stick came back")
+		}
+	})
+	m.part("a hub loses its power", func(t *testing.T) {
+		m.unplug("other2")
+		m.gone("1-1", 0)
+		m.control("device_add", map[string]any{"driver": "usb-hub", "id": "weak", "bus": "xhci.0", "port": "1"})
+		ports := []string{"1-1.1", "1-1.2", "1-1.3"}
+		var ends []<-chan *Response
+		var paths []string
+		for i, name := range []string{"spare", "other", "third"} {
+			m.plug("weak"+name, name, strings.TrimPrefix(ports[i], "1-"), name)
+			dev := m.at(ports[i], 0)
+			if dev.Hub != "1-1" {
+				t.Errorf("%s hangs on %q", dev.Port, dev.Hub)
+			}
+			m.do(Request{Op: OpOpen, Identity: dev.Identity})
+			ends = append(ends, m.start(Request{Op: OpFlood, Path: dev.Path}))
+			paths = append(paths, dev.Path)
+		}
+		for range ends {
+			m.await(EventFlooding)
+		}
+		m.control("device_del", map[string]any{"id": "weak"})
+		for i, end := range ends {
+			if r := wait(m, "the end of a flood", end); r.Fault == nil || r.Fault.Code != protocol.FaultDeviceGone || r.Fault.Params["port"] != ports[i] {
+				t.Errorf("%s: %v, want device_gone", ports[i], r.Fault)
+			}
+			m.ask(Request{Op: OpClose, Path: paths[i]})
+		}
 	})
 	m.part("eject", func(t *testing.T) {
 		dev := m.at("1-3.1", 0)
@@ -267,10 +344,10 @@ func TestUSB(t *testing.T) {
 		if again := m.at("1-3.1", 0); again.Connection == dev.Connection {
 			t.Error("plugged in again, but the same connection")
 		}
-		first := m.at("2-4", 0) // one of two units of one USB device
+		first := m.at("1-4", 0) // one of two units of one USB device
 		m.do(Request{Op: OpOpen, Identity: first.Identity})
 		m.do(Request{Op: OpEject, Path: first.Path})
-		m.gone("2-4", 0)
-		m.at("2-4", 1)
+		m.gone("1-4", 0)
+		m.at("1-4", 1)
 	})
 }

@@ -28,6 +28,7 @@ const (
 	OpSwapOn Op = "swapon" // Path
 	OpRAID   Op = "raid"   // Path: becomes a member of an array
 	OpMap    Op = "map"    // Path: a device-mapper volume is laid over it
+	OpBlink  Op = "blink"  // Identity: flashes three times
 	OpPoints Op = "points" // Response.Mounts are all mount points
 )
 

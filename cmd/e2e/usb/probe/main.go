@@ -143,6 +143,8 @@ func (p *probe) do(q *usb.Request, r *usb.Response) (err error) {
 		r.Devices, r.Mounts = []protocol.Device{h.Device()}, h.Unmounted()
 		p.open[h.Device().Path] = h
 		return nil
+	case usb.OpBlink:
+		return p.blink(q.Identity)
 	case usb.OpMount:
 		if err := os.MkdirAll(q.Target, 0o755); err != nil {
 			return err

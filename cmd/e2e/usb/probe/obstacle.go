@@ -5,15 +5,19 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/stickpress/stickpress/agent/backoff"
 	"github.com/stickpress/stickpress/agent/disk"
+	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/cmd/e2e/usb"
 )
 
@@ -47,6 +51,20 @@ func (p *probe) flood(h *disk.Handle) error {
 			p.send(&usb.Response{Event: usb.EventFlooding})
 		}
 	}
+}
+
+// blink lets a stick's light flash three times.
+func (p *probe) blink(id protocol.Identity) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	flashes := 0
+	return p.lister.Blink(ctx, id, time.Now, func(ctx context.Context, d time.Duration) error {
+		if flashes++; flashes == 3 {
+			cancel()
+			return ctx.Err()
+		}
+		return backoff.Sleep(ctx, backoff.System{}, d)
+	})
 }
 
 func mountPoints() ([]string, error) {
