@@ -304,9 +304,15 @@ func TestLoopGuards(t *testing.T) {
 		t.Parallel()
 		node := attach(t, sparse(t, 29*gib))
 		run(t, "mkswap", node, "1024")
-		out, err := exec.Command("swapon", "--priority", "0", node).CombinedOutput()
-		if err != nil {
-			t.Fatalf("swapon: %v\n%s", err, out)
+		// A List of another test may look at it right now, exclusively.
+		for tries := 50; ; tries-- {
+			out, err := exec.Command("swapon", "--priority", "0", node).CombinedOutput()
+			if err == nil {
+				break
+			}
+			if tries == 0 {
+				t.Fatalf("swapon: %v\n%s", err, out)
+			}
 		}
 		t.Cleanup(func() { _ = exec.Command("swapoff", node).Run() })
 		refused(t, loops(), node, protocol.FaultSwap)
