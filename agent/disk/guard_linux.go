@@ -86,7 +86,8 @@ func guardReadOnly(_ *system, c *candidate) []*protocol.Fault {
 	return nil
 }
 
-// guardSize refuses what no capacity class fits.
+// guardSize refuses what no capacity class fits. It is the one guard that does
+// not keep Open from opening: see there.
 func guardSize(_ *system, c *candidate) []*protocol.Fault {
 	if c.Bytes > 0 && c.Bytes < MinBytes || c.file != nil && c.Bytes == 0 {
 		return []*protocol.Fault{protocol.NewFault(protocol.FaultTooSmall,

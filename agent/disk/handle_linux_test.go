@@ -127,6 +127,10 @@ func TestHandleOnLoop(t *testing.T) {
 	if _, err := h.ReadAt(hole, 8<<20); err != nil || !bytes.Equal(hole, make([]byte, 1<<20)) {
 		t.Errorf("discarded bytes: %v, or not zero", err)
 	}
+	// No loop device can.
+	if err := h.SecureDiscard(8<<20, 1<<20); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("secure discard: %v", err)
+	}
 	if err := h.Eject(); err != nil {
 		t.Fatal(err)
 	}

@@ -234,7 +234,11 @@ func TestLoopGuards(t *testing.T) {
 	})
 	t.Run("too small", func(t *testing.T) {
 		t.Parallel()
-		refused(t, loops(), attach(t, sparse(t, 27*gib)), protocol.FaultTooSmall)
+		l, node := loops(), attach(t, sparse(t, 27*gib))
+		if d := device(t, l, node); !slices.Equal(codes(d), []string{protocol.FaultTooSmall}) {
+			t.Errorf("refused for %v", codes(d))
+		}
+		openLoop(t, l, node) // to be erased, not pressed
 	})
 	t.Run("mounted", func(t *testing.T) {
 		t.Parallel()

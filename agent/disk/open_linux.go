@@ -22,8 +22,8 @@ const claimPatience = 5 * time.Second
 
 // Open opens the device that want names, for exclusive use. It returns a
 // *protocol.Fault: device_gone if nothing is at that port, device_changed if
-// something else is, the guards' faults, device_busy if somebody else has
-// claimed it. What an automounter mounted from it is unmounted first; the
+// something else is, the guards' faults (but not device_too_small of a stick
+// that holds anything at all), device_busy if somebody else has claimed it. What an automounter mounted from it is unmounted first; the
 // other checks come before that and again afterwards, under the claim.
 // No byte of the device is changed.
 func (l *Lister) Open(ctx context.Context, want protocol.Identity) (*Handle, error) {
@@ -108,8 +108,12 @@ func (l *Lister) examine(want protocol.Identity) (*candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	if faults := s.refuse(c); len(faults) > 0 {
-		return nil, faults[0]
+	for _, f := range s.refuse(c) {
+		// A stick too small to press may still be erased: who presses asks for
+		// its capacity class.
+		if f.Code != protocol.FaultTooSmall || c.Bytes == 0 {
+			return nil, f
+		}
 	}
 	return c, nil
 }
