@@ -112,4 +112,9 @@ const (
 	FaultRestart   = "agent_restarted" // step: the agent was stopped or killed in the middle
 	FaultJournal   = "journal_failed"  // the host's disk is full or broken: it cannot remember what it does
 	FaultRevoked   = "host_revoked"    // the host was removed from the console
+
+	// Erasing.
+	FaultWipeWrite   = "wipe_write_failed"   // offset, wiped_bytes, total_bytes: the rest still holds what it held
+	FaultWipeVerify  = "wipe_verify_failed"  // offset, want, have: hashes of that sector
+	FaultWipeDiscard = "wipe_discard_failed" // reason: a Discard reason; nothing but a discard was asked for
 )

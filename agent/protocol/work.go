@@ -167,6 +167,8 @@ type Result struct {
 	// ContentDigest is a SHA-256 over offset, length and XXH3 of every range as
 	// written, in hex.
 	ContentDigest string `json:"content_digest"`
+	// Wipe is there for a JobWipe: such a stick carries nothing.
+	Wipe *WipeResult `json:"wipe,omitempty"`
 }
 
 // Ack says that every event of an attempt up to HostSeq is stored.

@@ -38,6 +38,9 @@ type Device struct {
 	counts map[Op]int
 	total  int
 
+	// Forgets makes Discard leave zeros behind, as only good sticks do.
+	Forgets bool
+
 	// Before is called ahead of every operation with its number, from 1,
 	// among those of its kind, and may wait. What it returns is what the
 	// operation returns instead of being done: an error; ErrLost for a write
@@ -147,8 +150,20 @@ func (d *Device) WriteAt(p []byte, offset int64) (int, error) {
 func (d *Device) Sync() error { return d.begin(Sync, 0, 0) }
 
 // Discard implements stick.Device. Old bytes stay where they are, as on most
-// sticks.
-func (d *Device) Discard(offset, length int64) error { return d.begin(Discard, offset, length) }
+// sticks, unless this one Forgets.
+func (d *Device) Discard(offset, length int64) error {
+	err := d.begin(Discard, offset, length)
+	if err == nil && d.Forgets {
+		zeros := make([]byte, page)
+		for end := offset + length; offset < end; offset += page {
+			d.poke(zeros[:min(page, end-offset)], offset)
+		}
+	}
+	if errors.Is(err, ErrLost) {
+		return nil
+	}
+	return err
+}
 
 // Size implements stick.Device.
 func (d *Device) Size() int64 { return d.size }
@@ -174,6 +189,9 @@ func (d *Device) Peek(p []byte, offset int64) {
 		p, offset = p[n:], offset+int64(n)
 	}
 }
+
+// Restore puts bytes of any alignment back without counting an operation.
+func (d *Device) Restore(p []byte, offset int64) { d.poke(p, offset) }
 
 func (d *Device) poke(p []byte, offset int64) {
 	d.mu.Lock()
