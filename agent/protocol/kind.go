@@ -52,4 +52,6 @@ func (k JobKind) Steps() []Step { return kinds[k].steps }
 
 // JobOptions is what a job asks for beyond its image and its sticks; a kind
 // reads what is its own.
-type JobOptions struct{}
+type JobOptions struct {
+	Wipe *WipeOptions `json:"wipe,omitempty"` // of JobWipe
+}
