@@ -23,6 +23,9 @@ grub-mkimage|grub-common|run|builds the sample image's stand-in boot managers
 sfdisk|fdisk|test|a second opinion on MBR tables
 sgdisk|gdisk|test|a second opinion on GPTs
 qemu-img|qemu-utils|test|makes virtual disks, and reads them beside us
+bmaptool|bmap-tools|test|makes block maps
+zstd|zstd|test|compresses disk images
+xz|xz-utils|test|the same
 hivexsh|libhivex-bin|test|a second opinion on registry hives
 hivexregedit|libwin-hivex-perl|test|a second opinion on boot stores
 regfinfo|libregf-utils|test|a third opinion on registry hives

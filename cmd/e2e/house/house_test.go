@@ -59,6 +59,8 @@ var walls = []struct {
 	{"agent/hive", "agent", []string{"agent/hive"}},
 	{"agent/wim/header", "agent", []string{"agent/wim/header"}},
 	{"agent/vdisk", "agent", []string{"agent/vdisk"}},
+	{"agent/stream", "agent", []string{"agent/stream"}},
+	{"agent/bmap", "agent", []string{"agent/bmap"}},
 	{"agent/bcd", "agent", []string{"agent/bcd", "agent/hive"}},
 	{"store", "api", []string{"api/fault"}},
 	{"store", "web", nil},
