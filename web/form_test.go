@@ -127,6 +127,22 @@ func TestSequenceForm(t *testing.T) {
 	v.post("/task-sequences", form).want(http.StatusConflict).shows("There is a task sequence of this name already.")
 }
 
+// A job can be queued for a host that is away: its sticks are offered at once.
+func TestNewJobOffline(t *testing.T) {
+	t.Parallel()
+	site := webtest.Start(t)
+	site.Publish(t, "win11-ent", "1.0.0")
+	host, session := site.Connect(t, "bench-1", apitest.Stick("a"))
+	if err := site.HostDisconnected(t.Context(), session); err != nil {
+		t.Fatal(err)
+	}
+	p := signedIn(t, site, "helpdesk", "en").get("/jobs/new").want(http.StatusOK)
+	if got := p.all("input", "name", "device"); p.value("host") != host.ID || len(got) != 1 {
+		t.Errorf("host %q with %d sticks is offered", p.value("host"), len(got))
+	}
+	p.shows("bench-1 is offline.")
+}
+
 func TestNewJob(t *testing.T) {
 	t.Parallel()
 	scene := webtest.Play(t, webtest.Start(t))

@@ -137,13 +137,10 @@ func (s *Web) newJobPage(r *http.Request) (view.NewJob, error) {
 		return p, err
 	}
 	p.Hosts = slices.DeleteFunc(hosts.Items, func(h api.Host) bool { return h.State != "enrolled" })
-	if p.Host == "" {
-		for _, h := range p.Hosts {
-			if h.Online {
-				p.Host = h.ID
-				break
-			}
-		}
+	if p.Host == "" && len(p.Hosts) > 0 {
+		// The one that the list shows first, unless another one is there now.
+		i := max(0, slices.IndexFunc(p.Hosts, func(h api.Host) bool { return h.Online }))
+		p.Host = p.Hosts[i].ID
 	}
 	return p, nil
 }

@@ -37,7 +37,9 @@ type Site struct {
 // Start boots the pages over a new console. Everything goes with the test.
 func Start(t testing.TB) *Site {
 	t.Helper()
-	s := &Site{Fixture: apitest.New(t)}
+	// Nobody keeps a scene's hosts alive, and a browser on a busy machine is slow.
+	patient := func(d *api.Deps) { d.OfflineAfter = time.Hour }
+	s := &Site{Fixture: apitest.New(t, patient)}
 	s.serve(t)
 	return s
 }
