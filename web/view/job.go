@@ -155,12 +155,21 @@ func between(begun, ended *time.Time) string {
 	return locale.Duration(ended.Sub(*begun))
 }
 
-// writeRate is what a verified stick was written at, in bytes per second.
-func writeRate(r *protocol.Result) int64 {
-	if r == nil || r.WriteMS == 0 {
-		return 0
+// stepRate is how fast a step writes or reads the stick now, or did, in bytes
+// per second; 0 where that is not known.
+func stepRate(b api.Build, s api.BuildStep) int64 {
+	if p := b.Progress; p != nil && b.State == "running" && p.Step == s.Step {
+		return p.Rate
 	}
-	return r.BytesWritten * 1000 / r.WriteMS
+	switch r := b.Result; {
+	case r == nil:
+		return 0
+	case s.Step == protocol.StepWrite && r.WriteMS > 0:
+		return r.BytesWritten * 1000 / r.WriteMS
+	case s.Step == protocol.StepVerify && r.VerifyMS > 0:
+		return r.BytesVerified * 1000 / r.VerifyMS
+	}
+	return 0
 }
 
 // eventSentence is one line of the log.
