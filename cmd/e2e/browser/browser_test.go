@@ -54,16 +54,15 @@ func open(t *testing.T, url, language string) *tab {
 	t.Cleanup(func() { _ = os.RemoveAll(profile) })
 	ctx, end := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(end)
-	ctx, stop := chromedp.NewExecAllocator(ctx,
-		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-extensions", true), chromedp.Flag("disable-dev-shm-usage", true),
-		chromedp.Flag("hide-scrollbars", true), chromedp.Flag("font-render-hinting", "none"),
+	// The library's own list keeps Chromium from what people want of it:
+	// offers to translate, bubbles, windows that sleep because nobody sees them.
+	ctx, stop := chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("font-render-hinting", "none"),
 		chromedp.Flag("lang", language), chromedp.Flag("accept-lang", language),
 		chromedp.Env("TZ=Europe/Berlin", "LANGUAGE="+language),
 		chromedp.WSURLReadTimeout(time.Minute),
-	)
+	)...)
 	t.Cleanup(stop)
 	ctx, closeTab := chromedp.NewContext(ctx)
 	b := &tab{T: t, ctx: ctx, url: url}
