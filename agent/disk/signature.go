@@ -13,12 +13,24 @@ import (
 //	                  label at 43 or 71 (Microsoft, FAT specification 3.1–3.3)
 //	ext2/3/4          magic 0xef53 at 1024+0x38, label at 1024+0x78
 //	ISO 9660          "CD001" at 32769, label at 32808
+//	BitLocker         OEM name "-FVE-FS-" at 3; on a former FAT volume "MSWIN4.1"
+//	                  and one of two GUIDs at 424 (libbde, "BDE format", 2.3)
 //	LUKS              "LUKS\xba\xbe" at 0
 //	LVM               "LABELONE" at 512
 //	swap              "SWAPSPACE2" at 4086
 //	btrfs             "_BHRfS_M" at 64 KiB + 0x40
 //	ZFS               uberblock magic 0x00bab10c at 128 KiB + n KiB
 const signatureBytes = 256 << 10
+
+// bitLocker is what signature calls a BitLocker volume.
+const bitLocker = "bitlocker"
+
+// The marks of BitLocker on a former FAT volume: encrypted as a whole, or its
+// used part only.
+const (
+	bitLockerToGo = "\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01"
+	bitLockerUsed = "\x3b\x4d\xa8\x92\x80\xdd\x0e\x4d\x9e\x4e\xb1\xe3\x28\x4e\xae\xd8"
+)
 
 // signature names the filesystem, or what else there is, in b, the first
 // bytes of a disk or partition: its label if it has one, else its type; empty
@@ -39,6 +51,8 @@ func signature(b []byte) string {
 		return text
 	}
 	switch {
+	case at(3, "-FVE-FS-"), at(3, "MSWIN4.1") && (at(424, bitLockerToGo) || at(424, bitLockerUsed)):
+		return bitLocker
 	case at(3, "NTFS    "):
 		return "ntfs"
 	case at(3, "EXFAT   "):

@@ -1,9 +1,11 @@
 package disk
 
 import (
+	"encoding/binary"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -52,4 +54,41 @@ func FuzzSignature(f *testing.F) {
 	f.Add([]byte("\xeb\x52\x90NTFS    "))
 	f.Add(make([]byte, 129<<10))
 	f.Fuzz(func(_ *testing.T, b []byte) { signature(b) })
+}
+
+// TestBitLocker: no program here encrypts a volume with BitLocker, so the first
+// sectors are made by hand, and blkid says what they are.
+func TestBitLocker(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		oem      string
+		guid     string
+		guidAt   int
+		metadata int // where the offsets of the metadata are
+	}{
+		"Windows 7 and later":   {oem: "-FVE-FS-", metadata: 176},
+		"BitLocker To Go":       {"MSWIN4.1", bitLockerToGo, 424, 440},
+		"To Go, used part only": {"MSWIN4.1", bitLockerUsed, 424, 440},
+	} {
+		b := make([]byte, 1<<20)
+		copy(b, "\xeb\x58\x90"+c.oem)
+		copy(b[c.guidAt:], c.guid)
+		copy(b[510:], "\x55\xaa")
+		for i := range 3 {
+			at := 64 << 10 * (i + 1)
+			binary.LittleEndian.PutUint64(b[c.metadata+8*i:], uint64(at))
+			copy(b[at:], "-FVE-FS-\x40\x00\x02\x00")
+		}
+		path := filepath.Join(t.TempDir(), "volume")
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command("blkid", "-p", "-o", "value", "-s", "TYPE", path).CombinedOutput()
+		if err != nil || strings.TrimSpace(string(out)) != "BitLocker" {
+			t.Errorf("%s: blkid says %q, %v", name, out, err)
+		}
+		if got := signature(b[:signatureBytes]); got != bitLocker {
+			t.Errorf("%s: signature %q", name, got)
+		}
+	}
 }

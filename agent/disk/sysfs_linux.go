@@ -179,15 +179,6 @@ func (l *Lister) connection(sys string) (int64, error) {
 	return mix(boot)&(1<<21-1)<<32 | seq&(1<<32-1), nil
 }
 
-// mix is FNV-1a, for telling apart, not for security.
-func mix(s string) int64 {
-	h := uint64(14695981039346656037)
-	for i := range len(s) {
-		h = (h ^ uint64(s[i])) * 1099511628211
-	}
-	return int64(h >> 1)
-}
-
 func exists(dir, name string) bool {
 	_, err := os.Stat(filepath.Join(dir, name))
 	return err == nil

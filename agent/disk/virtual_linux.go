@@ -6,8 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -96,17 +94,4 @@ func (l *Lister) virtualStick(name string) (*candidate, error) {
 	}
 	c.ro = c.file.plain() && unix.Access(path, unix.R_OK|unix.W_OK) != nil
 	return c, nil
-}
-
-var numbered = regexp.MustCompile(`^(?:stick-?)?0*(\d{1,4})$`)
-
-// virtualSerial derives a serial from the file's name, so that it stays: the
-// number of "stick-1.img" gives VIRTUAL-0001, other names stand for themselves.
-func virtualSerial(name string) string {
-	name = strings.TrimSuffix(name, virtualSuffix)
-	if m := numbered.FindStringSubmatch(name); m != nil {
-		n, _ := strconv.Atoi(m[1])
-		return fmt.Sprintf("VIRTUAL-%04d", n)
-	}
-	return "VIRTUAL-" + strings.ToUpper(name)
 }
