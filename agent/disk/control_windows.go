@@ -25,6 +25,9 @@ func create(path string, access, share, flags uint32) (windows.Handle, error) {
 	return h, nil
 }
 
+// closeHandle ends a look; there is nothing to lose.
+func closeHandle(h windows.Handle) { _ = windows.CloseHandle(h) }
+
 // control sends a question to a device and returns up to size bytes of answer.
 func control(h windows.Handle, code uint32, question []byte, size int) ([]byte, error) {
 	answer := make([]byte, size)

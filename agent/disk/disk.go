@@ -24,7 +24,6 @@
 package disk
 
 import (
-	"cmp"
 	"strconv"
 	"sync"
 	"time"
@@ -66,11 +65,6 @@ type Lister struct {
 	open   map[string]*Handle       // by path
 	speeds map[int64]int            // by connection, see learnSpeed
 }
-
-func (l *Lister) sysfs() string { return cmp.Or(l.Sysfs, "/sys") }
-func (l *Lister) dev() string   { return cmp.Or(l.Dev, "/dev") }
-func (l *Lister) proc() string  { return cmp.Or(l.Proc, "/proc") }
-func (l *Lister) etc() string   { return cmp.Or(l.Etc, "/etc") }
 
 // compare returns the device_changed fault for the first part of the identity
 // that differs, or nil if have is the device that want names.

@@ -69,7 +69,7 @@ func (l *Lister) readDrive(path string, all []drive.Volume) (*candidate, error) 
 	if err != nil {
 		return nil, err
 	}
-	defer windows.CloseHandle(h)
+	defer closeHandle(h)
 	raw, err := control(h, drive.GetDeviceNumber, nil, 12)
 	if err != nil {
 		return nil, err

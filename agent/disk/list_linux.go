@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"time"
@@ -160,4 +161,18 @@ func openFault(c *candidate, err error) *protocol.Fault {
 		return protocol.WrapFault(err, protocol.FaultNotRemovable, "path", c.Path)
 	}
 	return protocol.WrapFault(fmt.Errorf("open %s: %w", c.Path, err), protocol.FaultInternal)
+}
+
+// volumes reads the signatures at the given offsets of a device. A part that
+// cannot be read has none.
+func volumes(r io.ReaderAt, offsets []int64) []string {
+	out := []string{}
+	b := make([]byte, signatureBytes)
+	for _, offset := range offsets {
+		n, _ := r.ReadAt(b, offset)
+		if name := signature(b[:n]); name != "" {
+			out = append(out, name)
+		}
+	}
+	return out
 }

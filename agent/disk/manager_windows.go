@@ -14,11 +14,10 @@ import (
 // node is a device in the tree of the device manager (DEVINST); 0 is none.
 type node uint32
 
-// Functions of the device manager (cfgmgr32.h) that golang.org/x/sys does not
-// have. Where one is missing, as under Wine, what it would have told is
-// missing, too.
+// Functions of the device manager (cfgmgr32.h).
 var (
 	cfgmgr            = windows.NewLazySystemDLL("cfgmgr32.dll")
+	interfaceSize     = cfgmgr.NewProc("CM_Get_Device_Interface_List_SizeW")
 	interfaceList     = cfgmgr.NewProc("CM_Get_Device_Interface_ListW")
 	interfaceProperty = cfgmgr.NewProc("CM_Get_Device_Interface_PropertyW")
 	locateNode        = cfgmgr.NewProc("CM_Locate_DevNodeW")
@@ -39,28 +38,51 @@ func ask(p *windows.LazyProc, args ...uintptr) error {
 		return err
 	}
 	if ret, _, _ := p.Call(args...); ret != 0 {
-		return fmt.Errorf("%s: %w", p.Name, windows.CONFIGRET(ret))
+		return fmt.Errorf("%s: %w", p.Name, configError(ret))
 	}
 	return nil
+}
+
+// configError is a CONFIGRET (cfgmgr32.h).
+type configError uint32
+
+const errBufferSmall configError = 0x1a // CR_BUFFER_SMALL
+
+func (e configError) Error() string { return fmt.Sprintf("device manager error %#x", uint32(e)) }
+
+// wine reports whether this is Wine, whose device manager knows no disks and
+// fails when it is asked for them.
+func wine() bool {
+	return windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil
 }
 
 // interfaces lists the present devices of a class as paths for CreateFile; with
 // an instance, those of that device.
 func interfaces(instance string, class *windows.GUID) ([]string, error) {
-	if err := interfaceList.Find(); err != nil {
+	if wine() {
 		return nil, nil
 	}
-	list, err := windows.CM_Get_Device_Interface_List(instance, class, windows.CM_GET_DEVICE_INTERFACE_LIST_PRESENT)
-	if err != nil {
-		return nil, fmt.Errorf("list device interfaces: %w", err)
-	}
-	out := list[:0]
-	for _, path := range list {
-		if path != "" {
-			out = append(out, path)
+	var id *uint16
+	if instance != "" {
+		var err error
+		if id, err = windows.UTF16PtrFromString(instance); err != nil {
+			return nil, err
 		}
 	}
-	return out, nil
+	const present = 0 // CM_GET_DEVICE_INTERFACE_LIST_PRESENT
+	for {
+		var size uint32
+		if err := ask(interfaceSize, uintptr(unsafe.Pointer(&size)), uintptr(unsafe.Pointer(class)), uintptr(unsafe.Pointer(id)), present); err != nil {
+			return nil, err
+		}
+		buf := make([]uint16, max(size, 1))
+		err := ask(interfaceList, uintptr(unsafe.Pointer(class)), uintptr(unsafe.Pointer(id)),
+			uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), present)
+		if errors.Is(err, errBufferSmall) {
+			continue // another one came meanwhile
+		}
+		return multi(buf), err
+	}
 }
 
 // property reads with a function that first tells how many bytes it wants.
@@ -69,7 +91,7 @@ func property(read func(buf *byte, size *uint32) error) ([]byte, error) {
 	for {
 		buf := make([]byte, max(size, 1))
 		err := read(&buf[0], &size)
-		if errors.Is(err, windows.CR_BUFFER_SMALL) && size > uint32(len(buf)) && size < 1<<20 {
+		if errors.Is(err, errBufferSmall) && size > uint32(len(buf)) && size < 1<<20 {
 			continue
 		}
 		if err != nil {
@@ -180,7 +202,7 @@ func (n node) speed() int {
 	if err != nil {
 		return 0
 	}
-	defer windows.CloseHandle(h)
+	defer closeHandle(h)
 	port := uint32(n.number(&drive.KeyAddress))
 	if answer, err := exchange(h, drive.GetConnection, drive.EncodeConnection(port)); err == nil {
 		if speed, err := drive.DecodeSpeed(answer); err == nil && speed > 0 {

@@ -111,10 +111,14 @@ func (h *Handle) claim(ctx context.Context, c *candidate) error {
 	defer cancel()
 	const access = windows.GENERIC_READ | windows.GENERIC_WRITE
 	if c.file != nil {
-		return retry(ctx, func() (err error) {
+		err := retry(ctx, func() (err error) {
 			h.disk, err = create(c.Path, access, 0, windows.FILE_FLAG_NO_BUFFERING|windows.FILE_FLAG_OPEN_REPARSE_POINT)
 			return err
 		})
+		if err == nil { // FAT cannot, and needs the room then
+			_, _ = control(h.disk, drive.SetSparse, nil, 0)
+		}
+		return err
 	}
 	for _, v := range c.Drive.Volumes {
 		if err := h.lock(ctx, v.Name); err != nil {

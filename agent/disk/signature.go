@@ -2,7 +2,6 @@ package disk
 
 import (
 	"encoding/binary"
-	"io"
 	"strings"
 )
 
@@ -87,18 +86,4 @@ func zfs(b []byte) bool {
 		}
 	}
 	return false
-}
-
-// volumes reads the signatures at the given offsets of a device. A part that
-// cannot be read has none.
-func volumes(r io.ReaderAt, offsets []int64) []string {
-	out := []string{}
-	b := make([]byte, signatureBytes)
-	for _, offset := range offsets {
-		n, _ := r.ReadAt(b, offset)
-		if name := signature(b[:n]); name != "" {
-			out = append(out, name)
-		}
-	}
-	return out
 }

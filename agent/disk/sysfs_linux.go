@@ -32,6 +32,11 @@ func parseNumber(s string) (number, error) {
 
 func numberOf(rdev uint64) number { return number{unix.Major(rdev), unix.Minor(rdev)} }
 
+func (l *Lister) sysfs() string { return cmp.Or(l.Sysfs, "/sys") }
+func (l *Lister) dev() string   { return cmp.Or(l.Dev, "/dev") }
+func (l *Lister) proc() string  { return cmp.Or(l.Proc, "/proc") }
+func (l *Lister) etc() string   { return cmp.Or(l.Etc, "/etc") }
+
 // candidate is a device together with what the guards need to know of it.
 type candidate struct {
 	protocol.Device

@@ -99,7 +99,7 @@ func (l *Lister) virtualStick(name string) (*candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer windows.CloseHandle(h)
+	defer closeHandle(h)
 	info, err := readFileInfo(h)
 	if err != nil {
 		return nil, fmt.Errorf("virtual stick %s: %w", path, err)

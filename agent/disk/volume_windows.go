@@ -23,7 +23,7 @@ func volumeList() ([]drive.Volume, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list volumes: %w", err)
 	}
-	defer windows.FindVolumeClose(find)
+	defer func() { _ = windows.FindVolumeClose(find) }()
 	var out []drive.Volume
 	for {
 		v := drive.Volume{Name: windows.UTF16ToString(name)}
@@ -49,7 +49,7 @@ func extents(volume string) ([]drive.Extent, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer windows.CloseHandle(h)
+	defer closeHandle(h)
 	raw, err := controlGrowing(h, drive.GetVolumeExtents, nil)
 	if err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func (c *candidate) readVolumes() {
 	c.Device.Volumes = []string{}
 	h, err := openPath(c.Path, windows.GENERIC_READ)
 	if err == nil {
-		defer windows.CloseHandle(h)
+		defer closeHandle(h)
 	}
 	readable := err == nil
 	for i := range c.Drive.Volumes {

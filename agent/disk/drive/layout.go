@@ -54,6 +54,7 @@ func DecodeLayout(b []byte) (Layout, error) {
 			p.Type = e[partUnion]
 		case GPT:
 			p.TypeGUID = guid(e[partUnion:])
+		case Raw: // an entry that is not in use
 		}
 		if p.Length > 0 && p.Offset >= 0 {
 			l.Partitions = append(l.Partitions, p)
