@@ -7,6 +7,7 @@ const (
 	KindLoop    = "loop"    // a loop device, offered with --allow-loop only
 	KindVirtual = "virtual" // a sparse file that stands for a stick
 	KindDisk    = "disk"    // an internal disk: shown, always refused
+	KindFile    = "file"    // a disk image that may be captured; never written, and no stick
 )
 
 // Identity names one device so exactly that another one cannot be mistaken
@@ -14,7 +15,7 @@ const (
 // writing refuses the write.
 type Identity struct {
 	Kind       string `json:"kind"`
-	Port       string `json:"port"`       // USB port path ("1-1.4"), see Device.Socket; file name of a virtual stick
+	Port       string `json:"port"`       // USB port path ("1-1.4"), see Device.Socket; file name of a virtual stick; path of a file
 	LUN        int    `json:"lun"`        // logical unit, for card readers
 	VIDPID     string `json:"vid_pid"`    // "0781:5583", empty when not USB
 	Serial     string `json:"serial"`     // may be empty or shared by a batch
@@ -57,6 +58,7 @@ func (d *Device) FellBack() bool { return d.SpeedMbps > 0 && d.SpeedMbps <= 480 
 // Inventory is the whole list of devices; it replaces the previous one.
 type Inventory struct {
 	Devices    []Device `json:"devices"`
+	Files      []Device `json:"files,omitempty"` // of KindFile
 	CacheBytes int64    `json:"cache_bytes"`
 	CacheLimit int64    `json:"cache_limit"`
 }

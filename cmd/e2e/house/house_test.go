@@ -61,6 +61,7 @@ var walls = []struct {
 	{"agent/vdisk", "agent", []string{"agent/vdisk"}},
 	{"agent/stream", "agent", []string{"agent/stream"}},
 	{"agent/bmap", "agent", []string{"agent/bmap"}},
+	{"agent/wim/exclusion", "agent", []string{"agent/wim/exclusion"}},
 	{"agent/bcd", "agent", []string{"agent/bcd", "agent/hive"}},
 	{"store", "api", []string{"api/fault"}},
 	{"store", "web", nil},
