@@ -176,3 +176,15 @@ func (v *Volume) Hibernated() (bool, error) {
 	}
 	return false, nil
 }
+
+// LogBegun reports whether somebody has kept a journal on the volume. Programs
+// that make a volume, and ntfs-3g, leave $LogFile empty; Windows begins a
+// journal as soon as it mounts the volume for writing.
+func (v *Volume) LogBegun() (bool, error) {
+	f, err := v.open(recordLogFile)
+	if err != nil {
+		return false, fmt.Errorf("open $LogFile: %w", err)
+	}
+	first, err := f.restartPage(0)
+	return first.valid, err
+}
