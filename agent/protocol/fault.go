@@ -105,8 +105,15 @@ const (
 	FaultToolMissing  = "tool_missing"         // tool, package
 
 	// Writing and verifying.
-	FaultWrite     = "write_failed"    // offset, path
-	FaultVerify    = "verify_mismatch" // offset, want, have
+	FaultWrite  = "write_failed"    // offset, path
+	FaultVerify = "verify_mismatch" // offset, want, have
+	// Reading a stick again.
+	FaultNoRecord    = "record_missing" // stick: nothing to compare with was kept
+	FaultRecord      = "record_invalid"
+	FaultOtherStick  = "stick_other"    // what, want, have
+	FaultWritten     = "verify_written" // offset, want, have, volume: some computer mounted it before its first start
+	FaultUsedChanged = "verify_changed" // what, path, want, have: after its first start
+
 	FaultCancelled = "cancelled"
 	FaultFenced    = "attempt_fenced"  // a newer attempt owns this build
 	FaultRestart   = "agent_restarted" // step: the agent was stopped or killed in the middle

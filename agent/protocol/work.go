@@ -169,6 +169,9 @@ type Result struct {
 	ContentDigest string `json:"content_digest"`
 	// Wipe is there for a JobWipe: such a stick carries nothing.
 	Wipe *WipeResult `json:"wipe,omitempty"`
+	// Record is what a later JobVerify compares the stick with; nil where
+	// nothing was written, or nothing can be kept.
+	Record *StickRecord `json:"record,omitempty"`
 }
 
 // Ack says that every event of an attempt up to HostSeq is stored.

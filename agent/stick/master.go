@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/stickpress/stickpress/agent/volume"
 )
@@ -21,6 +22,7 @@ type Master struct {
 	manifest *manifest
 	chunks   []volume.Extent // of the manifest
 	files    []*os.File      // beside manifest.Partitions
+	facts    func() (*Facts, error)
 }
 
 var _ Content = (*Master)(nil)
@@ -118,6 +120,7 @@ func openMaster(dir string, plan *Plan, spec Spec) (*Master, error) {
 		return nil, err
 	}
 	m := &Master{dir: dir, plan: plan, manifest: man}
+	m.facts = sync.OnceValues(m.gatherFacts)
 	for _, c := range man.Chunks {
 		m.chunks = append(m.chunks, c.Extent)
 	}

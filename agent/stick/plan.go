@@ -47,7 +47,7 @@ const (
 
 // Partition is a part of the device.
 type Partition struct {
-	Role Role
+	Role Role `json:"role"`
 	volume.Extent
 }
 

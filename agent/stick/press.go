@@ -20,6 +20,9 @@ type Outcome struct {
 	// changed; such a stick is incomplete, and its tables were wiped as far
 	// as it still takes writes.
 	Err error
+	// Record is what a later Reread compares the stick with; nil where none
+	// can be kept, which a line of the log explains.
+	Record *Record
 }
 
 // Press writes content to all targets at the same time, each with what it has
@@ -41,11 +44,12 @@ type Outcome struct {
 func Press(ctx context.Context, content Content, targets []Target) []Outcome {
 	f := newFeed(content, len(targets))
 	defer f.close()
+	records := &recorder{content: content}
 	outcomes := make([]Outcome, len(targets))
 	var wait sync.WaitGroup
 	for i, t := range targets {
 		wait.Go(func() {
-			p := &press{content: content, feed: f, Target: t}
+			p := &press{content: content, feed: f, recorder: records, Target: t}
 			outcomes[i] = p.run(ctx)
 			if t.Ended != nil {
 				t.Ended(outcomes[i])
@@ -59,13 +63,15 @@ func Press(ctx context.Context, content Content, targets []Target) []Outcome {
 // press is the work on one stick.
 type press struct {
 	Target
-	content Content
-	feed    *feed
-	ctx     context.Context // ends with the target's or the whole press
+	content  Content
+	feed     *feed
+	recorder *recorder
+	ctx      context.Context // ends with the target's or the whole press
 
 	fit     *Fit
 	chunks  []volume.Extent
 	patches [][]volume.Patch // by chunk, nil for most
+	shared  []Sum            // by chunk, as read
 	sums    []Sum            // by chunk, as written
 	own     []byte           // buffer for changed chunks and for reading back
 	touched bool             // a byte of the device may have changed
@@ -96,7 +102,13 @@ func (p *press) run(ctx context.Context) Outcome {
 		}
 		return Outcome{Err: p.fault(err, p.touched)}
 	}
-	return Outcome{Result: p.result}
+	record, err := p.record()
+	if err != nil {
+		p.log("warn", fmt.Sprintf("the stick cannot be proven later: %v", err))
+		return Outcome{Result: p.result}
+	}
+	p.result.Record = &record.StickRecord
+	return Outcome{Result: p.result, Record: record}
 }
 
 // prepare is all that can fail before the stick is touched.
@@ -112,7 +124,7 @@ func (p *press) prepare() error {
 	if p.patches, err = sortPatches(p.chunks, p.fit.Patches); err != nil {
 		return err
 	}
-	p.sums = make([]Sum, len(p.chunks))
+	p.shared, p.sums = make([]Sum, len(p.chunks)), make([]Sum, len(p.chunks))
 	p.own = alignedBuffer(ChunkBytes)
 	p.result = protocol.Result{DiskID: p.fit.DiskID, MasterDigest: p.content.Digest()}
 	return nil
@@ -177,7 +189,7 @@ func (p *press) write() error {
 // personalise returns the bytes of chunk i for this stick, and notes their
 // hash. Most chunks are the same for all and are written as they are.
 func (p *press) personalise(i int, s *slot) []byte {
-	p.sums[i] = s.sum
+	p.shared[i], p.sums[i] = s.sum, s.sum
 	if p.patches[i] == nil {
 		return s.data
 	}

@@ -1,0 +1,72 @@
+package protocol
+
+import "encoding/json"
+
+// MaxRecord is the length of the longest common part of records, in bytes: so
+// many fit into one message. Content of some 300 GiB has a longer one, which is
+// not kept, and its sticks cannot be proven later.
+const MaxRecord = 3 << 20
+
+// StickRecord says what was verified on a stick when it was written, as far as
+// the stick has it to itself; the rest is common to all sticks of its content
+// and is named by its digest. A few KiB.
+type StickRecord struct {
+	StickID string `json:"stick_id"`
+	DiskID  string `json:"disk_id"` // MBR signature in hex, disk GUID, or ""
+	Bytes   int64  `json:"bytes"`   // of the device
+	// Common is the SHA-256 of the common part, lower-case hex. It is a JSON
+	// document that only agents read (agent/stick, common).
+	Common string `json:"common"`
+	// Own are the ranges in place of those of the common part that have the
+	// same place, and the partition table.
+	Own []RecordedRange `json:"own"`
+	// Zeros are ranges that hold nothing but zeros: where old tables were.
+	Zeros []Range `json:"zeros"`
+}
+
+// Range is a range of bytes of a device.
+type Range struct {
+	Offset int64 `json:"offset"`
+	Length int64 `json:"length"`
+}
+
+// RecordedRange is a range and the hash of what it holds.
+type RecordedRange struct {
+	Range
+	XXH3 string `json:"xxh3"` // 128 bits, lower-case hex
+}
+
+// Outcomes of a verification that found nothing wrong.
+const (
+	OutcomeIntact = "intact" // every byte is as it was written
+	OutcomeUsed   = "used"   // its Windows has run; what that leaves alone is as it was
+)
+
+// Evidence that a stick's Windows has run.
+const (
+	EvidenceRegistry  = "registry"  // the SYSTEM hive or its logs were written
+	EvidenceGrown     = "grown"     // Windows extended its partition and volume
+	EvidenceEncrypted = "encrypted" // BitLocker took the volume over
+)
+
+// CheckResult is what a verification found on a stick that is as it should be.
+type CheckResult struct {
+	Outcome  string   `json:"outcome"`
+	Evidence []string `json:"evidence,omitempty"` // for OutcomeUsed
+	// Replaced are boot files that are not those that were written: Windows
+	// replaces them when it is updated.
+	Replaced []string `json:"replaced,omitempty"`
+}
+
+// WantRecord asks a host for the common part of records. A host that has it
+// answers with Record, one that lost it with an empty one.
+type WantRecord struct {
+	Common string `json:"common"`
+}
+
+// Record is the common part of records, at most MaxRecord bytes. An empty Body
+// says that the host does not have it.
+type Record struct {
+	Common string          `json:"common"`
+	Body   json.RawMessage `json:"body,omitempty"`
+}
