@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"github.com/stickpress/stickpress/agent/volume"
 )
 
 // recipeVersion is part of every digest: raise it when Prepare makes
@@ -54,14 +52,6 @@ func (s Spec) Digest() string {
 	}
 	h := sha256.Sum256(raw)
 	return hex.EncodeToString(h[:])
-}
-
-// partFile is the file with the content of one partition; its byte 0 lies at
-// Offset of the device.
-type partFile struct {
-	Name string `json:"name"`
-	volume.Extent
-	Modified int64 `json:"modified"` // Unix nanoseconds
 }
 
 // envelope keeps a hash beside the manifest's bytes.

@@ -21,7 +21,7 @@ type Master struct {
 	plan     *Plan
 	manifest *manifest
 	chunks   []volume.Extent // of the manifest
-	files    []*os.File      // beside manifest.Partitions
+	files    []*part         // beside manifest.Partitions
 	facts    func() (*Facts, error)
 }
 
@@ -125,21 +125,17 @@ func openMaster(dir string, plan *Plan, spec Spec) (*Master, error) {
 		m.chunks = append(m.chunks, c.Extent)
 	}
 	for _, p := range man.Partitions {
-		f, err := os.Open(filepath.Join(dir, p.Name))
+		f, err := openPart(dir, p)
 		if err != nil {
 			m.Close()
-			if errors.Is(err, os.ErrNotExist) {
-				return nil, fmt.Errorf("%w: %w", errNoMaster, err)
+			var path *os.PathError
+			if errors.As(err, &path) && !errors.Is(err, os.ErrNotExist) {
+				return nil, fmt.Errorf("open master: %w", err)
 			}
-			return nil, fmt.Errorf("open master: %w", err)
+			return nil, fmt.Errorf("%w: %w", errNoMaster, err)
 		}
 		m.files = append(m.files, f)
-		info, err := f.Stat()
-		if err != nil {
-			m.Close()
-			return nil, fmt.Errorf("open master: %w", err)
-		}
-		if info.Size() != p.Length || info.ModTime().UnixNano() != p.Modified {
+		if f.modified != p.Modified {
 			m.Close()
 			return nil, fmt.Errorf("%w: %s was changed", errNoMaster, p.Name)
 		}

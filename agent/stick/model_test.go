@@ -48,7 +48,6 @@ func newMaster(t testing.TB, layout string) *Master {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer f.Close()
 		if err := f.Truncate(part.Length); err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +58,14 @@ func newMaster(t testing.TB, layout string) *Master {
 				t.Fatal(err)
 			}
 		}
-		v := volumeFile{f, name, part}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		v, err := p.openVolume(partFile{Name: name}, role)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.Close()
 		if err := v.add(m, used); err != nil {
 			t.Fatal(err)
 		}

@@ -82,12 +82,12 @@ func (p *preparation) steps(ctx context.Context) error {
 	if err := p.makeWindows(ctx); err != nil {
 		return err
 	}
-	system, err := p.openVolume(RoleSystem, systemFile)
+	system, err := p.openVolume(partFile{Name: systemFile}, RoleSystem)
 	if err != nil {
 		return err
 	}
 	defer system.Close()
-	windows, err := p.openVolume(RoleWindows, windowsFile)
+	windows, err := p.openVolume(partFile{Name: windowsFile}, RoleWindows)
 	if err != nil {
 		return err
 	}
@@ -110,30 +110,29 @@ func (p *preparation) steps(ctx context.Context) error {
 
 // volumeFile is a volume of the master, with its place on the device.
 type volumeFile struct {
-	*os.File
-	name string
-	part Partition
+	*part
+	partFile
+	place Partition
 }
 
-func (p *preparation) openVolume(role Role, name string) (volumeFile, error) {
-	f, err := os.OpenFile(filepath.Join(p.dir, name), os.O_RDWR, 0)
-	return volumeFile{f, name, p.plan.Partition(role)}, err
+func (p *preparation) openVolume(f partFile, role Role) (volumeFile, error) {
+	place := p.plan.Partition(role)
+	f.Extent = place.Extent
+	o, err := openPart(p.dir, f)
+	if err != nil {
+		return volumeFile{}, err
+	}
+	f.Modified = o.modified
+	return volumeFile{o, f, place}, nil
 }
 
 // add puts a volume's used bytes into the manifest.
 func (v volumeFile) add(m *manifest, used []volume.Extent) error {
-	info, err := v.Stat()
-	if err != nil {
-		return err
-	}
-	if info.Size() != v.part.Length {
-		return fmt.Errorf("%s has %d bytes, its partition %d", v.name, info.Size(), v.part.Length)
-	}
 	used = volume.Join(volume.Align(used, Alignment), joinGap)
-	if end := used[len(used)-1].End(); end > v.part.Length {
-		return fmt.Errorf("%s: content ends at %d of %d", v.name, end, v.part.Length)
+	if end := used[len(used)-1].End(); end > v.place.Length {
+		return fmt.Errorf("%s: content ends at %d of %d", v.Name, end, v.place.Length)
 	}
-	m.Partitions = append(m.Partitions, partFile{v.name, v.part.Extent, info.ModTime().UnixNano()})
+	m.Partitions = append(m.Partitions, v.partFile)
 	m.Chunks = append(m.Chunks, split(v.shift(used))...)
 	return nil
 }
@@ -142,7 +141,7 @@ func (v volumeFile) add(m *manifest, used []volume.Extent) error {
 func (v volumeFile) shift(extents []volume.Extent) []volume.Extent {
 	moved := make([]volume.Extent, len(extents))
 	for i, e := range extents {
-		moved[i] = volume.Extent{Offset: e.Offset + v.part.Offset, Length: e.Length}
+		moved[i] = volume.Extent{Offset: e.Offset + v.place.Offset, Length: e.Length}
 	}
 	return moved
 }
@@ -150,7 +149,7 @@ func (v volumeFile) shift(extents []volume.Extent) []volume.Extent {
 func (v volumeFile) shiftOffsets(offsets []int64) []int64 {
 	moved := make([]int64, len(offsets))
 	for i, at := range offsets {
-		moved[i] = at + v.part.Offset
+		moved[i] = at + v.place.Offset
 	}
 	return moved
 }
@@ -197,12 +196,12 @@ feed:
 
 func hashChunk(c *chunk, buf []byte, volumes []volumeFile) error {
 	for _, v := range volumes {
-		if c.Offset < v.part.Offset || c.End() > v.part.End() {
+		if c.Offset < v.place.Offset || c.End() > v.place.End() {
 			continue
 		}
 		b := buf[:c.Length]
-		if _, err := v.ReadAt(b, c.Offset-v.part.Offset); err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("hash %s: %w", v.name, err)
+		if _, err := v.ReadAt(b, c.Offset-v.place.Offset); err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("hash %s: %w", v.Name, err)
 		}
 		c.XXH3 = SumOf(b)
 		return nil

@@ -200,7 +200,7 @@ func onlyLocks(t *testing.T, dir string) {
 func inode(t *testing.T, m *Master) uint64 {
 	t.Helper()
 	var st unix.Stat_t
-	if err := unix.Fstat(int(m.files[0].Fd()), &st); err != nil {
+	if err := unix.Fstat(int(m.files[0].file.Fd()), &st); err != nil {
 		t.Fatal(err)
 	}
 	return st.Ino
