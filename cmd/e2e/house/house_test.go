@@ -62,6 +62,7 @@ var walls = []struct {
 	{"agent/stream", "agent", []string{"agent/stream"}},
 	{"agent/bmap", "agent", []string{"agent/bmap"}},
 	{"agent/wim/exclusion", "agent", []string{"agent/wim/exclusion"}},
+	{"agent/partition", "agent", []string{"agent/partition"}},
 	{"agent/bcd", "agent", []string{"agent/bcd", "agent/hive"}},
 	{"store", "api", []string{"api/fault"}},
 	{"store", "web", nil},
