@@ -57,6 +57,8 @@ func (j *job) run() {
 	switch kind := j.assign.Kind.OrPress(); kind {
 	case protocol.JobPress:
 		j.press(ctx)
+	case protocol.JobRaw:
+		j.raw(ctx)
 	case protocol.JobWipe:
 		j.wipe()
 	default:

@@ -26,7 +26,7 @@ func (g *group) press(ctx context.Context, m master, im *image) {
 	if len(sticks) == 0 {
 		return
 	}
-	again := g.round(m, sticks, true)
+	again := g.job.round(m.Master, sticks, stick.ErrMasterDamaged)
 	if len(again) == 0 {
 		return
 	}
@@ -40,7 +40,7 @@ func (g *group) press(ctx context.Context, m master, im *image) {
 	}
 	_ = m.Close() // the damaged one
 	m.Master = next
-	g.round(m, again, false)
+	g.job.round(m.Master, again, nil)
 }
 
 // ready checks every stick again and makes what differs on it.
@@ -80,8 +80,8 @@ func (g *group) tag(at *attempt) stick.Tag {
 
 // round presses once. It ends every stick as soon as that is done with, so
 // that nobody waits for a slow neighbour, or for one that hangs; but not those
-// that a damaged master spoilt, if retry is set: those it returns.
-func (g *group) round(m master, sticks []ready, retry bool) (again []ready) {
+// that ended with the error mendable, if there is one: those it returns.
+func (j *job) round(content stick.Content, sticks []ready, mendable error) (again []ready) {
 	targets := make([]stick.Target, len(sticks))
 	var ends sync.WaitGroup
 	var mu sync.Mutex
@@ -91,16 +91,16 @@ func (g *group) round(m master, sticks []ready, retry bool) (again []ready) {
 			switch {
 			case o.Err == nil:
 				ends.Go(func() { s.eject(o.Result) })
-			case retry && s.at.ctx.Err() == nil && errors.Is(o.Err, stick.ErrMasterDamaged):
+			case mendable != nil && s.at.ctx.Err() == nil && errors.Is(o.Err, mendable):
 				mu.Lock()
 				again = append(again, s)
 				mu.Unlock()
 			default:
-				g.job.fail([]*attempt{s.at}, o.Err)
+				j.fail([]*attempt{s.at}, o.Err)
 			}
 		}
 	}
-	g.job.r.engine.Press(g.job.r.hard, m.Master, targets)
+	j.r.engine.Press(j.r.hard, content, targets)
 	ends.Wait()
 	return again
 }

@@ -31,9 +31,41 @@ type Image struct {
 	VersionID string `json:"version_id"`
 	Name      string `json:"name"`    // "win11-ent"
 	Version   string `json:"version"` // SemVer
-	Format    string `json:"format"`  // "wim", "esd"
+	Format    string `json:"format"`  // "wim", "esd", or one of the disk images' below
 	SHA256    string `json:"sha256"`  // lower-case hex of the whole file
 	Bytes     int64  `json:"bytes"`
+	Disk      *Disk  `json:"disk,omitempty"` // of disk images
+}
+
+// Formats of disk images.
+const (
+	FormatRaw  = "raw"
+	FormatISO  = "iso"
+	FormatVHD  = "vhd"
+	FormatVHDX = "vhdx"
+)
+
+// Compressions of raw images and ISOs.
+const (
+	CompressionNone = ""
+	CompressionGzip = "gz"
+	CompressionXZ   = "xz"
+	CompressionZstd = "zst"
+)
+
+// Disk is what a disk image becomes on a stick.
+type Disk struct {
+	Bytes       int64  `json:"bytes"` // of the disk, which a stick must hold
+	Compression string `json:"compression,omitempty"`
+	// Mapped are the only parts that are written, in order, from a block map
+	// that an admin vouched for; empty writes all.
+	Mapped []Range `json:"mapped,omitempty"`
+}
+
+// Range is a part of a disk, in bytes.
+type Range struct {
+	Offset int64 `json:"offset"`
+	Length int64 `json:"length"`
 }
 
 // Recipe is the part of a task sequence that all sticks of a job share.

@@ -171,7 +171,7 @@ func (m *Master) Fit(t *Target) (*Fit, error) {
 		return nil, err
 	}
 	return &Fit{
-		DiskID: t.Personal.DiskID(m.plan.Layout), Seed: t.Personal.LoaderID, Probes: m.plan.probes(size),
+		DiskID: t.Personal.DiskID(m.plan.Layout), Seed: t.Personal.LoaderID, Probes: probesOf(size),
 		Wipe: m.plan.wiped(size), Patches: patches, Table: table,
 	}, nil
 }

@@ -20,9 +20,9 @@ import (
 // multiples of it, so that whatever wraps around writes one mark over another.
 const probeStep = gib
 
-// probes are the offsets of the marks on a device of size bytes, lowest first:
-// one in each probeStep, and one near the end. None lies in what is wiped.
-func (p *Plan) probes(size int64) []int64 {
+// probesOf are the offsets of the marks on a device of size bytes, lowest first:
+// one in each probeStep, and one near the end.
+func probesOf(size int64) []int64 {
 	last := (size - 2*edge) / Alignment * Alignment
 	var marks []int64
 	for at := int64(probeStep / 2); at < last-edge; at += probeStep {

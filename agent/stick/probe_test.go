@@ -62,7 +62,7 @@ func TestProbes(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, size := range []int64{class, class + 777*mib + 5*512} {
-				marks := plan.probes(size)
+				marks := probesOf(size)
 				for i, at := range marks {
 					if at%Alignment != 0 || (i > 0 && at <= marks[i-1]) {
 						t.Errorf("%s %d: mark %d at %d", layout, size, i, at)

@@ -216,7 +216,7 @@ func (p *program) serve(ctx context.Context, limit int64, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
-	capabilities := []string{protocol.CapPress, protocol.CapWipe}
+	capabilities := []string{protocol.CapPress, protocol.CapRaw, protocol.CapWipe}
 	if p.opts.virtual != "" {
 		capabilities = append(capabilities, protocol.CapVirtual)
 	}

@@ -1,0 +1,93 @@
+package agent
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+)
+
+const rawStory = "accepted preflight< preflight> fetch< fetch> log:disk_id_shared write< touched write> verify< verify> table< table> eject< eject> verified"
+
+// imaging is an assignment of a disk image with an MBR for the sticks in the
+// ports.
+func (h *host) imaging(ports ...string) *protocol.Assign {
+	disk := make([]byte, 100_000)
+	copy(disk[440:], []byte{0xEF, 0xBE, 0xAD, 0xDE})
+	copy(disk[446:], []byte{0x80, 0, 0, 0, 0x0C, 0, 0, 0, 1, 0, 0, 0, 100, 0, 0, 0})
+	disk[510], disk[511] = 0x55, 0xAA
+	sum := sha256.Sum256(disk)
+	digest := hex.EncodeToString(sum[:])
+	h.srv.mu.Lock()
+	h.srv.blobs[digest] = disk
+	h.srv.mu.Unlock()
+	a := h.assignment(ports...)
+	a.Kind, a.Recipe = protocol.JobRaw, protocol.Recipe{}
+	a.Image = protocol.Image{
+		Name: "rescue", Version: "1.0.0", Format: protocol.FormatRaw, SHA256: digest, Bytes: int64(len(disk)),
+		Disk: &protocol.Disk{Bytes: int64(len(disk))},
+	}
+	return a
+}
+
+// Copies that share a disk signature say so; a small stick will do.
+func TestRaw(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		h.rack.devices["1-2"].size = 1 << 20
+		h.start()
+		h.send(h.imaging("1-1", "1-2"))
+		h.wantStory(ref(1, 1), rawStory)
+		h.wantStory(ref(2, 1), rawStory)
+		if len(h.engine.prepared) != 0 || h.engine.presses() != 1 {
+			t.Errorf("%d masters, %d presses", len(h.engine.prepared), h.engine.presses())
+		}
+	})
+}
+
+// An image that rotted in the cache is found out, fetched again, and written by
+// the same attempt.
+func TestRawOfARottenImage(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		a := h.imaging("1-1")
+		h.engine.outcome = func(n int, _ string) error {
+			if n > 1 {
+				return nil
+			}
+			files, err := filepath.Glob(filepath.Join(h.data, "cache", "*", a.Image.SHA256))
+			if err != nil || len(files) != 1 {
+				t.Fatalf("cached images: %v, %v", files, err)
+			}
+			if err := os.WriteFile(files[0], make([]byte, a.Image.Bytes), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return protocol.NewFault(protocol.FaultImageCorrupt, "detail", "rot")
+		}
+		h.start()
+		h.send(a)
+		h.wantStory(ref(1, 1), "accepted preflight< preflight> fetch< fetch> write< touched fetch< fetch> write< write> verify< verify> table< table> eject< eject> verified")
+	})
+}
+
+// One that is as it was published is not fetched again.
+func TestRawOfACorruptImage(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		a := h.imaging("1-1")
+		a.Image.Disk.Bytes++
+		h.start()
+		h.send(a)
+		h.wantStory(ref(1, 1), "accepted preflight< preflight> fetch< fetch> failed:image_corrupt:untouched")
+	})
+}
+
+func TestRawWithoutADisk(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		a := h.imaging("1-1")
+		a.Image.Disk = nil
+		h.start()
+		h.send(a)
+		h.wantStory(ref(1, 1), "accepted failed:kind_unsupported:untouched")
+	})
+}
