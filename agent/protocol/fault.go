@@ -98,6 +98,7 @@ const (
 	FaultImageCorrupt = "image_corrupt"        // detail
 	FaultEdition      = "edition_missing"      // edition, editions
 	FaultImageContent = "image_content"        // path: a file that a bootable stick needs is not in the image
+	FaultImageSector  = "image_sector_size"    // sector_size, image_sector_size: a disk image of other sectors than the stick's
 	FaultImageTooBig  = "image_too_big"        // need_bytes, have_bytes
 	FaultHiveDirty    = "hive_dirty"           // hive
 	FaultAnswerSize   = "answer_file_too_long" // bytes, limit_bytes

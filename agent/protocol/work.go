@@ -62,12 +62,6 @@ type Disk struct {
 	Mapped []Range `json:"mapped,omitempty"`
 }
 
-// Range is a part of a disk, in bytes.
-type Range struct {
-	Offset int64 `json:"offset"`
-	Length int64 `json:"length"`
-}
-
 // Recipe is the part of a task sequence that all sticks of a job share.
 type Recipe struct {
 	TaskSequenceVersionID string `json:"task_sequence_version_id"`

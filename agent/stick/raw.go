@@ -172,11 +172,11 @@ func (r *Raw) Read(i int, buf []byte) (Sum, error) {
 	return sum, nil
 }
 
-// Fit implements Content. Faults: device_too_small, device_sector_size.
+// Fit implements Content. Faults: device_too_small, image_sector_size.
 func (r *Raw) Fit(t *Target) (*Fit, error) {
 	size := t.Device.Size()
 	if int64(t.Device.SectorSize()) != r.sector {
-		return nil, badSector(r.spec.Format, t.Device.SectorSize())
+		return nil, protocol.NewFault(protocol.FaultImageSector, "sector_size", t.Device.SectorSize(), "image_sector_size", r.sector)
 	}
 	need := r.size
 	if r.moved && r.tail.Length == 0 {

@@ -216,7 +216,7 @@ func TestRawFit(t *testing.T) {
 		size   int64
 		sector int
 		code   string
-	}{{40*mib - 512, 512, protocol.FaultTooSmall}, {64 * mib, 4096, protocol.FaultSectorSize}} {
+	}{{40*mib - 512, 512, protocol.FaultTooSmall}, {64 * mib, 4096, protocol.FaultImageSector}} {
 		d := sticktest.New(c.size, c.sector)
 		o := Press(t.Context(), r, []Target{{Device: d, Report: &reporter{}}})[0]
 		if f := protocol.AsFault(o.Err); f == nil || f.Code != c.code || f.Touched || d.Count(sticktest.Write) != 0 {
