@@ -187,7 +187,7 @@ type Result struct {
 	BytesWritten  int64  `json:"bytes_written"`  // on the device, tables included
 	BytesVerified int64  `json:"bytes_verified"` // read back
 	WriteMS       int64  `json:"write_ms"`
-	VerifyMS      int64  `json:"verify_ms"`
+	VerifyMS      int64  `json:"verify_ms"`     // reading back, of which a part may lie within WriteMS
 	DiskID        string `json:"disk_id"`       // MBR signature in hex, or disk GUID
 	MasterDigest  string `json:"master_digest"` // SHA-256 of the recipe's inputs
 	// ContentDigest is a SHA-256 over offset, length and XXH3 of every range as

@@ -83,6 +83,10 @@ func split(extents []volume.Extent) []chunk {
 	return chunks
 }
 
+// zeros are what is written where nothing is to be left, and what is expected
+// there.
+var zeros = alignedBuffer(ChunkBytes)
+
 // alignedBuffer returns n bytes that direct I/O accepts.
 func alignedBuffer(n int) []byte {
 	b := make([]byte, n+Alignment)

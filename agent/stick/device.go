@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/volume"
@@ -48,7 +49,6 @@ func writeFault(err error, offset int64) error {
 // wipe zeroes what could be taken for a table or a filesystem, and returns
 // when that is on the device.
 func (p *press) wipe() error {
-	zeros := alignedBuffer(edge)
 	for _, e := range p.fit.Wipe {
 		for _, piece := range split([]volume.Extent{e}) {
 			for at := piece.Offset; at < piece.End(); at += edge {
@@ -61,64 +61,24 @@ func (p *press) wipe() error {
 	return p.sync()
 }
 
-// discard tells the device that all between its two ends is unused. Not
-// being able to is no fault: content is written and read back either way.
-func (p *press) discard() {
-	length := (p.Device.Size() - 2*edge) / Alignment * Alignment
-	err := p.Device.Discard(edge, length)
+// clear tells the device that all between its two ends is unused, and returns
+// what must be zeroed besides: nothing, unless all that was there before must
+// go. Content is written and read back either way.
+func (p *press) clear() (zero []volume.Extent) {
+	size := p.Device.Size()
+	between := volume.Extent{Offset: edge, Length: (size - 2*edge) / Alignment * Alignment}
+	err := p.Device.Discard(between.Offset, between.Length)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		p.log("warn", fmt.Sprintf("discard: %v", err))
 	}
-}
-
-// verify reads everything that was written back from the device, past every
-// cache that the host knows of, and compares. What was wiped must be zeros,
-// so that no old table is left beside the new one.
-func (p *press) verify() error {
-	wiped := p.wipedOnly()
-	total := volume.Total(p.chunks) + volume.Total(wiped)
-	p.Report.Progress(protocol.StepVerify, 0, total)
-	done := int64(0)
-	for i, c := range p.chunks {
-		if err := p.compare(c, p.sums[i]); err != nil {
-			return err
-		}
-		done += c.Length
-		p.Report.Progress(protocol.StepVerify, done, total)
+	if !p.EraseFirst {
+		return nil
 	}
-	for _, c := range split(wiped) {
-		if err := p.compare(c.Extent, SumOf(make([]byte, c.Length))); err != nil {
-			return err
-		}
-		done += c.Length
-		p.Report.Progress(protocol.StepVerify, done, total)
+	gone := slices.Concat(p.chunks, p.fit.Wipe)
+	if err == nil {
+		gone = append(gone, between)
 	}
-	p.result.BytesVerified += done
-	return nil
-}
-
-// wipedOnly are the wiped parts on which no content was written afterwards.
-func (p *press) wipedOnly() []volume.Extent {
-	return subtract(p.fit.Wipe, volume.Join(p.chunks, 0))
-}
-
-// compare reads a range of the device and compares its hash.
-func (p *press) compare(e volume.Extent, want Sum) error {
-	if err := p.ended(); err != nil {
-		return err
-	}
-	b := p.own[:e.Length]
-	if n, err := p.Device.ReadAt(b, e.Offset); err != nil && (n < len(b) || !errors.Is(err, io.EOF)) {
-		var f *protocol.Fault
-		if errors.As(err, &f) {
-			return err
-		}
-		return protocol.WrapFault(err, protocol.FaultVerify, "offset", e.Offset, "want", want, "have", "unreadable")
-	}
-	if have := SumOf(b); have != want {
-		return protocol.NewFault(protocol.FaultVerify, "offset", e.Offset, "want", want, "have", have)
-	}
-	return nil
+	return subtract([]volume.Extent{{Length: size}}, volume.Join(gone, 0))
 }
 
 // writeTable makes the stick startable. Sector 0 comes last, after all other
@@ -149,7 +109,7 @@ func (p *press) writeTable() error {
 	}
 	for _, patch := range table {
 		e := volume.Extent{Offset: patch.Offset, Length: int64(len(patch.Bytes))}
-		if err := p.compare(e, SumOf(patch.Bytes)); err != nil {
+		if err := p.compare(p.own, e, SumOf(patch.Bytes)); err != nil {
 			return err
 		}
 	}

@@ -23,14 +23,13 @@ type feed struct {
 	limit   int
 	lengths []int64 // of the chunks
 
-	mu     sync.Mutex
-	slots  map[int]*slot // by index into chunks
-	lead   int           // all chunks before were read by the reader, or are being read
-	last   *slot         // the reader's newest
-	held   int           // buffers
-	clock  int
-	reads  sync.WaitGroup
-	nReads int // for tests: how often content was read
+	mu    sync.Mutex
+	slots map[int]*slot // by index into chunks
+	lead  int           // all chunks before were read by the reader, or are being read
+	last  *slot         // the reader's newest
+	held  int           // buffers
+	clock int
+	reads sync.WaitGroup
 }
 
 // slot holds a chunk that was read or is being read.
@@ -97,7 +96,6 @@ func (f *feed) read(i int, before *slot) *slot {
 	f.clock++
 	s := &slot{index: i, ready: make(chan struct{}), used: f.clock, data: f.buffer()[:f.lengths[i]]}
 	f.slots[i] = s
-	f.nReads++
 	f.reads.Go(func() {
 		defer close(s.ready)
 		if before != nil {

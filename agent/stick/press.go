@@ -2,12 +2,9 @@ package stick
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/volume"
@@ -33,8 +30,9 @@ type Outcome struct {
 // Per target: the device is checked by the content's Fit; Touched; old tables and
 // signatures are zeroed; its capacity is probed; unused space is discarded
 // where the device can; the content is written, flushed, read back and
-// compared; the partition table comes last, and is read back too. So a stick
-// that is not finished does not start, at whatever moment it ends.
+// compared, what was flushed while the rest is still being written; the
+// partition table comes last, and is read back too. So a stick that is not
+// finished does not start, at whatever moment it ends.
 //
 // Faults: write_failed, verify_mismatch, those of the content (a Master's:
 // device_too_small, device_sector_size, answer_file_too_long) and of the
@@ -42,6 +40,10 @@ type Outcome struct {
 // no fault). An outcome that wraps ErrMasterDamaged may be tried again after
 // another Prepare.
 func Press(ctx context.Context, content Content, targets []Target) []Outcome {
+	return pressAll(ctx, content, targets, flushBytes)
+}
+
+func pressAll(ctx context.Context, content Content, targets []Target, flushEvery int64) []Outcome {
 	f := newFeed(content, len(targets))
 	defer f.close()
 	records := &recorder{content: content}
@@ -49,7 +51,7 @@ func Press(ctx context.Context, content Content, targets []Target) []Outcome {
 	var wait sync.WaitGroup
 	for i, t := range targets {
 		wait.Go(func() {
-			p := &press{content: content, feed: f, recorder: records, Target: t}
+			p := &press{content: content, feed: f, recorder: records, Target: t, back: readback{every: flushEvery}}
 			outcomes[i] = p.run(ctx)
 			if t.Ended != nil {
 				t.Ended(outcomes[i])
@@ -67,19 +69,22 @@ type press struct {
 	feed     *feed
 	recorder *recorder
 	ctx      context.Context // ends with the target's or the whole press
+	cancel   context.CancelCauseFunc
 
 	fit     *Fit
 	chunks  []volume.Extent
 	patches [][]volume.Patch // by chunk, nil for most
 	shared  []Sum            // by chunk, as read
 	sums    []Sum            // by chunk, as written
-	own     []byte           // buffer for changed chunks and for reading back
-	touched bool             // a byte of the device may have changed
+	own     []byte           // buffer for changed chunks and what is not content
+	back    readback
+	touched bool // a byte of the device may have changed
 	result  protocol.Result
 }
 
 func (p *press) run(ctx context.Context) Outcome {
 	ctx, cancel := context.WithCancelCause(ctx)
+	p.cancel = cancel
 	defer cancel(nil)
 	if p.Context != nil {
 		stop := context.AfterFunc(p.Context, func() { cancel(context.Cause(p.Context)) })
@@ -134,109 +139,18 @@ func (p *press) steps() error {
 	for _, s := range []struct {
 		step protocol.Step
 		do   func() error
-		took *int64
 	}{
-		{protocol.StepWrite, p.write, &p.result.WriteMS},
-		{protocol.StepVerify, p.verify, &p.result.VerifyMS},
-		{protocol.StepTable, p.writeTable, nil},
+		{protocol.StepWrite, p.write},
+		{protocol.StepVerify, p.verify},
+		{protocol.StepTable, p.writeTable},
 	} {
 		p.Report.StepBegun(s.step)
-		begun := time.Now()
 		if err := s.do(); err != nil {
 			return err
-		}
-		if s.took != nil {
-			*s.took = time.Since(begun).Milliseconds()
 		}
 		p.Report.StepDone(s.step)
 	}
 	return nil
-}
-
-// write puts the content onto the device.
-func (p *press) write() error {
-	if err := p.wipe(); err != nil {
-		return err
-	}
-	if err := p.probe(); err != nil {
-		return err
-	}
-	p.discard()
-	total := volume.Total(p.chunks)
-	p.Report.Progress(protocol.StepWrite, 0, total)
-	var done int64
-	for i, c := range p.chunks {
-		s, err := p.feed.get(p.ctx, i)
-		if err != nil {
-			return err
-		}
-		err = p.writeAt(p.personalise(i, s), c.Offset)
-		p.feed.put(s)
-		if err != nil {
-			return err
-		}
-		done += c.Length
-		p.Report.Progress(protocol.StepWrite, done, total)
-	}
-	p.result.BytesWritten += total
-	if err := p.sync(); err != nil {
-		return err
-	}
-	p.result.ContentDigest = contentDigest(p.chunks, p.sums).String()
-	return nil
-}
-
-// personalise returns the bytes of chunk i for this stick, and notes their
-// hash. Most chunks are the same for all and are written as they are.
-func (p *press) personalise(i int, s *slot) []byte {
-	p.shared[i], p.sums[i] = s.sum, s.sum
-	if p.patches[i] == nil {
-		return s.data
-	}
-	own := p.own[:len(s.data)]
-	copy(own, s.data)
-	for _, patch := range p.patches[i] {
-		copy(own[patch.Offset-p.chunks[i].Offset:], patch.Bytes)
-	}
-	p.sums[i] = SumOf(own)
-	return own
-}
-
-// contentDigest is one number for all content as it was written: a SHA-256
-// over the offset, the length (both little-endian, 8 bytes) and the XXH3 of
-// every chunk.
-func contentDigest(chunks []volume.Extent, sums []Sum) digest {
-	h := sha256.New()
-	for i, c := range chunks {
-		var place [16]byte
-		binary.LittleEndian.PutUint64(place[:], uint64(c.Offset))
-		binary.LittleEndian.PutUint64(place[8:], uint64(c.Length))
-		h.Write(place[:])
-		h.Write(sums[i][:])
-	}
-	return digest(h.Sum(nil))
-}
-
-// sortPatches says which patches lie in which chunk, cutting those that lie
-// in several. A patch outside all chunks would be lost, so it is an error.
-func sortPatches(chunks []volume.Extent, patches []volume.Patch) ([][]volume.Patch, error) {
-	byChunk := make([][]volume.Patch, len(chunks))
-	for _, patch := range patches {
-		left := len(patch.Bytes)
-		end := patch.Offset + int64(len(patch.Bytes))
-		for i, c := range chunks {
-			from, to := max(patch.Offset, c.Offset), min(end, c.End())
-			if from >= to {
-				continue
-			}
-			byChunk[i] = append(byChunk[i], volume.Patch{Offset: from, Bytes: patch.Bytes[from-patch.Offset : to-patch.Offset]})
-			left -= int(to - from)
-		}
-		if left != 0 {
-			return nil, fmt.Errorf("personalisation: %d bytes at %d are no part of the content", len(patch.Bytes), patch.Offset)
-		}
-	}
-	return byChunk, nil
 }
 
 // ended returns why the stick was told to end, nil while it was not. The

@@ -127,29 +127,6 @@ func TestEnded(t *testing.T) {
 	}
 }
 
-// Sticks that keep pace share one reading of the master.
-func TestReadOnce(t *testing.T) {
-	t.Parallel()
-	m := newMaster(t, protocol.LayoutMBRDual)
-	f := newFeed(m, 2)
-	for i := range m.Chunks() {
-		for range 2 {
-			s, err := f.get(t.Context(), i)
-			if err != nil {
-				t.Fatal(err)
-			}
-			f.put(s)
-		}
-	}
-	f.close()
-	if f.nReads != len(m.Chunks()) {
-		t.Errorf("%d reads of %d chunks", f.nReads, len(m.Chunks()))
-	}
-	if f.held > f.limit {
-		t.Errorf("%d buffers, the limit is %d", f.held, f.limit)
-	}
-}
-
 // The names of all ranges in which two sticks of one job differ.
 func differences(m *Master, layout string) map[string][]volume.Extent {
 	places := m.Places()

@@ -46,7 +46,7 @@ func (p *press) probe() error {
 		return err
 	}
 	for _, at := range marks {
-		if err := p.compare(volume.Extent{Offset: at, Length: Alignment}, SumOf(p.mark(at))); err != nil {
+		if err := p.compare(b, volume.Extent{Offset: at, Length: Alignment}, SumOf(p.mark(at))); err != nil {
 			p.log("error", fmt.Sprintf("what was written at %d is not there: the stick is broken, or holds less than the %d bytes that it says", at, p.Device.Size()))
 			return err
 		}

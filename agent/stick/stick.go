@@ -55,6 +55,10 @@ type Device interface {
 type Target struct {
 	Device   Device
 	Personal Personal // for a Master
+	// EraseFirst leaves nothing of what the device held before: it is
+	// discarded, or zeroed where it cannot be. What is zeroed is not read
+	// back; a wipe is a job of its own.
+	EraseFirst bool
 	// Context ends this stick alone: it is left incomplete while the others
 	// go on. context.Cause(Context), where it is a *protocol.Fault, is the
 	// fault that is reported.
