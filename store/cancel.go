@@ -158,11 +158,14 @@ func (tx *Tx) loseBuilds(ctx context.Context, host HostID, by Actor, queued bool
 			if err := c.job(s, event, BuildReport{Fault: lost}); err != nil {
 				return err
 			}
+			endAttempt(batch, b.ID, b.Attempt, AttemptLost, tx.at)
+			if !s.job.Kind.Writes() {
+				continue
+			}
 			event.Type = EventStickIncomplete
 			if err := c.stick(b.StickID, event, StickContent{Fault: lost}); err != nil {
 				return err
 			}
-			endAttempt(batch, b.ID, b.Attempt, AttemptLost, tx.at)
 		}
 	}
 	if err := c.save(ctx); err != nil {

@@ -44,6 +44,9 @@ const (
 	EventStickPressing   EventType = "stick_pressing"   // StickContent
 	EventStickVerified   EventType = "stick_verified"   // StickContent
 	EventStickIncomplete EventType = "stick_incomplete" // StickContent
+	EventStickErasing    EventType = "stick_erasing"    // StickContent: the first byte of a wipe
+	EventStickWiped      EventType = "stick_wiped"      // StickContent with Wipe and CertificateID
+	EventStickReturned   EventType = "stick_returned"   //
 )
 
 // payloadVersion is written with every event; a payload whose meaning changes
@@ -128,6 +131,10 @@ type StickContent struct {
 	Layout         string          `json:"layout,omitempty"`
 	DiskID         string          `json:"disk_id,omitempty"`
 	Fault          *protocol.Fault `json:"fault,omitempty"`
+	// Holder is for whom it is pressed.
+	Holder        string               `json:"holder,omitempty"`
+	Wipe          *protocol.WipeResult `json:"wipe,omitempty"`
+	CertificateID CertificateID        `json:"certificate_id,omitzero"`
 }
 
 // Report decodes the payload of an event of a build.

@@ -38,6 +38,8 @@ const (
 	CodeTextInvalid       fault.Code = "text_invalid"         // bytes that are no text
 	CodeNoSticks          fault.Code = "job_without_sticks"   //
 	CodeVersionOfOther    fault.Code = "version_not_of_image" // a channel's version is of another image
+	CodeStickNotWiped     fault.Code = "stick_not_wiped"      // port, holder: the previous one
+	CodeWipeUnproven      fault.Code = "wipe_unproven"        // in the history of a build: its host does not say that all was read back
 )
 
 // constraints turns a violated constraint into what it means.
@@ -88,6 +90,7 @@ var constraints = map[string]*fault.Error{
 	"stick_events_append_only":                        fault.New(fault.KindConflict, CodeHistoryRefused, "kind", "stick_events"),
 	"image_versions_append_only":                      fault.New(fault.KindConflict, CodeHistoryRefused, "kind", "image_versions"),
 	"unattend_template_versions_append_only":          fault.New(fault.KindConflict, CodeHistoryRefused, "kind", "unattend_template_versions"),
+	"certificates_append_only":                        fault.New(fault.KindConflict, CodeHistoryRefused, "kind", "certificates"),
 	"task_sequence_versions_append_only":              fault.New(fault.KindConflict, CodeHistoryRefused, "kind", "task_sequence_versions"),
 }
 

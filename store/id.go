@@ -41,6 +41,7 @@ type (
 	sequenceVersionKind struct{}
 	auditKind           struct{}
 	serverKeyKind       struct{}
+	certificateKind     struct{}
 	actorKind           struct{}
 )
 
@@ -60,6 +61,7 @@ func (sequenceKind) prefix() string        { return "seq" }
 func (sequenceVersionKind) prefix() string { return "seqver" }
 func (auditKind) prefix() string           { return "audit" }
 func (serverKeyKind) prefix() string       { return "key" }
+func (certificateKind) prefix() string     { return "cert" }
 func (actorKind) prefix() string           { return "actor" }
 
 type (
@@ -95,6 +97,8 @@ type (
 	AuditID = ID[auditKind]
 	// ServerKeyID names an identity of the console: key_….
 	ServerKeyID = ID[serverKeyKind]
+	// CertificateID names a certificate of a wiped stick: cert_….
+	CertificateID = ID[certificateKind]
 	// ActorID names whoever did something; see Actor for its text form.
 	ActorID = ID[actorKind]
 )

@@ -67,6 +67,15 @@ func wantCode(t testing.TB, err error, code fault.Code) {
 	}
 }
 
+// paramsOf are the parameters of a fault.
+func paramsOf(err error) map[string]string {
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		return nil
+	}
+	return f.Params
+}
+
 // world is what a job needs: a user, a host that is connected, a version, a
 // task sequence.
 type world struct {

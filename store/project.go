@@ -163,15 +163,18 @@ func (s *Stick) Apply(e StickEvent) error {
 			return err
 		}
 		if e.Type == EventStickRegistered {
-			s.State, s.CreatedAt = StickUnknown, e.At
+			s.State, s.Life, s.CreatedAt = StickUnknown, StickStock, e.At
 		}
 		s.seen(p.HostID, &p.Device)
-	case EventStickPressing, EventStickVerified, EventStickIncomplete:
+	case EventStickPressing, EventStickVerified, EventStickIncomplete, EventStickErasing, EventStickWiped:
 		p, err := decodePayload[StickContent](&e.Event)
 		if err != nil {
 			return err
 		}
 		s.applyContent(&e, &p)
+		return s.applyLife(&e, &p)
+	case EventStickReturned:
+		return s.live(StickReturned)
 	default:
 		return fmt.Errorf("stick %s: event %s is not known", e.StickID, e.Type)
 	}
@@ -191,6 +194,10 @@ func (s *Stick) applyContent(e *StickEvent, p *StickContent) {
 	switch e.Type {
 	case EventStickPressing:
 		s.State = StickPressing
+	case EventStickErasing:
+		s.State = StickErasing
+	case EventStickWiped:
+		s.State = StickWiped
 	case EventStickVerified:
 		s.State, s.VerifiedAt = StickVerified, &e.At
 		s.ImageVersionID, s.Layout, s.DiskID = p.ImageVersionID, p.Layout, p.DiskID

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -45,7 +46,9 @@ type NewBuild struct {
 
 // QueueJob adds a job and its builds. A stick that a build is using, or is
 // named twice, is the fault stick_busy with its port and, where known, the job;
-// a revoked host is host_revoked, a withdrawn version version_withdrawn.
+// a revoked host is host_revoked, a withdrawn version version_withdrawn; a stick
+// that may hold what is another holder's is stick_not_wiped with the port and
+// that holder, unless Overrides has that code.
 func (tx *Tx) QueueJob(ctx context.Context, n NewJob) (Job, error) {
 	if len(n.Builds) == 0 {
 		return Job{}, fault.New(fault.KindInvalid, CodeNoSticks).At("builds")
@@ -70,6 +73,9 @@ func (tx *Tx) QueueJob(ctx context.Context, n NewJob) (Job, error) {
 	c := tx.change(n.By)
 	sticks, err := c.findSticks(ctx, &n)
 	if err != nil {
+		return Job{}, err
+	}
+	if err := c.checkWiped(&n, sticks); err != nil {
 		return Job{}, err
 	}
 	queued := QueuedJob{
@@ -97,6 +103,9 @@ func (tx *Tx) QueueJob(ctx context.Context, n NewJob) (Job, error) {
 	tx.Notify(TopicHost(n.HostID))
 	return s.job, c.save(ctx)
 }
+
+// overrides reports whether an admin lets the fault pass.
+func (n *NewJob) overrides(code fault.Code) bool { return slices.Contains(n.Overrides, string(code)) }
 
 // or is a, or b where a is empty.
 func or[T comparable](a, b T) T {

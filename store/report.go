@@ -21,6 +21,18 @@ type Applied struct {
 	// Refused are attempts that this host was never given. Their events are
 	// dropped; acknowledge them, or the host sends them for ever.
 	Refused []protocol.AttemptRef
+	// Wiped are the sticks that were found to be erased. In the same
+	// transaction the caller certifies each, see IssueCertificate.
+	Wiped []Wiped
+}
+
+// Wiped is a stick that was erased and read back.
+type Wiped struct {
+	CertificateID CertificateID // named in the stick's history already
+	Holder        string        // for whom its content had been pressed
+	Stick         Stick
+	Job           Job
+	Build         Build
 }
 
 // ApplyHostEvents stores what a host reports. Events that are stored already
@@ -33,7 +45,7 @@ func (tx *Tx) ApplyHostEvents(ctx context.Context, host HostID, session int64, e
 	if err := tx.holdSession(ctx, host, session); err != nil {
 		return applied, err
 	}
-	r := &reporter{change: tx.change(HostActor(host)), host: host}
+	r := &reporter{change: tx.change(HostActor(host)), host: host, applied: &applied}
 	if err := r.load(ctx, events); err != nil {
 		return applied, err
 	}
@@ -75,6 +87,7 @@ func (tx *Tx) ApplyHostEvents(ctx context.Context, host HostID, session int64, e
 type reporter struct {
 	*change
 	host     HostID
+	applied  *Applied
 	attempts map[protocol.AttemptRef]*Attempt
 	of       map[BuildID]*jobStream
 }
@@ -125,6 +138,10 @@ func (r *reporter) apply(a *Attempt, e *protocol.Event) error {
 	current := a.State == AttemptLeased && b.Attempt == a.Attempt && b.State.Live()
 	event, report := reportOf(e)
 	event.BuildID, event.Attempt = a.BuildID, a.Attempt
+	if event.Type == EventBuildVerified && s.job.Kind == protocol.JobWipe && !proven(b, e.Result) {
+		event.Type, report = EventBuildFailed, BuildReport{Fault: protocol.NewFault(string(CodeWipeUnproven))}
+		report.Fault.Touched = true
+	}
 	if err := r.job(s, event, report); err != nil {
 		return err
 	}
@@ -152,7 +169,10 @@ func (r *reporter) applyStick(s *jobStream, b *Build, cause *Event) error {
 	if !s.job.Kind.Writes() {
 		return nil
 	}
-	content := StickContent{ImageVersionID: s.job.ImageVersionID, Layout: s.job.Layout}
+	if s.job.Kind == protocol.JobWipe {
+		return r.applyWipe(s, b, cause)
+	}
+	content := StickContent{ImageVersionID: s.job.ImageVersionID, Layout: s.job.Layout, Holder: b.Holder}
 	event := Event{BuildID: b.ID, Attempt: b.Attempt, HostSeq: cause.HostSeq, HostAt: cause.HostAt}
 	switch {
 	case cause.Type == EventBuildTouched:

@@ -41,13 +41,15 @@ const (
 	StickPressing   StickState = "pressing"   // being written
 	StickVerified   StickState = "verified"   // carries a verified image version
 	StickIncomplete StickState = "incomplete" // begun and not finished: must not be handed out
+	StickErasing    StickState = "erasing"    // being wiped
+	StickWiped      StickState = "wiped"      // erased and read back: carries nothing
 )
 
 // JobStates, BuildStates and StickStates list all states in their order.
 var (
 	JobStates   = []JobState{JobQueued, JobRunning, JobCancelling, JobSucceeded, JobFailed, JobCancelled}
 	BuildStates = []BuildState{BuildQueued, BuildAssigned, BuildRunning, BuildVerified, BuildFailed, BuildCancelled}
-	StickStates = []StickState{StickUnknown, StickPressing, StickVerified, StickIncomplete}
+	StickStates = []StickState{StickUnknown, StickPressing, StickVerified, StickIncomplete, StickErasing, StickWiped}
 )
 
 // A Transition is an allowed change of state, with what brings it about.

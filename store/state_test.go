@@ -31,12 +31,18 @@ const (
 	verified   .      .        .       .        .      .
 	failed     x      .        .       .        .      .
 	cancelled  .      .        .       .        .      .`
+	lifeSquare = `
+	           stock issued returned
+	stock      .     x      x
+	issued     x     .      x
+	returned   x     x      .`
 )
 
 func TestEveryPairOfStates(t *testing.T) {
 	t.Parallel()
 	checkSquare(t, jobSquare, store.JobStates, store.JobState.CanBecome)
 	checkSquare(t, buildSquare, store.BuildStates, store.BuildState.CanBecome)
+	checkSquare(t, lifeSquare, store.StickLives, store.StickLife.CanBecome)
 }
 
 func checkSquare[S ~string](t *testing.T, square string, states []S, can func(S, S) bool) {
@@ -66,6 +72,7 @@ func TestChecksMatchTheProgram(t *testing.T) {
 		"jobs_kind_check":                             texts(protocol.JobKinds),
 		"builds_state_check":                          texts(store.BuildStates),
 		"sticks_state_check":                          texts(store.StickStates),
+		"sticks_life_check":                           texts(store.StickLives),
 		"hosts_state_check":                           texts(store.HostStates),
 		"build_attempts_state_check":                  texts(store.AttemptStates),
 		"image_versions_state_check":                  texts(store.VersionStates),
@@ -135,7 +142,15 @@ What a stick carries, a projection of ` + "`stick_events`" + `. A stick keeps it
 | pressing | being written |
 | verified | carries a verified image version |
 | incomplete | begun and not finished, or held by a host that was lost: must not be handed out |
+| erasing | being wiped |
+| wiped | erased and read back: carries nothing, and there is a certificate of that |
+
+Apart from that a stick has a life. Its holder is the one for whom its content was pressed, from the first byte on, until
+it is wiped; what a later press for somebody else leaves of it is overridden by an admin, never overlooked
+(` + "`store/life.go`, `NeedsWipe`" + `).
+
 `)
+	draw(&doc, "Lives of sticks", store.StickStock, store.StickLives, store.LifeTransitions, func(store.StickLife) bool { return false })
 	path := filepath.Join("..", "docs", "states.md")
 	if *update {
 		if err := os.WriteFile(path, []byte(doc.String()), 0o644); err != nil {

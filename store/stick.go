@@ -15,6 +15,8 @@ import (
 type Stick struct {
 	ID             StickID
 	State          StickState
+	Life           StickLife
+	Holder         string // for whom its content was pressed, until it is wiped
 	Kind           string // protocol.KindUSB, …
 	Serial         string // may be empty or shared by a batch
 	VIDPID         string `db:"vid_pid"`
@@ -36,7 +38,7 @@ type Stick struct {
 	Revision       int64
 }
 
-const stickColumns = `id, state, kind, serial, vid_pid, vendor, model, bytes, host_id, port, lun, image_version_id, layout,
+const stickColumns = `id, state, life, holder, kind, serial, vid_pid, vendor, model, bytes, host_id, port, lun, image_version_id, layout,
 	disk_id, last_build_id, fault, verified_at, created_at, updated_at, seq, revision`
 
 // Stick finds a stick, or fails with stick_not_found.

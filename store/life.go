@@ -1,0 +1,109 @@
+package store
+
+import (
+	"context"
+	"strings"
+
+	"github.com/stickpress/stickpress/api/fault"
+)
+
+// StickLife is where a stick is in its life between the shelf and a person's
+// pocket. It is apart from StickState, which is what the stick carries.
+type StickLife string
+
+// The stations of a stick's life.
+const (
+	StickStock    StickLife = "stock"    // nobody has it, as far as is known
+	StickIssued   StickLife = "issued"   // its holder has it, or is about to
+	StickReturned StickLife = "returned" // back, with whatever is on it
+)
+
+// StickLives lists the stations in their order.
+var StickLives = []StickLife{StickStock, StickIssued, StickReturned}
+
+// LifeTransitions is the whole life of a stick.
+var LifeTransitions = []Transition[StickLife]{
+	{StickStock, StickIssued, "pressed and verified for a holder"},
+	{StickStock, StickReturned, "taken back; who had it is not known"},
+	{StickIssued, StickReturned, "taken back"},
+	{StickIssued, StickStock, "wiped, or pressed and verified for nobody"},
+	{StickReturned, StickStock, "wiped, or pressed and verified for nobody"},
+	{StickReturned, StickIssued, "pressed and verified for a holder"},
+}
+
+// CanBecome reports whether LifeTransitions has the change.
+func (l StickLife) CanBecome(to StickLife) bool { return allows(LifeTransitions, l, to) }
+
+// live moves the stick on; where it is already, nothing changes.
+func (s *Stick) live(to StickLife) error {
+	if s.Life == to {
+		return nil
+	}
+	if !s.Life.CanBecome(to) {
+		return errTransition("stick", s.Life, to)
+	}
+	s.Life = to
+	return nil
+}
+
+// applyLife says whose the stick is now. From the first byte that is pressed
+// for somebody there may be something of theirs on it; only what was verified
+// takes the place of an earlier holder's, and only a wipe leaves nobody's.
+func (s *Stick) applyLife(e *StickEvent, p *StickContent) error {
+	switch e.Type { //nolint:exhaustive // the others change nothing of it
+	case EventStickPressing:
+		s.Holder = or(s.Holder, p.Holder)
+	case EventStickVerified:
+		s.Holder = p.Holder
+		if p.Holder != "" {
+			return s.live(StickIssued)
+		}
+		return s.live(StickStock)
+	case EventStickWiped:
+		s.Holder = ""
+		return s.live(StickStock)
+	}
+	return nil
+}
+
+// NeedsWipe reports whether the stick may hold what must not come into the
+// hands of the holder, who may be nobody in particular (""): content that was
+// pressed for somebody else, or whatever an unknown person left on it.
+func (s *Stick) NeedsWipe(holder string) bool {
+	if s.Holder == "" {
+		return s.Life == StickReturned
+	}
+	return !strings.EqualFold(strings.Join(strings.Fields(s.Holder), " "), strings.Join(strings.Fields(holder), " "))
+}
+
+// errNotWiped names the previous holder, "–" where nobody knows.
+func (s *Stick) errNotWiped(port string) error {
+	return fault.New(fault.KindConflict, CodeStickNotWiped, "port", port, "holder", or(s.Holder, "–")).At("builds")
+}
+
+// ReturnStick records that a stick is back. To return one that is back changes
+// nothing; a stick that a build is writing is the fault stick_busy.
+func (tx *Tx) ReturnStick(ctx context.Context, id StickID, by Actor) (Stick, error) {
+	c := tx.change(by)
+	if err := c.lockSticks(ctx, []StickID{id}); err != nil {
+		return Stick{}, err
+	}
+	s, ok := c.sticks[id]
+	if !ok {
+		return Stick{}, NotFound("stick", id)
+	}
+	if s.stick.Life == StickReturned {
+		return s.stick, nil
+	}
+	busy, err := tx.busySticks(ctx, []StickID{id})
+	if err != nil {
+		return Stick{}, err
+	}
+	if busy[id] {
+		return Stick{}, fault.New(fault.KindConflict, CodeStickBusy, "port", s.stick.Port)
+	}
+	if err := c.stick(id, Event{Type: EventStickReturned}, struct{}{}); err != nil {
+		return Stick{}, err
+	}
+	return s.stick, c.save(ctx)
+}

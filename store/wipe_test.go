@@ -1,0 +1,259 @@
+package store_test
+
+import (
+	"testing"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/store"
+)
+
+// give queues a job for the stick in a port, for a holder, with overrides.
+func (w *world) give(kind protocol.JobKind, holder string, port int, overrides ...string) (store.Job, error) {
+	n := store.NewJob{HostID: w.host.ID, Kind: kind, Holder: holder, Overrides: overrides, By: w.by}
+	switch kind { //nolint:exhaustive // the others are not given
+	case protocol.JobPress:
+		n.ImageVersionID, n.TaskSequenceVersionID = w.version.ID, w.sequence.ID
+	case protocol.JobRaw:
+		n.ImageVersionID = w.version.ID
+	case protocol.JobWipe:
+		n.Options.Wipe = &protocol.WipeOptions{Method: protocol.WipeAuto, Passes: 2}
+	}
+	n.Builds = []store.NewBuild{{Device: device(port)}}
+	return try(w.t.Context(), w.Store, func(tx *store.Tx) (store.Job, error) { return tx.QueueJob(w.t.Context(), n) })
+}
+
+// done brings a job's only build to its end and returns the stick.
+func (w *world) done(job store.Job, events ...protocol.Event) (store.Stick, store.Applied) {
+	w.t.Helper()
+	ref := w.claim(w.host, 1)[0].Builds[0].Ref()
+	applied := w.report(w.host, said(ref, 1, append([]protocol.Event{{Type: protocol.EventAccepted}, {Type: protocol.EventTouched}}, events...)...)...)
+	return w.stick(job.Builds[0].StickID), applied
+}
+
+func (w *world) stick(id store.StickID) store.Stick {
+	w.t.Helper()
+	s, err := w.Stick(w.t.Context(), id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+func (w *world) pressed(holder string, port int, overrides ...string) store.Stick {
+	w.t.Helper()
+	job, err := w.give(protocol.JobPress, holder, port, overrides...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	s, _ := w.done(job, protocol.Event{Type: protocol.EventVerified, Result: &protocol.Result{DiskID: "deadbeef"}})
+	return s
+}
+
+func broken() protocol.Event {
+	f := protocol.NewFault(protocol.FaultWrite)
+	f.Touched = true
+	return protocol.Event{Type: protocol.EventFailed, Fault: f}
+}
+
+// erased is the result of a good wipe of a device of this package's tests.
+func erased() *protocol.Result {
+	bytes := device(1).Bytes
+	return &protocol.Result{
+		BytesWritten: 2*bytes + 4<<20, BytesVerified: bytes,
+		Wipe: &protocol.WipeResult{Asked: protocol.WipeAuto, Method: protocol.WipeOverwrite, Passes: 2, Bytes: bytes},
+	}
+}
+
+func (w *world) wiped(port int) (store.Stick, store.Applied) {
+	w.t.Helper()
+	job, err := w.give(protocol.JobWipe, "", port)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.done(job, protocol.Event{Type: protocol.EventVerified, Result: erased()})
+}
+
+// What was pressed for one holder does not come into the hands of another.
+func TestHolderOfAStick(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	refused := func(kind protocol.JobKind, holder, previous string) {
+		t.Helper()
+		_, err := w.give(kind, holder, 1)
+		wantCode(t, err, store.CodeStickNotWiped)
+		if p := paramsOf(err); p["holder"] != previous || p["port"] != "1-1" {
+			t.Errorf("%v", p)
+		}
+	}
+	is := func(s store.Stick, state store.StickState, life store.StickLife, holder string) {
+		t.Helper()
+		if s.State != state || s.Life != life || s.Holder != holder {
+			t.Errorf("%s, %s, held by %q; want %s, %s, %q", s.State, s.Life, s.Holder, state, life, holder)
+		}
+	}
+	const lets = string(store.CodeStickNotWiped)
+
+	is(w.pressed("Ada Lovelace", 1), store.StickVerified, store.StickIssued, "Ada Lovelace")
+	refused(protocol.JobPress, "Bob", "Ada Lovelace")
+	refused(protocol.JobRaw, "Bob", "Ada Lovelace")
+	refused(protocol.JobPress, "", "Ada Lovelace")
+	is(w.pressed("ada  lovelace", 1), store.StickVerified, store.StickIssued, "ada  lovelace")
+
+	// A wipe that fails changes nothing of it.
+	job, err := w.give(protocol.JobWipe, "", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, applied := w.done(job, broken())
+	is(s, store.StickIncomplete, store.StickIssued, "ada  lovelace")
+	if len(applied.Wiped) != 0 {
+		t.Error("a wipe that failed is to be certified")
+	}
+	refused(protocol.JobPress, "Bob", "ada  lovelace")
+
+	s, applied = w.wiped(1)
+	is(s, store.StickWiped, store.StickStock, "")
+	if len(applied.Wiped) != 1 || applied.Wiped[0].Holder != "ada  lovelace" || applied.Wiped[0].CertificateID.IsZero() ||
+		applied.Wiped[0].Stick.ID != s.ID || applied.Wiped[0].Build.State != store.BuildVerified {
+		t.Errorf("%+v", applied.Wiped)
+	}
+	is(w.pressed("Bob", 1), store.StickVerified, store.StickIssued, "Bob")
+
+	// An admin lets one job pass; if that fails the stick is still Bob's.
+	job, err = w.give(protocol.JobPress, "Carol", 1, lets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ = w.done(job, broken())
+	is(s, store.StickIncomplete, store.StickIssued, "Bob")
+	refused(protocol.JobPress, "Carol", "Bob")
+	is(w.pressed("", 1, lets), store.StickVerified, store.StickStock, "")
+	is(w.pressed("Carol", 1), store.StickVerified, store.StickIssued, "Carol")
+
+	// One that was begun for somebody has something of theirs on it.
+	job, err = w.give(protocol.JobPress, "Dan", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ = w.done(job, broken())
+	is(s, store.StickIncomplete, store.StickStock, "Dan")
+	w.checkHistory()
+}
+
+func TestReturnedStick(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	back := func(id store.StickID) (store.Stick, error) {
+		return try(t.Context(), w.Store, func(tx *store.Tx) (store.Stick, error) { return tx.ReturnStick(t.Context(), id, w.by) })
+	}
+	s := w.pressed("", 1) // nobody knows who had it
+	for range 2 {
+		if got, err := back(s.ID); err != nil || got.Life != store.StickReturned || got.State != store.StickVerified {
+			t.Fatalf("%+v, %v", got, err)
+		}
+	}
+	if events, err := w.StickEvents(t.Context(), s.ID, s.Seq, 0); err != nil || len(events) != 1 ||
+		events[0].Type != store.EventStickReturned || events[0].ActorID != w.by.ID {
+		t.Errorf("%+v, %v", events, err)
+	}
+	_, err := w.give(protocol.JobPress, "", 1)
+	wantCode(t, err, store.CodeStickNotWiped)
+	job, err := w.give(protocol.JobWipe, "", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := w.done(job, protocol.Event{Type: protocol.EventVerified, Result: erased()}); got.Life != store.StickStock {
+		t.Errorf("a wiped stick is %s", got.Life)
+	}
+
+	s = w.pressed("Ada", 2)
+	if _, err := back(s.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = w.give(protocol.JobPress, "Bob", 2); err == nil {
+		t.Error("a returned stick was pressed for another")
+	}
+	if s = w.pressed("Ada", 2); s.Life != store.StickIssued {
+		t.Errorf("pressed again for the same holder it is %s", s.Life)
+	}
+
+	if _, err := w.give(protocol.JobWipe, "", 2); err != nil {
+		t.Fatal(err)
+	}
+	_, err = back(s.ID)
+	wantCode(t, err, store.CodeStickBusy)
+	_, err = back(store.StickID{1})
+	wantCode(t, err, "stick_not_found")
+	w.checkHistory()
+}
+
+// The console believes no wipe that its host does not prove.
+func TestWipeUnproven(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*protocol.Result){
+		"no result":         nil,
+		"no wipe":           func(r *protocol.Result) { r.Wipe = nil },
+		"not all read back": func(r *protocol.Result) { r.BytesVerified -= 512 },
+		"a smaller device":  func(r *protocol.Result) { r.Wipe.Bytes -= 512; r.BytesVerified -= 512 },
+		"written once":      func(r *protocol.Result) { r.BytesWritten /= 2 },
+		"no passes":         func(r *protocol.Result) { r.Wipe.Passes = 0 },
+		"strange method":    func(r *protocol.Result) { r.Wipe.Method = "magnet" },
+		"half a discard":    func(r *protocol.Result) { r.Wipe.Method = protocol.WipeDiscard },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			job, err := w.give(protocol.JobWipe, "", 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var res *protocol.Result
+			if change != nil {
+				res = erased()
+				change(res)
+			}
+			s, applied := w.done(job, protocol.Event{Type: protocol.EventVerified, Result: res})
+			b := w.job(job.ID).Builds[0]
+			if s.State != store.StickIncomplete || b.State != store.BuildFailed || b.Fault.Code != string(store.CodeWipeUnproven) || len(applied.Wiped) != 0 {
+				t.Errorf("stick %s, build %s, %v", s.State, b.State, b.Fault)
+			}
+			w.checkHistory()
+		})
+	}
+}
+
+func TestCertificateIsKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s, applied := w.wiped(1)
+	c := store.Certificate{
+		ID: applied.Wiped[0].CertificateID, StickID: s.ID, BuildID: applied.Wiped[0].Build.ID,
+		Protected: "a", Payload: "b", Signature: "c", IssuedAt: s.UpdatedAt,
+	}
+	keep := func() error {
+		_, err := try(t.Context(), w.Store, none(func(tx *store.Tx) error { return tx.IssueCertificate(t.Context(), c) }))
+		return err
+	}
+	if err := keep(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := w.Certificate(t.Context(), c.ID); err != nil || got != c {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if list, err := w.StickCertificates(t.Context(), s.ID); err != nil || len(list) != 1 || list[0] != c {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if found, err := w.BuildCertificates(t.Context(), []store.BuildID{c.BuildID, {1}}); err != nil || len(found) != 1 || found[c.BuildID] != c.ID {
+		t.Errorf("%v, %v", found, err)
+	}
+	if err := keep(); err == nil {
+		t.Error("a second certificate for one build")
+	}
+	for _, sql := range []string{`UPDATE certificates SET payload = 'x'`, `DELETE FROM certificates`, `TRUNCATE certificates`} {
+		if _, err := w.Pool().Exec(t.Context(), sql); err == nil {
+			t.Errorf("%s is allowed", sql)
+		}
+	}
+	_, err := w.Certificate(t.Context(), store.CertificateID{1})
+	wantCode(t, err, "certificate_not_found")
+}
