@@ -134,10 +134,17 @@ func (c *Console) HostInventory(ctx context.Context, s HostSession, m *protocol.
 }
 
 // HostEvents stores what the host reports and says what to answer: Acks, and
-// Cancels for attempts that it must stop.
+// Cancels for attempts that it must stop. A stick that was wiped gets its
+// certificate with it.
 func (c *Console) HostEvents(ctx context.Context, s HostSession, events []protocol.Event) (HostWork, error) {
 	var w HostWork
-	err := c.store.InTx(ctx, func(tx *store.Tx) error {
+	// Outside the transaction, which would wait for itself where there is no
+	// key yet.
+	key, err := c.ServerKey(ctx)
+	if err != nil {
+		return w, err
+	}
+	err = c.store.InTx(ctx, func(tx *store.Tx) error {
 		w = HostWork{}
 		applied, err := tx.ApplyHostEvents(ctx, s.id, s.Session, events)
 		if err != nil {
@@ -152,7 +159,7 @@ func (c *Console) HostEvents(ctx context.Context, s HostSession, events []protoc
 		if fenced := slices.Concat(applied.Fenced, applied.Refused); len(fenced) > 0 {
 			w.Cancels = append(w.Cancels, protocol.Cancel{Attempts: fenced, Fenced: true})
 		}
-		return nil
+		return certify(ctx, tx, key, applied.Wiped)
 	})
 	return w, c.judge(ctx, s, err)
 }

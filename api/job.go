@@ -70,8 +70,10 @@ type Build struct {
 	Touched   bool              `json:"touched"`             // at least one byte of the stick may have changed
 	Fault     *protocol.Fault   `json:"fault,omitempty"`     // why it failed or was cancelled
 	Result    *protocol.Result  `json:"result,omitempty"`    // once verified
-	StartedAt *time.Time        `json:"started_at,omitempty"`
-	EndedAt   *time.Time        `json:"ended_at,omitempty"`
+	// CertificateID names the certificate of a stick that was wiped.
+	CertificateID string     `json:"certificate_id,omitempty"`
+	StartedAt     *time.Time `json:"started_at,omitempty"`
+	EndedAt       *time.Time `json:"ended_at,omitempty"`
 }
 
 // BuildStep is one step of a build's newest attempt.
@@ -271,7 +273,7 @@ func (c *Console) jobOf(ctx context.Context, n *names, j *store.Job) (Job, error
 	for i := range j.Builds {
 		out.Builds = append(out.Builds, buildOf(&j.Builds[i]))
 	}
-	return out, nil
+	return out, n.certificates(ctx, j, out.Builds)
 }
 
 func buildOf(b *store.Build) Build {

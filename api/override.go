@@ -4,12 +4,13 @@ import (
 	"slices"
 
 	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/store"
 )
 
 // Overridable are the codes of faults that an admin may let pass, by naming
 // them in QueueJobInput.Overrides. Each override is written into the job and
 // into the audit log.
-var Overridable = []fault.Code{CodeRemovableRefused}
+var Overridable = []fault.Code{CodeRemovableRefused, store.CodeStickNotWiped}
 
 // checkOverrides refuses overrides of somebody who may not give any, and those
 // of faults that cannot be passed.

@@ -42,6 +42,8 @@ const (
 	UseDeclareHostLost   UseCase = "declare_host_lost"
 	UseListSticks        UseCase = "list_sticks"
 	UseGetStick          UseCase = "get_stick"
+	UseReturnStick       UseCase = "return_stick"
+	UseGetCertificate    UseCase = "get_certificate"
 	UseQueueJob          UseCase = "queue_job"
 	UseOverride          UseCase = "override"
 	UseGetJob            UseCase = "get_job"
@@ -74,12 +76,14 @@ var permissions = map[UseCase]Role{
 	UseGetHost:           RoleViewer,
 	UseListSticks:        RoleViewer,
 	UseGetStick:          RoleViewer,
+	UseGetCertificate:    RoleViewer,
 	UseGetJob:            RoleViewer,
 	UseListJobs:          RoleViewer,
 	UseGetOverview:       RoleViewer,
 
-	UseQueueJob:  RoleHelpdesk,
-	UseCancelJob: RoleHelpdesk,
+	UseQueueJob:    RoleHelpdesk,
+	UseCancelJob:   RoleHelpdesk,
+	UseReturnStick: RoleHelpdesk,
 
 	UseCreateSignInLink: RoleAdmin,
 	UseListUsers:        RoleAdmin,

@@ -97,7 +97,12 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			_, err := f.ListSticks(ctx, a, api.StickFilter{}, page)
 			return err
 		},
-		api.UseGetStick: func(ctx context.Context, a api.Actor) error { _, err := f.GetStick(ctx, a, "x"); return err },
+		api.UseGetStick:    func(ctx context.Context, a api.Actor) error { _, err := f.GetStick(ctx, a, "x"); return err },
+		api.UseReturnStick: func(ctx context.Context, a api.Actor) error { _, err := f.ReturnStick(ctx, a, "x"); return err },
+		api.UseGetCertificate: func(ctx context.Context, a api.Actor) error {
+			_, err := f.GetCertificate(ctx, a, "x")
+			return err
+		},
 		api.UseQueueJob: func(ctx context.Context, a api.Actor) error {
 			_, err := f.QueueJob(ctx, a, api.QueueJobInput{})
 			return err

@@ -200,6 +200,7 @@ type planner func(ctx context.Context, r store.Reader, in *QueueJobInput, p *pla
 // planners are the kinds of jobs that can be queued.
 var planners = map[protocol.JobKind]planner{
 	protocol.JobPress: planPress,
+	protocol.JobWipe:  planWipe,
 }
 
 func (p *plan) ports() []string {
@@ -246,7 +247,7 @@ func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobI
 		return nil, err
 	}
 	for i, d := range in.Devices {
-		device, err := checkDevice(&host, &d.Identity, busy)
+		device, err := checkDevice(&host, kind, &d.Identity, busy)
 		if err == nil {
 			err = p.pass(fits(device))
 		}
@@ -274,7 +275,7 @@ func checkHost(h *store.Host, kind protocol.JobKind) error {
 
 // checkDevice finds the device that was confirmed in the host's newest
 // inventory. Whatever has changed since refuses it.
-func checkDevice(h *store.Host, want *protocol.Identity, busy map[socket]store.Build) (*protocol.Device, error) {
+func checkDevice(h *store.Host, kind protocol.JobKind, want *protocol.Identity, busy map[socket]store.Build) (*protocol.Device, error) {
 	d, ok := h.Device(want.Port, want.LUN)
 	if !ok {
 		return nil, fault.New(fault.KindConflict, CodeDeviceGone, "port", want.Port)
@@ -285,8 +286,7 @@ func checkDevice(h *store.Host, want *protocol.Identity, busy map[socket]store.B
 	if b, ok := busy[socket{want.Port, want.LUN}]; ok {
 		return nil, fault.New(fault.KindConflict, store.CodeStickBusy, "port", want.Port, "job", b.JobID)
 	}
-	if len(d.Refusals) > 0 {
-		r := d.Refusals[0]
+	if r := d.Refusal(kind); r != nil {
 		f := fault.New(fault.KindConflict, fault.Code(r.Code), "port", want.Port)
 		for k, v := range r.Params {
 			f.Params[k] = v

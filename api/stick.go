@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,7 +14,8 @@ import (
 // Stick is one removable device that the console has met.
 type Stick struct {
 	ID      string `json:"id"`
-	State   string `json:"state"` // "unknown", "pressing", "verified", "incomplete"
+	State   string `json:"state"` // "unknown", "pressing", "verified", "incomplete", "erasing", "wiped"
+	Life    string `json:"life"`  // "stock", "issued", "returned"
 	Kind    string `json:"kind"`  // protocol.KindUSB, …
 	Vendor  string `json:"vendor"`
 	Model   string `json:"model"`
@@ -34,7 +36,8 @@ type Stick struct {
 	JobID     string `json:"job_id,omitempty"`
 	BuildID   string `json:"build_id,omitempty"`
 	Reference string `json:"reference,omitempty"`
-	Holder    string `json:"holder,omitempty"`
+	// Holder is for whom its content was pressed, until it is wiped.
+	Holder string `json:"holder,omitempty"`
 	// Where it was seen last.
 	HostID    string    `json:"host_id,omitempty"`
 	HostName  string    `json:"host_name,omitempty"`
@@ -46,7 +49,8 @@ type Stick struct {
 }
 
 // StickEvent is one thing that happened to a stick: "stick_registered",
-// "stick_seen", "stick_pressing", "stick_verified", "stick_incomplete".
+// "stick_seen", "stick_pressing", "stick_verified", "stick_incomplete",
+// "stick_erasing", "stick_wiped", "stick_returned".
 type StickEvent struct {
 	StickID   string          `json:"stick_id"`
 	Seq       int64           `json:"seq"` // from 1, without a gap
@@ -61,6 +65,10 @@ type StickEvent struct {
 	HostID    string          `json:"host_id,omitempty"` // where it was seen
 	Port      string          `json:"port,omitempty"`
 	Fault     *protocol.Fault `json:"fault,omitempty"`
+	Holder    string          `json:"holder,omitempty"` // for whom it is pressed
+	// Of a stick that was wiped.
+	Wipe          *protocol.WipeResult `json:"wipe,omitempty"`
+	CertificateID string               `json:"certificate_id,omitempty"`
 }
 
 // StickFilter narrows ListSticks; empty fields do not.
@@ -178,7 +186,7 @@ func (c *Console) inScope(ctx context.Context, a Actor, host store.HostID) (bool
 
 func (c *Console) stickOf(ctx context.Context, n *names, s *store.Stick) (Stick, error) {
 	out := Stick{
-		ID: s.ID.String(), State: string(s.State), Kind: s.Kind, Vendor: s.Vendor, Model: s.Model, VIDPID: s.VIDPID,
+		ID: s.ID.String(), State: string(s.State), Life: string(s.Life), Holder: s.Holder, Kind: s.Kind, Vendor: s.Vendor, Model: s.Model, VIDPID: s.VIDPID,
 		Serial: s.Serial, Bytes: s.Bytes, Virtual: s.Kind == protocol.KindVirtual, VersionID: s.ImageVersionID.String(),
 		Layout: s.Layout, DiskID: s.DiskID, VerifiedAt: s.VerifiedAt, Fault: s.Fault, BuildID: s.LastBuildID.String(),
 		HostID: s.HostID.String(), Port: s.Port, LUN: s.LUN, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt, Revision: s.Revision,
@@ -202,7 +210,10 @@ func (c *Console) stickOf(ctx context.Context, n *names, s *store.Stick) (Stick,
 		if err != nil {
 			return Stick{}, err
 		}
-		out.JobID, out.Reference, out.Holder = b.JobID.String(), b.Reference, b.Holder
+		out.JobID, out.Reference = b.JobID.String(), b.Reference
+		if s.State == store.StickVerified { // perhaps before sticks had holders
+			out.Holder = cmp.Or(out.Holder, b.Holder)
+		}
 	}
 	return out, nil
 }
@@ -224,5 +235,6 @@ func stickEventOf(ctx context.Context, n *names, e *store.StickEvent) (StickEven
 		StickID: e.StickID.String(), Seq: e.Seq, Type: string(e.Type), BuildID: e.BuildID.String(), Attempt: e.Attempt,
 		ActorKind: ActorKind(e.ActorKind), ActorName: name, At: e.At,
 		VersionID: p.ImageVersionID.String(), Layout: p.Layout, HostID: p.HostID.String(), Port: p.Device.Port, Fault: p.Fault,
+		Holder: p.Holder, Wipe: p.Wipe, CertificateID: p.CertificateID.String(),
 	}, nil
 }

@@ -51,6 +51,17 @@ type Device struct {
 // Writable reports whether nothing speaks against pressing this device.
 func (d *Device) Writable() bool { return len(d.Refusals) == 0 }
 
+// Refusal is the first reason why a job of a kind may not have this device, or
+// nil. A stick that no capacity class fits is too small to press only.
+func (d *Device) Refusal(k JobKind) *Fault {
+	for _, f := range d.Refusals {
+		if f.Code != FaultTooSmall || k.OrPress() == JobPress || d.Bytes == 0 {
+			return f
+		}
+	}
+	return nil
+}
+
 // FellBack reports whether a stick that can do SuperSpeed runs at the speed of
 // USB 2: a wrong socket, a bad plug, an old hub.
 func (d *Device) FellBack() bool { return d.SpeedMbps > 0 && d.SpeedMbps <= 480 && d.MaxMbps > 480 }

@@ -57,19 +57,19 @@ type Statement struct {
 	Form     string    `json:"form"` // Form
 	ID       string    `json:"id"`   // cert_…
 	IssuedAt time.Time `json:"issued_at"`
-	Stick    Stick     `json:"stick"`
-	Wipe     Wipe      `json:"wipe"`
+	Stick    Medium    `json:"stick"`
+	Wipe     Erasure   `json:"wipe"`
 	Standard string    `json:"standard"` // Standard
 	Class    Class     `json:"class"`
 	Limits   []Limit   `json:"limits"`
 	Result   string    `json:"result"` // "erased": there is no certificate for anything else
-	Job      Job       `json:"job"`
+	Job      Order     `json:"job"`
 	Host     Party     `json:"host"`
 	AskedBy  Party     `json:"asked_by"`
 }
 
-// Stick is the stick as it was seen when it was erased.
-type Stick struct {
+// Medium is the stick as it was seen when it was erased.
+type Medium struct {
 	ID     string `json:"id"` // stick_…
 	Kind   string `json:"kind"`
 	Vendor string `json:"vendor"`
@@ -81,8 +81,8 @@ type Stick struct {
 	Holder string `json:"holder,omitempty"`
 }
 
-// Wipe is what was done. Bytes are such as the stick acknowledged.
-type Wipe struct {
+// Erasure is what was done. Bytes are such as the stick acknowledged.
+type Erasure struct {
 	protocol.WipeResult
 	BytesWritten int64     `json:"bytes_written"` // over all passes
 	BytesRead    int64     `json:"bytes_read"`    // read back and compared, after the last
@@ -90,8 +90,8 @@ type Wipe struct {
 	EndedAt      time.Time `json:"ended_at"`
 }
 
-// Job is the order behind it.
-type Job struct {
+// Order is the job behind it.
+type Order struct {
 	ID        string    `json:"id"`    // job_…
 	Build     string    `json:"build"` // build_…
 	Attempt   int       `json:"attempt"`
@@ -108,6 +108,20 @@ type Party struct {
 
 // Result is the only result that is certified.
 const Result = "erased"
+
+// How names what was done, for the catalogue: "overwrite_1", "overwrite_2",
+// "discard" or "secure".
+func (s *Statement) How() string {
+	switch {
+	case s.Wipe.Method == protocol.WipeOverwrite && s.Wipe.Passes == 1:
+		return "overwrite_1"
+	case s.Wipe.Method == protocol.WipeOverwrite:
+		return "overwrite_2"
+	case s.Wipe.Secure:
+		return "secure"
+	}
+	return "discard"
+}
 
 // Judge fills in what follows from what was done: class, limits, result.
 func (s *Statement) Judge() {

@@ -27,8 +27,8 @@ func statement() *Statement {
 	at := time.Date(2026, 11, 27, 16, 30, 0, 0, time.UTC)
 	s := &Statement{
 		ID: "cert_01jd6y9k3te0mv8b0g2z5q4w7x", IssuedAt: at,
-		Stick: Stick{ID: "stick_01jd6y9k3te0mv8b0g2z5q4w7x", Kind: protocol.KindUSB, Model: "Extreme <32> & Co", Serial: "AA0001", Bytes: 31 << 30},
-		Wipe: Wipe{
+		Stick: Medium{ID: "stick_01jd6y9k3te0mv8b0g2z5q4w7x", Kind: protocol.KindUSB, Model: "Extreme <32> & Co", Serial: "AA0001", Bytes: 31 << 30},
+		Wipe: Erasure{
 			WipeResult:   protocol.WipeResult{Asked: protocol.WipeAuto, Method: protocol.WipeOverwrite, Passes: 2, Bytes: 31 << 30},
 			BytesWritten: 62 << 30, BytesRead: 31 << 30, BegunAt: at.Add(-time.Hour), EndedAt: at,
 		},
@@ -56,6 +56,9 @@ func TestSign(t *testing.T) {
 	c, err := Parse(raw)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if within, err := Parse([]byte(`{"id":"x","signed":` + string(raw) + `}`)); err != nil || within != c {
+		t.Errorf("within an answer: %+v, %v", within, err)
 	}
 	got, by, err := c.Verify()
 	if err != nil || !by.Equal(key.Public()) || !reflect.DeepEqual(&got, statement()) {
@@ -87,7 +90,7 @@ func TestClass(t *testing.T) {
 		"secure":  {protocol.WipeResult{Method: protocol.WipeDiscard, Secure: true}, protocol.KindCard, ClassNone, []Limit{LimitSecure}},
 		"virtual": {protocol.WipeResult{Method: protocol.WipeOverwrite, Passes: 2}, protocol.KindVirtual, ClassClear, []Limit{LimitVirtual}},
 	} {
-		s := Statement{Stick: Stick{Kind: c.kind}, Wipe: Wipe{WipeResult: c.wipe}}
+		s := Statement{Stick: Medium{Kind: c.kind}, Wipe: Erasure{WipeResult: c.wipe}}
 		s.Judge()
 		if want := append([]Limit{LimitFlash, LimitPurge}, c.limits...); s.Class != c.class || !slices.Equal(s.Limits, want) {
 			t.Errorf("%s: %s, %v; want %s, %v", name, s.Class, s.Limits, c.class, want)

@@ -80,16 +80,24 @@ func Sign(s *Statement, key ed25519.PrivateKey) (Signed, error) {
 // input is what is signed (RFC 7515, 5.1).
 func (c *Signed) input() []byte { return []byte(c.Protected + "." + c.Payload) }
 
-// Parse reads a file without believing it: see Verify.
+// Parse reads a file without believing it: see Verify. The file may be the
+// certificate itself or what the console's API answers, which has it in
+// "signed".
 func Parse(raw []byte) (Signed, error) {
-	var c Signed
 	if len(raw) > MaxBytes {
-		return c, fmt.Errorf("%w: it is longer than %d bytes", ErrMalformed, MaxBytes)
+		return Signed{}, fmt.Errorf("%w: it is longer than %d bytes", ErrMalformed, MaxBytes)
 	}
-	if err := json.Unmarshal(raw, &c); err != nil {
-		return c, fmt.Errorf("%w: %w", ErrMalformed, err)
+	var file struct {
+		Signed
+		Within *Signed `json:"signed"`
 	}
-	return c, nil
+	if err := json.Unmarshal(raw, &file); err != nil {
+		return Signed{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if file.Within != nil {
+		return *file.Within, nil
+	}
+	return file.Signed, nil
 }
 
 // Verify checks the signature and returns what it is over, and the key that

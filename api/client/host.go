@@ -54,6 +54,27 @@ func (c *Client) GetStick(ctx context.Context, id string) (api.Stick, error) {
 	return read[api.Stick](ctx, c, at("sticks", id), nil)
 }
 
+// ReturnStick says that a stick is back from whoever had it.
+func (c *Client) ReturnStick(ctx context.Context, id string) (api.Stick, error) {
+	return send[api.Stick](ctx, c, call{method: http.MethodPost, path: at("sticks", id, "returns")})
+}
+
+// StickCertificates lists the certificates of a stick's wipes, newest first.
+func (c *Client) StickCertificates(ctx context.Context, id string) ([]api.Certificate, error) {
+	l, err := read[wire.Items[api.Certificate]](ctx, c, at("sticks", id, "certificates"), nil)
+	return l.Items, err
+}
+
+// GetCertificate returns a certificate by ID.
+func (c *Client) GetCertificate(ctx context.Context, id string) (api.Certificate, error) {
+	return read[api.Certificate](ctx, c, at("certificates", id), nil)
+}
+
+// Identity returns the console's public key, which certificates are checked by.
+func (c *Client) Identity(ctx context.Context) (api.ServerIdentity, error) {
+	return read[api.ServerIdentity](ctx, c, at("identity"), nil)
+}
+
 // StickEvents returns a stick's history after a seq, oldest first, at most
 // api.MaxPage of it.
 func (c *Client) StickEvents(ctx context.Context, id string, after int64) ([]api.StickEvent, error) {

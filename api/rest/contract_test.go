@@ -41,7 +41,7 @@ func TestEveryOperation(t *testing.T) {
 
 // never are the operations that no signed-in actor is refused.
 var never = map[string]bool{
-	"get_overview": true, "get_default_task_sequence": true, "upload_options": true,
+	"get_overview": true, "get_default_task_sequence": true, "upload_options": true, "get_identity": true,
 }
 
 // Every operation wants a token.
@@ -258,7 +258,7 @@ func (w *world) jobs() {
 	}
 	w.no(403, "forbidden", post(s, helpdesk, "/enrolments", wire.CreateEnrolment{TTLSeconds: 60}))
 	stick := apitest.Stick("a.img")
-	host, _ := s.Connect(w.t, "bench", stick)
+	host, session := s.Connect(w.t, "bench", stick)
 	w.ok(200, get(s, viewer, "/hosts"))
 	w.no(422, "request_invalid", get(s, viewer, "/hosts?limit=1000"))
 	h := decode[api.Host](w.t, w.ok(200, get(s, viewer, "/hosts/bench")), 200)
@@ -291,11 +291,51 @@ func (w *world) jobs() {
 	w.no(404, "stick_not_found", get(s, viewer, "/sticks/nope"))
 	w.ok(200, get(s, viewer, "/sticks/"+job.Builds[0].StickID+"/history"))
 	w.no(404, "stick_not_found", get(s, viewer, "/sticks/nope/history"))
+	w.ok(200, post(s, helpdesk, "/sticks/"+job.Builds[0].StickID+"/returns", nil))
+	w.no(403, "forbidden", post(s, viewer, "/sticks/"+job.Builds[0].StickID+"/returns", nil))
+	w.wipe(host, session, stick)
 
 	w.ok(200, post(s, admin, "/hosts/"+host.ID+"/revoke", wire.Reason{Reason: "sold"}))
 	w.no(404, "host_not_found", post(s, admin, "/hosts/nope/revoke", nil))
 	w.ok(200, post(s, admin, "/hosts/"+host.ID+"/lost", nil))
 	w.no(403, "forbidden", post(s, helpdesk, "/hosts/"+host.ID+"/lost", nil))
+}
+
+// wipe has a stick erased and asks for what is said of it.
+func (w *world) wipe(host apitest.Host, session api.HostSession, d protocol.Device) {
+	s, ctx := w.s, w.t.Context()
+	order := wire.QueueJob{Kind: protocol.JobWipe, Host: host.ID, Devices: []wire.QueueDevice{{Identity: d.Identity}}}
+	order.Options.Wipe = &protocol.WipeOptions{Method: "magnet"}
+	w.no(422, "wipe_invalid", post(s, helpdesk, "/jobs", order))
+	order.Options.Wipe = &protocol.WipeOptions{Method: protocol.WipeOverwrite, Passes: 1}
+	job := decode[api.Job](w.t, w.ok(202, post(s, helpdesk, "/jobs", order)), 202)
+	work, err := s.HostClaim(ctx, session)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	b := work.Assigns[0].Builds[0]
+	events := []protocol.Event{
+		{Type: protocol.EventAccepted},
+		{Type: protocol.EventTouched},
+		{Type: protocol.EventVerified, Result: &protocol.Result{BytesWritten: d.Bytes, BytesVerified: d.Bytes, Wipe: &protocol.WipeResult{
+			Asked: protocol.WipeOverwrite, Method: protocol.WipeOverwrite, Passes: 1, Bytes: d.Bytes,
+		}}},
+	}
+	for i := range events {
+		events[i].AttemptRef, events[i].HostSeq = protocol.AttemptRef{BuildID: b.BuildID, Attempt: b.Attempt}, int64(i+1)
+	}
+	if _, err := s.HostEvents(ctx, session, events); err != nil {
+		w.t.Fatal(err)
+	}
+	job = decode[api.Job](w.t, w.ok(200, get(s, viewer, "/jobs/"+job.ID)), 200)
+	c := decode[api.Certificate](w.t, w.ok(200, get(s, viewer, "/certificates/"+job.Builds[0].CertificateID)), 200)
+	w.no(404, "certificate_not_found", get(s, viewer, "/certificates/nope"))
+	identity := decode[api.ServerIdentity](w.t, w.ok(200, get(s, viewer, "/identity")), 200)
+	if got, err := c.Signed.VerifyBy(identity.Fingerprint); err != nil || got.Stick.Serial != d.Serial {
+		w.t.Errorf("%+v, %v", got, err)
+	}
+	w.ok(200, get(s, viewer, "/sticks/"+c.StickID+"/certificates"))
+	w.no(404, "stick_not_found", get(s, viewer, "/sticks/nope/certificates"))
 }
 
 func (w *world) people() {

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/stickpress/stickpress/api"
 )
@@ -9,7 +10,7 @@ import (
 func (s *REST) stickRoutes() {
 	type list struct {
 		Paging
-		State     string `query:"state" enum:"unknown,pressing,verified,incomplete"`
+		State     string `query:"state" enum:"unknown,pressing,verified,incomplete,erasing,wiped"`
 		HostID    string `query:"host_id" doc:"Seen last on this host."`
 		VersionID string `query:"version_id" doc:"Carries this version."`
 		Serial    string `query:"serial" doc:"Exact."`
@@ -40,4 +41,12 @@ func (s *REST) stickRoutes() {
 	register(s, op, func(ctx context.Context, a api.Actor, in *history) (*whole[api.StickEvent], error) {
 		return itemsOf(s.console.StickEvents(ctx, a, in.Stick, in.After))
 	})
+
+	op = post("/sticks/{stick}/returns", "return_stick", "sticks", "Say that a stick is back from whoever had it (helpdesk)", http.StatusOK)
+	op.Description = "What is on it stays: from now on it is pressed for nobody else before it is wiped. To return it again changes nothing."
+	register(s, op, func(ctx context.Context, a api.Actor, in *one) (*found[api.Stick], error) {
+		v, err := s.console.ReturnStick(ctx, a, in.Stick)
+		return foundOf(v, v.Revision, err)
+	})
+	s.certificateRoutes()
 }
