@@ -53,7 +53,7 @@ func (s *Web) jobQueue(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	in := api.QueueJobInput{
-		Kind: p.Kind, Host: p.Host, Reference: p.Reference, Holder: p.Holder, IdempotencyKey: r.PostFormValue("key"),
+		Kind: p.Kind, Host: p.Host, Overrides: p.Overrides, Reference: p.Reference, Holder: p.Holder, IdempotencyKey: r.PostFormValue("key"),
 	}
 	fillJob(&in, p)
 	for _, d := range p.Chosen {
@@ -70,6 +70,8 @@ func (s *Web) jobQueue(w http.ResponseWriter, r *http.Request) error {
 // fillJob puts what the form of a kind asks for into the request.
 func fillJob(in *api.QueueJobInput, p view.NewJob) {
 	switch p.Kind { //nolint:exhaustive // the form offers no other, see newJobPage
+	case protocol.JobWipe:
+		in.Options.Wipe = view.WipeOptions(p)
 	case protocol.JobPress:
 		in.Version, in.TaskSequence = p.Version, p.Sequence
 		if p.ComputerName != "" {
@@ -93,6 +95,7 @@ func (s *Web) newJobPage(r *http.Request) (view.NewJob, error) {
 		Reference: strings.TrimSpace(r.Form.Get("reference")), Holder: strings.TrimSpace(r.Form.Get("holder")),
 		ComputerName: strings.TrimSpace(r.Form.Get("computer_name")),
 		Key:          r.Form.Get("key"),
+		Overrides:    r.PostForm["override"],
 	}
 	fields, ok := view.JobFields[p.Kind]
 	if !ok {

@@ -27,5 +27,30 @@ func (s *Web) stick(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.show(w, r, view.Stick(s.frame(r, "sticks"), x, events))
+	certificates, err := s.console.StickCertificates(r.Context(), actorOf(r), x.ID)
+	if err != nil {
+		return err
+	}
+	at, err := s.stickAt(r, &x)
+	if err != nil {
+		return err
+	}
+	return s.show(w, r, view.Stick(s.frame(r, "sticks"), x, at, certificates, events))
+}
+
+// stickAt finds a stick on the host that saw it last.
+func (s *Web) stickAt(r *http.Request, x *api.Stick) (view.StickAt, error) {
+	if x.HostID == "" {
+		return view.StickAt{}, nil
+	}
+	h, err := s.console.GetHost(r.Context(), actorOf(r), x.HostID)
+	if err != nil {
+		return view.StickAt{}, err
+	}
+	for _, d := range h.Devices {
+		if d.StickID == x.ID && h.State == "enrolled" {
+			return view.StickAt{HostID: h.ID, Device: d}, nil
+		}
+	}
+	return view.StickAt{}, nil
 }

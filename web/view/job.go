@@ -78,6 +78,9 @@ func jobTitle(f Frame, j api.Job) string {
 
 // jobSucceeded says what to do with the sticks of a job that succeeded.
 func jobSucceeded(f Frame, j api.Job) string {
+	if j.Kind == protocol.JobWipe {
+		return f.L.N("job.wiped", len(j.Builds))
+	}
 	if j.Holder == "" {
 		return f.L.N("job.succeeded", len(j.Builds))
 	}
@@ -88,7 +91,7 @@ func jobSucceeded(f Frame, j api.Job) string {
 func jobAgain(j api.Job) NewJob {
 	p := NewJob{
 		Kind: j.Kind, Version: j.VersionID, Host: j.HostID, Sequence: j.TaskSequenceID,
-		Reference: j.Reference, Holder: j.Holder, ComputerName: j.Variables["computer_name"],
+		Reference: j.Reference, Holder: j.Holder, ComputerName: j.Variables["computer_name"], Fields: wipeFields(j.Options.Wipe),
 	}
 	for _, b := range j.Builds {
 		if b.State != "verified" {
@@ -164,7 +167,7 @@ func stepRate(b api.Build, s api.BuildStep) int64 {
 	switch r := b.Result; {
 	case r == nil:
 		return 0
-	case s.Step == protocol.StepWrite && r.WriteMS > 0:
+	case (s.Step == protocol.StepWrite || s.Step == protocol.StepErase) && r.WriteMS > 0:
 		return r.BytesWritten * 1000 / r.WriteMS
 	case s.Step == protocol.StepVerify && r.VerifyMS > 0:
 		return r.BytesVerified * 1000 / r.VerifyMS

@@ -26,12 +26,15 @@ type NewJob struct {
 	Sequences []api.TaskSequence
 	Hosts     []api.Host
 	Problem   Problem
+	// Overrides are codes of faults that an admin lets pass.
+	Overrides []string
 }
 
 // JobFields names, for each kind of job that the form offers, the fields that
 // only its form has. They travel from the form to the confirmation and back.
 var JobFields = map[protocol.JobKind][]string{
 	protocol.JobPress: nil,
+	protocol.JobWipe:  {"method", "passes"},
 }
 
 // offered lists the kinds of jobs that the form offers, in their order.

@@ -5,6 +5,7 @@ package view
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/stickpress/stickpress/api"
@@ -46,7 +47,11 @@ func (f Frame) T(key string, pairs ...any) string { return f.L.T(key, pairs...) 
 type Problem struct {
 	Field    string
 	Sentence string
+	Code     string
 }
+
+// overridable reports whether an admin may let the fault pass.
+func (p Problem) overridable() bool { return slices.Contains(api.Overridable, fault.Code(p.Code)) }
 
 // NewProblem renders an error for a form; nil gives the empty Problem.
 func NewProblem(l locale.Locale, err error) Problem {
@@ -54,7 +59,7 @@ func NewProblem(l locale.Locale, err error) Problem {
 		return Problem{}
 	}
 	f := fault.From(err)
-	return Problem{Field: strings.TrimPrefix(f.Field, "spec."), Sentence: l.Fault(string(f.Code), f.Params)}
+	return Problem{Field: strings.TrimPrefix(f.Field, "spec."), Sentence: l.Fault(string(f.Code), f.Params), Code: string(f.Code)}
 }
 
 // At returns the sentence if the problem blames the field.
@@ -93,11 +98,11 @@ var navigation = []navEntry{
 // tone is the look of a state: a colour class and a shape.
 func tone(state string) string {
 	switch state {
-	case "verified", "succeeded", "published", "online", "ready":
+	case "verified", "succeeded", "published", "online", "ready", "wiped":
 		return "good"
 	case "failed", "incomplete", "revoked", "lost", "withdrawn":
 		return "bad"
-	case "running", "assigned", "pressing", "receiving", "cancelling":
+	case "running", "assigned", "pressing", "erasing", "receiving", "cancelling":
 		return "run"
 	case "cancelled", "superseded", "update_needed":
 		return "warn"

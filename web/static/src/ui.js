@@ -6,6 +6,7 @@ document.addEventListener('click', (e) => {
   const opener = e.target.closest('[data-opens]');
   if (opener) document.getElementById(opener.dataset.opens).showModal();
   e.target.closest('[data-closes]')?.closest('dialog').close();
+  if (e.target.closest('[data-print]')) print();
 });
 
 function copyText(button) {

@@ -1,0 +1,66 @@
+package view
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/certificate"
+	"github.com/stickpress/stickpress/web/locale"
+)
+
+// wipeOptions are what the form of a wipe chose so far.
+func (p NewJob) wipeOptions() protocol.WipeOptions {
+	o := protocol.WipeOptions{Method: protocol.WipeMethod(p.Fields["method"]), Passes: protocol.MaxWipePasses}
+	if o.Method == "" {
+		o.Method = protocol.WipeAuto
+	}
+	if p.Fields["passes"] != "" {
+		o.Passes, _ = strconv.Atoi(p.Fields["passes"]) // 0 is refused when it is queued
+	}
+	return o
+}
+
+// WipeOptions are what the form of a wipe asks for.
+func WipeOptions(p NewJob) *protocol.WipeOptions {
+	o := p.wipeOptions()
+	return &o
+}
+
+// wipeFields is the reverse of wipeOptions.
+func wipeFields(o *protocol.WipeOptions) map[string]string {
+	if o == nil {
+		return nil
+	}
+	return map[string]string{"method": string(o.Method), "passes": strconv.Itoa(o.Passes)}
+}
+
+// slowest is how fast a cheap stick is written, in bytes per second: what the
+// confirmation of a wipe reckons with.
+const slowest = 20e6
+
+// wipeTime says how long the largest of the chosen sticks may take.
+func wipeTime(f Frame, p NewJob) string {
+	var largest int64
+	for _, c := range p.Chosen {
+		largest = max(largest, c.Bytes)
+	}
+	total := largest * int64(max(p.wipeOptions().Passes, 1))
+	took := time.Duration(float64(total) / slowest * float64(time.Second)).Round(time.Second)
+	return f.T("wipe.time_value", "total_bytes", total, "read_bytes", largest, "time", locale.Duration(took))
+}
+
+// wipeLimits is what is certified beside the class, whatever is done.
+var wipeLimits = []certificate.Limit{certificate.LimitFlash, certificate.LimitPurge}
+
+// wipingOf is the form of a new job that wipes a device of a host.
+func wipingOf(host string, devices ...protocol.Identity) NewJob {
+	return NewJob{Kind: protocol.JobWipe, Host: host, Chosen: devices}
+}
+
+// StickAt is where a stick is plugged in now; HostID is empty where it is not.
+type StickAt struct {
+	HostID string
+	Device api.Device
+}
