@@ -28,6 +28,11 @@ func (l *Lister) Open(context.Context, protocol.Identity) (*Handle, error) {
 	return nil, errUnsupported
 }
 
+// OpenToRead returns errors.ErrUnsupported on this system.
+func (l *Lister) OpenToRead(context.Context, protocol.Identity) (*Handle, error) {
+	return nil, errUnsupported
+}
+
 // Handle is a device opened for exclusive use; on this system there is none.
 type Handle struct {
 	device protocol.Device

@@ -30,13 +30,14 @@ type Handle struct {
 	usb     string // sysfs folder of its USB device
 	file    *os.File
 	direct  bool
+	why     purpose
 	ready   func() error // the last check, made once
 	touched atomic.Bool
 	close   func() error
 }
 
-func newHandle(l *Lister, c *candidate, f *os.File) *Handle {
-	h := &Handle{lister: l, device: c.Device, sys: c.sys, usb: c.usb, file: f}
+func newHandle(l *Lister, c *candidate, f *os.File, why purpose) *Handle {
+	h := &Handle{lister: l, device: c.Device, sys: c.sys, usb: c.usb, file: f, why: why}
 	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
 	h.direct = err == nil && flags&unix.O_DIRECT != 0
 	h.ready = sync.OnceValue(h.Check)
@@ -157,6 +158,9 @@ func (h *Handle) Close() error { return h.close() }
 
 // arm lets a change of the device through, or not.
 func (h *Handle) arm(off, length int64) error {
+	if h.why == toRead {
+		return protocol.NewFault(protocol.FaultReadOnly, "path", h.device.Path)
+	}
 	if err := h.bounds(off, length); err != nil {
 		return err
 	}

@@ -27,6 +27,26 @@ const claimPatience = 5 * time.Second
 // other checks come before that and again afterwards, under the claim.
 // No byte of the device is changed.
 func (l *Lister) Open(ctx context.Context, want protocol.Identity) (*Handle, error) {
+	return l.openFor(ctx, want, toWrite)
+}
+
+// OpenToRead is Open for somebody who changes nothing: the kernel refuses
+// writes through such a Handle. A stick may be write-protected, and too small
+// to press. Nothing is unmounted, because that writes to the stick: a mounted
+// one is device_mounted, whoever mounted it.
+func (l *Lister) OpenToRead(ctx context.Context, want protocol.Identity) (*Handle, error) {
+	return l.openFor(ctx, want, toRead)
+}
+
+// purpose is what a device is opened for.
+type purpose int
+
+const (
+	toWrite purpose = unix.O_RDWR
+	toRead  purpose = unix.O_RDONLY
+)
+
+func (l *Lister) openFor(ctx context.Context, want protocol.Identity, why purpose) (*Handle, error) {
 	c, err := l.find(want)
 	if err != nil {
 		return nil, err
@@ -39,7 +59,7 @@ func (l *Lister) Open(ctx context.Context, want protocol.Identity) (*Handle, err
 	if l.held(c.Path) {
 		return nil, protocol.NewFault(protocol.FaultDeviceBusy, "path", c.Path)
 	}
-	if c, err = l.examine(want); err != nil {
+	if c, err = l.examine(want, why); err != nil {
 		return nil, err
 	}
 	for _, point := range c.AutomountedAt {
@@ -48,11 +68,11 @@ func (l *Lister) Open(ctx context.Context, want protocol.Identity) (*Handle, err
 				protocol.FaultMounted, "path", c.Path, "mount", point)
 		}
 	}
-	f, err := l.claim(ctx, c)
+	f, err := l.claim(ctx, c, why)
 	if err != nil {
 		return nil, openFault(c, err)
 	}
-	h := newHandle(l, c, f)
+	h := newHandle(l, c, f, why)
 	if err := h.Check(); err != nil {
 		f.Close()
 		return nil, err
@@ -96,7 +116,7 @@ func (l *Lister) find(want protocol.Identity) (*candidate, error) {
 }
 
 // examine finds the device again, compares its identity and runs the guards.
-func (l *Lister) examine(want protocol.Identity) (*candidate, error) {
+func (l *Lister) examine(want protocol.Identity, why purpose) (*candidate, error) {
 	c, err := l.find(want)
 	if err != nil {
 		return nil, err
@@ -109,11 +129,17 @@ func (l *Lister) examine(want protocol.Identity) (*candidate, error) {
 		return nil, err
 	}
 	for _, f := range s.refuse(c) {
+		switch {
 		// A stick too small to press may still be erased: who presses asks for
 		// its capacity class.
-		if f.Code != protocol.FaultTooSmall || c.Bytes == 0 {
+		case f.Code == protocol.FaultTooSmall && c.Bytes > 0:
+		case f.Code == protocol.FaultReadOnly && why == toRead:
+		default:
 			return nil, f
 		}
+	}
+	if why == toRead && len(c.AutomountedAt) > 0 {
+		return nil, protocol.NewFault(protocol.FaultMounted, "path", c.Path, "mount", c.AutomountedAt[0])
 	}
 	return c, nil
 }
@@ -122,13 +148,13 @@ func (l *Lister) examine(want protocol.Identity) (*candidate, error) {
 // eyes (mount, swapon, md, dm and other careful programs fail), and locked in
 // udev's (systemd's BLOCK_DEVICE_LOCKING), which then neither probes the
 // device nor tells automounters of what is being written to it.
-func (l *Lister) claim(ctx context.Context, c *candidate) (*os.File, error) {
+func (l *Lister) claim(ctx context.Context, c *candidate, why purpose) (*os.File, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(l.patience, claimPatience))
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		fd, err := openWrite(c)
+		fd, err := openDirect(c, why)
 		if err == nil {
 			if err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err == nil {
 				return os.NewFile(uintptr(fd), c.Path), nil
@@ -146,8 +172,8 @@ func (l *Lister) claim(ctx context.Context, c *candidate) (*os.File, error) {
 	}
 }
 
-func openWrite(c *candidate) (int, error) {
-	const flags = unix.O_RDWR | unix.O_DIRECT | unix.O_NOFOLLOW | unix.O_CLOEXEC
+func openDirect(c *candidate, why purpose) (int, error) {
+	flags := int(why) | unix.O_DIRECT | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	if c.file == nil {
 		return unix.Open(c.Path, flags|unix.O_EXCL, 0)
 	}
@@ -172,10 +198,10 @@ func openWrite(c *candidate) (int, error) {
 }
 
 // Check proves again that the open descriptor is the device that was
-// confirmed and that nothing speaks against writing it. Open calls it, and
-// the first WriteAt or Discard does.
+// confirmed and that nothing speaks against what it was opened for. Open calls
+// it, and the first WriteAt or Discard does.
 func (h *Handle) Check() error {
-	c, err := h.lister.examine(h.device.Identity)
+	c, err := h.lister.examine(h.device.Identity, h.why)
 	if err != nil {
 		return err
 	}
@@ -234,7 +260,7 @@ func (h *Handle) checkBlock(c *candidate, st *unix.Stat_t) error {
 	if int(sector) != h.device.SectorSize {
 		return h.changed("sector_size", h.device.SectorSize, sector)
 	}
-	if ro, err := unix.IoctlGetUint32(fd, unix.BLKROGET); err != nil || ro != 0 {
+	if ro, err := unix.IoctlGetUint32(fd, unix.BLKROGET); h.why == toWrite && (err != nil || ro != 0) {
 		return protocol.NewFault(protocol.FaultReadOnly, "path", c.Path)
 	}
 	return nil

@@ -243,3 +243,9 @@ func (h *Handle) Check() error {
 func (h *Handle) changed(what string, want, have any) error {
 	return protocol.NewFault(protocol.FaultDeviceChanged, "path", h.device.Path, "what", what, "want", want, "have", have)
 }
+
+// OpenToRead returns errors.ErrUnsupported: what would have to be mounted for
+// reading alone, Windows mounts for writing by itself.
+func (l *Lister) OpenToRead(context.Context, protocol.Identity) (*Handle, error) {
+	return nil, fmt.Errorf("open for reading alone: %w", errors.ErrUnsupported)
+}
