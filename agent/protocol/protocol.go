@@ -71,6 +71,9 @@ const (
 	TypeRevoked   Type = "revoked"
 	TypeRefresh   Type = "refresh"
 	TypeTicket    Type = "ticket"
+
+	TypeWantRecord Type = "want_record"
+	TypeRecord     Type = "record"
 )
 
 // Envelope is one message on the wire.
@@ -136,7 +139,16 @@ var makers = map[Type]func() Message{
 	TypeRevoked:   func() Message { return new(Revoked) },
 	TypeRefresh:   func() Message { return new(Refresh) },
 	TypeTicket:    func() Message { return new(Ticket) },
+
+	TypeWantRecord: func() Message { return new(WantRecord) },
+	TypeRecord:     func() Message { return new(Record) },
 }
+
+// MessageType is TypeWantRecord.
+func (*WantRecord) MessageType() Type { return TypeWantRecord }
+
+// MessageType is TypeRecord.
+func (*Record) MessageType() Type { return TypeRecord }
 
 // MessageType is TypeChallenge.
 func (*Challenge) MessageType() Type { return TypeChallenge }

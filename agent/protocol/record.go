@@ -50,7 +50,11 @@ const (
 )
 
 // CheckResult is what a verification found on a stick that is as it should be.
+// StickID and DiskID are the record's: the stick is known by what lies on it,
+// not by the port that it is in.
 type CheckResult struct {
+	StickID  string   `json:"stick_id"`
+	DiskID   string   `json:"disk_id"`
 	Outcome  string   `json:"outcome"`
 	Evidence []string `json:"evidence,omitempty"` // for OutcomeUsed
 	// Replaced are boot files that are not those that were written: Windows
@@ -58,15 +62,30 @@ type CheckResult struct {
 	Replaced []string `json:"replaced,omitempty"`
 }
 
-// WantRecord asks a host for the common part of records. A host that has it
-// answers with Record, one that lost it with an empty one.
+// WantRecord asks the other side for what it has recorded: a server names a
+// common part, after a stick was verified whose record names one that it does
+// not have, and again after a reconnect; a host names the disk ID of a stick
+// that it is to verify and has no record of. Both are answered with Record.
 type WantRecord struct {
-	Common string `json:"common"`
+	Common string `json:"common,omitempty"`
+	DiskID string `json:"disk_id,omitempty"`
 }
 
-// Record is the common part of records, at most MaxRecord bytes. An empty Body
-// says that the host does not have it.
+// Record answers WantRecord, with the names that were asked for. Without Body
+// there is none: a host has thrown it away, a server never had it.
 type Record struct {
-	Common string          `json:"common"`
-	Body   json.RawMessage `json:"body,omitempty"`
+	WantRecord
+	Stick *StickRecord    `json:"stick,omitempty"` // for a DiskID
+	Body  json.RawMessage `json:"body,omitempty"`  // the common part, at most MaxRecord bytes
+}
+
+// VerifyBuild is what a server knows about a stick that is to be verified.
+type VerifyBuild struct {
+	DiskID string `json:"disk_id"` // that it should have; empty when the stick is not known
+}
+
+// RecordFile is a whole record in a file, for "stickpress-agent verify".
+type RecordFile struct {
+	Stick StickRecord     `json:"stick"`
+	Body  json.RawMessage `json:"body"`
 }

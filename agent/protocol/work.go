@@ -81,6 +81,8 @@ type Build struct {
 	// AnswerFile is the rendered unattend.xml, secrets included: it is kept
 	// in memory and on the stick, never on the host's disk.
 	AnswerFile string `json:"answer_file"`
+	// Verify is there for a JobVerify.
+	Verify *VerifyBuild `json:"verify,omitempty"`
 	// Overrides are the codes of faults that an admin allowed to pass.
 	Overrides []string `json:"overrides,omitempty"`
 }
@@ -198,6 +200,8 @@ type Result struct {
 	// Record is what a later JobVerify compares the stick with; nil where
 	// nothing was written, or nothing can be kept.
 	Record *StickRecord `json:"record,omitempty"`
+	// Check is there for a JobVerify.
+	Check *CheckResult `json:"check,omitempty"`
 }
 
 // Ack says that every event of an attempt up to HostSeq is stored.
