@@ -7,7 +7,8 @@
 //     and writes it. A connection may end at any moment; nothing depends on it.
 //   - runner.go takes an assignment, job.go brings it from the image to a
 //     master, press.go from the master to the sticks, attempt.go is one stick;
-//     drain.go ends all that.
+//     drain.go ends all that. Jobs of other kinds have a file each; records.go
+//     has what verify.go compares with.
 //   - everything that happens is an event in the spool first (package spool);
 //     a session only carries what waits there. Progress and the inventory are
 //     not history: a session sends the newest.
@@ -29,6 +30,7 @@ import (
 	"github.com/stickpress/stickpress/agent/backoff"
 	"github.com/stickpress/stickpress/agent/cache"
 	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/agent/record"
 	"github.com/stickpress/stickpress/agent/spool"
 	"github.com/stickpress/stickpress/agent/stick"
 )
@@ -53,9 +55,11 @@ type Config struct {
 	// Cache describes the cache; Client, URL, Clock, Rand, Log and Sweep are
 	// filled in by New.
 	Cache cache.Config
-	Clock backoff.Clock
-	Rand  func() float64 // in [0, 1), for jitter
-	Log   *slog.Logger
+	// Records are where this host remembers the sticks that it wrote.
+	Records *record.Store
+	Clock   backoff.Clock
+	Rand    func() float64 // in [0, 1), for jitter
+	Log     *slog.Logger
 	// Dial opens connections; nil dials TCP.
 	Dial Dial
 }
@@ -67,6 +71,7 @@ type Agent struct {
 	close   func()
 	runner  *runner
 	tickets *tickets
+	records *records
 	devices *inventory
 	acked   chan struct{} // an Ack came, or the session ended
 
@@ -91,9 +96,10 @@ func New(cfg Config) (*Agent, error) {
 	}
 	a.close = func() { blobs.Close(); closeClient() }
 	a.tickets = newTickets(func(m protocol.Message) { a.send(m) })
+	a.records = newRecords(cfg.Records, func(m protocol.Message) { a.send(m) }, cfg.Log)
 	a.devices = newInventory(cfg.Devices, blobs.Used, cfg.Log, a.wake)
 	a.runner = newRunner(&runner{
-		spool: cfg.Spool, healthy: cfg.Spool.Healthy, cache: blobs, devices: cfg.Devices, engine: cfg.Engine, tickets: a.tickets,
+		spool: cfg.Spool, healthy: cfg.Spool.Healthy, cache: blobs, devices: cfg.Devices, engine: cfg.Engine, tickets: a.tickets, records: a.records,
 		clock: cfg.Clock, log: cfg.Log, changed: a.devices.nudge, wake: a.wake,
 	})
 	a.devices.busy = a.runner.busy

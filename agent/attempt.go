@@ -129,7 +129,12 @@ func (at *attempt) Log(l protocol.LogLine) {
 
 // open begins the preflight: it waits until an earlier attempt of the build has
 // left, claims the device with all its guards, and holds it.
-func (at *attempt) open() (Device, error) {
+func (at *attempt) open() (Device, error) { return at.openBy(at.r.devices.Open) }
+
+// openToRead is open for a job that changes nothing.
+func (at *attempt) openToRead() (Device, error) { return at.openBy(at.r.devices.OpenToRead) }
+
+func (at *attempt) openBy(open func(context.Context, protocol.Identity) (Device, error)) (Device, error) {
 	if at.after != nil {
 		select {
 		case <-at.after:
@@ -140,7 +145,7 @@ func (at *attempt) open() (Device, error) {
 		return nil, context.Cause(at.ctx)
 	}
 	at.StepBegun(protocol.StepPreflight)
-	d, err := at.r.devices.Open(at.ctx, at.build.Identity)
+	d, err := open(at.ctx, at.build.Identity)
 	if err != nil {
 		return nil, err
 	}

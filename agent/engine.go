@@ -16,6 +16,8 @@ type Devices interface {
 	Watch(context.Context) <-chan struct{}
 	// Open claims a device and checks everything without changing a byte.
 	Open(context.Context, protocol.Identity) (Device, error)
+	// OpenToRead is Open for reading alone: writes through it fail.
+	OpenToRead(context.Context, protocol.Identity) (Device, error)
 }
 
 // Device is an open device that may be written.
@@ -72,7 +74,16 @@ type Disks struct{ *disk.Lister }
 
 // Open is disk.Lister.Open.
 func (d Disks) Open(ctx context.Context, id protocol.Identity) (Device, error) {
-	h, err := d.Lister.Open(ctx, id)
+	return opened(d.Lister.Open(ctx, id))
+}
+
+// OpenToRead is disk.Lister.OpenToRead.
+func (d Disks) OpenToRead(ctx context.Context, id protocol.Identity) (Device, error) {
+	return opened(d.Lister.OpenToRead(ctx, id))
+}
+
+// opened keeps a nil handle from becoming a Device that is not nil.
+func opened(h *disk.Handle, err error) (Device, error) {
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/stickpress/stickpress/agent/backoff"
 	"github.com/stickpress/stickpress/agent/cache"
 	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/agent/record"
 	"github.com/stickpress/stickpress/agent/spool"
 	"github.com/stickpress/stickpress/agent/stick"
 )
@@ -70,6 +71,10 @@ func (r *rack) Open(_ context.Context, id protocol.Identity) (Device, error) {
 	d.open = true
 	d.rack = r
 	return d, nil
+}
+
+func (r *rack) OpenToRead(ctx context.Context, id protocol.Identity) (Device, error) {
+	return r.Open(ctx, id)
 }
 
 func (r *rack) pull(port string) {
@@ -257,7 +262,8 @@ func (h *host) start() {
 		h.t.Fatal(err)
 	}
 	h.agent, err = New(Config{
-		State: h.state, Version: "test", Capabilities: []string{protocol.CapPress},
+		Records: record.Open(filepath.Join(h.data, "records"), record.DefaultLimit),
+		State:   h.state, Version: "test", Capabilities: []string{protocol.CapPress},
 		Devices: h.rack, Engine: h.engine, Spool: h.spool,
 		Cache: cache.Config{Dir: filepath.Join(h.data, "cache")},
 		Clock: backoff.System{}, Rand: func() float64 { return 0.5 }, Log: slog.New(slog.DiscardHandler), Dial: h.srv.dial,

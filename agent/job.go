@@ -61,6 +61,8 @@ func (j *job) run() {
 		j.raw(ctx)
 	case protocol.JobWipe:
 		j.wipe()
+	case protocol.JobVerify:
+		j.verify()
 	default:
 		j.fail(j.attempts, protocol.NewFault(protocol.FaultKind, "kind", kind))
 	}

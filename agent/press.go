@@ -90,7 +90,10 @@ func (j *job) round(content stick.Content, sticks []ready, mendable error) (agai
 		targets[i].Ended = func(o stick.Outcome) {
 			switch {
 			case o.Err == nil:
-				ends.Go(func() { s.eject(o.Result) })
+				ends.Go(func() {
+					j.r.records.keep(o.Record) // before the server hears of it, and asks
+					s.eject(o.Result)
+				})
 			case mendable != nil && s.at.ctx.Err() == nil && errors.Is(o.Err, mendable):
 				mu.Lock()
 				again = append(again, s)

@@ -30,6 +30,7 @@ type runner struct {
 	devices Devices
 	engine  Engine
 	tickets *tickets
+	records *records
 	clock   backoff.Clock
 	log     *slog.Logger
 	changed func()     // the inventory may differ

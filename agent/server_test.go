@@ -76,21 +76,23 @@ type server struct {
 
 	mu       sync.Mutex
 	host     ed25519.PublicKey
-	ack      bool                          // acknowledge every event
-	reject   *protocol.Fault               // instead of Welcome
-	beat     int                           // Welcome.HeartbeatSeconds
-	greet    func(*server, *peer)          // right after Resume
-	mute     bool                          // answer no pings and no Hello
-	peers    []*peer                       // connections that got a Welcome
-	tries    []time.Time                   // sockets opened
-	enrolled []protocol.EnrollRequest      // what came to PathEnroll
-	refuse   string                        // code for PathEnroll
-	blobs    map[string][]byte             // by digest
-	ticket   string                        // that is good
-	hold     chan struct{}                 // blobs wait for it, if set
-	asked    int                           // requests for blobs
-	got      map[string]protocol.Event     // by build/attempt#seq
-	refresh  func(p *peer, job string)     // answers Refresh
+	ack      bool                      // acknowledge every event
+	reject   *protocol.Fault           // instead of Welcome
+	beat     int                       // Welcome.HeartbeatSeconds
+	greet    func(*server, *peer)      // right after Resume
+	mute     bool                      // answer no pings and no Hello
+	peers    []*peer                   // connections that got a Welcome
+	tries    []time.Time               // sockets opened
+	enrolled []protocol.EnrollRequest  // what came to PathEnroll
+	refuse   string                    // code for PathEnroll
+	blobs    map[string][]byte         // by digest
+	ticket   string                    // that is good
+	hold     chan struct{}             // blobs wait for it, if set
+	asked    int                       // requests for blobs
+	got      map[string]protocol.Event // by build/attempt#seq
+	refresh  func(p *peer, job string) // answers Refresh
+	want     func(*peer, *protocol.WantRecord)
+	records  []*protocol.Record            // all that came
 	progress []protocol.AttemptProgress    // all that came
 	invs     []*protocol.Inventory         // all that came
 	resumes  []*protocol.Resume            // all that came
@@ -323,6 +325,12 @@ func (s *server) take(p *peer, m protocol.Message) {
 		if s.refresh != nil {
 			go s.refresh(p, m.JobID)
 		}
+	case *protocol.WantRecord:
+		if s.want != nil {
+			go s.want(p, m)
+		}
+	case *protocol.Record:
+		s.records = append(s.records, m)
 	case *protocol.Events:
 		for _, e := range m.Events {
 			if e.HostSeq > s.batches[e.AttemptRef]+1 {

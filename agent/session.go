@@ -115,7 +115,7 @@ func (s *session) write(ctx context.Context) error {
 	if err := send(s.conn, s.resume()); err != nil {
 		return err
 	}
-	for _, m := range s.a.tickets.open() {
+	for _, m := range append(s.a.tickets.open(), s.a.records.open()...) {
 		s.queueUp(m)
 	}
 	beat := time.NewTicker(s.heartbeat)
@@ -238,6 +238,10 @@ func (s *session) handle(ctx context.Context, m protocol.Message) error {
 		s.a.noteAck()
 	case *protocol.Ticket:
 		s.a.tickets.put(m.JobID, m.Ticket)
+	case *protocol.WantRecord:
+		s.queueUp(s.a.records.answer(m))
+	case *protocol.Record:
+		s.a.records.put(m)
 	case *protocol.Drain:
 		s.drain(ctx, m)
 	case *protocol.Revoked:

@@ -224,3 +224,17 @@ func changed(what, path string, want, have any) error {
 	}
 	return protocol.NewFault(protocol.FaultUsedChanged, "what", what, "path", path, "want", want, "have", have)
 }
+
+// DiskID returns what the partition table of a device says it is, as
+// protocol.StickRecord has it, "" without a table that a stick of ours can have.
+// An error is the device's.
+func DiskID(src Source) (string, error) {
+	t, err := readTable(newSectors(src), src.SectorSize())
+	switch {
+	case deviceFault(err):
+		return "", err
+	case err != nil: // none, or not readable: whoever compares says so
+		return "", nil
+	}
+	return t.diskID, nil
+}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/stickpress/stickpress/agent/cache"
 	"github.com/stickpress/stickpress/agent/disk"
 	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/agent/record"
 	"github.com/stickpress/stickpress/agent/spool"
 )
 
@@ -29,6 +31,7 @@ const (
 	exitFailed
 	exitUsage
 	exitRevoked
+	exitChanged // a stick that was verified is not as it should be
 )
 
 // version is set by the linker; without it the module's version is used.
@@ -75,7 +78,7 @@ func run(ctx context.Context, stop <-chan struct{}, args []string, env func(stri
 		},
 	}
 	root.PersistentFlags().StringVar(&p.opts.data, "data", "/var/lib/stickpress-agent", "data directory")
-	root.AddCommand(p.enrollCommand(), p.runCommand(), p.devicesCommand(), p.versionCommand())
+	root.AddCommand(p.enrollCommand(), p.runCommand(), p.devicesCommand(), p.verifyCommand(), p.versionCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -92,7 +95,10 @@ func (p *program) exit(err error) int {
 	}
 	fmt.Fprintln(p.stderr, "stickpress-agent:", err)
 	var usage usageError
+	var changed changedError
 	switch {
+	case errors.As(err, &changed):
+		return exitChanged
 	case errors.Is(err, agent.ErrRevoked):
 		return exitRevoked
 	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "unknown command"):
@@ -191,6 +197,11 @@ func (p *program) lister() *disk.Lister {
 	return &disk.Lister{DataDirs: []string{p.opts.data}, AllowLoop: p.opts.allowLoop, VirtualDir: p.opts.virtual}
 }
 
+// records are kept where verify finds them, whether the agent runs or not.
+func (p *program) records() *record.Store {
+	return record.Open(filepath.Join(p.opts.data, "records"), record.DefaultLimit)
+}
+
 func newLog(format string, w io.Writer) (*slog.Logger, error) {
 	switch format {
 	case "text":
@@ -217,14 +228,18 @@ func (p *program) serve(ctx context.Context, limit int64, log *slog.Logger) erro
 		return err
 	}
 	capabilities := []string{protocol.CapPress, protocol.CapRaw, protocol.CapWipe}
+	if runtime.GOOS == "linux" { // see disk.Lister.OpenToRead
+		capabilities = append(capabilities, protocol.CapVerify)
+	}
 	if p.opts.virtual != "" {
 		capabilities = append(capabilities, protocol.CapVirtual)
 	}
 	a, err := agent.New(agent.Config{
 		State: state, Version: programVersion(), Capabilities: capabilities,
 		Devices: agent.Disks{Lister: p.lister()}, Engine: agent.Sticks{Rand: rand.Reader}, Spool: journal,
-		Cache: cache.Config{Dir: filepath.Join(p.opts.data, "cache"), Limit: limit},
-		Clock: backoff.System{}, Rand: agent.Jitter, Log: log,
+		Cache:   cache.Config{Dir: filepath.Join(p.opts.data, "cache"), Limit: limit},
+		Records: p.records(),
+		Clock:   backoff.System{}, Rand: agent.Jitter, Log: log,
 	})
 	if err != nil {
 		return errors.Join(err, journal.Close())
