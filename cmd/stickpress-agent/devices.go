@@ -78,7 +78,8 @@ func verdict(d *protocol.Device) string {
 	return "yes"
 }
 
-// reasons are the refusals of a device in English; {name} is a parameter.
+// reasons are the refusals of a device, and what is wrong with one that was
+// verified, in English; {name} is a parameter.
 var reasons = map[string]string{
 	protocol.FaultNotRemovable:   "it is not a removable or USB device",
 	protocol.FaultMounted:        "it is mounted at {mount}",
@@ -91,6 +92,14 @@ var reasons = map[string]string{
 	protocol.FaultNoMedium:       "there is no medium in it",
 	protocol.FaultTooSmall:       "it is too small, {missing_bytes} bytes are missing",
 	protocol.FaultDeviceBusy:     "another program uses it",
+	protocol.FaultDeviceGone:     "it is gone",
+	protocol.FaultDeviceChanged:  "it is another one now: {what} was {want} and is {have}",
+	protocol.FaultNoRecord:       "nothing was recorded of disk {disk_id} on this machine: give the console's record with --record",
+	protocol.FaultRecord:         "the record cannot be read: {cause}",
+	protocol.FaultOtherStick:     "it is another stick, or this one after another press: {what} is {have}, the record says {want}",
+	protocol.FaultVerify:         "it gave back something else than was written to it at offset {offset}: XXH3 {have}, expected {want}",
+	protocol.FaultWritten:        "a computer mounted it and wrote to its volume {volume} before Windows ever started from it; first at offset {offset}: XXH3 {have}, expected {want}",
+	protocol.FaultUsedChanged:    "Windows has run from it, and something is not as Windows leaves it: {what} {path}",
 	protocol.FaultSectorSize:     "its sectors of {sector_size} bytes do not fit the layout",
 }
 

@@ -2,7 +2,8 @@
 // it. All it does is in package agent; this is the wiring.
 //
 // Exit status: 0 ended as asked, 1 failed, 2 called in a wrong way, 3 the
-// server has revoked this host (a service manager should not start it again).
+// server has revoked this host (a service manager should not start it again),
+// 4 a stick that was verified is not as it should be.
 package main
 
 import (
