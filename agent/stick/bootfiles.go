@@ -97,7 +97,10 @@ func (p *preparation) arrange(boot, tree string) error {
 		return err
 	}
 	if slices.Contains(p.plan.firmwares(), bcd.BIOS) {
-		if err := os.Rename(filepath.Join(tree, "Boot/bootmgr"), filepath.Join(tree, "bootmgr")); err != nil {
+		if err := link(filepath.Join(tree, "Boot/bootmgr"), filepath.Join(tree, "bootmgr")); err != nil {
+			return err
+		}
+		if err := os.Remove(filepath.Join(tree, "Boot/bootmgr")); err != nil {
 			return err
 		}
 	}
@@ -163,7 +166,8 @@ func withoutEX(rel string) (plain string, ok bool) {
 	return dir + stem[:len(stem)-3] + "." + ext, true
 }
 
-// link makes to another name of from, in place of what it named before.
+// link makes to another name of from, in place of what it named before; where
+// there are no second names, as on FAT, or on another volume, a copy.
 func link(from, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return err
@@ -171,7 +175,14 @@ func link(from, to string) error {
 	if err := os.Remove(to); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return os.Link(from, to)
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, 0o600)
 }
 
 // installBootCode makes the FAT32 volume startable by a BIOS.

@@ -72,7 +72,7 @@ func Prepare(ctx context.Context, dir string, spec Spec, report func(done, total
 		return m, err
 	}
 	work := final + workSuffix
-	if err := errors.Join(os.RemoveAll(work), os.RemoveAll(final), os.Mkdir(work, 0o700)); err != nil {
+	if err := errors.Join(removeWork(work), os.RemoveAll(final), os.Mkdir(work, 0o700)); err != nil {
 		return nil, fmt.Errorf("prepare master: %w", err)
 	}
 	shared := func(done, total int64) {
@@ -105,7 +105,7 @@ func Sweep(dir string) error {
 		if lock == nil {
 			continue
 		}
-		errs = append(errs, os.RemoveAll(work))
+		errs = append(errs, removeWork(work))
 		lock.release()
 	}
 	return errors.Join(errs...)

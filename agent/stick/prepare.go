@@ -24,10 +24,14 @@ type preparation struct {
 	plan  *Plan
 	spec  Spec
 	image wim.Source
-	tool  wim.Tool
-	dir   string // becomes the master
-	tmp   string // below dir, gone when it does
-	work  progress
+	// Either host makes the content with the programs of Windows, in a virtual
+	// disk (virtual.go), or tool puts the image onto a volume in a file.
+	host   *windowsHost
+	tool   wim.Tool
+	reader wim.Reader
+	dir    string // becomes the master
+	tmp    string // below dir, gone when it does
+	work   progress
 
 	tree  *wim.Tree // what the image holds
 	files int       // how many files and directories that is
@@ -42,14 +46,20 @@ const (
 )
 
 func newPreparation(plan *Plan, spec Spec, dir string, report func(done, total int64)) *preparation {
-	return &preparation{
-		plan: plan, spec: spec, dir: dir, tmp: filepath.Join(dir, "tmp"), tool: imageTool(), work: progress{report: report},
-		image: wim.Source{Path: spec.ImagePath, Edition: spec.Edition},
+	p := &preparation{
+		plan: plan, spec: spec, dir: dir, tmp: filepath.Join(dir, "tmp"), host: localHost(), tool: imageTool(),
+		work: progress{report: report}, image: wim.Source{Path: spec.ImagePath, Edition: spec.Edition},
 	}
+	p.reader = p.tool
+	return p
 }
 
 func (p *preparation) run(ctx context.Context) error {
-	if err := p.steps(ctx); err != nil {
+	steps := p.steps
+	if p.host != nil {
+		steps = p.virtualSteps
+	}
+	if err := steps(ctx); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -82,16 +92,25 @@ func (p *preparation) steps(ctx context.Context) error {
 	if err := p.makeWindows(ctx); err != nil {
 		return err
 	}
-	system, err := p.openVolume(partFile{Name: systemFile}, RoleSystem)
+	return p.describe(ctx, partFile{Name: systemFile}, partFile{Name: windowsFile})
+}
+
+// describe reads the finished volumes and writes the manifest, which makes them
+// a master.
+func (p *preparation) describe(ctx context.Context, systemPart, windowsPart partFile) error {
+	system, err := p.openVolume(systemPart, RoleSystem)
 	if err != nil {
 		return err
 	}
 	defer system.Close()
-	windows, err := p.openVolume(partFile{Name: windowsFile}, RoleWindows)
+	windows, err := p.openVolume(windowsPart, RoleWindows)
 	if err != nil {
 		return err
 	}
 	defer windows.Close()
+	if err := p.checkPlaces(system, windows); err != nil {
+		return err
+	}
 	m := &manifest{Recipe: p.spec.recipe()}
 	if err := p.describeSystem(m, system); err != nil {
 		return err
@@ -215,7 +234,7 @@ const tail = 32 * mib
 
 // noSpace tells a full cache from an image that its volume cannot hold.
 func (p *preparation) noSpace(err error) error {
-	if !errors.Is(err, syscall.ENOSPC) {
+	if !errors.Is(err, syscall.ENOSPC) && !diskFull(err) {
 		return err
 	}
 	if p.cacheFull() {

@@ -1,34 +1,32 @@
-//go:build !linux
+//go:build !linux && !windows
 
 package stick
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 
 	"github.com/stickpress/stickpress/agent/tool"
 	"github.com/stickpress/stickpress/agent/wim"
 )
 
-// errUnsupported ends a preparation before it begins: what applies an image
-// to a volume in a file, wimlib with ntfs-3g, exists on Linux alone.
+// errUnsupported ends a preparation before it begins: wimlib with ntfs-3g, which
+// applies an image to a volume in a file, exists on Linux alone, and DISM on
+// Windows.
 var errUnsupported = fmt.Errorf("prepare a master on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 
-type lock struct{}
-
-func tryLock(string) (*lock, error) { return nil, errUnsupported }
-
-func acquire(context.Context, string, func(done, total int64)) (*lock, error) {
-	return nil, errUnsupported
-}
-
-func (*lock) note(_, _ int64) {}
-func (*lock) release()        {}
+func (*lock) try() (bool, error) { return false, errUnsupported }
 
 func imageTool() wim.Tool { return nil }
 
 func (*preparation) tools() []tool.Command { return nil }
 
 func freeBytes(string) (int64, error) { return 0, errUnsupported }
+
+func localHost() *windowsHost { return nil }
+
+func removeWork(dir string) error { return os.RemoveAll(dir) }
+
+func diskFull(error) bool { return false }

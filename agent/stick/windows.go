@@ -40,7 +40,7 @@ var (
 
 // readTree lists the image and looks for what no stick can do without.
 func (p *preparation) readTree(ctx context.Context) error {
-	paths, err := p.tool.List(ctx, p.image)
+	paths, err := p.reader.List(ctx, p.image)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (p *preparation) readTree(ctx context.Context) error {
 			return protocol.NewFault(protocol.FaultImageContent, "path", need)
 		}
 	}
-	p.bytes, err = p.tool.Bytes(ctx, p.image)
+	p.bytes, err = p.reader.Bytes(ctx, p.image)
 	return err
 }
 

@@ -1,5 +1,5 @@
 // Package tool runs the foreign programs that the agent builds on (wimlib,
-// ntfs-3g, mkfs.fat, mtools) and tells apart the ways in which they end: not
+// ntfs-3g, mkfs.fat and mtools; on Windows diskpart, DISM and bcdboot) and tells apart the ways in which they end: not
 // installed, cancelled, failed. A cancelled program and all that it started
 // is killed, and none outlives the agent.
 package tool
@@ -22,7 +22,7 @@ import (
 
 // Command is one call.
 type Command struct {
-	Name    string   // looked up on PATH, then in the sbin folders
+	Name    string   // looked up where this system has its programs
 	Package string   // the distribution's package that holds it
 	Args    []string // without the name
 	Env     []string // added to the agent's own
@@ -69,19 +69,13 @@ func Look(commands ...Command) error {
 	return nil
 }
 
-// path finds the program. The sbin folders hold mkntfs and mkfs.fat and are
-// not on every PATH.
+// path finds the program.
 func (c Command) path() (string, error) {
-	path, err := exec.LookPath(c.Name)
-	if err == nil {
-		return path, nil
+	path, err := look(c.Name)
+	if err != nil {
+		return "", protocol.WrapFault(err, protocol.FaultToolMissing, "tool", c.Name, "package", c.Package)
 	}
-	for _, dir := range []string{"/usr/local/sbin/", "/usr/sbin/", "/sbin/"} {
-		if path, err := exec.LookPath(dir + c.Name); err == nil {
-			return path, nil
-		}
-	}
-	return "", protocol.WrapFault(err, protocol.FaultToolMissing, "tool", c.Name, "package", c.Package)
+	return path, nil
 }
 
 // Run runs the program to its end. It returns the fault tool_missing, the
@@ -102,12 +96,15 @@ func (c Command) Run(ctx context.Context) error {
 		cmd.Stdout = tail
 	}
 	cmd.WaitDelay = killDelay
-	isolate(cmd)
 	// The kernel kills the program when the thread that started it ends,
 	// which must then be no sooner than the program itself.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	err = cmd.Run()
+	group, err := start(cmd)
+	if err == nil {
+		err = cmd.Wait()
+		group.end()
+	}
 	var exit *exec.ExitError
 	switch {
 	case err == nil:

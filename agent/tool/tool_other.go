@@ -1,8 +1,14 @@
-//go:build !linux
+//go:build !linux && !windows
 
 package tool
 
 import "os/exec"
 
-// isolate leaves the defaults: the program alone is killed.
-func isolate(*exec.Cmd) {}
+func look(name string) (string, error) { return exec.LookPath(name) }
+
+// group is the program alone.
+type group struct{}
+
+func start(cmd *exec.Cmd) (*group, error) { return &group{}, cmd.Start() }
+
+func (*group) end() {}

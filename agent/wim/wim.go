@@ -1,7 +1,8 @@
 // Package wim puts the content of WIM and ESD files onto volumes.
 //
-// A Tool does the work: wimlib on Linux (wimlib_linux.go). A Source is what it
-// reads. Before an image is applied it may be changed, without copying it and
+// A Tool does the work: wimlib on Linux (wimlib_linux.go). On Windows DISM
+// applies to folders (dism.go), and what it applied is changed there. A Source
+// is what they read. Before an image is applied it may be changed, without copying it and
 // without touching the file: Stage writes a delta, a small WIM with the
 // image's directory tree, its changes and the data of what was added, which
 // refers to the original for all other data (delta.go).
@@ -31,18 +32,23 @@ type Change struct {
 	From   string // what Add gets: a file or directory of this host
 }
 
-// Tool reads WIM and ESD files. Its errors are faults where the cause is
-// known: image_corrupt, edition_missing, tool_missing, tool_failed; a
-// cancelled call returns the cause of its context. They wrap syscall.ENOSPC
-// when a target ran full: the volume that an image was applied to, or the disk
-// under it. Which of the two the caller can tell.
-type Tool interface {
+// Reader says what WIM and ESD files hold. Its errors are faults where the cause
+// is known: image_corrupt, edition_missing, tool_missing, tool_failed; a
+// cancelled call returns the cause of its context.
+type Reader interface {
 	// List returns the path of every file and directory of an image as
 	// stored, with a leading / and / between names.
 	List(ctx context.Context, src Source) ([]string, error)
 	// Bytes returns how much file data an image holds, each hard link
 	// counted once. It is what the image says about itself.
 	Bytes(ctx context.Context, src Source) (int64, error)
+}
+
+// Tool is a Reader that puts images onto volumes in files. Its errors wrap
+// syscall.ENOSPC when a target ran full: the volume that an image was applied
+// to, or the disk under it. Which of the two the caller can tell.
+type Tool interface {
+	Reader
 	// Extract copies files and directories, given as List gave them, into
 	// the folder dest, keeping their paths. Security descriptors and
 	// attributes are not kept.

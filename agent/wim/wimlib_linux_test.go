@@ -109,6 +109,14 @@ func checkSource(t *testing.T, src Source, dir string) {
 	if n, err := (Wimlib{}).Bytes(t.Context(), src); err != nil || n < 300_000 || n > 301_000 {
 		t.Errorf("%d bytes, %v", n, err)
 	}
+	// What DISM's side reads from the XML is what wimlib says.
+	own, err := DISM{}.Bytes(t.Context(), src)
+	if n, wimlib := (Wimlib{}).Bytes(t.Context(), src); err != nil || wimlib != nil || own != n {
+		t.Errorf("%d bytes by the XML, %d by wimlib: %v", own, n, errors.Join(err, wimlib))
+	}
+	if _, err := (DISM{}).Bytes(t.Context(), Source{Path: src.Path, Edition: 9}); protocol.AsFault(err).Code != protocol.FaultEdition {
+		t.Errorf("no such edition: %v", err)
+	}
 	out := t.TempDir()
 	if err := (Wimlib{}).Extract(t.Context(), src, out, []string{"/Windows/System32/winload.efi"}); err != nil {
 		t.Fatal(err)
