@@ -122,6 +122,34 @@ func TestAPITokens(t *testing.T) {
 	wantCode(t, err, store.CodeTokenInvalid)
 }
 
+func TestDiskImages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	n := store.NewVersion{ImageID: w.version.ImageID, Version: "2.0.0", SHA256: w.version.SHA256, Bytes: 5, Format: "vhdx", By: w.by}
+	if _, err := try(ctx, w.Store, func(tx *store.Tx) (store.Version, error) { return tx.CreateVersion(ctx, n) }); err == nil {
+		t.Error("a VHDX without a disk was stored")
+	}
+	n.Disk = &store.Disk{Bytes: 1 << 20, SectorSize: 512, Table: "gpt", DiskID: "x", Starts: true}
+	v := in(t, w.Store, func(tx *store.Tx) (store.Version, error) { return tx.CreateVersion(ctx, n) })
+	if v.Disk == nil || *v.Disk != *n.Disk || w.version.Disk != nil {
+		t.Errorf("disk %+v, of a WIM %+v", v.Disk, w.version.Disk)
+	}
+	_, err := w.BlockMap(ctx, v.ID)
+	wantCode(t, err, "block_map_not_found")
+	m := store.BlockMap{ImageVersionID: v.ID, Body: "<bmap/>", Ranges: []protocol.Range{{Offset: 0, Length: 4096}}, MappedBytes: 4096}
+	in(t, w.Store, func(tx *store.Tx) (store.BlockMap, error) { return tx.PutBlockMap(ctx, m) })
+	m.MappedBytes, m.Ranges = 8192, []protocol.Range{{Offset: 0, Length: 8192}}
+	put := in(t, w.Store, func(tx *store.Tx) (store.BlockMap, error) { return tx.PutBlockMap(ctx, m) })
+	if put.Trusted || put.MappedBytes != 8192 || put.Ranges[0].Length != 8192 {
+		t.Errorf("block map %+v", put)
+	}
+	in(t, w.Store, func(tx *store.Tx) (store.BlockMap, error) { return tx.TrustBlockMap(ctx, v.ID, true) })
+	if found, err := w.BlockMap(ctx, v.ID); err != nil || !found.Trusted || found.Body != m.Body {
+		t.Errorf("block map %+v, %v", found, err)
+	}
+}
+
 func TestImagesVersionsChannels(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -35,6 +35,7 @@ type Version struct {
 	Format        string
 	FileName      string
 	Editions      []Edition
+	Disk          *Disk // of disk images alone
 	Notes         string
 	State         VersionState
 	Revision      int64
@@ -59,6 +60,19 @@ type Edition struct {
 	InstallationType string `json:"installation_type"`
 }
 
+// Disk is what a disk image becomes on a stick.
+type Disk struct {
+	Bytes       int64  `json:"bytes"`       // of the disk
+	Compression string `json:"compression"` // "", "gz", "xz" or "zst"
+	SectorSize  int    `json:"sector_size"` // 512 or 4096
+	Table       string `json:"table"`       // "gpt", "mbr" or ""
+	// DiskID is the disk GUID, or the MBR signature in hex, which all copies
+	// share; empty where there is none.
+	DiskID   string `json:"disk_id"`
+	Starts   bool   `json:"starts"`    // a PC may start from a stick with it
+	ElTorito bool   `json:"el_torito"` // an ISO that a PC starts from as a disc
+}
+
 // NewVersion is what an image version is made of. Its blob record must be
 // there (PutBlobRecord).
 type NewVersion struct {
@@ -70,11 +84,12 @@ type NewVersion struct {
 	Format       string
 	FileName     string
 	Editions     []Edition
+	Disk         *Disk
 	Notes        string
 	By           Actor
 }
 
-const versionColumns = `id, image_id, version, source_commit, sha256, bytes, format, file_name, editions, notes, state,
+const versionColumns = `id, image_id, version, source_commit, sha256, bytes, format, file_name, editions, disk, notes, state,
 	revision, created_at, created_by_kind, created_by_id, updated_at`
 
 // Version finds an image version, or fails with image_version_not_found.
@@ -120,15 +135,21 @@ func (tx *Tx) CreateVersion(ctx context.Context, n NewVersion) (Version, error) 
 	if err != nil {
 		return Version{}, err
 	}
+	var disk []byte
+	if n.Disk != nil {
+		if disk, err = encodeJSON(n.Disk); err != nil {
+			return Version{}, err
+		}
+	}
 	return one[Version](ctx, tx.tx, "image_version", id,
-		`INSERT INTO image_versions (id, image_id, version, source_commit, sha256, bytes, format, file_name, editions,
+		`INSERT INTO image_versions (id, image_id, version, source_commit, sha256, bytes, format, file_name, editions, disk,
 			notes, state, created_at, created_by_kind, created_by_id, updated_at)
-		VALUES (@id, @image_id, @version, @source_commit, @sha256, @bytes, @format, @file_name, @editions,
+		VALUES (@id, @image_id, @version, @source_commit, @sha256, @bytes, @format, @file_name, @editions, @disk,
 			@notes, 'published', @at, @by_kind, @by_id, @at)
 		RETURNING `+versionColumns, pgx.NamedArgs{
 			"id": id, "image_id": n.ImageID, "version": n.Version, "source_commit": n.SourceCommit,
 			"sha256": n.SHA256, "bytes": n.Bytes, "format": n.Format, "file_name": n.FileName,
-			"editions": editions, "notes": n.Notes, "by_kind": n.By.Kind, "by_id": n.By.ID, "at": tx.at,
+			"editions": editions, "disk": disk, "notes": n.Notes, "by_kind": n.By.Kind, "by_id": n.By.ID, "at": tx.at,
 		})
 }
 
