@@ -24,6 +24,7 @@ sfdisk|fdisk|test|a second opinion on MBR tables
 sgdisk|gdisk|test|a second opinion on GPTs
 qemu-img|qemu-utils|test|makes virtual disks, and reads them beside us
 bmaptool|bmap-tools|test|makes block maps
+xorriso|xorriso|test|makes ISOs
 zstd|zstd|test|compresses disk images
 xz|xz-utils|test|the same
 hivexsh|libhivex-bin|test|a second opinion on registry hives

@@ -28,14 +28,23 @@ func (t *Table) entryBytes() int64 {
 	return (int64(len(t.entries)) + sector - 1) / sector * sector
 }
 
-// UsedEnd is the first byte behind all partitions of a GPT, and behind its own first copy.
-func (t *Table) UsedEnd() int64 {
-	if t.Kind != GPT {
-		return 0
-	}
+// UsedEnd is the first byte behind all partitions, and behind the first copy of a GPT; 0 without a table.
+func (t *Table) UsedEnd() (end int64) {
 	le := binary.LittleEndian
+	switch t.Kind {
+	case None:
+		return 0
+	case MBR:
+		for e := range slices.Chunk(t.sector0[mbrTable:mbrMark], mbrEntry) {
+			if e[4] != 0 {
+				end = max(end, (int64(le.Uint32(e[8:]))+int64(le.Uint32(e[12:])))*int64(t.SectorSize))
+			}
+		}
+		return end
+	case GPT:
+	}
 	sector := int64(t.SectorSize)
-	end := int64(le.Uint64(t.header[gptTable:]))*sector + int64(len(t.entries))
+	end = int64(le.Uint64(t.header[gptTable:]))*sector + int64(len(t.entries))
 	for e := range slices.Chunk(t.entries, int(le.Uint32(t.header[gptEntrySize:]))) {
 		if !bytes.Equal(e[:16], make([]byte, 16)) {
 			end = max(end, (int64(le.Uint64(e[entryLast:]))+1)*sector)

@@ -1,5 +1,6 @@
 // Package imagefile says what is inside an image file before anything relies
-// on it: its format and its editions.
+// on it: its format, and its editions or the disk that it holds. Names of files
+// do not count.
 //
 // It looks at the file's structure, not at its content: a file of 6 GB is
 // judged in milliseconds, by its header, its table of contents and its XML.
@@ -32,11 +33,12 @@ const (
 
 // Info is what an image file says of itself.
 type Info struct {
-	Format      string // FormatWIM or FormatESD
-	Compression string // "none", "XPRESS", "LZX" or "LZMS"
-	Integrity   bool   // it carries a table of checksums
+	Format      string // FormatWIM, FormatESD, or one of protocol's of disk images
+	Compression string // of a WIM: "none", "XPRESS", "LZX" or "LZMS"
+	Integrity   bool   // of a WIM: it carries a table of checksums
 	Bytes       int64  // of the file
 	Editions    []Edition
+	Disk        *Disk // of disk images
 }
 
 // Edition is one index of the file. Texts that the file does not have are
@@ -56,12 +58,18 @@ type Edition struct {
 
 // Inspect reads the file at path. Refusals, all of kind Invalid:
 //
-//	image_not_readable{found}     it is no WIM; found is what it looks like, or "unknown"
+//	image_not_readable{found}     it is nothing of all this; found is what it looks like, or "unknown"
 //	image_truncated{have_bytes, detail}
 //	image_corrupt{detail}         it contradicts itself
 //	image_unsupported{detail}     a kind that is not known here
 //	image_part{part, parts}       one file of a split image
 //	image_no_editions{}
+//	image_differencing{}          a VHD or VHDX that needs another one
+//	image_log_dirty{}             a VHDX that was not closed
+//	image_window{limit_bytes}     compressed so that decoding takes too much memory
+//
+// A compressed file is decoded once, which takes its time; all others are
+// judged by their structure.
 func Inspect(ctx context.Context, path string) (Info, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -79,7 +87,7 @@ func inspect(r io.ReaderAt, size int64) (Info, error) {
 	h, err := header.Read(r, size)
 	switch {
 	case errors.Is(err, header.ErrNotWIM):
-		return Info{}, refuse(err, "image_not_readable", "found", looksLike(r))
+		return inspectDisk(r, size)
 	case errors.Is(err, header.ErrTruncated):
 		return Info{}, refuse(err, "image_truncated", "have_bytes", size, "detail", err)
 	case errors.Is(err, header.ErrCorrupt):
@@ -150,26 +158,25 @@ func refuse(err error, code fault.Code, pairs ...any) error {
 	return fault.Wrap(err, fault.KindInvalid, code, pairs...)
 }
 
-// signatures tell what people upload instead of a WIM, by the bytes at an
-// offset. An ISO is by far the most likely: its sources folder has the WIM.
+// signatures tell what people upload instead of an image, by the bytes at an
+// offset.
 var signatures = []struct {
 	at    int64
 	magic string
 	name  string
 }{
-	{0x8001, "CD001", "ISO 9660"}, // ECMA-119, 8.1.2: first volume descriptor, sector 16
-	{0x8001, "BEA01", "UDF"},      // ECMA-167, 2/9.2
-	{0, "vhdxfile", "VHDX"},       // MS-VHDX 2.2.1
-	{0, "conectix", "VHD"},        // dynamic disks begin with a copy of the footer
 	{0, "PK\x03\x04", "ZIP"},
 	{0, "7z\xbc\xaf\x27\x1c", "7z"},
 	{0, "Rar!\x1a\x07", "RAR"},
-	{0, "\x1f\x8b", "gzip"},
-	{0, "\xfd7zXZ\x00", "xz"},
 	{0, "MSCF", "CAB"},
 	{0, "MZ", "EXE"},
 	{0, "QFI\xfb", "QCOW2"},
+	{0, "KDMV", "VMDK"},
+	{0, "BZh", "bzip2"},
+	{257, "ustar", "tar"},
 }
+
+const unknown = "unknown"
 
 func looksLike(r io.ReaderAt) string {
 	for _, s := range signatures {
@@ -178,7 +185,7 @@ func looksLike(r io.ReaderAt) string {
 			return s.name
 		}
 	}
-	return "unknown"
+	return unknown
 }
 
 // contextReader stops reading when its context ends.
