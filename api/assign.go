@@ -237,6 +237,9 @@ func (c *Console) assignment(ctx context.Context, n *names, s HostSession, j *st
 			return a, err
 		}
 		a.Image = protocol.Image{VersionID: v.ID.String(), Name: name, Version: v.Version, Format: v.Format, SHA256: v.SHA256, Bytes: v.Bytes}
+		if a.Image.Disk, err = diskOf(ctx, n.r, &v); err != nil {
+			return a, err
+		}
 		if a.Ticket, err = c.newTicket(ctx, s.id, v.SHA256); err != nil {
 			return a, err
 		}

@@ -22,6 +22,9 @@ const (
 	CodeVersionInChannel fault.Code = "version_in_channel" // version, channels
 	CodeUploadTooLarge   fault.Code = "upload_too_large"   // limit_bytes
 	CodeUploadEmpty      fault.Code = "upload_empty"       //
+	CodeBlockMapInvalid  fault.Code = "block_map_invalid"  // detail
+	CodeBlockMapMismatch fault.Code = "block_map_mismatch" // offset: -1 when the sizes differ
+	CodeBlockMapTooLong  fault.Code = "block_map_too_long" // ranges, most
 	CodeLayoutUnknown    fault.Code = "layout_unknown"     // layout
 	CodeSignatureUnknown fault.Code = "boot_signature_unknown"
 	CodeEditionInvalid   fault.Code = "edition_invalid" // edition
@@ -43,6 +46,8 @@ const (
 	CodeEditionMissing   fault.Code = "edition_missing"             // edition, editions
 	CodeArchRefused      fault.Code = "architecture_refused"        // architecture
 	CodeFormatRefused    fault.Code = "format_refused"              // format
+	CodeNoDiskImage      fault.Code = "no_disk_image"               // format
+	CodeImageSector      fault.Code = "image_sector_size"           // port, sector_size, image_sector_size
 	CodeRemovableRefused fault.Code = "image_too_old_for_removable" // port, build
 	CodeVariableInvalid  fault.Code = "variable_invalid"            // name
 	CodeTextTooLong      fault.Code = "text_too_long"               // field, max

@@ -24,6 +24,7 @@ const (
 	UseCreateImage       UseCase = "create_image"
 	UsePublishVersion    UseCase = "publish_version"
 	UseWithdrawVersion   UseCase = "withdraw_version"
+	UseSetBlockMap       UseCase = "set_block_map"
 	UseSetChannel        UseCase = "set_channel"
 	UseUpload            UseCase = "upload"
 	UseListTemplates     UseCase = "list_templates"
@@ -90,6 +91,7 @@ var permissions = map[UseCase]Role{
 	UseCreateUser:       RoleAdmin,
 	UseCreateImage:      RoleAdmin,
 	UsePublishVersion:   RoleAdmin,
+	UseSetBlockMap:      RoleAdmin,
 	UseWithdrawVersion:  RoleAdmin,
 	UseSetChannel:       RoleAdmin,
 	UseUpload:           RoleAdmin,

@@ -53,6 +53,10 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			_, err := f.WithdrawVersion(ctx, a, api.WithdrawVersionInput{ID: unknownVersion})
 			return err
 		},
+		api.UseSetBlockMap: func(ctx context.Context, a api.Actor) error {
+			_, err := f.SetBlockMap(ctx, a, api.SetBlockMapInput{Version: unknownVersion})
+			return err
+		},
 		api.UseSetChannel: func(ctx context.Context, a api.Actor) error {
 			_, err := f.SetChannel(ctx, a, api.SetChannelInput{})
 			return err

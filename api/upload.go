@@ -15,7 +15,6 @@ import (
 	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/api/imagefile"
 	"github.com/stickpress/stickpress/store"
-	"github.com/stickpress/stickpress/store/blob"
 )
 
 // Upload is a file on its way into the store.
@@ -28,6 +27,7 @@ type Upload struct {
 	SHA256   string    `json:"sha256,omitempty"`
 	Format   string    `json:"format,omitempty"`
 	Editions []Edition `json:"editions,omitempty"`
+	Disk     *Disk     `json:"disk,omitempty"`
 	// Who finished it, and when.
 	FinishedBy string     `json:"finished_by,omitempty"`
 	FinishedAt *time.Time `json:"finished_at,omitempty"`
@@ -79,14 +79,14 @@ func (c *Console) UploadFinished(ctx context.Context, a Actor, tusID string) (Up
 	if err != nil {
 		return Upload{}, err
 	}
-	format, editions, err := inspect(ctx, whole.Path)
+	inside, err := inspect(ctx, whole.Path)
 	if err != nil {
 		c.log.InfoContext(ctx, "upload refused", "upload_id", tusID, "actor", a.Name, "error", err)
 		return Upload{}, errors.Join(err, c.staging.Remove(tusID))
 	}
 	out := Upload{
 		ID: tusID, TusID: tusID, FileName: whole.MetaData["filename"], Bytes: whole.Record.Bytes, State: UploadReady,
-		SHA256: whole.Record.SHA256, Format: format, Editions: editions, FinishedBy: a.Name,
+		SHA256: whole.Record.SHA256, Format: inside.Format, Editions: inside.Editions, Disk: inside.Disk, FinishedBy: a.Name,
 	}
 	if err := c.blobs.Adopt(ctx, whole.Path, whole.Record); err != nil {
 		return Upload{}, err
@@ -190,6 +190,7 @@ type file struct {
 	Format   string
 	FileName string
 	Editions []Edition
+	Disk     *Disk
 }
 
 // fileOf finds the file that is to be published: a finished upload, or bytes
@@ -197,50 +198,60 @@ type file struct {
 func (c *Console) fileOf(ctx context.Context, a Actor, in PublishVersionInput) (file, error) {
 	if in.UploadID != "" {
 		u, err := c.UploadFinished(ctx, a, in.UploadID)
-		return file{SHA256: u.SHA256, Bytes: u.Bytes, Format: u.Format, FileName: u.FileName, Editions: u.Editions}, err
+		return file{SHA256: u.SHA256, Bytes: u.Bytes, Format: u.Format, FileName: u.FileName, Editions: u.Editions, Disk: u.Disk}, err
 	}
 	record, err := c.store.BlobRecord(ctx, in.SHA256)
 	if err != nil {
 		return file{}, err
 	}
-	r, err := c.blobs.Open(ctx, in.SHA256)
+	out := file{SHA256: in.SHA256, Bytes: record.Bytes}
+	err = c.localBlob(ctx, in.SHA256, func(path string) error {
+		inside, err := inspect(ctx, path)
+		out.Format, out.Editions, out.Disk = inside.Format, inside.Editions, inside.Disk
+		out.FileName = in.SHA256[:12] + "." + inside.Format
+		return err
+	})
+	return out, err
+}
+
+// inspect says what is in an image file: its format, editions and disk.
+func inspect(ctx context.Context, path string) (file, error) {
+	info, err := imagefile.Inspect(ctx, path)
 	if err != nil {
 		return file{}, err
 	}
-	defer func() { _ = r.Close() }()
-	format, editions, err := inspectBlob(ctx, r)
-	return file{SHA256: in.SHA256, Bytes: record.Bytes, Format: format, FileName: in.SHA256[:12] + "." + format, Editions: editions}, err
-}
-
-// inspect says what is in an image file.
-func inspect(ctx context.Context, path string) (string, []Edition, error) {
-	info, err := imagefile.Inspect(ctx, path)
-	if err != nil {
-		return "", nil, err
-	}
-	editions := make([]Edition, 0, len(info.Editions))
+	out := file{Format: info.Format, Editions: make([]Edition, 0, len(info.Editions))}
 	for _, e := range info.Editions {
-		editions = append(editions, Edition(e))
+		out.Editions = append(out.Editions, Edition(e))
 	}
-	return info.Format, editions, nil
+	if info.Disk != nil {
+		d := Disk(*info.Disk)
+		out.Disk = &d
+	}
+	return out, nil
 }
 
-// inspectBlob is inspect for a blob: a local one is read where it lies, any
-// other one is copied first.
-func inspectBlob(ctx context.Context, r blob.Reader) (string, []Edition, error) {
+// localBlob hands the path of a blob's bytes to do: a local one is read where
+// it lies, any other one is copied first.
+func (c *Console) localBlob(ctx context.Context, digest string, do func(path string) error) error {
+	r, err := c.blobs.Open(ctx, digest)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }()
 	if local, ok := r.(interface{ Name() string }); ok {
-		return inspect(ctx, local.Name())
+		return do(local.Name())
 	}
 	tmp, err := os.CreateTemp("", "stickpress-inspect-")
 	if err != nil {
-		return "", nil, fmt.Errorf("make a copy to inspect: %w", err)
+		return fmt.Errorf("make a copy to inspect: %w", err)
 	}
 	defer func() {
 		_ = tmp.Close()
 		_ = os.Remove(tmp.Name())
 	}()
 	if _, err := io.Copy(tmp, r); err != nil {
-		return "", nil, fmt.Errorf("copy an image to inspect it: %w", err)
+		return fmt.Errorf("copy an image to inspect it: %w", err)
 	}
-	return inspect(ctx, tmp.Name())
+	return do(tmp.Name())
 }

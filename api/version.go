@@ -20,12 +20,14 @@ type Version struct {
 	State       string    `json:"state"`   // "published", "superseded", "withdrawn"
 	Commit      string    `json:"commit"`
 	Notes       string    `json:"notes"`
-	Format      string    `json:"format"` // "wim", "esd"
+	Format      string    `json:"format"` // "wim", "esd"; disk images: "raw", "iso", "vhd", "vhdx"
 	SHA256      string    `json:"sha256"`
 	Bytes       int64     `json:"bytes"` // of the file
 	FileName    string    `json:"file_name"`
 	Editions    []Edition `json:"editions"`
-	Channels    []string  `json:"channels"` // that point to it now
+	Disk        *Disk     `json:"disk,omitempty"`      // of disk images
+	BlockMap    *BlockMap `json:"block_map,omitempty"` // of disk images that have one
+	Channels    []string  `json:"channels"`            // that point to it now
 	PublishedBy string    `json:"published_by"`
 	PublishedAt time.Time `json:"published_at"`
 	Revision    int64     `json:"revision"`
@@ -33,6 +35,9 @@ type Version struct {
 
 // Edition is one index of a WIM or ESD.
 type Edition = store.Edition
+
+// Disk is what a disk image becomes on a stick.
+type Disk = store.Disk
 
 // PublishVersionInput makes a file that is in the store already into a version.
 type PublishVersionInput struct {
@@ -167,7 +172,7 @@ func (c *Console) PublishVersion(ctx context.Context, a Actor, in PublishVersion
 		}
 		v, err := tx.CreateVersion(ctx, store.NewVersion{
 			ImageID: image.ID, Version: number.String(), SourceCommit: strings.TrimSpace(in.Commit), SHA256: file.SHA256, Bytes: file.Bytes,
-			Format: file.Format, FileName: file.FileName, Editions: file.Editions, Notes: in.Notes, By: by,
+			Format: file.Format, FileName: file.FileName, Editions: file.Editions, Disk: file.Disk, Notes: in.Notes, By: by,
 		})
 		if err != nil {
 			return err
@@ -252,6 +257,10 @@ func versionsOf(ctx context.Context, r store.Reader, rows []store.Version) ([]Ve
 			pointing[ch.ImageVersionID] = append(pointing[ch.ImageVersionID], ch.Name)
 		}
 	}
+	maps, err := blockMapsOf(ctx, r, rows)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]Version, 0, len(rows))
 	for _, v := range rows {
 		image, err := n.image(ctx, v.ImageID)
@@ -265,7 +274,7 @@ func versionsOf(ctx context.Context, r store.Reader, rows []store.Version) ([]Ve
 		out = append(out, Version{
 			ID: v.ID.String(), ImageID: v.ImageID.String(), ImageName: image, Version: v.Version, State: string(v.State),
 			Commit: v.SourceCommit, Notes: v.Notes, Format: v.Format, SHA256: v.SHA256, Bytes: v.Bytes, FileName: v.FileName,
-			Editions: v.Editions, Channels: append([]string{}, pointing[v.ID]...), PublishedBy: by, PublishedAt: v.CreatedAt, Revision: v.Revision,
+			Editions: v.Editions, Disk: v.Disk, BlockMap: maps[v.ID], Channels: append([]string{}, pointing[v.ID]...), PublishedBy: by, PublishedAt: v.CreatedAt, Revision: v.Revision,
 		})
 	}
 	return out, nil

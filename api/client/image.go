@@ -61,6 +61,14 @@ func (c *Client) WithdrawVersion(ctx context.Context, in api.WithdrawVersionInpu
 	})
 }
 
+// SetBlockMap gives a disk image a block map, or says whether the one that it
+// has is trusted.
+func (c *Client) SetBlockMap(ctx context.Context, in api.SetBlockMapInput) (api.Version, error) {
+	return send[api.Version](ctx, c, call{
+		method: http.MethodPut, path: at("versions", in.Version, "block-map"), body: wire.SetBlockMap{BlockMap: string(in.Body), Trusted: in.Trusted},
+	})
+}
+
 // ListChannels lists an image's channels by name.
 func (c *Client) ListChannels(ctx context.Context, image string) ([]api.Channel, error) {
 	l, err := read[wire.Items[api.Channel]](ctx, c, at("images", image, "channels"), nil)

@@ -165,6 +165,19 @@ func (w *world) images() {
 	w.ok(200, get(s, viewer, "/images/win11-ent/versions/1.1.0"))
 	w.no(404, "image_version_not_found", get(s, viewer, "/images/win11-ent/versions/9.0.0"))
 
+	disk, err := s.Upload(w.t, "rescue.img.zst", apitest.DiskImage(w.t, "zstd -q -o out disk"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	image := decode[api.Version](w.t, w.ok(201, post(s, admin, "/versions", wire.PublishVersion{UploadID: disk.ID, Image: "rescue", Version: "1.0.0"})), 201)
+	blocks := wire.SetBlockMap{BlockMap: string(apitest.DiskImage(w.t, "bmaptool -q create disk -o out")), Trusted: true}
+	mapped := decode[api.Version](w.t, w.ok(200, put(s, admin, "/versions/"+image.ID+"/block-map", blocks)), 200)
+	if mapped.Disk == nil || mapped.Disk.Bytes != apitest.DiskBytes || mapped.BlockMap == nil || !mapped.BlockMap.Trusted {
+		w.t.Errorf("version %+v", mapped)
+	}
+	w.no(422, "no_disk_image", put(s, admin, "/versions/"+v.ID+"/block-map", blocks))
+	w.no(403, "forbidden", put(s, helpdesk, "/versions/"+image.ID+"/block-map", blocks))
+
 	w.ok(200, get(s, viewer, "/images/win11-ent/channels"))
 	w.no(404, "image_not_found", get(s, viewer, "/images/nope/channels"))
 	w.ok(200, put(s, admin, "/images/win11-ent/channels/testing", wire.SetChannel{Version: "1.1.0"}))

@@ -84,6 +84,7 @@ func (s *REST) routes() {
 	s.imageRoutes()
 	s.channelRoutes()
 	s.versionRoutes()
+	s.blockMapRoutes()
 	s.uploadRoutes()
 	s.hostRoutes()
 	s.stickRoutes()

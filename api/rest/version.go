@@ -59,6 +59,20 @@ func (s *REST) versionRoutes() {
 	})
 }
 
+func (s *REST) blockMapRoutes() {
+	type set struct {
+		Version string `path:"version" doc:"ID of a version."`
+		Body    wire.SetBlockMap
+	}
+	register(s, put("/versions/{version}/block-map", "set_block_map", "versions", "Give a disk image a block map, or trust the one that it has (admin)"),
+		func(ctx context.Context, a api.Actor, in *set) (*found[api.Version], error) {
+			v, err := s.console.SetBlockMap(ctx, a, api.SetBlockMapInput{
+				Version: in.Version, Body: []byte(in.Body.BlockMap), Trusted: in.Body.Trusted,
+			})
+			return foundOf(v, v.Revision, err)
+		})
+}
+
 // reasonOf returns a reason, which may be left out with the whole body.
 func reasonOf(b *wire.Reason) string {
 	if b == nil {

@@ -103,6 +103,12 @@ type PublishVersion struct {
 	Channel  string `json:"channel,omitempty" doc:"Set to the new version if given."`
 }
 
+// SetBlockMap is the body of PUT /versions/{version}/block-map.
+type SetBlockMap struct {
+	BlockMap string `json:"block_map,omitempty" doc:"The map's XML, as bmaptool create writes it. Left out, the one that is there is kept."`
+	Trusted  bool   `json:"trusted" doc:"Jobs write only what a trusted map lists; without one they write everything."`
+}
+
 // Reason is the body of requests that end something.
 type Reason struct {
 	Reason string `json:"reason,omitempty" doc:"Kept in the audit log."`
