@@ -37,7 +37,7 @@ func (x *remote) client(environ []string) (*client.Client, error) {
 
 func imageCommand(environ []string) *cobra.Command {
 	image := &cobra.Command{Use: "image", Short: "Manages image versions on a console"}
-	image.AddCommand(imageAddCommand(environ))
+	image.AddCommand(imageAddCommand(environ), blockMapCommand(environ))
 	return image
 }
 
@@ -46,8 +46,10 @@ func imageAddCommand(environ []string) *cobra.Command {
 	var in api.PublishVersionInput
 	add := &cobra.Command{
 		Use:   "add FILE",
-		Short: "Uploads a WIM or ESD and publishes it as a version",
-		Long: `Uploads a WIM or ESD and publishes it as a version.
+		Short: "Uploads an image and publishes it as a version",
+		Long: `Uploads an image and publishes it as a version: a WIM or ESD, of whose editions
+sticks are pressed, or a disk image, which is written as it is: an ISO, a VHD or
+VHDX, or a raw disk, the last one also as .zst, .xz or .gz.
 
 The upload resumes by itself when the connection breaks. A file that is not a
 readable image is refused with the reason, and leaves nothing behind.`,
@@ -105,6 +107,9 @@ func printVersion(w io.Writer, v api.Version) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, e := range v.Editions {
 		fmt.Fprintf(tw, "  %d\t%s\t%s\t%v\t%s\t%s\n", e.Index, e.Name, e.Architecture, e.Build, strings.Join(e.Languages, ","), locale.Bytes(e.Bytes))
+	}
+	if v.Disk != nil {
+		fmt.Fprintf(tw, "  %s\t%s\t%s\n", v.Format, locale.Bytes(v.Disk.Bytes), v.Disk.DiskID)
 	}
 	return tw.Flush()
 }

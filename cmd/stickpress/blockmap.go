@@ -1,0 +1,54 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/web/locale"
+)
+
+func blockMapCommand(environ []string) *cobra.Command {
+	var to remote
+	var in api.SetBlockMapInput
+	var file string
+	cmd := &cobra.Command{
+		Use:   "block-map VERSION_ID",
+		Short: "Gives a disk image a block map, and says whether it is trusted",
+		Long: `Gives a disk image a block map, and says whether it is trusted.
+
+A block map (bmaptool create) lists what of an image must be written. It is
+compared with the image. Jobs use it only when an admin vouches for it with
+--trust: what a map leaves out may hold anything on a stick.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := to.client(environ)
+			if err != nil {
+				return err
+			}
+			in.Version = args[0]
+			if file != "" {
+				if in.Body, err = os.ReadFile(file); err != nil {
+					return fmt.Errorf("read the block map: %w", err)
+				}
+			}
+			v, err := c.SetBlockMap(cmd.Context(), in)
+			if err != nil {
+				return err
+			}
+			trusted := "not trusted: jobs write everything"
+			if v.BlockMap.Trusted {
+				trusted = "trusted"
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s %s  %s of %s in %d ranges, %s\n",
+				v.ImageName, v.Version, locale.Bytes(v.BlockMap.MappedBytes), locale.Bytes(v.Disk.Bytes), v.BlockMap.Ranges, trusted)
+			return nil
+		},
+	}
+	to.addFlags(cmd, environ)
+	cmd.Flags().StringVar(&file, "file", "", "the map; left out, the one that is there is kept")
+	cmd.Flags().BoolVar(&in.Trusted, "trust", false, "jobs write only what the map lists")
+	return cmd
+}
