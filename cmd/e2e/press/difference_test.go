@@ -17,7 +17,7 @@ func checkDifferences(t *testing.T, layout string, a, b pressed) {
 	hit := map[string]bool{}
 	x, y := make([]byte, 4*mib), make([]byte, 4*mib)
 	fileA, fileB := open(t, a.path), open(t, b.path)
-	compared := append(a.master.Extents(),
+	compared := append(volume.Join(a.master.Chunks(), 0),
 		volume.Extent{Offset: 0, Length: mib}, volume.Extent{Offset: stickBytes/4096*4096 - mib, Length: mib + stickBytes%4096})
 	for _, e := range compared {
 		for at := e.Offset; at < e.End(); at += int64(len(x)) {

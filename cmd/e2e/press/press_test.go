@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/stick"
 	"github.com/stickpress/stickpress/agent/volume"
@@ -96,6 +98,7 @@ func press(t *testing.T, layout string, sector, n int) []pressed {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { m.Close() })
+	digHoles(t, filepath.Join(dir, "masters", m.Digest()))
 	var sticks []pressed
 	var targets []stick.Target
 	for i := range n {
@@ -108,7 +111,7 @@ func press(t *testing.T, layout string, sector, n int) []pressed {
 			Image: "win11-ent", ImageVersion: "1.2.3", Job: "job_1", Reference: fmt.Sprint("INC-", i, " <ü>"), Master: m.Digest(),
 		}
 		path := filepath.Join(dir, fmt.Sprint("stick", i, ".img"))
-		fillOld(t, path, m.Extents())
+		fillOld(t, path, m.Chunks())
 		d, err := stick.OpenFile(path, sector)
 		if err != nil {
 			t.Fatal(err)
@@ -123,6 +126,29 @@ func press(t *testing.T, layout string, sector, n int) []pressed {
 		}
 	}
 	return sticks
+}
+
+// digHoles makes holes of all zeros in the master's files, allocated ones too:
+// where a file has no data says nothing about what belongs onto a stick.
+func digHoles(t *testing.T, master string) {
+	t.Helper()
+	for _, name := range []string{"system.img", "windows.img"} {
+		path := filepath.Join(master, name)
+		before := blocks(t, path)
+		tool(t, "fallocate", "--dig-holes", path)
+		if after := blocks(t, path); after >= before {
+			t.Errorf("%s: no zeros were allocated, nothing is shown", name)
+		}
+	}
+}
+
+func blocks(t *testing.T, path string) int64 {
+	t.Helper()
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		t.Fatal(err)
+	}
+	return st.Blocks
 }
 
 // fillOld makes a stick file that holds 0xA5 at both ends and wherever

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stickpress/stickpress/agent/stick"
+	"github.com/stickpress/stickpress/agent/volume"
 )
 
 // checkWindows looks at the NTFS volume: its state, the settings, the answer
@@ -85,7 +86,7 @@ func (s pressed) checkBitmap(t *testing.T, windows string) {
 	t.Helper()
 	bitmap := tool(t, "ntfscat", "-f", "-i", "6", windows)
 	part := s.master.Plan().Partition(stick.RoleWindows)
-	written := s.master.Extents()
+	written := volume.Join(s.master.Chunks(), 0)
 	at := 0
 	for c := range (part.Length/s.sector - 1) * s.sector / 4096 {
 		if bitmap[c/8] == 0 || bitmap[c/8]>>(c%8)&1 == 0 {
