@@ -12,7 +12,8 @@ import (
 
 // flushBytes: so much is written before the device is told to flush, and what
 // was flushed can be read back. A flush costs a cheap stick some tens of
-// milliseconds, this much some seconds.
+// milliseconds, this much some seconds. Towards the end it becomes less, down
+// to an eighth, so that little is left to read when all is written.
 const flushBytes = 128 * mib
 
 // readback compares content with what the device gives back while later
@@ -20,7 +21,7 @@ const flushBytes = 128 * mib
 // before: that may come from a cache of the device. One read is under way at
 // a time, beside one write, so that queues stay shallow.
 type readback struct {
-	every int64 // bytes between two flushes
+	every int64 // bytes between two flushes at most
 	buf   []byte
 
 	mu    sync.Mutex
@@ -41,8 +42,8 @@ func (p *press) readBack() (stop func() error) {
 	b := &p.back
 	b.more = sync.NewCond(&b.mu)
 	b.buf = p.own
-	if volume.Total(p.chunks) <= b.every {
-		return func() error { return nil } // nothing is flushed before the end
+	if volume.Total(p.chunks) <= b.every/2 {
+		return func() error { return nil } // not worth a buffer
 	}
 	b.buf = alignedBuffer(ChunkBytes)
 	var running sync.WaitGroup
@@ -74,6 +75,12 @@ func (b *readback) wait() bool {
 		b.more.Wait()
 	}
 	return !b.over
+}
+
+// distance is how many bytes are written to the next flush when so many are
+// left in all.
+func (b *readback) distance(left int64) int64 {
+	return max(min(b.every, left/4), b.every/8)
 }
 
 // flushed says that the chunks before this one are on the device.

@@ -32,7 +32,7 @@ func (p *press) write() error {
 	}
 	stop := p.readBack()
 	defer func() { _ = stop() }() // the first error is the one that counts
-	flushed := done
+	next := done + p.back.distance(total-done)
 	for i, c := range p.chunks {
 		s, err := p.feed.get(p.ctx, i)
 		if err != nil {
@@ -45,11 +45,11 @@ func (p *press) write() error {
 		}
 		done += c.Length
 		p.Report.Progress(protocol.StepWrite, done, total)
-		if done-flushed >= p.back.every {
+		if done >= next && done < total {
 			if err := p.sync(); err != nil {
 				return err
 			}
-			flushed = done
+			next = done + p.back.distance(total-done)
 			p.back.flushed(i + 1)
 		}
 	}
