@@ -117,6 +117,20 @@ func TestSticksThatAreRefusedEndAlone(t *testing.T) {
 	})
 }
 
+func TestEraseFirst(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		h.start()
+		a := h.assignment("1-1", "1-2")
+		a.Options.EraseFirst = true
+		h.send(a)
+		h.wantStory(ref(1, 1), wholeStory)
+		h.wantStory(ref(2, 1), wholeStory)
+		if h.engine.erased != 2 {
+			t.Errorf("%d sticks were to be erased first, want 2", h.engine.erased)
+		}
+	})
+}
+
 func TestUnknownKindTouchesNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T, h *host) {
 		h.start()

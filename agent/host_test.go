@@ -117,6 +117,7 @@ type press struct {
 	mu       sync.Mutex
 	prepared []stick.Spec
 	pressed  [][]string // answer files, per Press
+	erased   int        // targets that were to be erased first
 	prepare  func(n int, spec stick.Spec) error
 	outcome  func(n int, answer string) error
 	making   chan struct{} // Prepare waits for it, if set
@@ -164,6 +165,11 @@ func (e *press) Press(ctx context.Context, _ stick.Content, targets []stick.Targ
 		answers = append(answers, string(t.Personal.AnswerFile))
 	}
 	e.mu.Lock()
+	for _, t := range targets {
+		if t.EraseFirst {
+			e.erased++
+		}
+	}
 	e.pressed = append(e.pressed, answers)
 	n := len(e.pressed)
 	e.mu.Unlock()

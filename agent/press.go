@@ -63,7 +63,9 @@ func (g *group) ready() (sticks []ready) {
 			at.fail(err)
 			continue
 		}
-		sticks = append(sticks, ready{at, d, stick.Target{Device: d, Personal: own, Context: at.ctx, Report: at}})
+		sticks = append(sticks, ready{at, d, stick.Target{
+			Device: d, Personal: own, EraseFirst: g.job.assign.Options.EraseFirst, Context: at.ctx, Report: at,
+		}})
 	}
 	return sticks
 }

@@ -109,7 +109,9 @@ func (j *job) readyForRaw(attempts []*attempt) (sticks []ready) {
 			at.fail(err)
 			continue
 		}
-		sticks = append(sticks, ready{at, d, stick.Target{Device: d, Context: at.ctx, Report: at}})
+		sticks = append(sticks, ready{at, d, stick.Target{
+			Device: d, EraseFirst: j.assign.Options.EraseFirst, Context: at.ctx, Report: at,
+		}})
 	}
 	return sticks
 }

@@ -147,6 +147,9 @@ func checkRequest(in *QueueJobInput) error {
 	if len(in.Devices) > maxDevices {
 		return fault.New(fault.KindInvalid, CodeTooManyDevices, "most", maxDevices).At("devices")
 	}
+	if in.Options.EraseFirst && !slices.Contains([]protocol.JobKind{protocol.JobPress, protocol.JobRaw}, in.Kind.OrPress()) {
+		return fault.New(fault.KindInvalid, store.CodeValueInvalid, "field", "options.erase_first").At("options.erase_first")
+	}
 	if in.Layout != "" && !slices.Contains(store.Layouts, in.Layout) {
 		return errLayout(in.Layout)
 	}

@@ -24,8 +24,12 @@ func TestQueueJob(t *testing.T) {
 	in.Devices[1].Variables = map[string]string{"computer_name": "PC-2"}
 	in.Layout = protocol.LayoutGPTUEFI
 	in.IdempotencyKey = "k1"
+	in.Options.EraseFirst = true
 	job := must[api.Job](t)(f.QueueJob(t.Context(), f.Helpdesk, in))
 
+	if job.Kind != protocol.JobPress || !job.Options.EraseFirst {
+		t.Errorf("a job of kind %s with options %+v", job.Kind, job.Options)
+	}
 	if job.State != "queued" || job.VersionID != v.ID || job.Version != "1.2.0" || job.Channel != "stable" {
 		t.Errorf("job is %+v, want it queued for version 1.2.0 by channel stable", job)
 	}
@@ -117,6 +121,7 @@ func TestQueueJobRefusals(t *testing.T) {
 		{"no task sequence", good, func(in *api.QueueJobInput) { in.TaskSequence = "nope" }, "task_sequence_not_found", "", nil},
 		{"layout", good, func(in *api.QueueJobInput) { in.Layout = "zip" }, "layout_unknown", "layout", nil},
 		{"kind", good, func(in *api.QueueJobInput) { in.Kind = "paint" }, "kind_unknown", "kind", nil},
+		{"erase by a check", good, func(in *api.QueueJobInput) { in.Kind, in.Options.EraseFirst = protocol.JobVerify, true }, "value_invalid", "options.erase_first", nil},
 		{"no devices", good, func(in *api.QueueJobInput) { in.Devices = nil }, "devices_missing", "devices", nil},
 		{"twice", good, func(in *api.QueueJobInput) { in.Devices = append(in.Devices, in.Devices[0]) }, "device_twice", "devices[1]", map[string]string{"port": "good"}},
 		{"unplugged", apitest.Stick("nowhere"), nil, "device_gone", "devices[0]", map[string]string{"port": "nowhere"}},

@@ -150,7 +150,7 @@ func TestNewJob(t *testing.T) {
 	p := v.get("/jobs/new?host=" + scene.Host.ID).want(http.StatusOK)
 	form := url.Values{
 		"key": {p.value("key")}, "version": {scene.Version.ID}, "host": {scene.Host.ID}, "sequence": {scene.Sequence.ID},
-		"holder": {"Grace"}, "reference": {"INC-7"}, "computer_name": {"PC-7"},
+		"holder": {"Grace"}, "reference": {"INC-7"}, "computer_name": {"PC-7"}, "erase_first": {"on"},
 	}
 	v.post("/jobs/confirm", form).want(http.StatusUnprocessableEntity).shows("Choose at least one stick.")
 	for _, box := range p.all("input", "name", "device") {
@@ -161,7 +161,7 @@ func TestNewJob(t *testing.T) {
 	p = v.post("/jobs/confirm", form).want(http.StatusOK)
 	p.shows("Everything on these 2 sticks of bench-1 will be erased:", "1-2.7", "SanDisk Extreme Pro", "PHOTOS (exFAT)",
 		"/media/ada/PHOTOS", "1-2.8", "no serial", "win11-ent 24.2.1", "This cannot be undone.",
-		"1 · Windows 11 Enterprise", "Portable Windows", "mbr-dual: starts on UEFI and BIOS", "Starter", "Grace", "INC-7", "PC-7")
+		"1 · Windows 11 Enterprise", "Portable Windows", "mbr-dual: starts on UEFI and BIOS", "Starter", "Grace", "INC-7", "PC-7", "the whole stick, before anything is written")
 	again := ""
 	for _, to := range p.links() {
 		if strings.HasPrefix(to, "/jobs/new?") {

@@ -53,5 +53,9 @@ func (k JobKind) Steps() []Step { return kinds[k].steps }
 // JobOptions is what a job asks for beyond its image and its sticks; a kind
 // reads what is its own.
 type JobOptions struct {
+	// EraseFirst leaves nothing of what a stick held, also where no content
+	// goes; of the kinds that write an image.
+	EraseFirst bool `json:"erase_first,omitempty"`
+
 	Wipe *WipeOptions `json:"wipe,omitempty"` // of JobWipe
 }

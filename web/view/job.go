@@ -91,7 +91,7 @@ func jobSucceeded(f Frame, j api.Job) string {
 func jobAgain(j api.Job) NewJob {
 	p := NewJob{
 		Kind: j.Kind, Version: j.VersionID, Host: j.HostID, Sequence: j.TaskSequenceID,
-		Reference: j.Reference, Holder: j.Holder, ComputerName: j.Variables["computer_name"], Fields: wipeFields(j.Options.Wipe),
+		Reference: j.Reference, Holder: j.Holder, ComputerName: j.Variables["computer_name"], Fields: optionFields(&j.Options),
 	}
 	for _, b := range j.Builds {
 		if b.State != "verified" {

@@ -2,6 +2,7 @@ package view
 
 import (
 	"encoding/json"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -33,8 +34,18 @@ type NewJob struct {
 // JobFields names, for each kind of job that the form offers, the fields that
 // only its form has. They travel from the form to the confirmation and back.
 var JobFields = map[protocol.JobKind][]string{
-	protocol.JobPress: nil,
+	protocol.JobPress: {"erase_first"},
 	protocol.JobWipe:  {"method", "passes"},
+}
+
+// optionFields are the fields of a form that ask for the options.
+func optionFields(o *protocol.JobOptions) map[string]string {
+	fields := map[string]string{}
+	if o.EraseFirst {
+		fields["erase_first"] = "on"
+	}
+	maps.Copy(fields, wipeFields(o.Wipe))
+	return fields
 }
 
 // offered lists the kinds of jobs that the form offers, in their order.
