@@ -17,7 +17,7 @@ LINT    := $(GO) tool -modfile=.ci/lint/go.mod golangci-lint
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 .PHONY: run
 run: tools-run build ## install what is missing, build, press two virtual sticks and keep the console up
@@ -30,6 +30,10 @@ test: tools-test assets ## install what is missing and pass every test
 .PHONY: build
 build: assets ## build bin/stickpress and bin/stickpress-agent
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/stickpress ./cmd/stickpress-agent
+
+.PHONY: build-windows
+build-windows: ## build bin/stickpress-agent.exe, the agent of a Windows host
+	GOOS=windows GOARCH=amd64 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/stickpress-agent
 
 .PHONY: assets
 assets: $(DIST) ## build the style sheet and scripts into web/static/dist

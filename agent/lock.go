@@ -9,7 +9,7 @@ import (
 // Lock claims the data directory dir, which is made if absent, for this
 // process. The claim ends with unlock or with the process, however it ends.
 func Lock(dir string) (unlock func(), err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := makeDataDir(dir); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)

@@ -42,6 +42,8 @@ losetup|mount|test|loop devices, which must be guarded
 chromium|chromium|test|the browser of the end-to-end tests
 /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc|fonts-noto-cjk|test|Chinese characters in screenshots
 gcc|build-essential|test|the race detector
+/usr/lib/wine/wine64|wine64|test|runs the Windows agent
+x86_64-w64-mingw32-gcc|gcc-mingw-w64-x86-64|test|lays Windows's structures out, and builds what Wine lacks
 T
 }
 

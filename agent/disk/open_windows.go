@@ -21,7 +21,8 @@ const claimPatience = 5 * time.Second
 
 // Open opens the device that want names, for exclusive use. It returns a
 // *protocol.Fault: device_gone if nothing is at that port, device_changed if
-// something else is, the guards' faults, device_busy if somebody else uses it.
+// something else is, the guards' faults (but not device_too_small of a stick
+// that holds anything at all), device_busy if somebody else uses it.
 // Every volume on it is locked and dismounted, which Windows refuses while a
 // file is open, and stays locked until Close: Windows lets nobody write to a
 // part of a disk on which a volume is mounted. The checks come before that and
@@ -99,8 +100,11 @@ func (l *Lister) examine(ctx context.Context, want protocol.Identity) (*candidat
 			return nil, err
 		}
 	}
-	if faults := l.refuse(m, c); len(faults) > 0 {
-		return nil, faults[0]
+	for _, f := range l.refuse(m, c) {
+		// Too small to press is not too small to erase.
+		if f.Code != protocol.FaultTooSmall || c.Bytes == 0 {
+			return nil, f
+		}
 	}
 	return c, nil
 }
@@ -234,8 +238,10 @@ func (h *Handle) Check() error {
 	if err != nil {
 		return err
 	}
-	if faults := h.lister.refuse(m, c); len(faults) > 0 {
-		return faults[0]
+	for _, f := range h.lister.refuse(m, c) {
+		if f.Code != protocol.FaultTooSmall {
+			return f
+		}
 	}
 	return nil
 }

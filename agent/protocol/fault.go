@@ -115,6 +115,7 @@ const (
 	FaultWritten     = "verify_written" // offset, want, have, volume: some computer mounted it before its first start
 	FaultUsedChanged = "verify_changed" // what, path, want, have: after its first start
 
+	FaultDryRun    = "dry_run" // the host's agent was started to write nothing
 	FaultCancelled = "cancelled"
 	FaultFenced    = "attempt_fenced"  // a newer attempt owns this build
 	FaultRestart   = "agent_restarted" // step: the agent was stopped or killed in the middle

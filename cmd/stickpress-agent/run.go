@@ -77,8 +77,9 @@ func run(ctx context.Context, stop <-chan struct{}, args []string, env func(stri
 			return p.fromEnvironment(cmd.Flags())
 		},
 	}
-	root.PersistentFlags().StringVar(&p.opts.data, "data", "/var/lib/stickpress-agent", "data directory")
+	root.PersistentFlags().StringVar(&p.opts.data, "data", defaultData(), "data directory")
 	root.AddCommand(p.enrollCommand(), p.runCommand(), p.devicesCommand(), p.verifyCommand(), p.versionCommand())
+	root.AddCommand(p.serviceCommands()...)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -166,25 +167,49 @@ func (p *program) enrollCommand() *cobra.Command {
 	return cmd
 }
 
+// runFlags are those of run alone.
+type runFlags struct {
+	limit   size
+	format  string
+	logFile string
+	dryRun  bool
+}
+
 func (p *program) runCommand() *cobra.Command {
-	limit := size(100 << 30)
-	format := "text"
+	f := &runFlags{limit: 100 << 30, format: "text"}
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Connect and press sticks until told to stop",
 		Long:  "Connect and press sticks until told to stop.\n\nThe first SIGTERM or SIGINT takes no more work and finishes the sticks that were begun;\nthe second ends at once. Exit status 3 means that the console has removed this host.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := newLog(format, p.stderr)
+			w := p.stderr
+			if f.logFile != "" {
+				file, err := openLogFile(f.logFile)
+				if err != nil {
+					return err
+				}
+				defer file.Close()
+				w = file
+			}
+			log, err := newLog(f.format, w)
 			if err != nil {
 				return err
 			}
-			return p.serve(cmd.Context(), int64(limit), log)
+			return p.managed(func() error {
+				err := p.serve(cmd.Context(), f, log)
+				if err != nil && f.logFile != "" { // nobody may see what is printed
+					log.Error("agent ended", "err", err)
+				}
+				return err
+			})
 		},
 	}
 	p.deviceFlags(cmd.Flags())
-	cmd.Flags().Var(&limit, "cache-limit", "bytes that images and masters may take on the disk, 0 for no limit")
-	cmd.Flags().StringVar(&format, "log-format", format, "text or json")
+	cmd.Flags().Var(&f.limit, "cache-limit", "bytes that images and masters may take on the disk, 0 for no limit")
+	cmd.Flags().StringVar(&f.format, "log-format", f.format, "text or json")
+	cmd.Flags().StringVar(&f.logFile, "log-file", "", "file for the log, instead of standard error; put aside at 10 MiB")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "take builds up to the first byte and end them; no stick is written")
 	return cmd
 }
 
@@ -213,7 +238,7 @@ func newLog(format string, w io.Writer) (*slog.Logger, error) {
 }
 
 // serve builds the agent and runs it.
-func (p *program) serve(ctx context.Context, limit int64, log *slog.Logger) error {
+func (p *program) serve(ctx context.Context, f *runFlags, log *slog.Logger) error {
 	state, err := agent.LoadState(p.opts.data)
 	if err != nil {
 		return err
@@ -231,13 +256,20 @@ func (p *program) serve(ctx context.Context, limit int64, log *slog.Logger) erro
 	if runtime.GOOS == "linux" { // see disk.Lister.OpenToRead
 		capabilities = append(capabilities, protocol.CapVerify)
 	}
+	var devices agent.Devices = agent.Disks{Lister: p.lister()}
+	var engine agent.Engine = agent.Sticks{Rand: rand.Reader}
+	if f.dryRun {
+		capabilities = []string{protocol.CapPress}
+		devices, engine = agent.DryDevices{Devices: devices}, agent.DryRun{Engine: engine, Dir: filepath.Join(p.opts.data, "dry-run")}
+		log.Warn("dry run: no stick is written")
+	}
 	if p.opts.virtual != "" {
 		capabilities = append(capabilities, protocol.CapVirtual)
 	}
 	a, err := agent.New(agent.Config{
 		State: state, Version: programVersion(), Capabilities: capabilities,
-		Devices: agent.Disks{Lister: p.lister()}, Engine: agent.Sticks{Rand: rand.Reader}, Spool: journal,
-		Cache:   cache.Config{Dir: filepath.Join(p.opts.data, "cache"), Limit: limit},
+		Devices: devices, Engine: engine, Spool: journal,
+		Cache:   cache.Config{Dir: filepath.Join(p.opts.data, "cache"), Limit: int64(f.limit)},
 		Records: p.records(),
 		Clock:   backoff.System{}, Rand: agent.Jitter, Log: log,
 	})

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/kardianos/service"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/stickpress/stickpress/agent"
+)
+
+// serviceName is what the service manager calls the agent.
+const serviceName = "stickpress-agent"
+
+// defaultData is the data directory unless another one is named.
+func defaultData() string {
+	return filepath.Join(os.Getenv("ProgramData"), "Stickpress", "agent")
+}
+
+// serviceCommands install the agent as a service and control it.
+func (p *program) serviceCommands() []*cobra.Command {
+	root := &cobra.Command{
+		Use:   "service",
+		Short: "Install this agent as a Windows service, and control it",
+		Long:  "Install this agent as a Windows service, and control it.\n\nThe service runs as LocalSystem, starts with Windows, and is started again when it\nfails. Stopping it finishes the sticks that were begun.",
+	}
+	install := &cobra.Command{
+		Use:   "install",
+		Short: "Install the service; flags of run are kept for it",
+		Args:  cobra.NoArgs,
+	}
+	run := p.runCommand()
+	install.Flags().AddFlagSet(run.Flags())
+	install.RunE = func(cmd *cobra.Command, _ []string) error {
+		if _, err := agent.LoadState(p.opts.data); err != nil {
+			return err
+		}
+		args, err := p.runArguments(cmd.Flags())
+		if err != nil {
+			return err
+		}
+		s, err := p.service(args, nil)
+		if err != nil {
+			return err
+		}
+		if err := s.Install(); err != nil {
+			return fmt.Errorf("install the service: %w", err)
+		}
+		fmt.Fprintf(p.stdout, "Installed the service %s.\nNow run: stickpress-agent service start\n", serviceName)
+		return nil
+	}
+	root.AddCommand(install)
+	for _, c := range []struct {
+		use, short string
+		do         func(service.Service) error
+	}{
+		{"uninstall", "Remove the service; the data directory stays", service.Service.Uninstall},
+		{"start", "Start the service", service.Service.Start},
+		{"stop", "Stop the service when the sticks that were begun are finished", service.Service.Stop},
+		{"status", "Say whether the service runs", p.printStatus},
+	} {
+		root.AddCommand(&cobra.Command{
+			Use: c.use, Short: c.short, Args: cobra.NoArgs,
+			RunE: func(*cobra.Command, []string) error {
+				s, err := p.service(nil, nil)
+				if err != nil {
+					return err
+				}
+				if err := c.do(s); err != nil {
+					return fmt.Errorf("%s the service: %w", c.use, err)
+				}
+				return nil
+			},
+		})
+	}
+	return []*cobra.Command{root}
+}
+
+// runArguments are what the service manager calls the agent with, from another
+// folder: run, the data directory, a log file in it, and the flags that were
+// given.
+func (p *program) runArguments(flags *pflag.FlagSet) (args []string, err error) {
+	data, err := filepath.Abs(p.opts.data)
+	args = []string{"run", "--data=" + data}
+	log := "--log-file=" + filepath.Join(data, "agent.log")
+	flags.Visit(func(f *pflag.Flag) {
+		value := f.Value.String()
+		if f.Name == "virtual" || f.Name == "log-file" {
+			var bad error
+			if value, bad = filepath.Abs(value); bad != nil {
+				err = bad
+			}
+		}
+		given := "--" + f.Name + "=" + value
+		switch f.Name {
+		case "data":
+		case "log-file":
+			log = given
+		default:
+			args = append(args, given)
+		}
+	})
+	return append(args, log), err
+}
+
+func (p *program) service(args []string, work service.Interface) (service.Service, error) {
+	return service.New(work, &service.Config{
+		Name: serviceName, DisplayName: "Stickpress agent",
+		Description: "Presses Windows sticks for a Stickpress console.",
+		Arguments:   args,
+		Option: service.KeyValue{
+			"DelayedAutoStart": true, service.OnFailure: service.OnFailureRestart,
+			service.OnFailureDelayDuration: "5s", service.OnFailureResetPeriod: 86400,
+		},
+	})
+}
+
+func (p *program) printStatus(s service.Service) error {
+	status, err := s.Status()
+	switch {
+	case errors.Is(err, service.ErrNotInstalled):
+		fmt.Fprintln(p.stdout, "not installed")
+		return nil
+	case err != nil:
+		return err
+	case status == service.StatusRunning:
+		fmt.Fprintln(p.stdout, "running")
+	default:
+		fmt.Fprintln(p.stdout, "stopped")
+	}
+	return nil
+}
+
+// managed runs work under the service manager, if that started this process:
+// then it ends when the service is stopped.
+func (p *program) managed(work func() error) error {
+	if service.Interactive() {
+		return work()
+	}
+	m := &managedWork{work: work, stop: make(chan struct{}), done: make(chan struct{})}
+	p.stop = m.stop
+	s, err := p.service(nil, m)
+	if err != nil {
+		return err
+	}
+	if err := s.Run(); err != nil {
+		return fmt.Errorf("run as a service: %w", err)
+	}
+	return m.err
+}
+
+// managedWork is work as the service manager sees it.
+type managedWork struct {
+	work       func() error
+	stop, done chan struct{}
+	err        error // set before done is closed
+}
+
+// Start implements service.Interface.
+func (m *managedWork) Start(s service.Service) error {
+	go func() {
+		m.err = m.work()
+		close(m.done)
+		select {
+		case <-m.stop: // it was told to
+			return
+		default:
+		}
+		// A process that just ends is started again by the manager, which is
+		// right for a failure. One that the console has revoked stays away.
+		if m.err != nil && !errors.Is(m.err, agent.ErrRevoked) {
+			os.Exit(exitFailed)
+		}
+		_ = s.Stop()
+	}()
+	return nil
+}
+
+// Stop implements service.Interface: it returns when the sticks that were
+// begun are finished.
+func (m *managedWork) Stop(service.Service) error {
+	close(m.stop)
+	<-m.done
+	return nil
+}
