@@ -75,6 +75,7 @@ func (g *group) tag(at *attempt) stick.Tag {
 	a := g.job.assign
 	return stick.Tag{
 		Image: a.Image.Name, ImageVersion: a.Image.Version, ImageSHA256: a.Image.SHA256, Edition: a.Recipe.Edition,
+		TaskSequence: a.Recipe.TaskSequence, TaskSequenceVersion: a.Recipe.TaskSequenceVersion, Reference: at.build.Reference,
 		Job: a.JobID, Build: at.BuildID, Attempt: at.Attempt, Master: g.spec.Digest(),
 		PressedAt: at.r.clock.Now().UTC().Truncate(time.Second),
 	}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"sync"
 
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -22,15 +20,15 @@ type records struct {
 	log   *slog.Logger
 
 	mu       sync.Mutex
-	asked    map[string]int              // by disk ID: who waits
-	answered map[string]*protocol.Record // by disk ID, while somebody waits
-	change   chan struct{}               // closed and replaced when an answer comes
+	asked    map[protocol.WantRecord]int              // how many wait
+	answered map[protocol.WantRecord]*protocol.Record // while somebody waits
+	change   chan struct{}                            // closed and replaced when an answer comes
 }
 
 func newRecords(store *record.Store, send func(protocol.Message), log *slog.Logger) *records {
 	return &records{
 		store: store, send: send, log: log,
-		asked: map[string]int{}, answered: map[string]*protocol.Record{}, change: make(chan struct{}),
+		asked: map[protocol.WantRecord]int{}, answered: map[protocol.WantRecord]*protocol.Record{}, change: make(chan struct{}),
 	}
 }
 
@@ -55,7 +53,7 @@ func (r *records) find(ctx context.Context, diskID string, size int64) (*stick.R
 	if !errors.Is(err, record.ErrNone) {
 		r.log.Warn("could not read the record of a stick", "disk", diskID, "err", err)
 	}
-	m, err := r.ask(ctx, diskID)
+	m, err := r.ask(ctx, protocol.WantRecord{DiskID: diskID, Bytes: size})
 	if err != nil {
 		return nil, err
 	}
@@ -66,22 +64,22 @@ func (r *records) find(ctx context.Context, diskID string, size int64) (*stick.R
 }
 
 // ask waits for the server's answer; a new session asks again.
-func (r *records) ask(ctx context.Context, diskID string) (*protocol.Record, error) {
+func (r *records) ask(ctx context.Context, want protocol.WantRecord) (*protocol.Record, error) {
 	r.mu.Lock()
-	r.asked[diskID]++
+	r.asked[want]++
 	r.mu.Unlock()
 	defer func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if r.asked[diskID]--; r.asked[diskID] == 0 {
-			delete(r.asked, diskID)
-			delete(r.answered, diskID)
+		if r.asked[want]--; r.asked[want] == 0 {
+			delete(r.asked, want)
+			delete(r.answered, want)
 		}
 	}()
-	r.send(&protocol.WantRecord{DiskID: diskID})
+	r.send(&want)
 	for {
 		r.mu.Lock()
-		m, change := r.answered[diskID], r.change
+		m, change := r.answered[want], r.change
 		r.mu.Unlock()
 		if m != nil {
 			return m, nil
@@ -98,10 +96,10 @@ func (r *records) ask(ctx context.Context, diskID string) (*protocol.Record, err
 func (r *records) put(m *protocol.Record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.asked[m.DiskID] == 0 {
+	if r.asked[m.WantRecord] == 0 {
 		return
 	}
-	r.answered[m.DiskID] = m
+	r.answered[m.WantRecord] = m
 	close(r.change)
 	r.change = make(chan struct{})
 }
@@ -111,9 +109,9 @@ func (r *records) open() []protocol.Message {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var out []protocol.Message
-	for _, id := range slices.Sorted(maps.Keys(r.asked)) {
-		if r.answered[id] == nil {
-			out = append(out, &protocol.WantRecord{DiskID: id})
+	for want := range r.asked {
+		if r.answered[want] == nil {
+			out = append(out, &want)
 		}
 	}
 	return out

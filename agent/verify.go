@@ -43,10 +43,10 @@ func (at *attempt) prove() error {
 	begun := time.Now()
 	found, read, err := stick.Reread(at.ctx, held, rec, func(done, total int64) { at.Progress(protocol.StepVerify, done, total) })
 	if err != nil {
-		return ofStick(err, rec)
+		return ofStick(err, at.stickOf(rec), rec.DiskID)
 	}
 	at.StepDone(protocol.StepVerify)
-	found.StickID, found.DiskID = rec.StickID, rec.DiskID
+	found.StickID, found.DiskID = at.stickOf(rec), rec.DiskID
 	at.verified(protocol.Result{
 		BytesVerified: read, VerifyMS: time.Since(begun).Milliseconds(), DiskID: rec.DiskID, Check: &found,
 	})
@@ -81,8 +81,17 @@ func (at *attempt) record(d stick.Source) (*stick.Record, error) {
 	return nil, protocol.NewFault(protocol.FaultNoRecord, "disk_id", found)
 }
 
+// stickOf names the stick that a record is of. Copies of one disk image share
+// their disk ID, and so their records: there the server's guess counts.
+func (at *attempt) stickOf(rec *stick.Record) string {
+	if v := at.build.Verify; v != nil && v.DiskID == rec.DiskID {
+		return at.build.StickID
+	}
+	return rec.StickID
+}
+
 // ofStick says in a fault about a stick's content which stick it is.
-func ofStick(err error, rec *stick.Record) error {
+func ofStick(err error, stickID, diskID string) error {
 	var f *protocol.Fault
 	if !errors.As(err, &f) {
 		return err
@@ -90,7 +99,7 @@ func ofStick(err error, rec *stick.Record) error {
 	switch f.Code {
 	case protocol.FaultVerify, protocol.FaultWritten, protocol.FaultUsedChanged:
 		named := *f
-		named.Params = map[string]string{"stick": rec.StickID, "disk_id": rec.DiskID}
+		named.Params = map[string]string{"stick": stickID, "disk_id": diskID}
 		for k, v := range f.Params {
 			named.Params[k] = v
 		}

@@ -52,12 +52,20 @@ type Device struct {
 func (d *Device) Writable() bool { return len(d.Refusals) == 0 }
 
 // Refusal is the first reason why a job of a kind may not have this device, or
-// nil. A stick that no capacity class fits is too small to press only.
+// nil. A stick that no capacity class fits is too small to press only; one that
+// is compared may be write-protected, but not be mounted, by an automounter
+// either: whoever unmounts it writes to it.
 func (d *Device) Refusal(k JobKind) *Fault {
 	for _, f := range d.Refusals {
-		if f.Code != FaultTooSmall || k.OrPress() == JobPress || d.Bytes == 0 {
+		switch {
+		case f.Code == FaultTooSmall && k.OrPress() != JobPress && d.Bytes > 0:
+		case f.Code == FaultReadOnly && k == JobVerify:
+		default:
 			return f
 		}
+	}
+	if k == JobVerify && len(d.AutomountedAt) > 0 {
+		return NewFault(FaultMounted, "path", d.Path, "mount", d.AutomountedAt[0])
 	}
 	return nil
 }

@@ -69,6 +69,7 @@ type CheckResult struct {
 type WantRecord struct {
 	Common string `json:"common,omitempty"`
 	DiskID string `json:"disk_id,omitempty"`
+	Bytes  int64  `json:"bytes,omitempty"` // size of the device with the DiskID
 }
 
 // Record answers WantRecord, with the names that were asked for. Without Body

@@ -65,7 +65,9 @@ type Disk struct {
 // Recipe is the part of a task sequence that all sticks of a job share.
 type Recipe struct {
 	TaskSequenceVersionID string `json:"task_sequence_version_id"`
-	Edition               int    `json:"edition"` // index inside the image, from 1
+	TaskSequence          string `json:"task_sequence"`         // its name
+	TaskSequenceVersion   int    `json:"task_sequence_version"` // its number, from 1
+	Edition               int    `json:"edition"`               // index inside the image, from 1
 	Layout                string `json:"layout"`
 	BootSignature         string `json:"boot_signature"`
 	// PortableOperatingSystem presets Control\PortableOperatingSystem.
@@ -78,6 +80,8 @@ type Build struct {
 	Attempt  int      `json:"attempt"`
 	StickID  string   `json:"stick_id"`
 	Identity Identity `json:"identity"` // the device that the user confirmed
+	// Reference is the build's ticket, for the stick's own manifest.
+	Reference string `json:"reference"`
 	// AnswerFile is the rendered unattend.xml, secrets included: it is kept
 	// in memory and on the stick, never on the host's disk.
 	AnswerFile string `json:"answer_file"`
