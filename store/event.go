@@ -47,6 +47,7 @@ const (
 	EventStickErasing    EventType = "stick_erasing"    // StickContent: the first byte of a wipe
 	EventStickWiped      EventType = "stick_wiped"      // StickContent with Wipe and CertificateID
 	EventStickReturned   EventType = "stick_returned"   //
+	EventStickChecked    EventType = "stick_checked"    // StickCheck
 )
 
 // payloadVersion is written with every event; a payload whose meaning changes

@@ -39,6 +39,7 @@ const (
 	CodeNoSticks          fault.Code = "job_without_sticks"   //
 	CodeVersionOfOther    fault.Code = "version_not_of_image" // a channel's version is of another image
 	CodeStickNotWiped     fault.Code = "stick_not_wiped"      // port, holder: the previous one
+	CodeRecordRefused     fault.Code = "record_refused"       // common: no stick of the host needs it, or it is something else
 	CodeWipeUnproven      fault.Code = "wipe_unproven"        // in the history of a build: its host does not say that all was read back
 )
 

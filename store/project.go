@@ -173,6 +173,8 @@ func (s *Stick) Apply(e StickEvent) error {
 		}
 		s.applyContent(&e, &p)
 		return s.applyLife(&e, &p)
+	case EventStickChecked:
+		return s.applyChecked(&e)
 	case EventStickReturned:
 		return s.live(StickReturned)
 	default:
@@ -191,6 +193,7 @@ func (s *Stick) seen(host HostID, d *Target) {
 func (s *Stick) applyContent(e *StickEvent, p *StickContent) {
 	s.LastBuildID = e.BuildID
 	s.ImageVersionID, s.Layout, s.DiskID, s.VerifiedAt, s.Fault = VersionID{}, "", "", nil, nil
+	s.CheckedAt, s.CheckResult, s.CheckFault = nil, nil, nil
 	switch e.Type {
 	case EventStickPressing:
 		s.State = StickPressing

@@ -119,6 +119,11 @@ func (r *reporter) load(ctx context.Context, events []protocol.Event) error {
 	}
 	r.of = map[BuildID]*jobStream{}
 	var sticks []StickID
+	for i := range events {
+		if id, _ := checkedStick(&events[i]); !id.IsZero() {
+			sticks = append(sticks, id)
+		}
+	}
 	for _, s := range jobs {
 		for i := range s.job.Builds {
 			b := &s.job.Builds[i]
@@ -160,12 +165,15 @@ func (r *reporter) apply(a *Attempt, e *protocol.Event) error {
 	if !current {
 		return nil
 	}
-	return r.applyStick(s, b, &event)
+	return r.applyStick(s, b, &event, e)
 }
 
 // applyStick says what the event means for the stick. Until the first byte is
 // written it is what it was, and so it stays where nothing is written.
-func (r *reporter) applyStick(s *jobStream, b *Build, cause *Event) error {
+func (r *reporter) applyStick(s *jobStream, b *Build, cause *Event, e *protocol.Event) error {
+	if s.job.Kind == protocol.JobVerify {
+		return r.applyCheck(b, cause, e)
+	}
 	if !s.job.Kind.Writes() {
 		return nil
 	}

@@ -32,14 +32,19 @@ type Stick struct {
 	LastBuildID    BuildID         // the build that wrote it last
 	Fault          *protocol.Fault // why it is incomplete
 	VerifiedAt     *time.Time      // when what it carries was verified
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
-	Seq            int64 // number of its events
-	Revision       int64
+	// When that was last compared with its record, and what was found, or why
+	// it is not as it should be.
+	CheckedAt   *time.Time
+	CheckResult *protocol.CheckResult
+	CheckFault  *protocol.Fault
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	Seq         int64 // number of its events
+	Revision    int64
 }
 
 const stickColumns = `id, state, life, holder, kind, serial, vid_pid, vendor, model, bytes, host_id, port, lun, image_version_id, layout,
-	disk_id, last_build_id, fault, verified_at, created_at, updated_at, seq, revision`
+	disk_id, last_build_id, fault, verified_at, checked_at, check_result, check_fault, created_at, updated_at, seq, revision`
 
 // Stick finds a stick, or fails with stick_not_found.
 func (r Reader) Stick(ctx context.Context, id StickID) (Stick, error) {

@@ -1,0 +1,50 @@
+package store
+
+import "github.com/stickpress/stickpress/agent/protocol"
+
+// StickCheck is the payload of EventStickChecked: what a comparison of the
+// stick with its record found, or why the stick is not as it should be.
+type StickCheck struct {
+	Result *protocol.CheckResult `json:"check,omitempty"`
+	Fault  *protocol.Fault       `json:"fault,omitempty"`
+}
+
+// checkedStick names the stick that a host compared, and the disk that it was
+// recorded as; zero for an event that is about none. The stick is known by what
+// lies on it: it may be another one than the console took it for.
+func checkedStick(e *protocol.Event) (id StickID, diskID string) {
+	name := ""
+	switch {
+	case e.Result != nil && e.Result.Check != nil:
+		name, diskID = e.Result.Check.StickID, e.Result.Check.DiskID
+	case e.Fault != nil && (e.Fault.Code == protocol.FaultVerify || e.Fault.Code == protocol.FaultWritten || e.Fault.Code == protocol.FaultUsedChanged):
+		name, diskID = e.Fault.Params["stick"], e.Fault.Params["disk_id"]
+	}
+	id, _ = ParseID[StickID](name) // a stick of another console is none of ours
+	return id, diskID
+}
+
+// applyCheck is applyStick for a build that compares. What the stick carries
+// is what it was; only that it was looked at is new.
+func (r *reporter) applyCheck(b *Build, cause *Event, e *protocol.Event) error {
+	id, diskID := checkedStick(e)
+	s, known := r.sticks[id]
+	if !known || !b.State.Final() || s.stick.State != StickVerified || s.stick.DiskID != diskID {
+		return nil // it was pressed again meanwhile, say
+	}
+	check := StickCheck{Fault: e.Fault}
+	if e.Result != nil {
+		check.Result = e.Result.Check
+	}
+	event := Event{Type: EventStickChecked, BuildID: b.ID, Attempt: b.Attempt, HostSeq: cause.HostSeq, HostAt: cause.HostAt}
+	return r.stick(id, event, check)
+}
+
+// applyChecked notes when the stick was compared and what came of it.
+func (s *Stick) applyChecked(e *StickEvent) error {
+	p, err := decodePayload[StickCheck](&e.Event)
+	if err == nil {
+		s.CheckedAt, s.CheckResult, s.CheckFault = &e.At, p.Result, p.Fault
+	}
+	return err
+}

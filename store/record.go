@@ -1,0 +1,88 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api/fault"
+)
+
+// StickRecord is what a stick is compared with.
+type StickRecord struct {
+	StickID StickID // of the console; a record may lack it
+	Own     protocol.StickRecord
+	Body    json.RawMessage // the common part
+}
+
+// recordQuery finds records of what sticks carry now.
+const recordQuery = `SELECT s.id AS stick_id, b.result -> 'record' AS own, r.body
+	FROM sticks s JOIN builds b ON b.id = s.last_build_id
+		JOIN stick_records r ON r.common = b.result -> 'record' ->> 'common'
+	WHERE s.state = 'verified' AND r.body IS NOT NULL AND `
+
+// RecordOfDisk finds the record of the stick that carries a disk ID and has a
+// size in bytes; of copies that share both, the one that was written last. It
+// fails with record_not_found.
+func (r Reader) RecordOfDisk(ctx context.Context, diskID string, size int64) (StickRecord, error) {
+	return one[StickRecord](ctx, r.db, "record", diskID,
+		recordQuery+`s.disk_id = @disk AND s.disk_id <> '' AND s.bytes = @size ORDER BY s.verified_at DESC, s.id DESC LIMIT 1`,
+		pgx.NamedArgs{"disk": diskID, "size": size})
+}
+
+// RecordOfStick finds the record of what a stick carries, or fails with
+// record_not_found.
+func (r Reader) RecordOfStick(ctx context.Context, id StickID) (StickRecord, error) {
+	return one[StickRecord](ctx, r.db, "record", id, recordQuery+`s.id = @id`, pgx.NamedArgs{"id": id})
+}
+
+// MissingRecords lists the common parts that sticks need which the host wrote,
+// and that nobody has given or refused so far: at most 100.
+func (r Reader) MissingRecords(ctx context.Context, host HostID) ([]string, error) {
+	rows, _ := r.db.Query(ctx,
+		`SELECT DISTINCT b.result -> 'record' ->> 'common' FROM builds b
+		WHERE b.host_id = @host AND b.result -> 'record' ->> 'common' <> ''
+			AND NOT EXISTS (SELECT FROM stick_records r WHERE r.common = b.result -> 'record' ->> 'common')
+		LIMIT 100`, pgx.NamedArgs{"host": host})
+	missing, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return missing, fail(err, "look for missing records")
+}
+
+// LacksRecords reports which of the common parts have no body here, whether
+// their hosts were asked before or not.
+func (r Reader) LacksRecords(ctx context.Context, common []string) ([]string, error) {
+	rows, _ := r.db.Query(ctx,
+		`SELECT c FROM unnest(@common::text[]) AS c
+		WHERE NOT EXISTS (SELECT FROM stick_records r WHERE r.common = c AND r.body IS NOT NULL)`,
+		pgx.NamedArgs{"common": common})
+	missing, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return missing, fail(err, "look for records")
+}
+
+// PutRecord keeps the common part that a host gives, or that it has none; what
+// is here stays. A part that no stick of the host needs, or that is not what
+// its name says, is the fault record_refused.
+func (tx *Tx) PutRecord(ctx context.Context, host HostID, m *protocol.Record) error {
+	refused := fault.New(fault.KindInvalid, CodeRecordRefused, "common", m.Common)
+	if len(m.Body) > 0 {
+		sum := sha256.Sum256(m.Body)
+		if hex.EncodeToString(sum[:]) != m.Common || len(m.Body) > protocol.MaxRecord {
+			return refused
+		}
+	}
+	tag, err := tx.tx.Exec(ctx,
+		`INSERT INTO stick_records (common, body, at)
+		SELECT @common, nullif(@body::bytea, ''), @at
+		WHERE EXISTS (SELECT FROM builds WHERE host_id = @host AND result -> 'record' ->> 'common' = @common)
+		ON CONFLICT ON CONSTRAINT stick_records_pkey
+			DO UPDATE SET body = coalesce(stick_records.body, excluded.body), at = excluded.at`,
+		pgx.NamedArgs{"common": m.Common, "body": []byte(m.Body), "at": tx.at, "host": host})
+	if err == nil && tag.RowsAffected() == 0 {
+		return refused
+	}
+	return fail(err, "keep a record")
+}
