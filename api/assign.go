@@ -12,8 +12,8 @@ import (
 )
 
 // HostResumed answers what a host says it holds after connecting: how far its
-// events are stored, what it must stop, and the assignments that never
-// arrived.
+// events are stored, what it must stop, the assignments that never arrived, and
+// the records that are still missing.
 func (c *Console) HostResumed(ctx context.Context, s HostSession, m *protocol.Resume) (HostWork, error) {
 	held := make([]protocol.AttemptRef, 0, len(m.Attempts))
 	for i := range m.Attempts {
@@ -54,7 +54,11 @@ func (c *Console) HostResumed(ctx context.Context, s HostSession, m *protocol.Re
 		if err != nil {
 			return err
 		}
-		w.Assigns, err = c.assignments(ctx, tx, s, without(work, held))
+		if w.Assigns, err = c.assignments(ctx, tx, s, without(work, held)); err != nil {
+			return err
+		}
+		missing, err := tx.MissingRecords(ctx, s.id)
+		w.want(missing)
 		return err
 	})
 	return w, c.judge(ctx, s, err)
@@ -202,8 +206,15 @@ func (c *Console) assignments(ctx context.Context, tx *store.Tx, s HostSession, 
 			}
 			a.Builds = append(a.Builds, protocol.Build{
 				BuildID: b.ID.String(), Attempt: b.Attempt, StickID: b.StickID.String(), Identity: b.Device.Identity, AnswerFile: answer,
-				Overrides: w.Job.Overrides,
+				Reference: b.Reference, Overrides: w.Job.Overrides,
 			})
+			if w.Job.Kind == protocol.JobVerify {
+				stick, err := tx.Stick(ctx, b.StickID)
+				if err != nil {
+					return nil, err
+				}
+				a.Builds[len(a.Builds)-1].Verify = &protocol.VerifyBuild{DiskID: stick.DiskID}
+			}
 		}
 		if len(a.Builds) > 0 {
 			out = append(out, a)
@@ -249,7 +260,12 @@ func (c *Console) assignment(ctx context.Context, n *names, s HostSession, j *st
 		if err != nil {
 			return a, err
 		}
+		name, err := n.r.Sequence(ctx, sequence.TaskSequenceID)
+		if err != nil {
+			return a, err
+		}
 		a.Recipe = protocol.Recipe{
+			TaskSequence: name.Name, TaskSequenceVersion: sequence.Number,
 			TaskSequenceVersionID: sequence.ID.String(), Edition: j.Edition, Layout: j.Layout, BootSignature: sequence.BootSignature,
 			PortableOperatingSystem: sequence.PortableOperatingSystem,
 		}

@@ -29,6 +29,7 @@ type HostWork struct {
 	Acks    []protocol.Ack
 	Cancels []protocol.Cancel
 	Assigns []protocol.Assign
+	Wants   []protocol.WantRecord
 }
 
 // maxBuilds bounds the builds that a host is given at once.
@@ -159,7 +160,10 @@ func (c *Console) HostEvents(ctx context.Context, s HostSession, events []protoc
 		if fenced := slices.Concat(applied.Fenced, applied.Refused); len(fenced) > 0 {
 			w.Cancels = append(w.Cancels, protocol.Cancel{Attempts: fenced, Fenced: true})
 		}
-		return certify(ctx, tx, key, applied.Wiped)
+		if err := certify(ctx, tx, key, applied.Wiped); err != nil {
+			return err
+		}
+		return wantRecords(ctx, tx.Reader, events, &w)
 	})
 	return w, c.judge(ctx, s, err)
 }

@@ -202,9 +202,10 @@ type planner func(ctx context.Context, r store.Reader, in *QueueJobInput, p *pla
 
 // planners are the kinds of jobs that can be queued.
 var planners = map[protocol.JobKind]planner{
-	protocol.JobPress: planPress,
-	protocol.JobRaw:   planRaw,
-	protocol.JobWipe:  planWipe,
+	protocol.JobPress:  planPress,
+	protocol.JobRaw:    planRaw,
+	protocol.JobVerify: planVerify,
+	protocol.JobWipe:   planWipe,
 }
 
 func (p *plan) ports() []string {

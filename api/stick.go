@@ -30,6 +30,11 @@ type Stick struct {
 	Layout     string     `json:"layout,omitempty"`
 	DiskID     string     `json:"disk_id,omitempty"`
 	VerifiedAt *time.Time `json:"verified_at,omitempty"`
+	// When it was last compared with what was recorded, and what was found, or
+	// why it is not as it should be.
+	CheckedAt  *time.Time            `json:"checked_at,omitempty"`
+	Check      *protocol.CheckResult `json:"check,omitempty"`
+	CheckFault *protocol.Fault       `json:"check_fault,omitempty"`
 	// Fault is why it is incomplete.
 	Fault *protocol.Fault `json:"fault,omitempty"`
 	// The build that wrote it last.
@@ -50,7 +55,8 @@ type Stick struct {
 
 // StickEvent is one thing that happened to a stick: "stick_registered",
 // "stick_seen", "stick_pressing", "stick_verified", "stick_incomplete",
-// "stick_erasing", "stick_wiped", "stick_returned".
+// "stick_erasing", "stick_wiped", "stick_returned",
+// "stick_checked".
 type StickEvent struct {
 	StickID   string          `json:"stick_id"`
 	Seq       int64           `json:"seq"` // from 1, without a gap
@@ -69,6 +75,8 @@ type StickEvent struct {
 	// Of a stick that was wiped.
 	Wipe          *protocol.WipeResult `json:"wipe,omitempty"`
 	CertificateID string               `json:"certificate_id,omitempty"`
+	// Check is what a comparison found.
+	Check *protocol.CheckResult `json:"check,omitempty"`
 }
 
 // StickFilter narrows ListSticks; empty fields do not.
@@ -188,7 +196,8 @@ func (c *Console) stickOf(ctx context.Context, n *names, s *store.Stick) (Stick,
 	out := Stick{
 		ID: s.ID.String(), State: string(s.State), Life: string(s.Life), Holder: s.Holder, Kind: s.Kind, Vendor: s.Vendor, Model: s.Model, VIDPID: s.VIDPID,
 		Serial: s.Serial, Bytes: s.Bytes, Virtual: s.Kind == protocol.KindVirtual, VersionID: s.ImageVersionID.String(),
-		Layout: s.Layout, DiskID: s.DiskID, VerifiedAt: s.VerifiedAt, Fault: s.Fault, BuildID: s.LastBuildID.String(),
+		Layout: s.Layout, DiskID: s.DiskID, VerifiedAt: s.VerifiedAt, Fault: s.Fault,
+		CheckedAt: s.CheckedAt, Check: s.CheckResult, CheckFault: s.CheckFault, BuildID: s.LastBuildID.String(),
 		HostID: s.HostID.String(), Port: s.Port, LUN: s.LUN, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt, Revision: s.Revision,
 	}
 	var err error
@@ -223,10 +232,12 @@ func stickEventOf(ctx context.Context, n *names, e *store.StickEvent) (StickEven
 	if err != nil {
 		return StickEvent{}, err
 	}
-	// StickSeen and StickContent have no field in common.
+	// StickSeen and StickContent have no field in common; a fault is the same
+	// in StickCheck.
 	var p struct {
 		store.StickSeen
 		store.StickContent
+		Check *protocol.CheckResult `json:"check"`
 	}
 	if err := json.Unmarshal(e.Payload, &p); err != nil {
 		return StickEvent{}, fmt.Errorf("read event %d of stick %s: %w", e.Seq, e.StickID, err)
@@ -236,5 +247,6 @@ func stickEventOf(ctx context.Context, n *names, e *store.StickEvent) (StickEven
 		ActorKind: ActorKind(e.ActorKind), ActorName: name, At: e.At,
 		VersionID: p.ImageVersionID.String(), Layout: p.Layout, HostID: p.HostID.String(), Port: p.Device.Port, Fault: p.Fault,
 		Holder: p.Holder, Wipe: p.Wipe, CertificateID: p.CertificateID.String(),
+		Check: p.Check,
 	}, nil
 }

@@ -249,7 +249,7 @@ func (f *Fixture) Enroll(t testing.TB, name string) Host {
 func (h *Host) Hello() *protocol.Hello {
 	return &protocol.Hello{
 		HostID: h.ID, ProtocolMin: protocol.MinVersion, ProtocolMax: protocol.Version, Version: "test", OS: "linux", Arch: "amd64",
-		Hostname: "bench", Capabilities: []string{protocol.CapPress, protocol.CapRaw, protocol.CapWipe, protocol.CapVirtual},
+		Hostname: "bench", Capabilities: []string{protocol.CapPress, protocol.CapRaw, protocol.CapVerify, protocol.CapWipe, protocol.CapVirtual},
 	}
 }
 

@@ -35,6 +35,7 @@ type conn struct {
 
 	toldMu sync.Mutex
 	told   map[order]bool // cancellations that were delivered
+	asked  map[protocol.WantRecord]bool
 }
 
 // order is one attempt of a protocol.Cancel.
@@ -56,6 +57,7 @@ func newConn(h *Hub, ws *websocket.Conn, s api.HostSession) *conn {
 		nudge:   make(chan struct{}, 1),
 		last:    make(chan []byte, 1),
 		told:    map[order]bool{},
+		asked:   map[protocol.WantRecord]bool{},
 	}
 }
 

@@ -39,6 +39,14 @@ func (c *conn) take(m protocol.Message) error {
 		return c.deliver(w)
 	case *protocol.Progress:
 		return console.HostProgress(c.ctx, c.session, m)
+	case *protocol.Record:
+		return console.HostRecord(c.ctx, c.session, m)
+	case *protocol.WantRecord:
+		r, err := console.RecordForHost(c.ctx, m)
+		if err != nil {
+			return err
+		}
+		return c.send(&r)
 	case *protocol.Refresh:
 		t, err := console.HostTicket(c.ctx, c.session, m.JobID)
 		if err != nil {
@@ -118,7 +126,7 @@ func (c *conn) look() {
 }
 
 // deliver sends work in the order in which it must be understood: what is
-// stored, what to stop, what to begin.
+// stored, what to stop, what to begin; and then what is asked of the host.
 func (c *conn) deliver(w api.HostWork) error {
 	for i := range w.Acks {
 		if err := c.send(&w.Acks[i]); err != nil {
@@ -139,7 +147,24 @@ func (c *conn) deliver(w api.HostWork) error {
 		}
 		c.log.Info("work assigned", "job_id", a.JobID, "builds", len(a.Builds))
 	}
+	for i := range w.Wants {
+		if c.unasked(w.Wants[i]) {
+			if err := c.send(&w.Wants[i]); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
+}
+
+// unasked reports whether this connection has not asked for the record yet: of
+// the sticks of a job all want the same.
+func (c *conn) unasked(m protocol.WantRecord) bool {
+	c.toldMu.Lock()
+	defer c.toldMu.Unlock()
+	fresh := !c.asked[m]
+	c.asked[m] = true
+	return fresh
 }
 
 // untold returns a cancellation without the attempts that this connection has

@@ -1,7 +1,9 @@
 package rest_test
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"net/http"
 	"strconv"
 	"strings"
@@ -306,12 +308,57 @@ func (w *world) jobs() {
 	w.no(404, "stick_not_found", get(s, viewer, "/sticks/nope/history"))
 	w.ok(200, post(s, helpdesk, "/sticks/"+job.Builds[0].StickID+"/returns", nil))
 	w.no(403, "forbidden", post(s, viewer, "/sticks/"+job.Builds[0].StickID+"/returns", nil))
+	w.verify(host, session, stick)
 	w.wipe(host, session, stick)
 
 	w.ok(200, post(s, admin, "/hosts/"+host.ID+"/revoke", wire.Reason{Reason: "sold"}))
 	w.no(404, "host_not_found", post(s, admin, "/hosts/nope/revoke", nil))
 	w.ok(200, post(s, admin, "/hosts/"+host.ID+"/lost", nil))
 	w.no(403, "forbidden", post(s, helpdesk, "/hosts/"+host.ID+"/lost", nil))
+}
+
+// verify has a stick written, and asks for what it is compared with.
+func (w *world) verify(host apitest.Host, session api.HostSession, d protocol.Device) {
+	s, ctx := w.s, w.t.Context()
+	run := func(order wire.QueueJob, end protocol.Event) (stickID string, work api.HostWork) {
+		order.Host, order.Devices = host.ID, []wire.QueueDevice{{Identity: d.Identity}}
+		w.ok(202, post(s, admin, "/jobs", order))
+		claimed, err := s.HostClaim(ctx, session)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		b := claimed.Assigns[0].Builds[0]
+		events := []protocol.Event{{Type: protocol.EventAccepted}, end}
+		for i := range events {
+			events[i].AttemptRef, events[i].HostSeq = protocol.AttemptRef{BuildID: b.BuildID, Attempt: b.Attempt}, int64(i+1)
+		}
+		if work, err = s.HostEvents(ctx, session, events); err != nil {
+			w.t.Fatal(err)
+		}
+		return b.StickID, work
+	}
+	body := []byte(`{"format":1}`)
+	sum := sha256.Sum256(body)
+	stickID, work := run(wire.QueueJob{Image: "win11-ent", Overrides: []string{"stick_not_wiped"}}, protocol.Event{Type: protocol.EventVerified, Result: &protocol.Result{
+		DiskID: "0000000a", Record: &protocol.StickRecord{DiskID: "0000000a", Bytes: d.Bytes, Common: hex.EncodeToString(sum[:])},
+	}})
+	w.no(404, "record_not_found", get(s, viewer, "/sticks/"+stickID+"/record"))
+	if len(work.Wants) != 1 {
+		w.t.Fatalf("the host is asked for %v", work.Wants)
+	}
+	if err := s.HostRecord(ctx, session, &protocol.Record{WantRecord: work.Wants[0], Body: body}); err != nil {
+		w.t.Fatal(err)
+	}
+	if f := decode[protocol.RecordFile](w.t, w.ok(200, get(s, viewer, "/sticks/"+stickID+"/record")), 200); f.Stick.StickID != stickID || string(f.Body) != string(body) {
+		w.t.Errorf("%+v", f)
+	}
+	order := wire.QueueJob{Kind: protocol.JobVerify}
+	run(order, protocol.Event{Type: protocol.EventVerified, Result: &protocol.Result{Check: &protocol.CheckResult{
+		StickID: stickID, DiskID: "0000000a", Outcome: protocol.OutcomeUsed, Evidence: []string{protocol.EvidenceGrown},
+	}}})
+	if x := decode[api.Stick](w.t, w.ok(200, get(s, viewer, "/sticks/"+stickID)), 200); x.Check == nil || x.Check.Outcome != protocol.OutcomeUsed || x.CheckedAt == nil {
+		w.t.Errorf("%+v", x)
+	}
 }
 
 // wipe has a stick erased and asks for what is said of it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
 )
 
@@ -47,6 +48,11 @@ func (s *REST) stickRoutes() {
 	register(s, op, func(ctx context.Context, a api.Actor, in *one) (*found[api.Stick], error) {
 		v, err := s.console.ReturnStick(ctx, a, in.Stick)
 		return foundOf(v, v.Revision, err)
+	})
+	op = get("/sticks/{stick}/record", "stick_record", "sticks", "What a stick is compared with")
+	op.Description = "A file for \"stickpress-agent verify --record\": the ranges that were written when the stick was pressed, and their hashes."
+	register(s, op, func(ctx context.Context, a api.Actor, in *one) (*plain[protocol.RecordFile], error) {
+		return plainOf(s.console.StickRecord(ctx, a, in.Stick))
 	})
 	s.certificateRoutes()
 }
