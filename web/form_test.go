@@ -37,7 +37,7 @@ func TestUploadByForm(t *testing.T) {
 	v.postFile(fields, "", nil).want(http.StatusConflict).shows("The image has this version already")
 
 	v.postFile(map[string]string{"image": "x", "version": "1.0.0"}, "disk.iso", []byte("not an image at all")).
-		want(http.StatusUnprocessableEntity).shows("This file is no WIM or ESD")
+		want(http.StatusUnprocessableEntity).shows("This file is no image that a stick can be made of")
 	v.postFile(map[string]string{"image": "x", "version": "1.0.0"}, "", nil).want(http.StatusUnprocessableEntity).shows("Choose a file first.")
 	v.post("/images", url.Values{"image": {"x"}}).want(http.StatusUnprocessableEntity).shows("The form could not be read.")
 	signedIn(t, s, "helpdesk", "en").postFile(map[string]string{"image": "x", "version": "1.0.0"}, "install.wim", apitest.WIM(t)).

@@ -72,6 +72,8 @@ func fillJob(in *api.QueueJobInput, p view.NewJob) {
 	switch p.Kind { //nolint:exhaustive // the form offers no other, see newJobPage
 	case protocol.JobWipe:
 		in.Options.Wipe = view.WipeOptions(p)
+	case protocol.JobRaw:
+		in.Version = p.Version
 	case protocol.JobPress:
 		in.Version, in.TaskSequence = p.Version, p.Sequence
 		in.Options.EraseFirst = p.Fields["erase_first"] != ""
@@ -126,6 +128,7 @@ func (s *Web) newJobPage(r *http.Request) (view.NewJob, error) {
 		}
 		p.Versions = append(p.Versions, slices.DeleteFunc(versions.Items, func(v api.Version) bool { return v.State == "withdrawn" })...)
 	}
+	p.Versions = view.Fitting(p.Kind, p.Versions)
 	// What a channel points to comes first, the newest of it first of all: it
 	// is what should be handed out.
 	slices.SortStableFunc(p.Versions, func(a, b api.Version) int {

@@ -22,6 +22,7 @@ func (s *Web) routes(r chi.Router) {
 	r.Post("/images/{name}/channel", s.page(s.imageChannel))
 	r.Get("/versions/{id}", s.page(s.version))
 	r.Post("/versions/{id}/withdraw", s.page(s.versionWithdraw))
+	r.Post("/versions/{id}/block-map", s.page(s.versionBlockMap))
 	r.Handle("/uploads", s.uploads)
 	r.Handle("/uploads/*", s.uploads)
 

@@ -1,11 +1,15 @@
 package web
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/web/view"
 )
 
@@ -37,5 +41,27 @@ func (s *Web) versionWithdraw(w http.ResponseWriter, r *http.Request) error {
 		return s.versionWith(w, r, err)
 	}
 	s.flash(r, localeOf(r).T("version.withdrawn_done", "version", v.Version))
+	return see(w, r, "/versions/"+v.ID)
+}
+
+// versionBlockMap takes a block map, which may be left out where there is one,
+// and whether it is trusted.
+func (s *Web) versionBlockMap(w http.ResponseWriter, r *http.Request) error {
+	in := api.SetBlockMapInput{Version: chi.URLParam(r, "id"), Trusted: r.PostFormValue("trusted") != ""}
+	file, _, err := r.FormFile("block_map")
+	switch {
+	case err == nil:
+		defer file.Close()
+		if in.Body, err = io.ReadAll(file); err != nil {
+			return fmt.Errorf("read a block map: %w", err)
+		}
+	case !errors.Is(err, http.ErrMissingFile):
+		return fault.Wrap(err, fault.KindInvalid, "form_unreadable")
+	}
+	v, err := s.console.SetBlockMap(r.Context(), actorOf(r), in)
+	if err != nil {
+		return s.versionWith(w, r, err)
+	}
+	s.flash(r, localeOf(r).T("block_map.saved"))
 	return see(w, r, "/versions/"+v.ID)
 }

@@ -472,7 +472,7 @@ func upload(f Frame, p Publish) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 35, "<input class=\"input\" id=\"file\" name=\"file\" type=\"file\" accept=\".wim,.esd\" required aria-describedby=\"file-hint\">")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 35, "<input class=\"input\" id=\"file\" name=\"file\" type=\"file\" accept=\".wim,.esd,.iso,.img,.raw,.vhd,.vhdx,.zst,.xz,.gz\" required aria-describedby=\"file-hint\">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

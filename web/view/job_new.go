@@ -35,6 +35,7 @@ type NewJob struct {
 // only its form has. They travel from the form to the confirmation and back.
 var JobFields = map[protocol.JobKind][]string{
 	protocol.JobPress: {"erase_first"},
+	protocol.JobRaw:   nil,
 	protocol.JobWipe:  {"method", "passes"},
 }
 
@@ -83,6 +84,9 @@ func (p NewJob) Again() string {
 
 // as is the same choice for another kind of job.
 func (p NewJob) as(kind protocol.JobKind) NewJob {
+	if v, ok := p.version(); ok && !fits(kind, v) {
+		p.Version = ""
+	}
 	p.Kind = kind
 	return p
 }

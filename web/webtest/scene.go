@@ -15,6 +15,7 @@ import (
 type Scene struct {
 	*Site
 	Version  api.Version // of the image "win11-ent", in the channel stable
+	Disk     api.Version // of the image "rescue": a disk with an MBR and a trusted block map
 	Host     api.Host    // online, with sticks in every condition
 	Session  api.HostSession
 	Free     []protocol.Device // two that may be pressed
@@ -32,6 +33,7 @@ func Play(t testing.TB, s *Site) *Scene {
 	s.Publish(t, "win10-ltsc", "2021.4.0")
 	s.Publish(t, "win11-ent", "24.2.0")
 	x.Version = s.Publish(t, "win11-ent", "24.2.1")
+	x.Disk = disk(t, s)
 	devices := bench()
 	var h apitest.Host
 	h, x.Session = s.Connect(t, "bench-1", devices...)
@@ -57,6 +59,24 @@ func Play(t testing.TB, s *Site) *Scene {
 		t.Fatal(err)
 	}
 	return x
+}
+
+// disk publishes a disk image with a block map.
+func disk(t testing.TB, s *Site) api.Version {
+	t.Helper()
+	u, err := s.Upload(t, "rescue.img.zst", apitest.DiskImage(t, "zstd -q -o out disk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := s.PublishVersion(t.Context(), s.Admin, api.PublishVersionInput{UploadID: u.ID, Image: "rescue", Version: "5.0.0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := apitest.DiskImage(t, "bmaptool -q create disk -o out")
+	if v, err = s.SetBlockMap(t.Context(), s.Admin, api.SetBlockMapInput{Version: v.ID, Body: body, Trusted: true}); err != nil {
+		t.Fatal(err)
+	}
+	return v
 }
 
 // bench is what a host sees: ten sticks on a hub, and two disks that are not

@@ -1,0 +1,98 @@
+package web_test
+
+import (
+	"bytes"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/stickpress/stickpress/api/apitest"
+	"github.com/stickpress/stickpress/web/webtest"
+)
+
+// A disk image is chosen, confirmed with what is wrong about copies, and
+// queued.
+func TestRawJob(t *testing.T) {
+	t.Parallel()
+	scene := webtest.Play(t, webtest.Start(t))
+	v := signedIn(t, scene.Site, "helpdesk", "en")
+	version := v.get("/versions/"+scene.Disk.ID).want(http.StatusOK).shows("RAW", "4 MiB", "cafe1234", "Trusted: jobs write only what it lists").lacks("Languages", "I vouch")
+	link := "/jobs/new?kind=raw&version=" + scene.Disk.ID
+	if len(version.all("a", "href", link)) != 1 {
+		t.Errorf("the version's page has no link to %s", link)
+	}
+	form := v.get(link).want(http.StatusOK).shows("rescue 5.0.0 · RAW · 4 MiB").lacks("win11-ent 24.2.1")
+	if form.value("version") != scene.Disk.ID {
+		t.Errorf("chosen is %q", form.value("version"))
+	}
+	boxes := form.all("input", "name", "device")
+	fields := url.Values{"kind": {"raw"}, "host": {scene.Host.ID}, "version": {scene.Disk.ID}, "key": {form.value("key")}}
+	small := 0
+	for _, box := range boxes {
+		if has(box, "disabled") {
+			continue
+		}
+		fields.Add("device", attr(box, "value"))
+		if attr(box, "id") == "device-1-3-0" {
+			small++
+		}
+	}
+	if small != 1 || len(fields["device"]) != 7 {
+		t.Errorf("%d sticks may be chosen, the one that is too small to press %d times", len(fields["device"]), small)
+	}
+	v.post("/jobs/confirm", fields).want(http.StatusOK).shows("All 7 sticks get one disk identity (cafe1234)", "by the trusted block map", "MBR", "Erase and write 7 sticks")
+	one := url.Values{"kind": {"raw"}, "host": {scene.Host.ID}, "version": {scene.Disk.ID}, "key": {"k"}, "device": fields["device"][:1]}
+	v.post("/jobs/confirm", one).want(http.StatusOK).lacks("get one disk identity")
+	// Two that nobody else's content is on.
+	fields["device"] = fields["device"][4:6]
+	fields.Set("count", "2")
+	v.post("/jobs", fields).want(http.StatusOK).shows("Write image", "rescue 5.0.0")
+}
+
+// The form of a press does not offer what cannot be pressed.
+func TestPressOffersNoDisks(t *testing.T) {
+	t.Parallel()
+	scene := webtest.Play(t, webtest.Start(t))
+	signedIn(t, scene.Site, "helpdesk", "en").get("/jobs/new").want(http.StatusOK).shows("win11-ent 24.2.1").lacks("rescue 5.0.0")
+}
+
+func TestNoDiskImages(t *testing.T) {
+	t.Parallel()
+	s := webtest.Start(t)
+	s.Publish(t, "win11-ent", "1.0.0")
+	s.Enroll(t, "bench")
+	signedIn(t, s, "helpdesk", "en").get("/jobs/new?kind=raw").want(http.StatusOK).shows("There is no disk image to write yet", "An admin does this.")
+}
+
+func TestBlockMapForm(t *testing.T) {
+	t.Parallel()
+	scene := webtest.Play(t, webtest.Start(t))
+	v := signedIn(t, scene.Site, "admin", "en")
+	path := "/versions/" + scene.Disk.ID
+	send := func(raw []byte, fields ...string) *page {
+		var body bytes.Buffer
+		form := multipart.NewWriter(&body)
+		for _, f := range fields {
+			if err := form.WriteField(f, "yes"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if raw != nil {
+			part, err := form.CreateFormFile("block_map", "rescue.bmap")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := part.Write(raw); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := form.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return v.do(http.MethodPost, path+"/block-map", form.FormDataContentType(), &body)
+	}
+	send(nil).want(http.StatusOK).shows("Not trusted: jobs write the whole disk.")
+	send([]byte("<bmap/>"), "trusted").want(http.StatusUnprocessableEntity).shows("This is no block map that can be used")
+	send(apitest.DiskImage(t, "bmaptool -q create disk -o out"), "trusted").want(http.StatusOK).shows("The block map is saved.", "Trusted: jobs write only what it lists")
+}
