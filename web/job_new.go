@@ -74,6 +74,7 @@ func fillJob(in *api.QueueJobInput, p view.NewJob) {
 		in.Options.Wipe = view.WipeOptions(p)
 	case protocol.JobRaw:
 		in.Version = p.Version
+		in.Options.EraseFirst = p.Fields["erase_first"] != ""
 	case protocol.JobPress:
 		in.Version, in.TaskSequence = p.Version, p.Sequence
 		in.Options.EraseFirst = p.Fields["erase_first"] != ""

@@ -46,6 +46,8 @@ func TestRawJob(t *testing.T) {
 	v.post("/jobs/confirm", one).want(http.StatusOK).lacks("get one disk identity")
 	// Two that nobody else's content is on.
 	fields["device"] = fields["device"][4:6]
+	fields.Set("erase_first", "on")
+	v.post("/jobs/confirm", fields).want(http.StatusOK).shows("All 2 sticks get", "Erase first")
 	fields.Set("count", "2")
 	v.post("/jobs", fields).want(http.StatusOK).shows("Write image", "rescue 5.0.0")
 }

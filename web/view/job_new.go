@@ -35,7 +35,7 @@ type NewJob struct {
 // only its form has. They travel from the form to the confirmation and back.
 var JobFields = map[protocol.JobKind][]string{
 	protocol.JobPress: {"erase_first"},
-	protocol.JobRaw:   nil,
+	protocol.JobRaw:   {"erase_first"},
 	protocol.JobWipe:  {"method", "passes"},
 }
 
