@@ -155,6 +155,7 @@ func (at *attempt) openBy(open func(context.Context, protocol.Identity) (Device,
 	for _, where := range d.Unmounted() {
 		at.Log(protocol.LogLine{Level: "info", Code: "unmounted", Params: map[string]string{"mount": where}})
 	}
+	at.looked(d.Device())
 	return d, nil
 }
 

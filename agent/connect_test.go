@@ -39,7 +39,7 @@ func TestServerAwayForAnHour(t *testing.T) {
 		h.srv.mu.Lock()
 		resume := h.srv.resumes[1]
 		h.srv.mu.Unlock()
-		if len(resume.Attempts) != 2 || !resume.Attempts[0].Ended || resume.Attempts[0].HostSeq != 17 {
+		if len(resume.Attempts) != 2 || !resume.Attempts[0].Ended || resume.Attempts[0].HostSeq != 19 {
 			t.Fatalf("resume after the hour: %+v", resume.Attempts)
 		}
 		if n := h.spool.Waiting(); n != 0 {
@@ -65,7 +65,7 @@ func TestKilledInMidWrite(t *testing.T) {
 		h.wantStory(ref(1, 1), want)
 		h.wantStory(ref(2, 1), want)
 		h.srv.mu.Lock()
-		step := h.srv.got["build_1/1#10"].Fault.Params["step"]
+		step := h.srv.got["build_1/1#12"].Fault.Params["step"]
 		h.srv.mu.Unlock()
 		if h.engine.presses() != 1 || step != "write" {
 			t.Fatalf("pressed %d times; step %q", h.engine.presses(), step)

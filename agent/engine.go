@@ -23,6 +23,8 @@ type Devices interface {
 // Device is an open device that may be written.
 type Device interface {
 	stick.Device
+	// Device is what it was when it was opened.
+	Device() protocol.Device
 	// Check repeats what Open checked.
 	Check() error
 	// Unmounted lists where Open found it mounted by an automounter.

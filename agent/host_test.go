@@ -84,21 +84,29 @@ func (r *rack) pull(port string) {
 	r.plug <- struct{}{}
 }
 
+type unused = stick.Device
+
 type fakeDevice struct {
-	stick.Device // panics if anything but the engine's fake uses it
-	rack         *rack
-	id           protocol.Identity
-	size         int64
-	sector       int
-	open         bool
-	ejected      bool
-	check        error
+	unused  // panics if anything but the engine's fake uses it
+	rack    *rack
+	id      protocol.Identity
+	size    int64
+	sector  int
+	open    bool
+	ejected bool
+	check   error
+	hub     string
+
+	removable bool
 }
 
 func (d *fakeDevice) Size() int64         { return d.size }
 func (d *fakeDevice) SectorSize() int     { return d.sector }
 func (d *fakeDevice) Check() error        { return d.check }
 func (d *fakeDevice) Unmounted() []string { return nil }
+func (d *fakeDevice) Device() protocol.Device {
+	return protocol.Device{Identity: d.id, Path: "/dev/" + d.id.Port, SectorSize: d.sector, SpeedMbps: 480, MaxMbps: 5000, Hub: d.hub, Removable: d.removable}
+}
 
 func (d *fakeDevice) Close() error {
 	d.rack.mu.Lock()
@@ -118,6 +126,7 @@ type press struct {
 	prepared []stick.Spec
 	pressed  [][]string // answer files, per Press
 	erased   int        // targets that were to be erased first
+	demands  []stick.Demands
 	prepare  func(n int, spec stick.Spec) error
 	outcome  func(n int, answer string) error
 	making   chan struct{} // Prepare waits for it, if set
@@ -169,6 +178,7 @@ func (e *press) Press(ctx context.Context, _ stick.Content, targets []stick.Targ
 		if t.EraseFirst {
 			e.erased++
 		}
+		e.demands = append(e.demands, t.Demands)
 	}
 	e.pressed = append(e.pressed, answers)
 	n := len(e.pressed)
@@ -193,6 +203,7 @@ func (e *press) one(ctx context.Context, n int, t *stick.Target) (res protocol.R
 	if err := t.Report.Touched(); err != nil {
 		return res, err
 	}
+	t.Report.Checked(protocol.NewCheck(protocol.CheckCapacity, protocol.VerdictOK))
 	for i := range int64(4) {
 		t.Report.Progress(protocol.StepWrite, i*100, 400)
 	}

@@ -65,6 +65,7 @@ func (g *group) ready() (sticks []ready) {
 		}
 		sticks = append(sticks, ready{at, d, stick.Target{
 			Device: d, Personal: own, EraseFirst: g.job.assign.Options.EraseFirst, Context: at.ctx, Report: at,
+			Demands: at.demands(&g.job.assign.Recipe), Now: at.r.clock.Now,
 		}})
 	}
 	return sticks

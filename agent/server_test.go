@@ -350,7 +350,22 @@ func (s *server) take(p *peer, m protocol.Message) {
 	}
 }
 
-// story is all events of an attempt, in words.
+// checks are those of an attempt's preflights, in their order.
+func (s *server) checks(ref protocol.AttemptRef) (all []protocol.Check) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n := int64(1); ; n++ {
+		e, ok := s.got[key(&protocol.Event{AttemptRef: ref, HostSeq: n})]
+		if !ok {
+			return all
+		}
+		if e.Preflight != nil {
+			all = append(all, e.Preflight.Checks...)
+		}
+	}
+}
+
+// story is all events of an attempt, in words, but for its checks.
 func (s *server) story(ref protocol.AttemptRef) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -361,6 +376,7 @@ func (s *server) story(ref protocol.AttemptRef) string {
 			return strings.Join(words, " ")
 		}
 		switch {
+		case e.Preflight != nil:
 		case e.Type == protocol.EventStepBegun:
 			words = append(words, string(e.Step)+"<")
 		case e.Type == protocol.EventStepDone:

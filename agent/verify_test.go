@@ -45,6 +45,7 @@ func (report) StepDone(protocol.Step)               {}
 func (report) Touched() error                       { return nil }
 func (report) Progress(protocol.Step, int64, int64) {}
 func (report) Log(protocol.LogLine)                 {}
+func (report) Checked(protocol.Check)               {}
 
 // written makes the stick in a port one that was pressed, here or elsewhere.
 func (h *host) written(port string, signature byte) (*sticktest.Device, *stick.Record) {
@@ -55,7 +56,7 @@ func (h *host) written(port string, signature byte) (*sticktest.Device, *stick.R
 	if o.Err != nil || o.Record == nil {
 		h.t.Fatal(o.Err)
 	}
-	h.rack.devices[port].Device, h.rack.devices[port].size = d, d.Size()
+	h.rack.devices[port].unused, h.rack.devices[port].size = d, d.Size()
 	return d, o.Record
 }
 

@@ -15,7 +15,7 @@ func (h *host) wiping(o *protocol.WipeOptions, ports ...string) map[string]*stic
 	sticks := map[string]*sticktest.Device{}
 	for _, p := range ports {
 		d := sticktest.New(8<<20, 512)
-		h.rack.devices[p].Device, h.rack.devices[p].size = d, d.Size()
+		h.rack.devices[p].unused, h.rack.devices[p].size = d, d.Size()
 		sticks[p] = d
 	}
 	h.start()
@@ -52,7 +52,7 @@ func TestWipeOfABrokenStick(t *testing.T) {
 	inBubble(t, func(t *testing.T, h *host) {
 		d := sticktest.New(8<<20, 512)
 		d.Fail(sticktest.Write, 4, syscall.EIO)
-		h.rack.devices["1-1"].Device, h.rack.devices["1-1"].size = d, d.Size()
+		h.rack.devices["1-1"].unused, h.rack.devices["1-1"].size = d, d.Size()
 		h.start()
 		a := h.assignment("1-1")
 		a.Kind, a.Options.Wipe = protocol.JobWipe, &protocol.WipeOptions{Method: protocol.WipeOverwrite, Passes: 1}
@@ -72,7 +72,7 @@ func TestWipeCancelled(t *testing.T) {
 			}
 			return nil
 		}
-		h.rack.devices["1-1"].Device, h.rack.devices["1-1"].size = d, d.Size()
+		h.rack.devices["1-1"].unused, h.rack.devices["1-1"].size = d, d.Size()
 		h.start()
 		a := h.assignment("1-1")
 		a.Kind, a.Options.Wipe = protocol.JobWipe, &protocol.WipeOptions{Method: protocol.WipeOverwrite, Passes: 1}

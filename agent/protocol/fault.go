@@ -89,7 +89,15 @@ const (
 	FaultDeviceBusy     = "device_busy"             // path: somebody else holds it open exclusively
 	FaultDeviceChanged  = "device_changed"          // path, what, want, have
 	FaultDeviceGone     = "device_gone"             // port
+	FaultHubPower       = "hub_power"               // port, hub, ports: they vanished at once
 	FaultSectorSize     = "device_sector_size"      // layout, sector_size
+
+	// What a look at the stick itself showed (Check). An admin may let it pass.
+	FaultCapacity      = "stick_capacity_false"  // offset, device_bytes: what was written there is not there
+	FaultTooSlow       = "stick_too_slow"        // have_rate, need_rate: bytes per second
+	FaultTooSlowRandom = "stick_too_slow_random" // have, need: writes of 4 KiB per second
+	// FaultTooOldForRemovable is found by the server, when a job is queued.
+	FaultTooOldForRemovable = "image_too_old_for_removable" // port, build
 
 	// The image and the master.
 	FaultFetch        = "fetch_failed"         // digest

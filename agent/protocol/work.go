@@ -72,6 +72,9 @@ type Recipe struct {
 	BootSignature         string `json:"boot_signature"`
 	// PortableOperatingSystem presets Control\PortableOperatingSystem.
 	PortableOperatingSystem bool `json:"portable_operating_system"`
+	// What a stick must be able to do at least; 0 demands nothing.
+	MinWriteRate  int64 `json:"min_write_rate,omitempty"`  // bytes per second, one after the other
+	MinRandomIOPS int64 `json:"min_random_iops,omitempty"` // writes of 4 KiB all over the stick, per second
 }
 
 // Build is one stick of the job.
@@ -130,13 +133,14 @@ type Events struct {
 // is unique; HostSeq counts from 1 without a gap.
 type Event struct {
 	AttemptRef
-	HostSeq int64     `json:"host_seq"`
-	Type    EventType `json:"type"`
-	At      time.Time `json:"at"` // the host's clock; the server adds its own
-	Step    Step      `json:"step,omitempty"`
-	Fault   *Fault    `json:"fault,omitempty"`
-	Result  *Result   `json:"result,omitempty"`
-	Log     *LogLine  `json:"log,omitempty"`
+	HostSeq   int64      `json:"host_seq"`
+	Type      EventType  `json:"type"`
+	At        time.Time  `json:"at"` // the host's clock; the server adds its own
+	Step      Step       `json:"step,omitempty"`
+	Fault     *Fault     `json:"fault,omitempty"`
+	Result    *Result    `json:"result,omitempty"`
+	Log       *LogLine   `json:"log,omitempty"`
+	Preflight *Preflight `json:"preflight,omitempty"`
 }
 
 // EventType says what happened.
@@ -150,6 +154,7 @@ const (
 	EventStepDone  EventType = "step_done"  // Step
 	EventTouched   EventType = "touched"    // the first byte is about to be written
 	EventLog       EventType = "log"        // Log
+	EventPreflight EventType = "preflight"  // Preflight
 	EventVerified  EventType = "verified"   // Result
 	EventFailed    EventType = "failed"     // Fault
 	EventCancelled EventType = "cancelled"  // Fault.Touched says whether the stick is incomplete

@@ -71,6 +71,7 @@ func (p *press) clear() (zero []volume.Extent) {
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		p.log("warn", fmt.Sprintf("discard: %v", err))
 	}
+	p.cleared = err == nil || p.EraseFirst
 	if !p.EraseFirst {
 		return nil
 	}

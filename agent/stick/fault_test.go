@@ -69,8 +69,13 @@ func TestFaults(t *testing.T) {
 		for n := 1; n <= writes; n++ {
 			faults = append(faults,
 				fault{sticktest.Write, n, syscall.EIO, protocol.FaultWrite}, fault{sticktest.Write, n, sticktest.ErrShort, protocol.FaultWrite})
-			faults = append(faults, fault{sticktest.Write, n, sticktest.ErrLost, protocol.FaultVerify})
+			lost := protocol.FaultVerify
+			if marks := n - wipeWrites(m); marks > 0 && marks <= len(Marks(deviceBytes, m.plan.wiped(deviceBytes))) {
+				lost = protocol.FaultCapacity
+			}
+			faults = append(faults, fault{sticktest.Write, n, sticktest.ErrLost, lost})
 		}
+		faults = append(faults, fault{sticktest.Drop, 1, syscall.EIO, protocol.FaultWrite})
 		for n := 1; n <= reads; n++ {
 			faults = append(faults, fault{sticktest.Read, n, syscall.EIO, protocol.FaultVerify})
 		}
@@ -107,6 +112,17 @@ func TestFaults(t *testing.T) {
 			}
 		}
 	})
+}
+
+// wipeWrites is how many writes come before the marks.
+func wipeWrites(m *Master) int {
+	n := 0
+	for _, e := range m.plan.wiped(deviceBytes) {
+		for _, c := range split([]volume.Extent{e}) {
+			n += int((c.Length + edge - 1) / edge)
+		}
+	}
+	return n
 }
 
 // wipesOverwritten says which of the first writes zero what content covers

@@ -71,6 +71,14 @@ func (d *File) Sync() error {
 	return nil
 }
 
+// DropCaches implements Device.
+func (d *File) DropCaches() error {
+	if err := d.f.Sync(); err != nil {
+		return err
+	}
+	return unix.Fadvise(int(d.f.Fd()), 0, 0, unix.FADV_DONTNEED)
+}
+
 // Discard implements Device by making a hole.
 func (d *File) Discard(offset, length int64) error {
 	err := unix.Fallocate(int(d.f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, offset, length)

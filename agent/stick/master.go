@@ -170,9 +170,10 @@ func (m *Master) Fit(t *Target) (*Fit, error) {
 	if err != nil {
 		return nil, err
 	}
+	wipe := m.plan.wiped(size)
 	return &Fit{
-		DiskID: t.Personal.DiskID(m.plan.Layout), Seed: t.Personal.LoaderID, Probes: probesOf(size),
-		Wipe: m.plan.wiped(size), Patches: patches, Table: table,
+		DiskID: t.Personal.DiskID(m.plan.Layout), Seed: t.Personal.LoaderID, Probes: Marks(size, wipe),
+		Wipe: wipe, Patches: patches, Table: table,
 	}, nil
 }
 

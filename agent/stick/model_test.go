@@ -125,6 +125,7 @@ type reporter struct {
 	onEvent  func(event string)
 	progress func(step protocol.Step, done, total int64)
 	logs     []protocol.LogLine
+	checks   []protocol.Check
 }
 
 func (r *reporter) note(e string) {
@@ -155,6 +156,18 @@ func (r *reporter) Progress(s protocol.Step, done, total int64) {
 	if r.progress != nil {
 		r.progress(s, done, total)
 	}
+}
+
+func (r *reporter) Checked(c protocol.Check) { r.checks = append(r.checks, c) }
+
+// check is the newest check of a name.
+func (r *reporter) check(name protocol.CheckName) (last protocol.Check) {
+	for _, c := range r.checks {
+		if c.Name == name {
+			last = c
+		}
+	}
+	return last
 }
 
 func (r *reporter) Log(l protocol.LogLine) { r.logs = append(r.logs, l) }

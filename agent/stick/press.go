@@ -28,13 +28,15 @@ type Outcome struct {
 // target leaves the others alone; ctx ends all.
 //
 // Per target: the device is checked by the content's Fit; Touched; old tables and
-// signatures are zeroed; its capacity is probed; unused space is discarded
+// signatures are zeroed; its capacity is probed and its speed sampled; unused
+// space is discarded
 // where the device can; the content is written, flushed, read back and
 // compared, what was flushed while the rest is still being written; the
 // partition table comes last, and is read back too. So a stick that is not
 // finished does not start, at whatever moment it ends.
 //
-// Faults: write_failed, verify_mismatch, those of the content (a Master's:
+// Faults: write_failed, verify_mismatch, stick_capacity_false, stick_too_slow,
+// stick_too_slow_random, those of the content (a Master's:
 // device_too_small, device_sector_size, answer_file_too_long) and of the
 // device, and the cause of the context that ended it (cancelled when that is
 // no fault). An outcome that wraps ErrMasterDamaged may be tried again after
@@ -78,7 +80,11 @@ type press struct {
 	sums    []Sum            // by chunk, as written
 	own     []byte           // buffer for changed chunks and what is not content
 	back    readback
-	touched bool // a byte of the device may have changed
+	touched bool          // a byte of the device may have changed
+	short   bool          // it holds less than it says, and an admin let that pass
+	cleared bool          // what lay outside the content is gone
+	sampled volume.Extent // where sample wrote
+	pace    pace
 	result  protocol.Result
 }
 
@@ -131,6 +137,7 @@ func (p *press) prepare() error {
 	}
 	p.shared, p.sums = make([]Sum, len(p.chunks)), make([]Sum, len(p.chunks))
 	p.own = alignedBuffer(ChunkBytes)
+	p.pace.need = p.Demands.WriteRate
 	p.result = protocol.Result{DiskID: p.fit.DiskID, MasterDigest: p.content.Digest()}
 	return nil
 }

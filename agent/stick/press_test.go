@@ -85,7 +85,7 @@ func checkStick(t *testing.T, m *Master, d *sticktest.Device, p Personal) {
 	for _, e := range m.plan.wiped(deviceBytes) {
 		put(volume.Patch{Offset: e.Offset, Bytes: make([]byte, e.Length)})
 	}
-	for _, at := range probesOf(deviceBytes) {
+	for _, at := range Marks(deviceBytes, m.plan.wiped(deviceBytes)) {
 		mark := make([]byte, Alignment)
 		d.Peek(mark, at)
 		put(volume.Patch{Offset: at, Bytes: mark}) // stays where no content is
@@ -172,7 +172,7 @@ func TestSticksDifferExactlyThere(t *testing.T) {
 			}
 		}
 		named := differences(m, layout)
-		for _, at := range probesOf(deviceBytes) {
+		for _, at := range Marks(deviceBytes, m.plan.wiped(deviceBytes)) {
 			// Under content or not, it is one name: some of them differ.
 			named["marks of the probe"] = append(named["marks of the probe"], volume.Extent{Offset: at, Length: Alignment})
 		}

@@ -189,12 +189,7 @@ func (r *Raw) Fit(t *Target) (*Fit, error) {
 	if _, err := rand.Read(fit.Seed[:]); err != nil {
 		return nil, fmt.Errorf("draw a seed: %w", err)
 	}
-	for _, at := range probesOf(size) {
-		mark := []volume.Extent{{Offset: at, Length: Alignment}}
-		if at >= 0 && slices.Equal(subtract(mark, fit.Wipe), mark) {
-			fit.Probes = append(fit.Probes, at)
-		}
-	}
+	fit.Probes = Marks(size, fit.Wipe)
 	return fit, nil
 }
 

@@ -16,6 +16,7 @@ package stick
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 )
@@ -43,6 +44,9 @@ type Device interface {
 	// Sync returns when everything written has left every cache that the
 	// host knows of.
 	Sync() error
+	// DropCaches is Sync, and makes what is read next come from as deep as
+	// the host can reach.
+	DropCaches() error
 	// Discard tells the device that a range holds nothing. It returns
 	// errors.ErrUnsupported where the device cannot.
 	Discard(offset, length int64) error
@@ -64,6 +68,9 @@ type Target struct {
 	// fault that is reported.
 	Context context.Context
 	Report  Reporter
+	Demands Demands
+	// Now is the clock that the stick's speed is measured by; nil is time.Now.
+	Now func() time.Time
 	// Ended, if not nil, is told the outcome as soon as this stick is done
 	// with, while others may go on, and hang. It returns quickly.
 	Ended func(Outcome)
@@ -82,4 +89,6 @@ type Reporter interface {
 	// acknowledged.
 	Progress(step protocol.Step, done, total int64)
 	Log(protocol.LogLine)
+	// Checked is what a look at the stick itself came to.
+	Checked(protocol.Check)
 }

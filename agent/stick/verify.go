@@ -130,7 +130,7 @@ func (p *press) verify() error {
 	b.took += time.Since(begun)
 	p.result.BytesVerified += b.bytes
 	p.result.VerifyMS = b.took.Milliseconds()
-	return nil
+	return p.probeAgain()
 }
 
 // wipedOnly are the wiped parts on which no content was written afterwards.

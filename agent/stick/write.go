@@ -20,6 +20,9 @@ func (p *press) write() error {
 	if err := p.probe(); err != nil {
 		return err
 	}
+	if err := p.sample(); err != nil {
+		return err
+	}
 	zero := p.clear()
 	done, total := int64(0), volume.Total(p.chunks)+volume.Total(zero)
 	p.Report.Progress(protocol.StepWrite, 0, total)
@@ -38,7 +41,7 @@ func (p *press) write() error {
 		if err != nil {
 			return err
 		}
-		err = p.writeAt(p.personalise(i, s), c.Offset)
+		err = p.writePaced(p.personalise(i, s), c.Offset)
 		p.feed.put(s)
 		if err != nil {
 			return err
@@ -62,6 +65,7 @@ func (p *press) write() error {
 	}
 	p.result.WriteMS = time.Since(begun).Milliseconds()
 	p.result.ContentDigest = contentDigest(p.chunks, p.sums).String()
+	p.paced()
 	return nil
 }
 

@@ -31,6 +31,7 @@ func (r *recorder) StepBegun(s protocol.Step) { r.steps = append(r.steps, "+"+st
 func (r *recorder) StepDone(s protocol.Step)  { r.steps = append(r.steps, "-"+string(s)) }
 func (r *recorder) Touched() error            { return r.touched }
 func (r *recorder) Log(l protocol.LogLine)    { r.codes = append(r.codes, l.Code) }
+func (r *recorder) Checked(protocol.Check)    {}
 func (r *recorder) Progress(s protocol.Step, done, total int64) {
 	if done > total {
 		r.t.Errorf("%s: %d bytes of %d", s, done, total)

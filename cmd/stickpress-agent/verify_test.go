@@ -38,6 +38,7 @@ func (deaf) StepDone(protocol.Step)               {}
 func (deaf) Touched() error                       { return nil }
 func (deaf) Progress(protocol.Step, int64, int64) {}
 func (deaf) Log(protocol.LogLine)                 {}
+func (deaf) Checked(protocol.Check)               {}
 
 func TestVerify(t *testing.T) {
 	t.Parallel()

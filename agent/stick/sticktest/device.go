@@ -18,6 +18,7 @@ const (
 	Read    Op = "read"
 	Write   Op = "write"
 	Sync    Op = "sync"
+	Drop    Op = "drop" // of caches
 	Discard Op = "discard"
 )
 
@@ -148,6 +149,9 @@ func (d *Device) WriteAt(p []byte, offset int64) (int, error) {
 
 // Sync implements stick.Device.
 func (d *Device) Sync() error { return d.begin(Sync, 0, 0) }
+
+// DropCaches implements stick.Device.
+func (d *Device) DropCaches() error { return d.begin(Drop, 0, 0) }
 
 // Discard implements stick.Device. Old bytes stay where they are, as on most
 // sticks, unless this one Forgets.

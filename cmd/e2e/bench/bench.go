@@ -163,6 +163,7 @@ type silent struct{}
 
 func (silent) StepBegun(protocol.Step)              {}
 func (silent) StepDone(protocol.Step)               {}
+func (silent) Checked(protocol.Check)               {}
 func (silent) Touched() error                       { return nil }
 func (silent) Progress(protocol.Step, int64, int64) {}
 func (silent) Log(protocol.LogLine)                 {}

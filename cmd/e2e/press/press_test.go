@@ -68,6 +68,7 @@ type silent struct{ t *testing.T }
 
 func (silent) StepBegun(protocol.Step)              {}
 func (silent) StepDone(protocol.Step)               {}
+func (silent) Checked(protocol.Check)               {}
 func (silent) Touched() error                       { return nil }
 func (silent) Progress(protocol.Step, int64, int64) {}
 func (s silent) Log(l protocol.LogLine)             { s.t.Log(l) }
