@@ -268,6 +268,7 @@ func (c *Console) assignment(ctx context.Context, n *names, s HostSession, j *st
 			TaskSequence: name.Name, TaskSequenceVersion: sequence.Number,
 			TaskSequenceVersionID: sequence.ID.String(), Edition: j.Edition, Layout: j.Layout, BootSignature: sequence.BootSignature,
 			PortableOperatingSystem: sequence.PortableOperatingSystem,
+			MinWriteRate:            sequence.MinWriteRate, MinRandomIOPS: sequence.MinRandomIOPS,
 		}
 	}
 	return a, nil

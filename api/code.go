@@ -32,6 +32,7 @@ const (
 	// What QueueJob refuses.
 	CodeKindUnknown      fault.Code = "kind_unknown"                // kind
 	CodeWipeInvalid      fault.Code = "wipe_invalid"                // method, passes
+	CodeMinimumInvalid   fault.Code = "minimum_invalid"             // minimum
 	CodeOverrideUnknown  fault.Code = "override_unknown"            // code
 	CodeHostOutdated     fault.Code = "host_outdated"               // host
 	CodeNoDevices        fault.Code = "devices_missing"             //

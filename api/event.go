@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -13,23 +14,24 @@ import (
 // "job_cancel_requested", "job_started", "job_cancelling", "job_succeeded",
 // "job_failed", "job_cancelled"; with a build "build_assigned",
 // "build_accepted", "build_step_begun" and "build_step_done" (Step),
-// "build_touched", "build_log" (Log), "build_verified" (Result),
+// "build_touched", "build_log" (Log), "build_preflight" (Preflight), "build_verified" (Result),
 // "build_failed" and "build_cancelled" (Fault), "build_retried".
 type JobEvent struct {
-	JobID     string            `json:"job_id"`
-	Seq       int64             `json:"seq"` // from 1, without a gap
-	Type      string            `json:"type"`
-	BuildID   string            `json:"build_id,omitempty"`
-	Attempt   int               `json:"attempt,omitempty"`
-	ActorKind ActorKind         `json:"actor_kind"`
-	ActorName string            `json:"actor_name"`
-	At        time.Time         `json:"at"` // the server's clock
-	HostAt    *time.Time        `json:"host_at,omitempty"`
-	Step      protocol.Step     `json:"step,omitempty"`
-	Params    map[string]string `json:"params,omitempty"`
-	Fault     *protocol.Fault   `json:"fault,omitempty"`
-	Result    *protocol.Result  `json:"result,omitempty"`
-	Log       *protocol.LogLine `json:"log,omitempty"`
+	JobID     string              `json:"job_id"`
+	Seq       int64               `json:"seq"` // from 1, without a gap
+	Type      string              `json:"type"`
+	BuildID   string              `json:"build_id,omitempty"`
+	Attempt   int                 `json:"attempt,omitempty"`
+	ActorKind ActorKind           `json:"actor_kind"`
+	ActorName string              `json:"actor_name"`
+	At        time.Time           `json:"at"` // the server's clock
+	HostAt    *time.Time          `json:"host_at,omitempty"`
+	Step      protocol.Step       `json:"step,omitempty"`
+	Params    map[string]string   `json:"params,omitempty"`
+	Fault     *protocol.Fault     `json:"fault,omitempty"`
+	Result    *protocol.Result    `json:"result,omitempty"`
+	Log       *protocol.LogLine   `json:"log,omitempty"`
+	Preflight *protocol.Preflight `json:"preflight,omitempty"`
 }
 
 // eventPage is how many events are read at once.
@@ -66,24 +68,26 @@ func eventsOf(ctx context.Context, n *names, rows []store.JobEvent) ([]JobEvent,
 			if err != nil {
 				return nil, fmt.Errorf("read event %d of job %s: %w", e.Seq, e.JobID, err)
 			}
-			v.Step, v.Fault, v.Result, v.Log = r.Step, r.Fault, r.Result, r.Log
+			v.Step, v.Fault, v.Result, v.Log, v.Preflight = r.Step, r.Fault, r.Result, r.Log, r.Preflight
 		}
 		out = append(out, v)
 	}
 	return out, nil
 }
 
-// stepBoard is when each step of the builds' newest attempts began and ended.
+// stepBoard is when each step of the builds' newest attempts began and ended,
+// and what was found out about their sticks.
 type stepBoard map[store.BuildID]*stepLog
 
 type stepLog struct {
 	attempt int
 	steps   map[protocol.Step]BuildStep
+	checks  []protocol.Check // one of each name, the newest
 }
 
 // apply takes the events of one job in their order.
 func (s stepBoard) apply(e *store.JobEvent) {
-	if e.Type != store.EventBuildStepBegun && e.Type != store.EventBuildStepDone {
+	if e.Type != store.EventBuildStepBegun && e.Type != store.EventBuildStepDone && e.Type != store.EventBuildPreflight {
 		return
 	}
 	r, err := e.Report()
@@ -98,6 +102,10 @@ func (s stepBoard) apply(e *store.JobEvent) {
 	if l.attempt > e.Attempt {
 		return
 	}
+	if e.Type == store.EventBuildPreflight {
+		l.found(r.Preflight)
+		return
+	}
 	step, at := l.steps[r.Step], e.At
 	step.Step = r.Step
 	if e.Type == store.EventBuildStepBegun {
@@ -106,6 +114,21 @@ func (s stepBoard) apply(e *store.JobEvent) {
 		step.DoneAt = &at
 	}
 	l.steps[r.Step] = step
+}
+
+// found takes checks; one that is known is replaced where it stands.
+func (l *stepLog) found(p *protocol.Preflight) {
+	if p == nil {
+		return
+	}
+	for _, c := range p.Checks {
+		i := slices.IndexFunc(l.checks, func(known protocol.Check) bool { return known.Name == c.Name })
+		if i < 0 {
+			l.checks = append(l.checks, c)
+		} else {
+			l.checks[i] = c
+		}
+	}
 }
 
 // fill gives every build of the job all steps of its kind, those to come
@@ -117,6 +140,9 @@ func (s stepBoard) fill(j *Job) {
 		b.Steps = make([]BuildStep, 0, len(steps))
 		id, _ := store.ParseID[store.BuildID](b.ID) // it was written by String
 		l := s[id]
+		if l != nil && l.attempt == b.Attempt {
+			b.Preflight = slices.Clone(l.checks)
+		}
 		for _, step := range steps {
 			v := BuildStep{Step: step}
 			if l != nil && l.attempt == b.Attempt {

@@ -66,6 +66,7 @@ type Build struct {
 	Variables map[string]string `json:"variables,omitempty"` // the build's own
 	Step      protocol.Step     `json:"step,omitempty"`      // begun last by the newest attempt
 	Steps     []BuildStep       `json:"steps,omitempty"`     // of the newest attempt, all that its kind has; not in lists
+	Preflight []protocol.Check  `json:"preflight,omitempty"` // what the newest attempt found out about the stick; not in lists
 	Progress  *Progress         `json:"progress,omitempty"`  // while it runs
 	Touched   bool              `json:"touched"`             // at least one byte of the stick may have changed
 	Fault     *protocol.Fault   `json:"fault,omitempty"`     // why it failed or was cancelled

@@ -3,6 +3,7 @@ package api
 import (
 	"slices"
 
+	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/store"
 )
@@ -10,7 +11,10 @@ import (
 // Overridable are the codes of faults that an admin may let pass, by naming
 // them in QueueJobInput.Overrides. Each override is written into the job and
 // into the audit log.
-var Overridable = []fault.Code{CodeRemovableRefused, store.CodeStickNotWiped}
+var Overridable = []fault.Code{
+	CodeRemovableRefused, store.CodeStickNotWiped,
+	protocol.FaultCapacity, protocol.FaultTooSlow, protocol.FaultTooSlowRandom, // found on the host
+}
 
 // checkOverrides refuses overrides of somebody who may not give any, and those
 // of faults that cannot be passed.

@@ -42,6 +42,9 @@ type TaskSequenceSpec struct {
 	BootSignature string `json:"boot_signature"` // protocol.BootSignature2011, protocol.BootSignature2023
 	// PortableOperatingSystem presets the value of that name in the SYSTEM hive.
 	PortableOperatingSystem bool `json:"portable_operating_system"`
+	// What a stick must be able to do at least; 0 demands nothing.
+	MinWriteRate  int64 `json:"min_write_rate,omitempty"`  // bytes per second, one after the other
+	MinRandomIOPS int64 `json:"min_random_iops,omitempty"` // writes of 4 KiB all over the stick, per second
 }
 
 // SaveTaskSequenceInput is a new task sequence, or a new version of one.
@@ -83,7 +86,7 @@ func (c *Console) GetTaskSequence(ctx context.Context, a Actor, ref string) (Tas
 
 // SaveTaskSequence stores a new version (admin); the same choices again store
 // none. Faults: name_invalid, name_taken, layout_unknown, edition_invalid,
-// boot_signature_unknown, template_not_found, task_sequence_not_found, stale.
+// boot_signature_unknown, minimum_invalid, template_not_found, task_sequence_not_found, stale.
 func (c *Console) SaveTaskSequence(ctx context.Context, a Actor, in SaveTaskSequenceInput) (TaskSequence, error) {
 	if err := allow(a, UseSaveTaskSequence); err != nil {
 		return TaskSequence{}, err
@@ -100,6 +103,7 @@ func (c *Console) SaveTaskSequence(ctx context.Context, a Actor, in SaveTaskSequ
 		fields := store.SequenceFields{
 			Layout: in.Spec.Layout, Edition: in.Spec.Edition, BootSignature: in.Spec.BootSignature,
 			PortableOperatingSystem: in.Spec.PortableOperatingSystem,
+			MinWriteRate:            in.Spec.MinWriteRate, MinRandomIOPS: in.Spec.MinRandomIOPS,
 		}
 		if in.Template != "" {
 			t, err := findTemplateVersion(ctx, tx.Reader, in.Template)
@@ -140,6 +144,10 @@ func checkSpec(s *TaskSequenceSpec) error {
 		return fault.New(fault.KindInvalid, CodeSignatureUnknown, "boot_signature", s.BootSignature).At("spec.boot_signature")
 	case s.Edition < 1:
 		return fault.New(fault.KindInvalid, CodeEditionInvalid, "edition", s.Edition).At("spec.edition")
+	case s.MinWriteRate < 0:
+		return fault.New(fault.KindInvalid, CodeMinimumInvalid, "minimum", s.MinWriteRate).At("spec.min_write_rate")
+	case s.MinRandomIOPS < 0:
+		return fault.New(fault.KindInvalid, CodeMinimumInvalid, "minimum", s.MinRandomIOPS).At("spec.min_random_iops")
 	}
 	return nil
 }
@@ -194,6 +202,7 @@ func sequenceOf(ctx context.Context, r store.Reader, n *names, s store.Sequence)
 			ID: v.ID.String(), TaskSequenceID: s.ID.String(), Number: v.Number, CreatedBy: by, CreatedAt: v.CreatedAt,
 			Spec: TaskSequenceSpec{
 				Layout: v.Layout, Edition: v.Edition, BootSignature: v.BootSignature, PortableOperatingSystem: v.PortableOperatingSystem,
+				MinWriteRate: v.MinWriteRate, MinRandomIOPS: v.MinRandomIOPS,
 			},
 		},
 	}

@@ -86,7 +86,7 @@ func TestTemplates(t *testing.T) {
 func TestTaskSequences(t *testing.T) {
 	t.Parallel()
 	f := apitest.New(t)
-	spec := api.TaskSequenceSpec{Layout: protocol.LayoutGPTUEFI, Edition: 2, BootSignature: protocol.BootSignature2023}
+	spec := api.TaskSequenceSpec{Layout: protocol.LayoutGPTUEFI, Edition: 2, BootSignature: protocol.BootSignature2023, MinWriteRate: 20e6, MinRandomIOPS: 300}
 	in := api.SaveTaskSequenceInput{Name: "UEFI", Spec: spec, Template: "starter"}
 	made := must[api.TaskSequence](t)(f.SaveTaskSequence(t.Context(), f.Admin, in))
 	if made.Default || made.Current.Spec != spec || made.Current.TemplateVersion != 1 {
@@ -96,6 +96,7 @@ func TestTaskSequences(t *testing.T) {
 		"layout_unknown":         func(in *api.SaveTaskSequenceInput) { in.Spec.Layout = "zip" },
 		"boot_signature_unknown": func(in *api.SaveTaskSequenceInput) { in.Spec.BootSignature = "1999" },
 		"edition_invalid":        func(in *api.SaveTaskSequenceInput) { in.Spec.Edition = 0 },
+		"minimum_invalid":        func(in *api.SaveTaskSequenceInput) { in.Spec.MinRandomIOPS = -1 },
 		"template_not_found":     func(in *api.SaveTaskSequenceInput) { in.Template = "nope" },
 		"name_invalid":           func(in *api.SaveTaskSequenceInput) { in.Name = " " },
 		"name_taken":             func(in *api.SaveTaskSequenceInput) {},
@@ -120,6 +121,9 @@ func TestTaskSequences(t *testing.T) {
 	order.TaskSequence, order.Edition = "uefi", 1
 	must[api.Job](t)(f.QueueJob(t.Context(), f.Helpdesk, order))
 	w := must[api.HostWork](t)(f.HostClaim(t.Context(), s))
+	if r := w.Assigns[0].Recipe; r.MinWriteRate != 20e6 || r.MinRandomIOPS != 300 {
+		t.Errorf("recipe %+v", r)
+	}
 	if len(w.Assigns) != 1 || w.Assigns[0].Builds[0].AnswerFile != "" || w.Assigns[0].Recipe.BootSignature != protocol.BootSignature2023 {
 		t.Errorf("assigned %+v", w.Assigns)
 	}

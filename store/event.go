@@ -31,6 +31,7 @@ const (
 	EventBuildStepDone  EventType = "build_step_done"  // BuildReport.Step
 	EventBuildTouched   EventType = "build_touched"    //
 	EventBuildLog       EventType = "build_log"        // BuildReport.Log
+	EventBuildPreflight EventType = "build_preflight"  // BuildReport.Preflight
 	EventBuildVerified  EventType = "build_verified"   // BuildReport.Result
 	EventBuildFailed    EventType = "build_failed"     // BuildReport.Fault
 	EventBuildCancelled EventType = "build_cancelled"  // BuildReport.Fault
@@ -114,10 +115,11 @@ type QueuedBuild struct {
 
 // BuildReport is the payload of the events of a build.
 type BuildReport struct {
-	Step   protocol.Step     `json:"step,omitempty"`
-	Fault  *protocol.Fault   `json:"fault,omitempty"`
-	Result *protocol.Result  `json:"result,omitempty"`
-	Log    *protocol.LogLine `json:"log,omitempty"`
+	Step      protocol.Step       `json:"step,omitempty"`
+	Fault     *protocol.Fault     `json:"fault,omitempty"`
+	Result    *protocol.Result    `json:"result,omitempty"`
+	Log       *protocol.LogLine   `json:"log,omitempty"`
+	Preflight *protocol.Preflight `json:"preflight,omitempty"`
 }
 
 // StickSeen is the payload of EventStickRegistered and EventStickSeen.

@@ -205,6 +205,7 @@ var reported = map[protocol.EventType]EventType{
 	protocol.EventStepDone:  EventBuildStepDone,
 	protocol.EventTouched:   EventBuildTouched,
 	protocol.EventLog:       EventBuildLog,
+	protocol.EventPreflight: EventBuildPreflight,
 	protocol.EventVerified:  EventBuildVerified,
 	protocol.EventFailed:    EventBuildFailed,
 	protocol.EventCancelled: EventBuildCancelled,
@@ -213,7 +214,7 @@ var reported = map[protocol.EventType]EventType{
 // reportOf is what a host's event becomes in history. A type that this version
 // does not know comes from a newer agent: it becomes a line of the log.
 func reportOf(e *protocol.Event) (Event, BuildReport) {
-	report := BuildReport{Step: e.Step, Fault: e.Fault, Result: e.Result, Log: e.Log}
+	report := BuildReport{Step: e.Step, Fault: e.Fault, Result: e.Result, Log: e.Log, Preflight: e.Preflight}
 	event := Event{Type: reported[e.Type], HostSeq: e.HostSeq}
 	if event.Type == "" {
 		event.Type = EventBuildLog

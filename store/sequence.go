@@ -44,12 +44,15 @@ type SequenceFields struct {
 	BootSignature     string            // protocol.BootSignature2011 or protocol.BootSignature2023
 	// PortableOperatingSystem presets Control\PortableOperatingSystem.
 	PortableOperatingSystem bool
+	// What a stick must be able to do at least; 0 demands nothing.
+	MinWriteRate  int64 // bytes per second
+	MinRandomIOPS int64 `db:"min_random_iops"` // writes of 4 KiB per second
 }
 
 const (
 	sequenceColumns        = `id, name, description, revision, created_at, updated_at`
 	sequenceVersionColumns = `id, task_sequence_id, number, layout, edition, template_version_id, boot_signature,
-	portable_operating_system, created_at, created_by_kind, created_by_id`
+	portable_operating_system, min_write_rate, min_random_iops, created_at, created_by_kind, created_by_id`
 )
 
 // Sequence finds a task sequence, or fails with task_sequence_not_found.
@@ -132,13 +135,14 @@ func (tx *Tx) AddSequenceVersion(ctx context.Context, id SequenceID, revision in
 	}
 	return one[SequenceVersion](ctx, tx.tx, "task_sequence_version", version,
 		`INSERT INTO task_sequence_versions (id, task_sequence_id, number, layout, edition, template_version_id,
-			boot_signature, portable_operating_system, created_at, created_by_kind, created_by_id)
+			boot_signature, portable_operating_system, min_write_rate, min_random_iops, created_at, created_by_kind, created_by_id)
 		SELECT @id, @sequence, coalesce(max(number), 0) + 1, @layout, @edition, @template,
-			@signature, @portable, @at, @by_kind, @by_id
+			@signature, @portable, @write_rate, @random_iops, @at, @by_kind, @by_id
 		FROM task_sequence_versions WHERE task_sequence_id = @sequence
 		RETURNING `+sequenceVersionColumns, pgx.NamedArgs{
 			"id": version, "sequence": id, "layout": f.Layout, "edition": f.Edition, "template": f.TemplateVersionID,
 			"signature": f.BootSignature, "portable": f.PortableOperatingSystem,
+			"write_rate": f.MinWriteRate, "random_iops": f.MinRandomIOPS,
 			"at": tx.at, "by_kind": by.Kind, "by_id": by.ID,
 		})
 }
