@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
 
@@ -68,6 +69,7 @@ func (s *Web) sequenceSave(w http.ResponseWriter, r *http.Request) error {
 	p.Spec = api.TaskSequenceSpec{
 		Layout: r.PostFormValue("layout"), Edition: edition, BootSignature: r.PostFormValue("boot_signature"),
 		PortableOperatingSystem: r.PostFormValue("portable") == "on",
+		MinWriteRate:            1e6 * minimumOf(r, "min_write_rate"), MinRandomIOPS: minimumOf(r, "min_random_iops"),
 	}
 	in := api.SaveTaskSequenceInput{ID: p.Sequence.ID, Name: p.Name, Spec: p.Spec, Template: p.Template}
 	if in.ID != "" {
@@ -82,4 +84,18 @@ func (s *Web) sequenceSave(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.flash(r, localeOf(r).T("sequence.saved", "name", saved.Name, "number", saved.Current.Number))
 	return see(w, r, "/task-sequences/"+saved.ID)
+}
+
+// minimumOf is a number of the form: nothing demands nothing, and what is no
+// number is refused with the rest.
+func minimumOf(r *http.Request, field string) int64 {
+	text := strings.TrimSpace(r.PostFormValue(field))
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return -1
+	}
+	return n
 }

@@ -135,7 +135,8 @@ func (l Locale) coded(prefix, code string, params map[string]string) string {
 // value "task_sequence" of kind has the message "kind.task_sequence".
 var words = map[string]bool{"kind": true, "role": true, "state": true, "step": true, "what": true}
 
-// value renders one parameter: names that end in _bytes are sizes.
+// value renders one parameter: names that end in _bytes are sizes, in _rate
+// bytes per second.
 func (l Locale) value(name string, v any) string {
 	s := fmt.Sprint(v)
 	if words[name] {
@@ -148,7 +149,17 @@ func (l Locale) value(name string, v any) string {
 			return Bytes(n)
 		}
 	}
+	if strings.HasSuffix(name, "_rate") {
+		if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+			return Rate(n)
+		}
+	}
 	return s
+}
+
+// Check returns the sentence of what was found out about a stick.
+func (l Locale) Check(name string, params map[string]string) string {
+	return l.coded("check.", name, params)
 }
 
 func (l Locale) lookup(key string) (string, bool) {

@@ -98,7 +98,7 @@ func TestCatalogueUse(t *testing.T) {
 			t.Errorf("%s is asked for and not in the catalogue", key)
 		}
 	}
-	computed := []string{"fault.", "log.", "lint.", "event.", "stick_event.", "state.", "state_hint.", "step.", "step_now.", "step_state.", "role.", "kind.", "job_kind.", "what.", "nav.", "sequence.layout_", "sequence.signature_", "life.", "wipe.method_", "wipe.passes_", "certificate.how_", "certificate.limit_", "certificate.class_", "certificate.fallback_", "certificate.result_"}
+	computed := []string{"fault.", "log.", "check.", "verdict.", "lint.", "event.", "stick_event.", "state.", "state_hint.", "step.", "step_now.", "step_state.", "role.", "kind.", "job_kind.", "what.", "nav.", "sequence.layout_", "sequence.signature_", "life.", "wipe.method_", "wipe.passes_", "certificate.how_", "certificate.limit_", "certificate.class_", "certificate.fallback_", "certificate.result_"}
 	for key := range en {
 		base := strings.TrimSuffix(strings.TrimSuffix(key, ".one"), ".other")
 		used := asked[key] || asked[base] || slices.ContainsFunc(computed, func(p string) bool { return strings.HasPrefix(key, p) })
@@ -178,6 +178,8 @@ func TestLintAndLogSentences(t *testing.T) {
 	}{
 		{"lint.", "../../api/unattend", regexp.MustCompile(`Warn[A-Za-z]+\s*=\s*"([a-z_]+)"`), 8},
 		{"log.", "../../agent", regexp.MustCompile(`LogLine\{[^}\n]*Code:\s*"([a-z_]+)"`), 3},
+		{"check.", "../../agent/protocol", regexp.MustCompile(`Check[A-Za-z]*\s*CheckName\s*=\s*"([a-z_]+)"`), 9},
+		{"verdict.", "../../agent/protocol", regexp.MustCompile(`Verdict[A-Za-z]+\s*Verdict\s*=\s*"([a-z_]+)"`), 4},
 		{"event.", "../../store", regexp.MustCompile(`\bEvent\w*\s*(?:EventType\s*)?=\s*"((?:job|build)_[a-z_]+)"`), 10},
 	} {
 		found := map[string]bool{}

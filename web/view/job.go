@@ -1,6 +1,7 @@
 package view
 
 import (
+	"slices"
 	"time"
 
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -175,6 +176,22 @@ func stepRate(b api.Build, s api.BuildStep) int64 {
 	return 0
 }
 
+// checkSentence is a check with its values. Some checks have two sides.
+func checkSentence(f Frame, c protocol.Check) string {
+	name := string(c.Name)
+	switch {
+	case c.Name == protocol.CheckRemovable && c.Params["removable"] == "true":
+		name = "removable_true"
+	case c.Name == protocol.CheckTransport && c.Params["uasp"] == "true":
+		name = "transport_uasp"
+	case c.Name == protocol.CheckSpeed && c.Verdict == protocol.VerdictWarn:
+		name = "speed_fell_back"
+	case c.Name == protocol.CheckCapacity && c.Params["offset"] != "":
+		name = "capacity_false"
+	}
+	return f.L.Check(name, c.Params)
+}
+
 // eventSentence is one line of the log.
 func eventSentence(f Frame, e api.JobEvent) string {
 	switch {
@@ -191,6 +208,14 @@ func eventSentence(f Frame, e api.JobEvent) string {
 		pairs = append(pairs, name, value)
 	}
 	sentence := f.T("event."+e.Type, pairs...)
+	if e.Preflight != nil {
+		for _, c := range e.Preflight.Checks {
+			sentence += " " + checkSentence(f, c) + "."
+			if c.Verdict != protocol.VerdictOK {
+				sentence += " (" + f.T("verdict."+string(c.Verdict)) + ")"
+			}
+		}
+	}
 	if e.Fault != nil {
 		sentence += " " + f.L.Fault(e.Fault.Code, e.Fault.Params)
 	}
@@ -204,6 +229,9 @@ func eventLevel(e api.JobEvent) string {
 	}
 	if e.Fault != nil {
 		return "error"
+	}
+	if e.Preflight != nil && slices.ContainsFunc(e.Preflight.Checks, func(c protocol.Check) bool { return c.Verdict != protocol.VerdictOK }) {
+		return "warn"
 	}
 	return "info"
 }

@@ -550,7 +550,7 @@ func Sequence(f Frame, p SequencePage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Alert(p.Problem.Rest("name", "layout", "edition", "boot_signature", "template")).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Alert(p.Problem.Rest("name", "layout", "edition", "boot_signature", "template", "min_write_rate", "min_random_iops")).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -842,6 +842,14 @@ func Sequence(f Frame, p SequencePage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
+			templ_7745c5c3_Err = Input(Control{ID: "min_write_rate", Label: f.T("sequence.min_write_rate"), Hint: f.T("sequence.min_write_rate_hint"), Problem: p.Problem.At("min_write_rate")}, "number", minimum(p.Spec.MinWriteRate/1e6), templ.Attributes{"min": "0", "max": "10000"}).Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = Input(Control{ID: "min_random_iops", Label: f.T("sequence.min_random_iops"), Hint: f.T("sequence.min_random_iops_hint"), Problem: p.Problem.At("min_random_iops")}, "number", minimum(p.Spec.MinRandomIOPS), templ.Attributes{"min": "0", "max": "1000000"}).Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 70, "<div class=\"field\"><label class=\"check\"><input type=\"checkbox\" name=\"portable\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -859,7 +867,7 @@ func Sequence(f Frame, p SequencePage) templ.Component {
 			var templ_7745c5c3_Var45 string
 			templ_7745c5c3_Var45, templ_7745c5c3_Err = templ.JoinStringErrs(f.T("sequence.portable"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `view/sequences.templ`, Line: 116, Col: 170}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `view/sequences.templ`, Line: 118, Col: 170}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var45))
 			if templ_7745c5c3_Err != nil {
@@ -872,7 +880,7 @@ func Sequence(f Frame, p SequencePage) templ.Component {
 			var templ_7745c5c3_Var46 string
 			templ_7745c5c3_Var46, templ_7745c5c3_Err = templ.JoinStringErrs(f.T("sequence.portable_hint"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `view/sequences.templ`, Line: 117, Col: 73}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `view/sequences.templ`, Line: 119, Col: 73}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var46))
 			if templ_7745c5c3_Err != nil {
@@ -890,7 +898,7 @@ func Sequence(f Frame, p SequencePage) templ.Component {
 				var templ_7745c5c3_Var47 string
 				templ_7745c5c3_Var47, templ_7745c5c3_Err = templ.JoinStringErrs(f.T("sequence.save"))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `view/sequences.templ`, Line: 120, Col: 59}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `view/sequences.templ`, Line: 122, Col: 59}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var47))
 				if templ_7745c5c3_Err != nil {
@@ -913,6 +921,14 @@ func Sequence(f Frame, p SequencePage) templ.Component {
 		}
 		return nil
 	})
+}
+
+// minimum is a number of the form; nothing stands for none.
+func minimum(n int64) string {
+	if n <= 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 func sequenceTitle(f Frame, p SequencePage) string {
