@@ -66,8 +66,12 @@ func (d DryDevices) Open(ctx context.Context, id protocol.Identity) (Device, err
 	return dryDevice{opened}, nil
 }
 
+// writable is a Device under another name: one that is embedded as Device
+// would hide its own method of that name.
+type writable = Device
+
 // dryDevice is a Device that refuses to change.
-type dryDevice struct{ Device }
+type dryDevice struct{ writable }
 
 // WriteAt returns the fault dry_run.
 func (dryDevice) WriteAt([]byte, int64) (int, error) {

@@ -122,6 +122,10 @@ func (h *Handle) Sync() error {
 	return nil
 }
 
+// DropCaches is Sync: the handle reads and writes past Windows's cache, and a
+// flush goes through to the device's own.
+func (h *Handle) DropCaches() error { return h.Sync() }
+
 // update has Windows read the partition table again. That it may not work
 // changes nothing on the device.
 func (h *Handle) update() { _, _ = control(h.disk, drive.UpdateProperties, nil, 0) }
