@@ -145,6 +145,21 @@ func (w *World) Enrol(sticks int, bytes int64) {
 	w.StartAgent()
 }
 
+// Stickpress runs a command of the console's program against the console, with
+// a token, and returns what it prints. An error holds what it said instead.
+func (w *World) Stickpress(token string, args ...string) (string, error) {
+	w.T.Helper()
+	cmd := exec.CommandContext(w.Context(), filepath.Join(w.bin, "stickpress"), args...)
+	cmd.Env = append(os.Environ(), "STICKPRESS_SERVER="+w.URL, "STICKPRESS_TOKEN="+token)
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("stickpress %s: %w: %s", strings.Join(args, " "), err, said.String())
+	}
+	return string(out), err
+}
+
 // AddStick makes a sparse file that the agent offers as a stick; "stick-1" has
 // the serial VIRTUAL-0001.
 func (w *World) AddStick(name string, bytes int64) {
