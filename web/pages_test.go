@@ -31,7 +31,7 @@ func TestEveryPage(t *testing.T) {
 					}
 				}
 				for _, part := range []string{
-					"/images/win", "/versions/", "/hosts/host_", "/sticks/stick_", "/templates/", "/task-sequences/", "/jobs/job_",
+					"/images/win", "/versions/", "/hosts/host_", "/sticks/stick_", "/certificates/cert_", "/templates/", "/task-sequences/", "/jobs/job_",
 				} {
 					if !slices.ContainsFunc(seen, func(path string) bool { return strings.HasPrefix(path, part) }) {
 						t.Errorf("no link leads to a page like %s", part)

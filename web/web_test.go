@@ -178,11 +178,11 @@ func (p *page) value(name string) string {
 	return ""
 }
 
-// links are the addresses that the page leads to on this console.
+// links are the pages of this console that the page leads to.
 func (p *page) links() []string {
 	var all []string
 	for n := range p.doc.Descendants() {
-		if to := attr(n, "href"); n.Data == "a" && strings.HasPrefix(to, "/") {
+		if to := attr(n, "href"); n.Data == "a" && strings.HasPrefix(to, "/") && !has(n, "download") {
 			all = append(all, to)
 		}
 	}

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -49,6 +50,22 @@ func wipeTime(f Frame, p NewJob) string {
 	total := largest * int64(max(p.wipeOptions().Passes, 1))
 	took := time.Duration(float64(total) / slowest * float64(time.Second)).Round(time.Second)
 	return f.T("wipe.time_value", "total_bytes", total, "read_bytes", largest, "time", locale.Duration(took))
+}
+
+// methodWord and passesWord name what a form asked for, which may be nonsense
+// that is about to be refused.
+func methodWord(f Frame, m protocol.WipeMethod) string {
+	if !slices.Contains(protocol.WipeMethods, m) {
+		return string(m)
+	}
+	return f.T("wipe.method_" + string(m))
+}
+
+func passesWord(f Frame, n int) string {
+	if n < 1 || n > protocol.MaxWipePasses {
+		return strconv.Itoa(n)
+	}
+	return f.T("wipe.passes_" + strconv.Itoa(n))
 }
 
 // wipeLimits is what is certified beside the class, whatever is done.

@@ -24,6 +24,7 @@ type Scene struct {
 	Done     api.Job           // two sticks, verified
 	Failed   api.Job           // one verified, one not
 	Running  api.Job           // two sticks in mid-write
+	Wiped    api.Job           // a small stick that was wiped and has a certificate
 }
 
 // Play makes a scene.
@@ -46,6 +47,7 @@ func Play(t testing.TB, s *Site) *Scene {
 		Code: protocol.FaultVerify, Touched: true,
 		Params: map[string]string{"offset": "7516192768", "want": "9f86d081", "have": "00000000"},
 	})
+	x.Wiped = x.wipe(t, devices[8])
 	x.Running = x.queue(t, "INC-1043", "", devices[4], devices[5])
 	x.begin(t, x.Running)
 	var err error
@@ -196,6 +198,36 @@ func (x *Scene) finish(t testing.TB, j api.Job, f *protocol.Fault) {
 			DiskID: fmt.Sprintf("%08x", 0x5a17c0de+i), MasterDigest: "m", ContentDigest: "c",
 		}})
 	}
+}
+
+// wipe has a stick erased in the way that cheap sticks need.
+func (x *Scene) wipe(t testing.TB, d protocol.Device) api.Job {
+	t.Helper()
+	in := apitest.Order("", "bench-1", d)
+	in.Kind, in.Reference = protocol.JobWipe, "INC-1039"
+	j, err := x.QueueJob(t.Context(), x.Helpdesk, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, b := x.Claim(t, j), j.Builds[0]
+	for _, s := range protocol.JobWipe.Steps() {
+		p.Report(t, b, protocol.Event{Type: protocol.EventStepBegun, Step: s})
+		if s == protocol.StepErase {
+			p.Report(t, b, protocol.Event{Type: protocol.EventTouched})
+			p.Report(t, b, protocol.Event{Type: protocol.EventLog, Log: &protocol.LogLine{Level: "warn", Code: "wipe_discard_unsupported"}})
+		}
+		p.Report(t, b, protocol.Event{Type: protocol.EventStepDone, Step: s})
+	}
+	p.Report(t, b, protocol.Event{Type: protocol.EventVerified, Result: &protocol.Result{
+		BytesWritten: 2*d.Bytes + 4<<20, BytesVerified: d.Bytes, WriteMS: 1_240_000, VerifyMS: 163_000,
+		Wipe: &protocol.WipeResult{
+			Asked: protocol.WipeAuto, Method: protocol.WipeOverwrite, Passes: 2, Fallback: protocol.DiscardUnsupported, Bytes: d.Bytes,
+		},
+	}})
+	if j, err = x.GetJob(t.Context(), x.Viewer, j.ID); err != nil {
+		t.Fatal(err)
+	}
+	return j
 }
 
 // begin brings a job into the middle of writing.
