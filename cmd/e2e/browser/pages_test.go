@@ -27,7 +27,9 @@ func TestPages(t *testing.T) {
 				{"job-running", "/jobs/" + s.Running.ID},
 				{"job-failed", "/jobs/" + s.Failed.ID},
 				{"job-done", "/jobs/" + s.Done.ID},
+				{"job-wiped", "/jobs/" + s.Wiped.ID},
 				{"job-new", "/jobs/new"},
+				{"job-new-wipe", "/jobs/new?kind=wipe"},
 				{"images", "/images"},
 				{"image", "/images/win11-ent"},
 				{"version", "/versions/" + s.Version.ID},
@@ -39,6 +41,8 @@ func TestPages(t *testing.T) {
 				{"host", "/hosts/" + s.Host.ID},
 				{"sticks", "/sticks"},
 				{"stick", "/sticks/" + s.Failed.Builds[1].StickID},
+				{"stick-wiped", "/sticks/" + s.Wiped.Builds[0].StickID},
+				{"certificate", "/certificates/" + s.Wiped.Builds[0].CertificateID},
 				{"account", "/account"},
 				{"missing", "/nothing/here"},
 			} {
