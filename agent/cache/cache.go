@@ -7,7 +7,8 @@
 // time share one download.
 //
 // A master is a directory that somebody else fills (Master); the cache gives
-// it a place and counts its size.
+// it a place and counts its size. Work is such a place for as long as it is
+// worked in.
 //
 // Whatever is in use is pinned by its Entry until Release. When room is
 // needed, the least recently used of the rest goes first.
@@ -73,11 +74,13 @@ type entry struct {
 	bytes int64
 	used  time.Time
 	pins  int
+	work  bool // see Work
 }
 
 const (
 	blobDir   = "blobs"
 	masterDir = "masters"
+	workDir   = "work"
 	partial   = ".part"
 )
 
@@ -92,6 +95,12 @@ func Open(cfg Config) (*Cache, error) {
 		entries: map[string]*entry{},
 		flights: map[string]*flight{},
 		write:   (*os.File).WriteAt,
+	}
+	if err := os.RemoveAll(filepath.Join(cfg.Dir, workDir)); err != nil {
+		return nil, fmt.Errorf("remove unfinished work: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Join(cfg.Dir, workDir), 0o700); err != nil {
+		return nil, fmt.Errorf("make cache directory: %w", err)
 	}
 	for _, kind := range []string{blobDir, masterDir} {
 		dir := filepath.Join(cfg.Dir, kind)
@@ -189,9 +198,21 @@ func (e *Entry) Release() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		e.entry.pins--
+		if e.entry.work {
+			c.drop(e.entry)
+			return
+		}
 		c.measure(e.entry)
 		c.trim()
 	})
+}
+
+// drop removes what Work gave.
+func (c *Cache) drop(e *entry) {
+	if err := os.RemoveAll(e.path); err != nil {
+		c.cfg.Log.Warn("could not remove finished work", "path", e.path, "err", err)
+	}
+	delete(c.entries, filepath.Join(workDir, filepath.Base(e.path)))
 }
 
 // measure counts a master again; an image does not change.
@@ -277,6 +298,27 @@ func (c *Cache) Master(key string) (*Entry, error) {
 		}
 		c.entries[key] = e
 	}
+	return c.pin(key), nil
+}
+
+// Work makes room for bytes, or returns cache_full, and gives an empty
+// directory of that name which counts as so many. Release removes it with all
+// that it holds; so does Open, after a crash.
+func (c *Cache) Work(name string, bytes int64) (*Entry, error) {
+	if !filepath.IsLocal(name) || strings.ContainsAny(name, `./\`) {
+		return nil, fmt.Errorf("work %q is not a file name", name)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.room(bytes); err != nil {
+		return nil, err
+	}
+	key := filepath.Join(workDir, name)
+	path := filepath.Join(c.cfg.Dir, key)
+	if err := os.Mkdir(path, 0o700); err != nil {
+		return nil, fmt.Errorf("make work directory: %w", err)
+	}
+	c.entries[key] = &entry{path: path, bytes: bytes, used: c.cfg.Clock.Now(), work: true}
 	return c.pin(key), nil
 }
 

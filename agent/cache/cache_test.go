@@ -308,6 +308,49 @@ func TestMasterKeysAreFileNames(t *testing.T) {
 
 // What a killed program left in a master's directory goes before it is counted;
 // trouble with that is no reason not to start.
+// Work counts with all that it was given, goes with its release, and is gone
+// after a crash.
+func TestWork(t *testing.T) {
+	t.Parallel()
+	srv, dir := newServer(t), t.TempDir()
+	c := newHarness(t, srv, dir, func(c *Config) { c.Limit = 1000 }).Cache
+	e, err := c.Work("one", 600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Work("two", 600); protocol.AsFault(err).Code != protocol.FaultCacheFull {
+		t.Errorf("too much: %v", err)
+	}
+	if used, _ := c.Used(); used != 600 {
+		t.Errorf("%d bytes used", used)
+	}
+	if err := os.WriteFile(filepath.Join(e.Path, "file"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e.Release()
+	e.Release()
+	if used, _ := c.Used(); used != 0 {
+		t.Errorf("%d bytes used", used)
+	}
+	if _, err := os.Stat(e.Path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("still there: %v", err)
+	}
+	if _, err := c.Work("a/b", 1); err == nil {
+		t.Error("a path was taken for a name")
+	}
+	crashed, err := c.Work("one", 600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := newHarness(t, srv, dir).Cache
+	if used, _ := again.Used(); used != 0 {
+		t.Errorf("%d bytes used", used)
+	}
+	if _, err := os.Stat(crashed.Path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("left by a crash: %v", err)
+	}
+}
+
 func TestOpenSweepsMasters(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
