@@ -37,5 +37,48 @@ const (
 	FaultCaptureCorrupt        = "capture_corrupt"         // detail
 	FaultCaptureRead           = "capture_read_failed"     // the source cannot be read
 	FaultCaptureFile           = "capture_file"            // path, detail: a virtual disk that cannot be read
+	FaultUpload                = "upload_failed"           // the image cannot be brought to the server
 	FaultExclusion             = "exclusion_invalid"       // line, text, reason
+)
+
+// PathUpload is where a host brings the file of a capture, with a ticket for
+// its job:
+//
+//	POST  PathUpload                 UploadRequest → Upload
+//	GET   PathUpload/<id>            → Upload: how far it is
+//	PATCH PathUpload/<id>            bytes from HeaderOffset on → Upload
+//	POST  PathUpload/<id>/publish    PublishRequest → Published
+const PathUpload = "/agent/v1/uploads"
+
+// HeaderOffset says where the bytes of a PATCH begin.
+const HeaderOffset = "Upload-Offset"
+
+// UploadRequest begins an upload.
+type UploadRequest struct {
+	Bytes int64 `json:"bytes"` // of the whole file
+}
+
+// Upload is how far an upload is: Offset bytes are on the server's disk.
+type Upload struct {
+	ID     string `json:"id"`
+	Offset int64  `json:"offset"`
+}
+
+// PublishRequest makes a whole upload the version that its job asked for. It
+// may be repeated.
+type PublishRequest struct {
+	SHA256 string `json:"sha256"` // lower-case hex of what was sent
+}
+
+// Published is the new version.
+type Published struct {
+	VersionID string `json:"version_id"`
+}
+
+// Faults of an upload that are no end: the host begins again where this server
+// does not have it, and asks again where bytes of an earlier request came
+// meanwhile.
+const (
+	CodeUploadGone   = "upload_not_found"
+	CodeUploadOffset = "upload_offset_mismatch"
 )
