@@ -71,6 +71,16 @@ func (h *Host) Device(port string, lun int) (protocol.Device, bool) {
 	return protocol.Device{}, false
 }
 
+// File finds a file of the last inventory, which may be captured, by its path.
+func (h *Host) File(path string) (protocol.Device, bool) {
+	for _, d := range h.Inventory.Files {
+		if d.Port == path {
+			return d, true
+		}
+	}
+	return protocol.Device{}, false
+}
+
 const hostColumns = `id, site_id, name, public_key, state, session, replica, connected_at, disconnected_at, last_seen_at,
 	agent_version, os, arch, hostname, protocol_min, protocol_max, capabilities, inventory, inventory_at,
 	cache_bytes, cache_limit, revision, enrolled_at, updated_at, revoked_at`

@@ -207,6 +207,9 @@ func (c *change) findSticks(ctx context.Context, n *NewJob) ([]StickID, error) {
 	}
 	for i := range found {
 		target := TargetOf(&devices[i])
+		if devices[i].Kind == protocol.KindFile {
+			continue // it is read, and no stick
+		}
 		seen := StickSeen{HostID: n.HostID, Device: target}
 		event := EventStickSeen
 		if found[i].IsZero() {

@@ -37,6 +37,7 @@ type Version struct {
 	Editions      []Edition
 	Disk          *Disk // of disk images alone
 	Notes         string
+	SourceJobID   JobID // the job that captured it, or zero
 	State         VersionState
 	Revision      int64
 	CreatedAt     time.Time
@@ -86,10 +87,11 @@ type NewVersion struct {
 	Editions     []Edition
 	Disk         *Disk
 	Notes        string
+	SourceJobID  JobID // that captured it, or zero
 	By           Actor
 }
 
-const versionColumns = `id, image_id, version, source_commit, sha256, bytes, format, file_name, editions, disk, notes, state,
+const versionColumns = `id, image_id, version, source_commit, sha256, bytes, format, file_name, editions, disk, notes, source_job_id, state,
 	revision, created_at, created_by_kind, created_by_id, updated_at`
 
 // Version finds an image version, or fails with image_version_not_found.
@@ -103,6 +105,13 @@ func (r Reader) VersionByNumber(ctx context.Context, image ImageID, number strin
 	return one[Version](ctx, r.db, "image_version", number,
 		`SELECT `+versionColumns+` FROM image_versions WHERE image_id = @image_id AND version = @version`,
 		pgx.NamedArgs{"image_id": image, "version": number})
+}
+
+// VersionOfJob finds the version that a job captured, or fails with
+// image_version_not_found.
+func (r Reader) VersionOfJob(ctx context.Context, job JobID) (Version, error) {
+	return one[Version](ctx, r.db, "image_version", job,
+		`SELECT `+versionColumns+` FROM image_versions WHERE source_job_id = @job`, pgx.NamedArgs{"job": job})
 }
 
 // Versions lists the versions of an image, newest upload first; the zero image
@@ -143,13 +152,13 @@ func (tx *Tx) CreateVersion(ctx context.Context, n NewVersion) (Version, error) 
 	}
 	return one[Version](ctx, tx.tx, "image_version", id,
 		`INSERT INTO image_versions (id, image_id, version, source_commit, sha256, bytes, format, file_name, editions, disk,
-			notes, state, created_at, created_by_kind, created_by_id, updated_at)
+			notes, source_job_id, state, created_at, created_by_kind, created_by_id, updated_at)
 		VALUES (@id, @image_id, @version, @source_commit, @sha256, @bytes, @format, @file_name, @editions, @disk,
-			@notes, 'published', @at, @by_kind, @by_id, @at)
+			@notes, @source_job_id, 'published', @at, @by_kind, @by_id, @at)
 		RETURNING `+versionColumns, pgx.NamedArgs{
 			"id": id, "image_id": n.ImageID, "version": n.Version, "source_commit": n.SourceCommit,
 			"sha256": n.SHA256, "bytes": n.Bytes, "format": n.Format, "file_name": n.FileName,
-			"editions": editions, "disk": disk, "notes": n.Notes, "by_kind": n.By.Kind, "by_id": n.By.ID, "at": tx.at,
+			"editions": editions, "disk": disk, "notes": n.Notes, "source_job_id": n.SourceJobID, "by_kind": n.By.Kind, "by_id": n.By.ID, "at": tx.at,
 		})
 }
 
