@@ -255,6 +255,12 @@ func (c *Console) assignment(ctx context.Context, n *names, s HostSession, j *st
 			return a, err
 		}
 	}
+	if j.Kind == protocol.JobCapture {
+		var err error
+		if a.Ticket, err = c.newUploadTicket(ctx, s.id, j.ID); err != nil {
+			return a, err
+		}
+	}
 	if !j.TaskSequenceVersionID.IsZero() {
 		sequence, err := n.sequence(ctx, j.TaskSequenceVersionID)
 		if err != nil {

@@ -16,7 +16,8 @@ import (
 	"github.com/stickpress/stickpress/store/blob"
 )
 
-// A ticket lets one host read one blob for a while:
+// A ticket lets one host read one blob for a while, or bring the image of one
+// capture:
 //
 //	base64url(claims as JSON) "." base64url(HMAC-SHA-256 of the part before)
 //
@@ -24,8 +25,9 @@ import (
 // share, so that a ticket of one is good at every other.
 type ticketClaims struct {
 	Host    string `json:"h"`
-	SHA256  string `json:"s"`
-	Expires int64  `json:"e"` // Unix seconds
+	SHA256  string `json:"s,omitempty"` // of the blob, or
+	Job     string `json:"j,omitempty"` // the capture
+	Expires int64  `json:"e"`           // Unix seconds
 }
 
 const ticketContext = "stickpress blob ticket v1\x00"
@@ -41,12 +43,23 @@ func (c *Console) ticketKey(ctx context.Context) ([]byte, error) {
 	return mac.Sum(nil), nil
 }
 
+// newTicket makes a ticket for a blob.
 func (c *Console) newTicket(ctx context.Context, host store.HostID, digest string) (string, error) {
+	return c.sealTicket(ctx, ticketClaims{Host: host.String(), SHA256: digest})
+}
+
+// newUploadTicket makes a ticket for what a capture brings.
+func (c *Console) newUploadTicket(ctx context.Context, host store.HostID, job store.JobID) (string, error) {
+	return c.sealTicket(ctx, ticketClaims{Host: host.String(), Job: job.String()})
+}
+
+func (c *Console) sealTicket(ctx context.Context, claims ticketClaims) (string, error) {
+	claims.Expires = c.now().Add(c.ticketTTL).Unix()
 	key, err := c.ticketKey(ctx)
 	if err != nil {
 		return "", err
 	}
-	raw, err := json.Marshal(ticketClaims{Host: host.String(), SHA256: digest, Expires: c.now().Add(c.ticketTTL).Unix()})
+	raw, err := json.Marshal(claims)
 	if err != nil {
 		return "", fmt.Errorf("encode a ticket: %w", err)
 	}
@@ -60,35 +73,53 @@ func ticketMAC(key []byte, body string) []byte {
 	return mac.Sum(nil)
 }
 
-// checkTicket refuses a ticket that is forged, old, for another blob, or of a
-// host that may not be here any more. It returns the ticket's host.
-func (c *Console) checkTicket(ctx context.Context, ticket, digest string) (host store.HostID, err error) {
+// readTicket refuses a ticket that is forged or old.
+func (c *Console) readTicket(ctx context.Context, ticket string) (claims ticketClaims, err error) {
 	invalid := fault.New(fault.KindUnauthenticated, CodeTicketInvalid)
 	key, err := c.ticketKey(ctx)
 	if err != nil {
-		return host, err
+		return claims, err
 	}
 	body, mac, _ := strings.Cut(ticket, ".")
 	have, err := base64.RawURLEncoding.DecodeString(mac)
 	if err != nil || !hmac.Equal(have, ticketMAC(key, body)) {
-		return host, invalid
+		return claims, invalid
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(body)
 	if err != nil {
-		return host, invalid
+		return claims, invalid
 	}
-	var claims ticketClaims
-	if err := json.Unmarshal(raw, &claims); err != nil {
-		return host, invalid
+	if err := json.Unmarshal(raw, &claims); err != nil || !c.now().Before(time.Unix(claims.Expires, 0)) {
+		return claims, invalid
 	}
-	if claims.SHA256 != digest || !c.now().Before(time.Unix(claims.Expires, 0)) {
-		return host, invalid
+	return claims, nil
+}
+
+// checkTicket refuses a ticket that is forged, old, for another blob, or of a
+// host that may not be here any more. It returns the ticket's host.
+func (c *Console) checkTicket(ctx context.Context, ticket, digest string) (store.HostID, error) {
+	claims, err := c.readTicket(ctx, ticket)
+	if err == nil && (claims.SHA256 != digest || digest == "") {
+		err = fault.New(fault.KindUnauthenticated, CodeTicketInvalid)
 	}
+	if err != nil {
+		return store.HostID{}, err
+	}
+	host, err := c.ticketHost(ctx, claims)
+	return host.ID, err
+}
+
+// ticketHost finds a ticket's host, which must not be revoked.
+func (c *Console) ticketHost(ctx context.Context, claims ticketClaims) (store.Host, error) {
 	id, err := store.ParseID[store.HostID](claims.Host)
 	if err != nil {
-		return host, invalid
+		return store.Host{}, fault.New(fault.KindUnauthenticated, CodeTicketInvalid)
 	}
-	return id, c.checkEnrolled(ctx, id)
+	host, err := c.store.Host(ctx, id)
+	if err == nil && host.State != store.HostEnrolled {
+		err = fault.New(fault.KindForbidden, CodeHostRevoked)
+	}
+	return host, err
 }
 
 // checkEnrolled refuses a host that was revoked.

@@ -25,12 +25,15 @@ const (
 	CodeBlockMapInvalid  fault.Code = "block_map_invalid"  // detail
 	CodeBlockMapMismatch fault.Code = "block_map_mismatch" // offset: -1 when the sizes differ
 	CodeBlockMapTooLong  fault.Code = "block_map_too_long" // ranges, most
+	CodeUploadDigest     fault.Code = "upload_digest"      // want, have
+	CodeCaptureOver      fault.Code = "capture_over"       // state: of the job
 	CodeLayoutUnknown    fault.Code = "layout_unknown"     // layout
 	CodeSignatureUnknown fault.Code = "boot_signature_unknown"
 	CodeEditionInvalid   fault.Code = "edition_invalid" // edition
 
 	// What QueueJob refuses.
 	CodeKindUnknown      fault.Code = "kind_unknown"                // kind
+	CodePartitionInvalid fault.Code = "partition_invalid"           // partition, max
 	CodeWipeInvalid      fault.Code = "wipe_invalid"                // method, passes
 	CodeMinimumInvalid   fault.Code = "minimum_invalid"             // minimum
 	CodeOverrideUnknown  fault.Code = "override_unknown"            // code

@@ -202,6 +202,10 @@ func (c *Console) HostTicket(ctx context.Context, s HostSession, jobID string) (
 	if err != nil {
 		return protocol.Ticket{}, err
 	}
+	if j.Kind == protocol.JobCapture {
+		ticket, err := c.newUploadTicket(ctx, s.id, j.ID)
+		return protocol.Ticket{JobID: jobID, Ticket: ticket}, err
+	}
 	v, err := c.store.Version(ctx, j.ImageVersionID)
 	if err != nil {
 		return protocol.Ticket{}, err

@@ -25,6 +25,7 @@ type Host struct {
 	CacheBytes   int64      `json:"cache_bytes"`
 	CacheLimit   int64      `json:"cache_limit"`
 	Devices      []Device   `json:"devices"`
+	Files        []Device   `json:"files"` // disk images that may be captured
 	InventoryAt  *time.Time `json:"inventory_at,omitempty"`
 	EnrolledAt   time.Time  `json:"enrolled_at"`
 	LastSeenAt   *time.Time `json:"last_seen_at,omitempty"`
@@ -125,7 +126,7 @@ func (c *Console) hostOf(ctx context.Context, n *names, h *store.Host) (Host, er
 		ID: h.ID.String(), Name: h.Name, SiteID: h.SiteID.String(), SiteName: site, State: string(h.State),
 		Online: h.Online(c.store.Now(), c.offline), UpdateNeeded: outdated(h),
 		Version: h.AgentVersion, OS: h.OS, Arch: h.Arch, Hostname: h.Hostname, Capabilities: h.Capabilities,
-		CacheBytes: h.CacheBytes, CacheLimit: h.CacheLimit, Devices: []Device{}, InventoryAt: h.InventoryAt,
+		CacheBytes: h.CacheBytes, CacheLimit: h.CacheLimit, Devices: []Device{}, Files: []Device{}, InventoryAt: h.InventoryAt,
 		EnrolledAt: h.EnrolledAt, LastSeenAt: h.LastSeenAt, RevokedAt: h.RevokedAt, Revision: h.Revision,
 	}
 	sticks, err := c.store.MatchSticks(ctx, h.ID, h.Inventory.Devices)
@@ -142,6 +143,13 @@ func (c *Console) hostOf(ctx context.Context, n *names, h *store.Host) (Host, er
 			v.Writable, v.JobID, v.BuildID, v.StickID = false, b.JobID.String(), b.ID.String(), b.StickID.String()
 		}
 		out.Devices = append(out.Devices, v)
+	}
+	for _, d := range h.Inventory.Files {
+		v := Device{Device: d}
+		if b, ok := busy[socket{d.Port, d.LUN}]; ok {
+			v.JobID, v.BuildID = b.JobID.String(), b.ID.String()
+		}
+		out.Files = append(out.Files, v)
 	}
 	return out, nil
 }

@@ -13,7 +13,7 @@ import (
 // into the audit log.
 var Overridable = []fault.Code{
 	CodeRemovableRefused, store.CodeStickNotWiped,
-	protocol.FaultCapacity, protocol.FaultTooSlow, protocol.FaultTooSlowRandom, // found on the host
+	protocol.FaultCapacity, protocol.FaultTooSlow, protocol.FaultTooSlowRandom, protocol.FaultCaptureNotGeneralized, // found on the host
 }
 
 // checkOverrides refuses overrides of somebody who may not give any, and those

@@ -23,6 +23,7 @@ const (
 	UseGetImage          UseCase = "get_image"
 	UseCreateImage       UseCase = "create_image"
 	UsePublishVersion    UseCase = "publish_version"
+	UsePublishCapture    UseCase = "publish_capture"
 	UseWithdrawVersion   UseCase = "withdraw_version"
 	UseSetBlockMap       UseCase = "set_block_map"
 	UseSetChannel        UseCase = "set_channel"
@@ -46,6 +47,8 @@ const (
 	UseReturnStick       UseCase = "return_stick"
 	UseGetCertificate    UseCase = "get_certificate"
 	UseQueueJob          UseCase = "queue_job"
+	UseCapture           UseCase = "capture" // a job that publishes a version
+	UseSaveExclusions    UseCase = "save_exclusions"
 	UseOverride          UseCase = "override"
 	UseGetJob            UseCase = "get_job"
 	UseListJobs          UseCase = "list_jobs"
@@ -62,6 +65,7 @@ var permissions = map[UseCase]Role{
 	UseSignIn:           RoleNone, // the password decides
 	UseRedeemSignInLink: RoleNone, // the link decides
 	UseEnrollHost:       RoleNone, // the enrolment token decides
+	UsePublishCapture:   RoleNone, // the host's ticket decides; the job needed UseCapture
 
 	UseGetUser:           RoleViewer, // oneself; others: see user.go
 	UseCreateToken:       RoleViewer, // at most one's own role
@@ -101,6 +105,8 @@ var permissions = map[UseCase]Role{
 	UseSaveTaskSequence: RoleAdmin,
 	UseCreateEnrolment:  RoleAdmin,
 	UseRevokeHost:       RoleAdmin,
+	UseCapture:          RoleAdmin,
+	UseSaveExclusions:   RoleAdmin,
 	UseOverride:         RoleAdmin, // a refusal of QueueJob
 	UseDeclareHostLost:  RoleAdmin,
 	UseListAudit:        RoleAdmin,

@@ -61,6 +61,15 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			_, err := f.SetChannel(ctx, a, api.SetChannelInput{})
 			return err
 		},
+		api.UseCapture: func(ctx context.Context, a api.Actor) error { _, err := f.GetExclusions(ctx, a); return err },
+		api.UsePublishCapture: func(ctx context.Context, _ api.Actor) error {
+			_, err := f.HostPublish(ctx, "no ticket", "", protocol.PublishRequest{})
+			return err
+		},
+		api.UseSaveExclusions: func(ctx context.Context, a api.Actor) error {
+			_, err := f.SaveExclusions(ctx, a, api.SaveExclusionsInput{List: "[no"})
+			return err
+		},
 		api.UseUpload:        func(ctx context.Context, a api.Actor) error { _, err := f.UploadFinished(ctx, a, "x"); return err },
 		api.UseListTemplates: func(ctx context.Context, a api.Actor) error { _, err := f.ListTemplates(ctx, a, page); return err },
 		api.UseGetTemplate: func(ctx context.Context, a api.Actor) error {

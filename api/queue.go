@@ -60,7 +60,7 @@ const (
 	maxVariables = 100
 )
 
-// QueueJob checks a request and queues it (helpdesk). Nothing is queued if any
+// QueueJob checks a request and queues it (helpdesk; a capture: admin). Nothing is queued if any
 // of it is refused. Faults: kind_unknown, override_unknown, image_not_found, image_version_not_found,
 // channel_not_found, version_withdrawn, format_refused, edition_missing,
 // architecture_refused, host_not_found, host_revoked, host_outdated,
@@ -73,6 +73,11 @@ const (
 func (c *Console) QueueJob(ctx context.Context, a Actor, in QueueJobInput) (Job, error) {
 	if err := allow(a, UseQueueJob); err != nil {
 		return Job{}, err
+	}
+	if in.Kind == protocol.JobCapture {
+		if err := allow(a, UseCapture); err != nil {
+			return Job{}, err
+		}
 	}
 	if err := checkOverrides(a, in.Overrides); err != nil {
 		return Job{}, err
@@ -202,10 +207,11 @@ type planner func(ctx context.Context, r store.Reader, in *QueueJobInput, p *pla
 
 // planners are the kinds of jobs that can be queued.
 var planners = map[protocol.JobKind]planner{
-	protocol.JobPress:  planPress,
-	protocol.JobRaw:    planRaw,
-	protocol.JobVerify: planVerify,
-	protocol.JobWipe:   planWipe,
+	protocol.JobPress:   planPress,
+	protocol.JobRaw:     planRaw,
+	protocol.JobVerify:  planVerify,
+	protocol.JobWipe:    planWipe,
+	protocol.JobCapture: planCapture,
 }
 
 func (p *plan) ports() []string {
@@ -282,6 +288,9 @@ func checkHost(h *store.Host, kind protocol.JobKind) error {
 // inventory. Whatever has changed since refuses it.
 func checkDevice(h *store.Host, kind protocol.JobKind, want *protocol.Identity, busy map[socket]store.Build) (*protocol.Device, error) {
 	d, ok := h.Device(want.Port, want.LUN)
+	if want.Kind == protocol.KindFile && kind == protocol.JobCapture {
+		d, ok = h.File(want.Port)
+	}
 	if !ok {
 		return nil, fault.New(fault.KindConflict, CodeDeviceGone, "port", want.Port)
 	}

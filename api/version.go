@@ -25,9 +25,10 @@ type Version struct {
 	Bytes       int64     `json:"bytes"` // of the file
 	FileName    string    `json:"file_name"`
 	Editions    []Edition `json:"editions"`
-	Disk        *Disk     `json:"disk,omitempty"`      // of disk images
-	BlockMap    *BlockMap `json:"block_map,omitempty"` // of disk images that have one
-	Channels    []string  `json:"channels"`            // that point to it now
+	Disk        *Disk     `json:"disk,omitempty"`          // of disk images
+	BlockMap    *BlockMap `json:"block_map,omitempty"`     // of disk images that have one
+	Channels    []string  `json:"channels"`                // that point to it now
+	SourceJobID string    `json:"source_job_id,omitempty"` // that captured it
 	PublishedBy string    `json:"published_by"`
 	PublishedAt time.Time `json:"published_at"`
 	Revision    int64     `json:"revision"`
@@ -163,33 +164,10 @@ func (c *Console) PublishVersion(ctx context.Context, a Actor, in PublishVersion
 	}
 	var out Version
 	err = c.change(ctx, a, UsePublishVersion, func(tx *store.Tx, by store.Actor) error {
-		image, err := findImage(ctx, tx.Reader, in.Image)
-		if isNotFound(err, "image") {
-			image, err = createImage(ctx, tx, by, UsePublishVersion, store.ImageFields{Name: in.Image})
-		}
-		if err != nil {
-			return err
-		}
-		v, err := tx.CreateVersion(ctx, store.NewVersion{
-			ImageID: image.ID, Version: number.String(), SourceCommit: strings.TrimSpace(in.Commit), SHA256: file.SHA256, Bytes: file.Bytes,
-			Format: file.Format, FileName: file.FileName, Editions: file.Editions, Disk: file.Disk, Notes: in.Notes, By: by,
+		out, err = publish(ctx, tx, by, UsePublishVersion, newVersion{
+			file: file, image: in.Image, number: number.String(), commit: in.Commit, notes: in.Notes, channel: in.Channel, by: by,
 		})
-		if err != nil {
-			return err
-		}
-		if in.Channel != "" {
-			if _, err := setChannel(ctx, tx, by, image.ID, in.Channel, v.ID, 0); err != nil {
-				return err
-			}
-		}
-		views, err := versionsOf(ctx, tx.Reader, []store.Version{v})
-		if err != nil {
-			return err
-		}
-		out = views[0]
-		return tx.Audit(ctx, store.NewAudit{
-			By: by, Action: string(UsePublishVersion), ObjectKind: "image_version", ObjectID: out.ID, After: out,
-		})
+		return err
 	})
 	return out, err
 }
@@ -274,8 +252,48 @@ func versionsOf(ctx context.Context, r store.Reader, rows []store.Version) ([]Ve
 		out = append(out, Version{
 			ID: v.ID.String(), ImageID: v.ImageID.String(), ImageName: image, Version: v.Version, State: string(v.State),
 			Commit: v.SourceCommit, Notes: v.Notes, Format: v.Format, SHA256: v.SHA256, Bytes: v.Bytes, FileName: v.FileName,
-			Editions: v.Editions, Disk: v.Disk, BlockMap: maps[v.ID], Channels: append([]string{}, pointing[v.ID]...), PublishedBy: by, PublishedAt: v.CreatedAt, Revision: v.Revision,
+			Editions: v.Editions, Disk: v.Disk, SourceJobID: v.SourceJobID.String(), BlockMap: maps[v.ID], Channels: append([]string{}, pointing[v.ID]...), PublishedBy: by, PublishedAt: v.CreatedAt, Revision: v.Revision,
 		})
 	}
 	return out, nil
+}
+
+// newVersion is what publish makes a version of.
+type newVersion struct {
+	file
+	image, number, commit, notes, channel string
+	job                                   store.JobID // that captured it, or zero
+	by                                    store.Actor
+}
+
+// publish makes a version of a file that the store has, in an image that is
+// made if there is none of that name, and points a channel at it. by is who
+// does it, n.by whose version it is.
+func publish(ctx context.Context, tx *store.Tx, by store.Actor, u UseCase, n newVersion) (Version, error) {
+	image, err := findImage(ctx, tx.Reader, n.image)
+	if isNotFound(err, "image") {
+		image, err = createImage(ctx, tx, by, u, store.ImageFields{Name: n.image})
+	}
+	if err != nil {
+		return Version{}, err
+	}
+	v, err := tx.CreateVersion(ctx, store.NewVersion{
+		ImageID: image.ID, Version: n.number, SourceCommit: strings.TrimSpace(n.commit), SHA256: n.SHA256, Bytes: n.Bytes,
+		Format: n.Format, FileName: n.FileName, Editions: n.Editions, Disk: n.Disk, Notes: n.notes, SourceJobID: n.job, By: n.by,
+	})
+	if err != nil {
+		return Version{}, err
+	}
+	if n.channel != "" {
+		if _, err := setChannel(ctx, tx, by, image.ID, n.channel, v.ID, 0); err != nil {
+			return Version{}, err
+		}
+	}
+	views, err := versionsOf(ctx, tx.Reader, []store.Version{v})
+	if err != nil {
+		return Version{}, err
+	}
+	return views[0], tx.Audit(ctx, store.NewAudit{
+		By: by, Action: string(u), ObjectKind: "image_version", ObjectID: views[0].ID, After: views[0],
+	})
 }

@@ -7,14 +7,8 @@ ALTER TABLE image_versions
     ADD CONSTRAINT image_versions_source_job_id_fkey FOREIGN KEY (source_job_id) REFERENCES jobs (id);
 -- a capture that asks twice for its version gets the same one
 CREATE UNIQUE INDEX image_versions_source_job_id_key ON image_versions (source_job_id);
-DROP TRIGGER image_versions_append_only ON image_versions;
-CREATE TRIGGER image_versions_append_only BEFORE UPDATE ON image_versions FOR EACH ROW
-    WHEN ((OLD.id, OLD.image_id, OLD.version, OLD.source_commit, OLD.sha256, OLD.bytes, OLD.format, OLD.file_name,
-           OLD.editions, OLD.created_at, OLD.created_by_kind, OLD.created_by_id, OLD.source_job_id)
-       IS DISTINCT FROM
-          (NEW.id, NEW.image_id, NEW.version, NEW.source_commit, NEW.sha256, NEW.bytes, NEW.format, NEW.file_name,
-           NEW.editions, NEW.created_at, NEW.created_by_kind, NEW.created_by_id, NEW.source_job_id))
-    EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER image_versions_source_append_only BEFORE UPDATE ON image_versions FOR EACH ROW
+    WHEN (OLD.source_job_id IS DISTINCT FROM NEW.source_job_id) EXECUTE FUNCTION refuse_change();
 
 ALTER TABLE builds
     ALTER COLUMN stick_id DROP NOT NULL,

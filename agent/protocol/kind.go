@@ -57,5 +57,6 @@ type JobOptions struct {
 	// goes; of the kinds that write an image.
 	EraseFirst bool `json:"erase_first,omitempty"`
 
-	Wipe *WipeOptions `json:"wipe,omitempty"` // of JobWipe
+	Wipe    *WipeOptions    `json:"wipe,omitempty"`    // of JobWipe
+	Capture *CaptureOptions `json:"capture,omitempty"` // of JobCapture
 }

@@ -211,6 +211,8 @@ type Result struct {
 	Record *StickRecord `json:"record,omitempty"`
 	// Check is there for a JobVerify.
 	Check *CheckResult `json:"check,omitempty"`
+	// Capture is there for a JobCapture.
+	Capture *CaptureResult `json:"capture,omitempty"`
 }
 
 // Ack says that every event of an attempt up to HostSeq is stored.

@@ -218,6 +218,15 @@ func Stick(port string) protocol.Device {
 	}
 }
 
+// Image is a disk image as an agent describes it, which may be captured.
+func Image(path string) protocol.Device {
+	return protocol.Device{
+		Identity:   protocol.Identity{Kind: protocol.KindFile, Port: path, Bytes: 8 << 30, Connection: 7},
+		Path:       path,
+		SectorSize: 512,
+	}
+}
+
 // Host is an enrolled host with its key.
 type Host struct {
 	ID        string
@@ -249,7 +258,7 @@ func (f *Fixture) Enroll(t testing.TB, name string) Host {
 func (h *Host) Hello() *protocol.Hello {
 	return &protocol.Hello{
 		HostID: h.ID, ProtocolMin: protocol.MinVersion, ProtocolMax: protocol.Version, Version: "test", OS: "linux", Arch: "amd64",
-		Hostname: "bench", Capabilities: []string{protocol.CapPress, protocol.CapRaw, protocol.CapVerify, protocol.CapWipe, protocol.CapVirtual},
+		Hostname: "bench", Capabilities: []string{protocol.CapPress, protocol.CapRaw, protocol.CapVerify, protocol.CapWipe, protocol.CapCapture, protocol.CapVirtual},
 	}
 }
 

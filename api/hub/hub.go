@@ -113,6 +113,10 @@ func (h *Hub) Routes(r chi.Router) {
 	r.Get(protocol.PathBlob+"{sha256}", h.handle(h.blob))
 	r.Head(protocol.PathBlob+"{sha256}", h.handle(h.blob))
 	r.Get(protocol.PathBlocks+"{sha256}", h.handle(h.blocks))
+	r.Post(protocol.PathUpload, h.handle(h.upload))
+	r.Get(protocol.PathUpload+"/{id}", h.handle(h.uploadAt))
+	r.Patch(protocol.PathUpload+"/{id}", h.handle(h.uploadPiece))
+	r.Post(protocol.PathUpload+"/{id}/publish", h.handle(h.publish))
 }
 
 // Online reports how many hosts are connected to this replica.

@@ -1,0 +1,90 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/Masterminds/semver/v3"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/agent/wim/exclusion"
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/store"
+)
+
+// imageForm is what names of images and channels look like; the database
+// holds the same rule (images_name_check).
+var imageForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+
+const (
+	maxNotes     = 4000 // characters
+	maxPartition = 1024
+)
+
+// planCapture plans a protocol.JobCapture: of one source, into a version that
+// is not there yet. Where the request says nothing of it, the image leaves out
+// what the console's list says (GetExclusions).
+func planCapture(ctx context.Context, r store.Reader, in *QueueJobInput, p *plan) (func(*protocol.Device) error, error) {
+	o := protocol.CaptureOptions{}
+	if in.Options.Capture != nil {
+		o = *in.Options.Capture
+	}
+	if len(in.Devices) != 1 {
+		return nil, fault.New(fault.KindInvalid, CodeTooManyDevices, "most", 1).At("devices")
+	}
+	o.Image, o.Channel, o.Notes = strings.TrimSpace(o.Image), strings.TrimSpace(o.Channel), strings.TrimSpace(o.Notes)
+	number, err := semver.StrictNewVersion(strings.TrimSpace(o.Version))
+	if err != nil {
+		return nil, fault.Wrap(err, fault.KindInvalid, CodeVersionInvalid, "version", o.Version).At("version")
+	}
+	o.Version = number.String()
+	switch {
+	case o.Channel != "" && !imageForm.MatchString(o.Channel):
+		return nil, fault.New(fault.KindInvalid, store.CodeNameInvalid, "kind", "channel").At("channel")
+	case utf8.RuneCountInString(o.Notes) > maxNotes || !utf8.ValidString(o.Notes):
+		return nil, fault.New(fault.KindInvalid, CodeTextTooLong, "field", "notes", "max", maxNotes).At("notes")
+	case o.Partition < 0 || o.Partition > maxPartition:
+		return nil, fault.New(fault.KindInvalid, CodePartitionInvalid, "partition", o.Partition, "max", maxPartition).At("partition")
+	}
+	image, err := findImage(ctx, r, o.Image)
+	switch {
+	case err == nil:
+		o.Image = image.Name
+		_, err := r.VersionByNumber(ctx, image.ID, o.Version)
+		if err == nil {
+			return nil, fault.New(fault.KindConflict, store.CodeVersionExists, "version", o.Version).At("version")
+		}
+		if !isNotFound(err, "image_version") {
+			return nil, err
+		}
+	case !isNotFound(err, "image"):
+		return nil, err
+	case !imageForm.MatchString(o.Image):
+		return nil, fault.New(fault.KindInvalid, store.CodeNameInvalid, "kind", "image").At("image")
+	}
+	if o.Exclude == "" {
+		set, err := exclusions(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		o.Exclude = set.List
+	}
+	if err := checkExclusions(o.Exclude); err != nil {
+		return nil, err
+	}
+	p.job.Options = protocol.JobOptions{Capture: &o}
+	return func(*protocol.Device) error { return nil }, nil
+}
+
+// checkExclusions refuses a list that a host would not understand.
+func checkExclusions(list string) error {
+	_, err := exclusion.Parse(list)
+	var bad *exclusion.Error
+	if errors.As(err, &bad) {
+		return fault.New(fault.KindInvalid, protocol.FaultExclusion, "line", bad.Line, "text", bad.Text, "reason", bad.Reason).At("exclude")
+	}
+	return err
+}
