@@ -29,10 +29,12 @@ import (
 
 	"github.com/stickpress/stickpress/agent/backoff"
 	"github.com/stickpress/stickpress/agent/cache"
+	"github.com/stickpress/stickpress/agent/capture"
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/record"
 	"github.com/stickpress/stickpress/agent/spool"
 	"github.com/stickpress/stickpress/agent/stick"
+	"github.com/stickpress/stickpress/agent/upload"
 )
 
 // ErrRevoked is returned by Run when the server has removed this host. The
@@ -51,6 +53,7 @@ type Config struct {
 	Capabilities []string // protocol.CapPress and so on
 	Devices      Devices
 	Engine       Engine
+	Files        capture.Folders // whose files may be captured; may be empty
 	Spool        *spool.Spool
 	// Cache describes the cache; Client, URL, Clock, Rand, Log and Sweep are
 	// filled in by New.
@@ -97,10 +100,11 @@ func New(cfg Config) (*Agent, error) {
 	a.close = func() { blobs.Close(); closeClient() }
 	a.tickets = newTickets(func(m protocol.Message) { a.send(m) })
 	a.records = newRecords(cfg.Records, func(m protocol.Message) { a.send(m) }, cfg.Log)
-	a.devices = newInventory(cfg.Devices, blobs.Used, cfg.Log, a.wake)
+	a.devices = newInventory(cfg.Devices, cfg.Files, blobs.Used, cfg.Log, a.wake)
 	a.runner = newRunner(&runner{
-		spool: cfg.Spool, healthy: cfg.Spool.Healthy, cache: blobs, devices: cfg.Devices, engine: cfg.Engine, tickets: a.tickets, records: a.records,
-		clock: cfg.Clock, log: cfg.Log, changed: a.devices.nudge, wake: a.wake,
+		spool: cfg.Spool, healthy: cfg.Spool.Healthy, cache: blobs, files: cfg.Files, devices: cfg.Devices, engine: cfg.Engine, tickets: a.tickets, records: a.records,
+		uploads: upload.New(upload.Config{Client: client, URL: cfg.State.URL, Clock: cfg.Clock, Rand: cfg.Rand, Log: cfg.Log}),
+		clock:   cfg.Clock, log: cfg.Log, changed: a.devices.nudge, wake: a.wake,
 	})
 	a.devices.busy = a.runner.busy
 	return a, nil

@@ -135,16 +135,9 @@ func (at *attempt) open() (Device, error) { return at.openBy(at.r.devices.Open) 
 func (at *attempt) openToRead() (Device, error) { return at.openBy(at.r.devices.OpenToRead) }
 
 func (at *attempt) openBy(open func(context.Context, protocol.Identity) (Device, error)) (Device, error) {
-	if at.after != nil {
-		select {
-		case <-at.after:
-		case <-at.ctx.Done():
-		}
+	if err := at.enter(); err != nil {
+		return nil, err
 	}
-	if !at.alive() {
-		return nil, context.Cause(at.ctx)
-	}
-	at.StepBegun(protocol.StepPreflight)
 	d, err := open(at.ctx, at.build.Identity)
 	if err != nil {
 		return nil, err
@@ -157,6 +150,21 @@ func (at *attempt) openBy(open func(context.Context, protocol.Identity) (Device,
 	}
 	at.looked(d.Device())
 	return d, nil
+}
+
+// enter waits for the earlier user of the place and begins the first step.
+func (at *attempt) enter() error {
+	if at.after != nil {
+		select {
+		case <-at.after:
+		case <-at.ctx.Done():
+		}
+	}
+	if !at.alive() {
+		return context.Cause(at.ctx)
+	}
+	at.StepBegun(protocol.StepPreflight)
+	return nil
 }
 
 // hold keeps the open device until the press; it reports false, and closes

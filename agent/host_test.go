@@ -15,6 +15,7 @@ import (
 
 	"github.com/stickpress/stickpress/agent/backoff"
 	"github.com/stickpress/stickpress/agent/cache"
+	"github.com/stickpress/stickpress/agent/capture"
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/record"
 	"github.com/stickpress/stickpress/agent/spool"
@@ -242,6 +243,7 @@ type host struct {
 	srv    *server
 	rack   *rack
 	engine *press
+	files  capture.Folders
 	state  *State
 	spool  *spool.Spool
 
@@ -281,7 +283,7 @@ func (h *host) start() {
 	h.agent, err = New(Config{
 		Records: record.Open(filepath.Join(h.data, "records"), record.DefaultLimit),
 		State:   h.state, Version: "test", Capabilities: []string{protocol.CapPress},
-		Devices: h.rack, Engine: h.engine, Spool: h.spool,
+		Devices: h.rack, Engine: h.engine, Files: h.files, Spool: h.spool,
 		Cache: cache.Config{Dir: filepath.Join(h.data, "cache")},
 		Clock: backoff.System{}, Rand: func() float64 { return 0.5 }, Log: slog.New(slog.DiscardHandler), Dial: h.srv.dial,
 	})

@@ -8,15 +8,21 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stickpress/stickpress/agent/capture"
 	"github.com/stickpress/stickpress/agent/protocol"
 )
 
 // listTime bounds one look at the devices.
 const listTime = 15 * time.Second
 
+// lookEvery is how often folders of files are looked at: nothing tells of
+// what changes in them, least of all where they are another machine's.
+const lookEvery = 10 * time.Second
+
 // inventory keeps the newest list of devices for whoever sends it.
 type inventory struct {
 	list    Devices
+	files   capture.Folders
 	cache   func() (used, limit int64)
 	busy    func(*protocol.Identity) bool
 	log     *slog.Logger
@@ -28,9 +34,9 @@ type inventory struct {
 	version int64 // counts changes of newest
 }
 
-func newInventory(d Devices, used func() (used, limit int64), log *slog.Logger, wake func()) *inventory {
+func newInventory(d Devices, files capture.Folders, used func() (used, limit int64), log *slog.Logger, wake func()) *inventory {
 	return &inventory{
-		list: d, cache: used, log: log, wake: wake,
+		list: d, files: files, cache: used, log: log, wake: wake,
 		busy:    func(*protocol.Identity) bool { return false },
 		changed: make(chan struct{}, 1), newest: &protocol.Inventory{Devices: []protocol.Device{}},
 	}
@@ -47,6 +53,12 @@ func (v *inventory) nudge() {
 // run looks again whenever something may have changed, until ctx ends.
 func (v *inventory) run(ctx context.Context) {
 	plugged := v.list.Watch(ctx)
+	var look <-chan time.Time
+	if len(v.files) > 0 {
+		t := time.NewTicker(lookEvery)
+		defer t.Stop()
+		look = t.C
+	}
 	v.refresh(ctx) // what came before the watch began
 	for {
 		select {
@@ -58,6 +70,7 @@ func (v *inventory) run(ctx context.Context) {
 				continue
 			}
 		case <-v.changed:
+		case <-look:
 		}
 		v.refresh(ctx)
 	}
@@ -75,10 +88,13 @@ func (v *inventory) refresh(ctx context.Context) {
 		}
 		return
 	}
-	next := &protocol.Inventory{Devices: append([]protocol.Device{}, devices...)}
+	next := &protocol.Inventory{Devices: append([]protocol.Device{}, devices...), Files: v.files.List()}
 	for i := range next.Devices {
 		d := &next.Devices[i]
 		d.Busy = d.Busy || v.busy(&d.Identity)
+	}
+	for i := range next.Files {
+		next.Files[i].Busy = v.busy(&next.Files[i].Identity)
 	}
 	next.CacheBytes, next.CacheLimit = v.cache()
 	v.mu.Lock()
@@ -101,6 +117,6 @@ func (v *inventory) after(version int64) (*protocol.Inventory, int64) {
 		return nil, version
 	}
 	next := *v.newest
-	next.Devices = slices.Clone(next.Devices)
+	next.Devices, next.Files = slices.Clone(next.Devices), slices.Clone(next.Files)
 	return &next, v.version
 }

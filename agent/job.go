@@ -63,6 +63,8 @@ func (j *job) run() {
 		j.wipe()
 	case protocol.JobVerify:
 		j.verify()
+	case protocol.JobCapture:
+		j.capture()
 	default:
 		j.fail(j.attempts, protocol.NewFault(protocol.FaultKind, "kind", kind))
 	}

@@ -14,8 +14,10 @@ import (
 
 	"github.com/stickpress/stickpress/agent/backoff"
 	"github.com/stickpress/stickpress/agent/cache"
+	"github.com/stickpress/stickpress/agent/capture"
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/spool"
+	"github.com/stickpress/stickpress/agent/upload"
 )
 
 // errAbandoned is the cause when the process is told to stop at once.
@@ -27,6 +29,8 @@ type runner struct {
 	spool   *spool.Spool
 	healthy func() error // why no work may be taken
 	cache   *cache.Cache
+	uploads *upload.Client
+	files   capture.Folders // what may be captured beside devices
 	devices Devices
 	engine  Engine
 	tickets *tickets

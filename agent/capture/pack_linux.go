@@ -7,6 +7,9 @@ import (
 	"github.com/stickpress/stickpress/agent/wim"
 )
 
+// Supported reports whether captures can be made on this system.
+const Supported = true
+
 // Ready returns the fault tool_missing if what a capture needs is not
 // installed.
 func Ready() error { return tool.Look(wim.Tools...) }

@@ -8,6 +8,9 @@ import (
 	"github.com/stickpress/stickpress/agent/protocol"
 )
 
+// Supported reports whether captures can be made on this system.
+const Supported = false
+
 // Ready says that nothing here makes images: wimlib is called on Linux only.
 func Ready() error {
 	return protocol.NewFault(protocol.FaultToolMissing, "tool", "wimlib-imagex", "package", "wimtools")

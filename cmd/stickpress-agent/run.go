@@ -19,6 +19,7 @@ import (
 	"github.com/stickpress/stickpress/agent"
 	"github.com/stickpress/stickpress/agent/backoff"
 	"github.com/stickpress/stickpress/agent/cache"
+	"github.com/stickpress/stickpress/agent/capture"
 	"github.com/stickpress/stickpress/agent/disk"
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/record"
@@ -61,6 +62,7 @@ type options struct {
 	data      string
 	virtual   string
 	allowLoop bool
+	captures  []string
 }
 
 // run is the whole program. A closed stop asks it to end after the sticks
@@ -206,6 +208,7 @@ func (p *program) runCommand() *cobra.Command {
 		},
 	}
 	p.deviceFlags(cmd.Flags())
+	cmd.Flags().StringArrayVar(&p.opts.captures, "capture-dir", nil, "folder whose disk images (VHD, VHDX, raw) may be captured; may be repeated")
 	cmd.Flags().Var(&f.limit, "cache-limit", "bytes that images and masters may take on the disk, 0 for no limit")
 	cmd.Flags().StringVar(&f.format, "log-format", f.format, "text or json")
 	cmd.Flags().StringVar(&f.logFile, "log-file", "", "file for the log, instead of standard error; put aside at 10 MiB")
@@ -237,8 +240,28 @@ func newLog(format string, w io.Writer) (*slog.Logger, error) {
 	return nil, usageError{fmt.Errorf("log format %q: want text or json", format)}
 }
 
+// captureFolders are the folders of --capture-dir, as full paths.
+func (p *program) captureFolders() (capture.Folders, error) {
+	var folders capture.Folders
+	for _, dir := range p.opts.captures {
+		full, err := filepath.Abs(dir)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--capture-dir: %w", err)}
+		}
+		if info, err := os.Stat(full); err != nil || !info.IsDir() {
+			return nil, usageError{fmt.Errorf("--capture-dir: %s is no folder", full)}
+		}
+		folders = append(folders, full)
+	}
+	return folders, nil
+}
+
 // serve builds the agent and runs it.
 func (p *program) serve(ctx context.Context, f *runFlags, log *slog.Logger) error {
+	folders, err := p.captureFolders()
+	if err != nil {
+		return err
+	}
 	state, err := agent.LoadState(p.opts.data)
 	if err != nil {
 		return err
@@ -256,6 +279,9 @@ func (p *program) serve(ctx context.Context, f *runFlags, log *slog.Logger) erro
 	if runtime.GOOS == "linux" { // see disk.Lister.OpenToRead
 		capabilities = append(capabilities, protocol.CapVerify)
 	}
+	if capture.Supported {
+		capabilities = append(capabilities, protocol.CapCapture)
+	}
 	var devices agent.Devices = agent.Disks{Lister: p.lister()}
 	var engine agent.Engine = agent.Sticks{Rand: rand.Reader}
 	if f.dryRun {
@@ -268,7 +294,7 @@ func (p *program) serve(ctx context.Context, f *runFlags, log *slog.Logger) erro
 	}
 	a, err := agent.New(agent.Config{
 		State: state, Version: programVersion(), Capabilities: capabilities,
-		Devices: devices, Engine: engine, Spool: journal,
+		Devices: devices, Engine: engine, Files: folders, Spool: journal,
 		Cache:   cache.Config{Dir: filepath.Join(p.opts.data, "cache"), Limit: int64(f.limit)},
 		Records: p.records(),
 		Clock:   backoff.System{}, Rand: agent.Jitter, Log: log,
