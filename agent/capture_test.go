@@ -23,7 +23,7 @@ func (h *host) capturing(o *protocol.CaptureOptions, id protocol.Identity, attem
 func TestCaptureRefused(t *testing.T) {
 	inBubble(t, func(t *testing.T, h *host) {
 		d := sticktest.New(8<<20, 512)
-		h.rack.devices["1-1"].Device, h.rack.devices["1-1"].size = d, d.Size()
+		h.rack.devices["1-1"].unused, h.rack.devices["1-1"].size = d, d.Size()
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "empty.img"), make([]byte, 1<<20), 0o600); err != nil {
 			t.Fatal(err)
