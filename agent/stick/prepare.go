@@ -69,7 +69,8 @@ func (p *preparation) run(ctx context.Context) error {
 }
 
 // steps fails early: whatever can be wrong with an image is looked at before
-// the long part, which is applying it.
+// the long part, which is applying it. What does not need one another is done
+// at the same time; all of it has ended when steps returns.
 func (p *preparation) steps(ctx context.Context) error {
 	if err := tool.Look(append(p.tools(), fat.Tools...)...); err != nil {
 		return err
@@ -77,19 +78,23 @@ func (p *preparation) steps(ctx context.Context) error {
 	if err := os.Mkdir(p.tmp, 0o700); err != nil {
 		return err
 	}
+	formatted := beside(func() error { return p.format(ctx, filepath.Join(p.dir, windowsFile)) })
+	defer func() { _ = formatted() }()
 	if err := p.readTree(ctx); err != nil {
 		return err
 	}
 	if err := p.extract(ctx); err != nil {
 		return err
 	}
+	made := beside(func() error { return p.makeSystem(ctx) })
+	defer func() { _ = made() }()
 	if err := p.editHive(); err != nil {
 		return err
 	}
-	if err := p.makeSystem(ctx); err != nil {
+	if err := p.makeWindows(ctx, formatted); err != nil {
 		return err
 	}
-	if err := p.makeWindows(ctx); err != nil {
+	if err := made(); err != nil {
 		return err
 	}
 	return p.describe(ctx, partFile{Name: systemFile}, partFile{Name: windowsFile})
@@ -125,6 +130,21 @@ func (p *preparation) describe(ctx context.Context, systemPart, windowsPart part
 		return err
 	}
 	return m.write(p.dir)
+}
+
+// beside does work while its caller goes on. What it returns waits for the end
+// and gives the error; it may be called again.
+func beside(work func() error) (wait func() error) {
+	end := make(chan struct{})
+	var err error
+	go func() {
+		defer close(end)
+		err = work()
+	}()
+	return func() error {
+		<-end
+		return err
+	}
 }
 
 // volumeFile is a volume of the master, with its place on the device.

@@ -40,7 +40,14 @@ var (
 
 // readTree lists the image and looks for what no stick can do without.
 func (p *preparation) readTree(ctx context.Context) error {
+	sized := beside(func() (err error) {
+		p.bytes, err = p.reader.Bytes(ctx, p.image)
+		return err
+	})
 	paths, err := p.reader.List(ctx, p.image)
+	if sizeErr := sized(); err == nil {
+		err = sizeErr
+	}
 	if err != nil {
 		return err
 	}
@@ -50,8 +57,7 @@ func (p *preparation) readTree(ctx context.Context) error {
 			return protocol.NewFault(protocol.FaultImageContent, "path", need)
 		}
 	}
-	p.bytes, err = p.reader.Bytes(ctx, p.image)
-	return err
+	return nil
 }
 
 // extract takes what a preparation works on out of the image, in one go.
@@ -145,8 +151,9 @@ func (p *preparation) changes() (list []wim.Change, madePanther bool, err error)
 	return append(list, wim.Change{Add: path.Join(panther, answerName), From: placeholder}), !ok, nil
 }
 
-// makeWindows makes the NTFS volume and puts the image onto it.
-func (p *preparation) makeWindows(ctx context.Context) error {
+// makeWindows puts the image onto the NTFS volume, which is there when
+// formatted returns.
+func (p *preparation) makeWindows(ctx context.Context, formatted func() error) error {
 	changes, madePanther, err := p.changes()
 	if err != nil {
 		return err
@@ -158,11 +165,14 @@ func (p *preparation) makeWindows(ctx context.Context) error {
 	if err := p.room(p.bytes); err != nil {
 		return err
 	}
+	if err := formatted(); err != nil {
+		return err
+	}
 	file := filepath.Join(p.dir, windowsFile)
 	err = p.fill(ctx, staged, file, true)
 	if errors.Is(err, syscall.ENOSPC) && ctx.Err() == nil && !p.cacheFull() {
 		// The image holds more than it says: the fence was too narrow.
-		if err := os.Remove(file); err != nil {
+		if err := errors.Join(os.Remove(file), p.format(ctx, file)); err != nil {
 			return err
 		}
 		err = p.fill(ctx, staged, file, false)
@@ -178,11 +188,8 @@ func (p *preparation) makeWindows(ctx context.Context) error {
 	return p.finishWindows(ctx, f, madePanther)
 }
 
-// fill makes the volume and applies the image, inside a fence or without.
+// fill applies the image to the empty volume, inside a fence or without.
 func (p *preparation) fill(ctx context.Context, staged wim.Source, file string, fenced bool) error {
-	if err := p.format(ctx, file); err != nil {
-		return err
-	}
 	f, err := os.OpenFile(file, os.O_RDWR, 0)
 	if err != nil {
 		return err
