@@ -22,6 +22,7 @@ type feed struct {
 	content Content
 	limit   int
 	lengths []int64 // of the chunks
+	memory  buffers // of the sticks, too
 
 	mu    sync.Mutex
 	slots map[int]*slot // by index into chunks
@@ -88,8 +89,11 @@ func (f *feed) put(s *slot) {
 	s.users--
 }
 
-// close waits for reads that are under way.
-func (f *feed) close() { f.reads.Wait() }
+// close waits for reads that are under way. Nobody uses a slot any more.
+func (f *feed) close() {
+	f.reads.Wait()
+	f.memory.close()
+}
 
 // read begins to read a chunk, when the one before is there; f.mu is held.
 func (f *feed) read(i int, before *slot) *slot {
@@ -111,7 +115,7 @@ func (f *feed) read(i int, before *slot) *slot {
 func (f *feed) buffer() []byte {
 	if f.held < f.limit {
 		f.held++
-		return alignedBuffer(ChunkBytes)
+		return f.memory.get()
 	}
 	var oldest *slot
 	for _, s := range f.slots {
@@ -121,7 +125,7 @@ func (f *feed) buffer() []byte {
 	}
 	if oldest == nil { // the limit leaves room for one of every stick's
 		f.held++
-		return alignedBuffer(ChunkBytes)
+		return f.memory.get()
 	}
 	delete(f.slots, oldest.index)
 	return oldest.data[:ChunkBytes]

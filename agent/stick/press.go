@@ -136,7 +136,7 @@ func (p *press) prepare() error {
 		return err
 	}
 	p.shared, p.sums = make([]Sum, len(p.chunks)), make([]Sum, len(p.chunks))
-	p.own = alignedBuffer(ChunkBytes)
+	p.own = p.feed.memory.get()
 	p.pace.need = p.Demands.WriteRate
 	p.result = protocol.Result{DiskID: p.fit.DiskID, MasterDigest: p.content.Digest()}
 	return nil

@@ -11,10 +11,11 @@ import (
 )
 
 // flushBytes: so much is written before the device is told to flush, and what
-// was flushed can be read back. A flush costs a cheap stick some tens of
-// milliseconds, this much some seconds. Towards the end it becomes less, down
-// to an eighth, so that little is left to read when all is written.
-const flushBytes = 128 * mib
+// was flushed can be read back. Where reading is no faster than writing it
+// always lies so far behind, or twice as far, and has that left to do when all
+// is written: towards the end it becomes less, down to an eighth. A flush costs
+// a stick that has a cache some milliseconds, and others nothing.
+const flushBytes = 32 * mib
 
 // readback compares content with what the device gives back while later
 // content is still being written. It never looks at what was not flushed
@@ -45,7 +46,7 @@ func (p *press) readBack() (stop func() error) {
 	if volume.Total(p.chunks) <= b.every/2 {
 		return func() error { return nil } // not worth a buffer
 	}
-	b.buf = alignedBuffer(ChunkBytes)
+	b.buf = p.feed.memory.get()
 	var running sync.WaitGroup
 	running.Go(func() {
 		for b.wait() {
