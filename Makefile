@@ -57,7 +57,7 @@ lint: assets ## golangci-lint with the project's rules
 	$(LINT) run ./...
 
 .PHONY: bench
-bench: tools-test ## measure the stick engine beside wimlib-imagex in one run; ARGS='-rounds 5 -targets DIR'
+bench: tools-test ## measure the stick engine beside its peers in one run, as root; ARGS='-rounds 5 -etcher -only raw'
 	$(GO) run ./cmd/e2e/bench $(ARGS)
 
 .PHONY: screenshots

@@ -1,19 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/stick"
@@ -39,17 +33,12 @@ var (
 
 type bench struct {
 	config
-	targets string
+	targets string // folder of the sticks
 	image   string
 	small   string
-}
-
-// round is one measurement of each contender.
-type round struct {
-	apply   cost // one bare volume
-	prepare cost // a master
-	applies cost // a bare volume per stick
-	press   cost // all sticks from the master
+	raw     string
+	etcher  *etcher // nil when it was not asked for
+	table   table
 }
 
 func (b *bench) makeImages(ctx context.Context) error {
@@ -58,41 +47,97 @@ func (b *bench) makeImages(ctx context.Context) error {
 	if b.image, err = sample.Make(ctx, b.dir, large); err != nil {
 		return err
 	}
-	b.small, err = sample.Make(ctx, b.dir, small)
-	return err
+	if b.small, err = sample.Make(ctx, b.dir, small); err != nil {
+		return err
+	}
+	b.raw = filepath.Join(b.dir, "raw.img")
+	return makeRaw(b.raw)
 }
 
-func (b *bench) round(ctx context.Context, dir string) (r round, err error) {
+// prepared are the rows about one image: making its master, and pressing it
+// with the master ready, as fast as sticks take it and held to a rate.
+func (b *bench) prepared(ctx context.Context) (err error) {
+	dir := filepath.Join(b.dir, "round")
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return r, err
+		return err
 	}
 	bare := filepath.Join(dir, "bare.img")
-	if r.apply, err = measure(func() error { return apply(ctx, b.image, bare) }); err != nil {
-		return r, err
+	one, err := measure(func() error {
+		if err := sparse(bare, windowsBytes()); err != nil {
+			return err
+		}
+		return apply(ctx, b.image, bare)
+	})
+	if err != nil {
+		return err
 	}
 	if err := os.Remove(bare); err != nil {
-		return r, err
+		return err
 	}
 	var m *stick.Master
-	r.prepare, err = measure(func() error {
+	prepare, err := measure(func() error {
 		m, err = stick.Prepare(ctx, filepath.Join(dir, "masters"), spec(b.image), nil)
 		return err
 	})
 	if err != nil {
-		return r, err
+		return err
 	}
 	defer m.Close()
-	if r.press, err = measure(func() error { return press(ctx, m, b.targets, b.sticks) }); err != nil {
-		return r, err
+	const byHand = "mkntfs + wimlib-imagex apply"
+	b.table.costs("prepare a master", byHand, "≤ 1.15", prepare, one, false)
+	if why := canLimit(); why != "" {
+		b.table.missing(fmt.Sprintf("%d sticks", b.sticks), why)
+		return nil
 	}
-	if err := empty(b.targets); err != nil {
-		return r, err
+	warm, err := b.onSticks(ctx, 0, func(all loops) error { return press(ctx, m, all) })
+	if err != nil {
+		return err
 	}
-	if r.applies, err = measure(func() error { return b.applyAll(ctx) }); err != nil {
-		return r, err
+	hand, err := b.onSticks(ctx, 0, func(all loops) error { return b.applyAll(ctx, all) })
+	if err != nil {
+		return err
 	}
-	return r, empty(b.targets)
+	floor, err := b.onSticks(ctx, 0, func(all loops) error { return copyMaster(ctx, m, filepath.Join(dir, "flat"), all) })
+	if err != nil {
+		return err
+	}
+	parallel := fmt.Sprintf("%d × the same in parallel, sync", b.sticks)
+	b.table.costs(fmt.Sprintf("%d sticks, master ready", b.sticks), parallel, "≥ 15", warm, hand, true)
+	b.table.costs("the same, cold", parallel, "≥ 4", prepare.plus(warm), hand, true)
+	b.table.costs("copying the same bytes there and back, nothing else", parallel, "", floor, hand, true)
+	rate := b.rate * mib
+	slow, err := b.onSticks(ctx, rate, func(all loops) error { return press(ctx, m, all) })
+	if err != nil {
+		return err
+	}
+	slowHand, err := b.onSticks(ctx, rate, func(all loops) error { return b.applyAll(ctx, all) })
+	if err != nil {
+		return err
+	}
+	work := fmt.Sprintf("%d sticks, master ready, %d MiB/s each", b.sticks, b.rate)
+	b.table.add(work, parallel, "wall", "≥ 2", slow.wall.Seconds(), slowHand.wall.Seconds(), "s", true)
+	b.table.add(work, "the same bytes ÷ the rate", "wall", "≤ 1.05", slow.wall.Seconds(), float64(m.Bytes())/float64(rate), "s", false)
+	return nil
+}
+
+// onSticks measures work on empty sticks, each held to rate bytes per second
+// if that is not 0.
+func (b *bench) onSticks(ctx context.Context, rate int64, work func(loops) error) (cost, error) {
+	all, err := attach(ctx, b.targets, b.sticks, stickBytes)
+	if err != nil {
+		return cost{}, err
+	}
+	var c cost
+	for _, l := range all {
+		if rate > 0 {
+			err = errors.Join(err, l.limit(rate))
+		}
+	}
+	if err == nil {
+		c, err = measure(func() error { return work(all) })
+	}
+	return c, errors.Join(err, all.detach(), empty(b.targets))
 }
 
 func spec(image string) stick.Spec {
@@ -102,16 +147,17 @@ func spec(image string) stick.Spec {
 	}
 }
 
-// apply is what a person would do: a volume as large as the stick's, and the
-// image onto it.
-func apply(ctx context.Context, image, path string) error {
+// windowsBytes is how large the volume by hand is: as the stick's.
+func windowsBytes() int64 {
 	plan, err := stick.NewPlan(protocol.LayoutMBRDual, 28*gib, 512)
 	if err != nil {
-		return err
+		panic(err) // the arguments are constants
 	}
-	if err := sparse(path, plan.Partition(stick.RoleWindows).Length); err != nil {
-		return err
-	}
+	return plan.Partition(stick.RoleWindows).Length
+}
+
+// apply is what a person would do: a volume, and the image onto it.
+func apply(ctx context.Context, image, path string) error {
 	format := tool.Command{Name: "mkntfs", Package: "ntfs-3g", Args: []string{"-Q", "-F", "-q", path}}
 	if err := format.Run(ctx); err != nil {
 		return err
@@ -119,31 +165,68 @@ func apply(ctx context.Context, image, path string) error {
 	return tool.Command{Name: "wimlib-imagex", Package: "wimtools", Args: []string{"apply", image, "1", path}}.Run(ctx)
 }
 
-func (b *bench) applyAll(ctx context.Context) error {
-	errs := make([]error, b.sticks)
+func (b *bench) applyAll(ctx context.Context, all loops) error {
+	err := each(all, func(l loop) error { return apply(ctx, b.image, l.node) })
+	return errors.Join(err, all.flush())
+}
+
+// each works on all sticks at the same time.
+func each(all loops, work func(loop) error) error {
+	errs := make([]error, len(all))
 	var wait sync.WaitGroup
-	for i := range b.sticks {
-		wait.Go(func() { errs[i] = apply(ctx, b.image, filepath.Join(b.targets, fmt.Sprint("bare", i, ".img"))) })
+	for i, l := range all {
+		wait.Go(func() { errs[i] = work(l) })
 	}
 	wait.Wait()
-	unix.Sync()
 	return errors.Join(errs...)
 }
 
-// press presses sticks in files, each with serials and an answer file of its
-// own.
-func press(ctx context.Context, m *stick.Master, dir string, n int) error {
-	var targets []stick.Target
-	for i := range n {
-		path := filepath.Join(dir, fmt.Sprint("stick", i, ".img"))
-		if err := sparse(path, stickBytes); err != nil {
-			return err
-		}
-		d, err := stick.OpenFile(path, 512)
+// copyMaster is the least that can be done with the same bytes: written once
+// past the cache, read once, not looked at.
+func copyMaster(ctx context.Context, m *stick.Master, flat string, all loops) error {
+	if _, err := os.Stat(flat); err != nil {
+		f, err := os.Create(flat)
 		if err != nil {
 			return err
 		}
-		defer d.Close()
+		buf := make([]byte, stick.ChunkBytes)
+		for i, c := range m.Chunks() {
+			if _, err := m.Read(i, buf[:c.Length]); err != nil {
+				return err
+			}
+			if _, err := f.Write(buf[:c.Length]); err != nil {
+				return err
+			}
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return each(all, func(l loop) error {
+		if err := dd(ctx, "if="+flat, "of="+l.node, "bs=4M", "oflag=direct", "conv=fsync"); err != nil {
+			return err
+		}
+		return dd(ctx, "if="+l.node, "of=/dev/null", "bs=4M", "iflag=direct", fmt.Sprint("count=", m.Bytes()/(4*mib)))
+	})
+}
+
+func dd(ctx context.Context, args ...string) error {
+	return tool.Command{Name: "dd", Package: "coreutils", Args: append(args, "status=none")}.Run(ctx)
+}
+
+// press presses all sticks, each with serials and an answer file of its own.
+func press(ctx context.Context, m *stick.Master, all loops) error {
+	devices, err := openLoops(ctx, all)
+	if err != nil {
+		return err
+	}
+	defer closeAll(devices)
+	return pressDevices(ctx, m, devices)
+}
+
+func pressDevices(ctx context.Context, m *stick.Master, devices []stick.Device) error {
+	var targets []stick.Target
+	for i, d := range devices {
 		answer := fmt.Appendf(nil, `<unattend xmlns="urn:schemas-microsoft-com:unattend"><!-- %d --></unattend>`, i)
 		personal, err := stick.NewPersonal(protocol.LayoutMBRDual, rand.Reader, fmt.Sprint("stick_", i), answer)
 		if err != nil {
@@ -167,36 +250,6 @@ func (silent) Checked(protocol.Check)               {}
 func (silent) Touched() error                       { return nil }
 func (silent) Progress(protocol.Step, int64, int64) {}
 func (silent) Log(protocol.LogLine)                 {}
-
-// peakMemory presses 16 sticks in a process of its own.
-func (b *bench) peakMemory(ctx context.Context) (int64, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return 0, err
-	}
-	cmd := exec.CommandContext(ctx, self, "-memory", b.small, "-targets", b.targets)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, os.Stderr
-	if err := cmd.Run(); err != nil {
-		return 0, fmt.Errorf("press %d sticks: %w", memorySticks, err)
-	}
-	return strconv.ParseInt(strings.TrimSpace(out.String()), 10, 64)
-}
-
-// pressInMemory is that process: preparation included.
-func pressInMemory(ctx context.Context, image, targets string) error {
-	m, err := stick.Prepare(ctx, filepath.Join(targets, "masters"), spec(image), nil)
-	if err != nil {
-		return err
-	}
-	defer m.Close()
-	if err := press(ctx, m, targets, memorySticks); err != nil {
-		return err
-	}
-	peak, err := peakResident()
-	fmt.Println(peak)
-	return err
-}
 
 func sparse(path string, size int64) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)

@@ -4,59 +4,69 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"time"
 )
 
-// printTable writes Markdown. A ratio is taken within a round; what is shown
-// is the middle one and, in brackets, the least and the greatest.
-func printTable(w io.Writer, rounds []round, sticks int, peak int64) {
-	one := func(r round) cost { return r.apply }
-	all := func(r round) cost { return r.applies }
-	fmt.Fprintln(w, "| work | beside | wall | CPU | took |")
-	fmt.Fprintln(w, "|---|---|---|---|---|")
-	for _, row := range []struct {
-		work, beside string
-		ours, theirs func(round) cost
-		inverse      bool // times as fast, rather than times as costly
-	}{
-		{"prepare a master", "mkntfs + wimlib-imagex apply", func(r round) cost { return r.prepare }, one, false},
-		{
-			fmt.Sprintf("%d sticks, master ready", sticks), fmt.Sprintf("%d × the same in parallel, sync", sticks),
-			func(r round) cost { return r.press }, all, true,
-		},
-		{"the same, cold", "as above", func(r round) cost { return r.prepare.plus(r.press) }, all, true},
-	} {
-		wall := func(c cost) time.Duration { return c.wall }
-		cpu := func(c cost) time.Duration { return c.cpu }
-		ratio := func(part func(cost) time.Duration) string {
-			var list []float64
-			for _, r := range rounds {
-				q := part(row.ours(r)).Seconds() / part(row.theirs(r)).Seconds()
-				if row.inverse {
-					q = 1 / q
-				}
-				list = append(list, q)
-			}
-			return spread(list, row.inverse)
-		}
-		took := func(of func(round) cost) string {
-			var list []float64
-			for _, r := range rounds {
-				list = append(list, of(r).wall.Seconds())
-			}
-			slices.Sort(list)
-			return fmt.Sprintf("%.1f s", list[len(list)/2])
-		}
-		fmt.Fprintf(w, "| %s | %s | %s | %s | %s, beside %s |\n", row.work, row.beside, ratio(wall), ratio(cpu), took(row.ours), took(row.theirs))
-	}
-	fmt.Fprintf(w, "\nPeak memory, preparing and pressing %d sticks: %d MB\n", memorySticks, peak/1_000_000)
+// table collects the figures of all rounds.
+type table struct {
+	rows []*row
+	gaps []string
 }
 
-func spread(list []float64, inverse bool) string {
-	slices.Sort(list)
-	text := fmt.Sprintf("%.2f × (%.2f–%.2f)", list[len(list)/2], list[0], list[len(list)-1])
-	if inverse {
-		text += " as fast"
+// row is one comparison. A ratio is taken within a round.
+type row struct {
+	work, beside, what, aim, unit string
+	inverse                       bool // times as fast, rather than times as costly
+	ours, theirs                  []float64
+}
+
+// add adds a round to a row.
+func (t *table) add(work, beside, what, aim string, ours, theirs float64, unit string, inverse bool) {
+	i := slices.IndexFunc(t.rows, func(r *row) bool { return r.work == work && r.beside == beside && r.what == what })
+	if i < 0 {
+		i = len(t.rows)
+		t.rows = append(t.rows, &row{work: work, beside: beside, what: what, aim: aim, unit: unit, inverse: inverse})
 	}
-	return text
+	t.rows[i].ours, t.rows[i].theirs = append(t.rows[i].ours, ours), append(t.rows[i].theirs, theirs)
+}
+
+// costs adds a round of wall and processor time.
+func (t *table) costs(work, beside, aim string, ours, theirs cost, inverse bool) {
+	t.add(work, beside, "wall", aim, ours.wall.Seconds(), theirs.wall.Seconds(), "s", inverse)
+	t.add(work, beside, "CPU", aim, ours.cpu.Seconds(), theirs.cpu.Seconds(), "s", inverse)
+}
+
+// missing says what is not in the table, and why.
+func (t *table) missing(what, why string) {
+	if line := fmt.Sprintf("Not measured: %s (%s).", what, why); !slices.Contains(t.gaps, line) {
+		t.gaps = append(t.gaps, line)
+	}
+}
+
+// print writes Markdown: the middle ratio and, in brackets, the least and the
+// greatest; the measured values are each contender's own middle, so that they
+// need not give the same ratio.
+func (t *table) print(w io.Writer) {
+	fmt.Fprintln(w, "| work | beside | what | ratio | aim | ours | theirs |")
+	fmt.Fprintln(w, "|---|---|---|---|---|---|---|")
+	for _, r := range t.rows {
+		ratios := make([]float64, len(r.ours))
+		for i := range r.ours {
+			ratios[i] = r.ours[i] / r.theirs[i]
+			if r.inverse {
+				ratios[i] = 1 / ratios[i]
+			}
+		}
+		slices.Sort(ratios)
+		fmt.Fprintf(w, "| %s | %s | %s | %.2f × (%.2f–%.2f)%s | %s | %.2f %s | %.2f %s |\n", r.work, r.beside, r.what,
+			middle(ratios), ratios[0], ratios[len(ratios)-1], map[bool]string{true: " as fast"}[r.inverse], r.aim,
+			middle(r.ours), r.unit, middle(r.theirs), r.unit)
+	}
+	for _, gap := range t.gaps {
+		fmt.Fprintf(w, "\n%s\n", gap)
+	}
+}
+
+func middle(list []float64) float64 {
+	sorted := slices.Sorted(slices.Values(list))
+	return sorted[len(sorted)/2]
 }
