@@ -22,9 +22,22 @@ func TestReplayAfterARandomWalk(t *testing.T) {
 	}
 	for range 300 {
 		h := r.IntN(len(hosts))
-		switch r.IntN(12) {
+		switch r.IntN(14) {
 		case 0, 1:
 			_, _ = w.queue(hosts[h].ID, 1+r.IntN(6)+10*h, 1+r.IntN(6)+10*h) // busy sticks are refused
+		case 12:
+			kind := []protocol.JobKind{protocol.JobPress, protocol.JobWipe}[r.IntN(2)]
+			_, _ = w.give(kind, []string{"", "Ada", "Bob"}[r.IntN(3)], 1+r.IntN(6)) // busy, or not wiped
+		case 13:
+			sticks, err := w.Sticks(t.Context(), store.StickFilter{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(sticks) > 0 {
+				_, _ = try(t.Context(), w.Store, func(tx *store.Tx) (store.Stick, error) { // busy ones are not back
+					return tx.ReturnStick(t.Context(), sticks[r.IntN(len(sticks))].ID, w.by)
+				})
+			}
 		case 2, 3:
 			for _, work := range w.claim(hosts[h], 1+r.IntN(3)) {
 				for _, b := range work.Builds {
@@ -62,6 +75,9 @@ func TestReplayAfterARandomWalk(t *testing.T) {
 			var events []protocol.Event
 			for ref := range next {
 				e := protocol.Event{Type: types[r.IntN(len(types))], Step: protocol.StepWrite}
+				if e.Type == protocol.EventVerified && r.IntN(2) == 0 {
+					e.Result = erased()
+				}
 				if e.Type.Terminal() && e.Type != protocol.EventVerified {
 					e.Fault = protocol.NewFault("x")
 					e.Fault.Touched = r.IntN(2) == 0

@@ -33,10 +33,11 @@ func newPattern(rand io.Reader) (*pattern, error) {
 // complement is the same pattern with every bit turned over.
 func (p *pattern) complement() *pattern { return &pattern{block: p.block, base: ^p.base} }
 
-// fill makes the bytes that belong at offset, a multiple of 16.
+// fill makes the bytes, at least one, that belong at offset, a multiple of 16.
 func (p *pattern) fill(b []byte, offset int64) {
-	for i := range b {
-		b[i] = p.base
+	b[0] = p.base
+	for n := 1; n < len(b); n *= 2 {
+		copy(b[n:], b[:n])
 	}
 	var counter [aes.BlockSize]byte
 	binary.BigEndian.PutUint64(counter[8:], uint64(offset/aes.BlockSize))

@@ -240,3 +240,17 @@ func TestNotTouched(t *testing.T) {
 		t.Errorf("%v after %d operations", err, d.Operations())
 	}
 }
+
+// How fast a pattern is made: it must never be what a stick waits for.
+func BenchmarkPattern(b *testing.B) {
+	p, err := newPattern(rand.Reader)
+	if err != nil {
+		b.Fatal(err)
+	}
+	p = p.complement()
+	chunk := aligned(chunkBytes)
+	b.SetBytes(chunkBytes)
+	for i := 0; b.Loop(); i++ {
+		p.fill(chunk, int64(i)*chunkBytes)
+	}
+}
