@@ -32,6 +32,7 @@ type Stick struct {
 	VerifiedAt *time.Time `json:"verified_at,omitempty"`
 	// When it was last compared with what was recorded, and what was found, or
 	// why it is not as it should be.
+	Recorded   bool                  `json:"recorded"` // there is something to compare it with
 	CheckedAt  *time.Time            `json:"checked_at,omitempty"`
 	Check      *protocol.CheckResult `json:"check,omitempty"`
 	CheckFault *protocol.Fault       `json:"check_fault,omitempty"`
@@ -211,6 +212,11 @@ func (c *Console) stickOf(ctx context.Context, n *names, s *store.Stick) (Stick,
 		}
 		out.Version = v.Version
 		if out.ImageName, err = n.image(ctx, v.ImageID); err != nil {
+			return Stick{}, err
+		}
+	}
+	if s.State == store.StickVerified {
+		if out.Recorded, err = c.store.Recorded(ctx, s.ID); err != nil {
 			return Stick{}, err
 		}
 	}

@@ -86,3 +86,10 @@ func (tx *Tx) PutRecord(ctx context.Context, host HostID, m *protocol.Record) er
 	}
 	return fail(err, "keep a record")
 }
+
+// Recorded reports whether there is a record of what a stick carries.
+func (r Reader) Recorded(ctx context.Context, id StickID) (bool, error) {
+	var known bool
+	err := r.db.QueryRow(ctx, `SELECT EXISTS (`+recordQuery+`s.id = @id)`, pgx.NamedArgs{"id": id}).Scan(&known)
+	return known, fail(err, "look for a record")
+}

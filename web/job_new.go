@@ -37,7 +37,7 @@ func (s *Web) jobConfirm(w http.ResponseWriter, r *http.Request) error {
 		s.render(w, r, http.StatusUnprocessableEntity, view.JobNew(f, p))
 		return nil
 	}
-	return s.show(w, r, view.JobConfirm(f, p))
+	return s.show(w, r, view.Confirm(f, p))
 }
 
 func (s *Web) jobQueue(w http.ResponseWriter, r *http.Request) error {
@@ -47,9 +47,9 @@ func (s *Web) jobQueue(w http.ResponseWriter, r *http.Request) error {
 	}
 	f := s.frame(r, "jobs")
 	count, _ := strconv.Atoi(strings.TrimSpace(r.PostFormValue("count")))
-	if count != len(p.Chosen) {
+	if p.Kind.Writes() && count != len(p.Chosen) {
 		p.Problem = view.Problem{Field: "count", Sentence: f.T("job_new.count_wrong", "count", len(p.Chosen))}
-		s.render(w, r, http.StatusUnprocessableEntity, view.JobConfirm(f, p))
+		s.render(w, r, http.StatusUnprocessableEntity, view.Confirm(f, p))
 		return nil
 	}
 	in := api.QueueJobInput{
@@ -62,7 +62,7 @@ func (s *Web) jobQueue(w http.ResponseWriter, r *http.Request) error {
 	job, err := s.console.QueueJob(r.Context(), actorOf(r), in)
 	if err != nil {
 		p.Problem = view.NewProblem(f.L, err)
-		return s.again(w, r, err, view.JobConfirm(f, p))
+		return s.again(w, r, err, view.Confirm(f, p))
 	}
 	return see(w, r, "/jobs/"+job.ID)
 }

@@ -48,6 +48,7 @@ func (s *Web) routes(r chi.Router) {
 	r.Get("/sticks", s.page(s.sticks))
 	r.Get("/sticks/{id}", s.page(s.stick))
 	r.Post("/sticks/{id}/return", s.page(s.stickReturn))
+	r.Get("/sticks/{id}/record", s.page(s.stickRecord))
 	r.Get("/certificates/{id}", s.page(s.certificate))
 	r.Get("/certificates/{id}/file", s.page(s.certificateFile))
 

@@ -79,8 +79,11 @@ func jobTitle(f Frame, j api.Job) string {
 
 // jobSucceeded says what to do with the sticks of a job that succeeded.
 func jobSucceeded(f Frame, j api.Job) string {
-	if j.Kind == protocol.JobWipe {
+	switch j.Kind { //nolint:exhaustive // the others carry something now
+	case protocol.JobWipe:
 		return f.L.N("job.wiped", len(j.Builds))
+	case protocol.JobVerify:
+		return f.L.N("job.checked", len(j.Builds))
 	}
 	if j.Holder == "" {
 		return f.L.N("job.succeeded", len(j.Builds))

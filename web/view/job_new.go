@@ -34,9 +34,10 @@ type NewJob struct {
 // JobFields names, for each kind of job that the form offers, the fields that
 // only its form has. They travel from the form to the confirmation and back.
 var JobFields = map[protocol.JobKind][]string{
-	protocol.JobPress: {"erase_first"},
-	protocol.JobRaw:   {"erase_first"},
-	protocol.JobWipe:  {"method", "passes"},
+	protocol.JobPress:  {"erase_first"},
+	protocol.JobRaw:    {"erase_first"},
+	protocol.JobVerify: nil,
+	protocol.JobWipe:   {"method", "passes"},
 }
 
 // optionFields are the fields of a form that ask for the options.

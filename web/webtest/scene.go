@@ -196,8 +196,52 @@ func (x *Scene) finish(t testing.TB, j api.Job, f *protocol.Fault) {
 		p.Report(t, b, protocol.Event{Type: protocol.EventVerified, Result: &protocol.Result{
 			BytesWritten: 9_912_582_144, BytesVerified: 9_912_582_144, WriteMS: 81_400, VerifyMS: 39_800,
 			DiskID: fmt.Sprintf("%08x", 0x5a17c0de+i), MasterDigest: "m", ContentDigest: "c",
+			Record: &protocol.StickRecord{DiskID: fmt.Sprintf("%08x", 0x5a17c0de+i), Bytes: b.Identity.Bytes, Common: recordDigest},
 		}})
 	}
+	record := &protocol.Record{WantRecord: protocol.WantRecord{Common: recordDigest}, Body: []byte(recordBody)}
+	if err := x.HostRecord(t.Context(), x.Session, record); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// recordBody is what all sticks are compared with, and recordDigest its SHA-256.
+const (
+	recordBody   = `{"format":1,"chunks":""}`
+	recordDigest = "85744bcb764b56ec3199b3aadb899de25507f62152fbe942242a333e257615ea"
+)
+
+// Compare runs a check of the sticks of a job: the first is intact, of the
+// second Windows has run.
+func (x *Scene) Compare(t testing.TB, of api.Job) api.Job {
+	t.Helper()
+	in := api.QueueJobInput{Kind: protocol.JobVerify, Host: of.HostID}
+	for _, b := range of.Builds {
+		in.Devices = append(in.Devices, api.QueueDevice{Identity: b.Identity})
+	}
+	j, err := x.QueueJob(t.Context(), x.Helpdesk, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := x.Claim(t, j)
+	for i, b := range j.Builds {
+		check := &protocol.CheckResult{StickID: b.StickID, DiskID: fmt.Sprintf("%08x", 0x5a17c0de+i), Outcome: protocol.OutcomeIntact}
+		if i > 0 {
+			check.Outcome, check.Evidence = protocol.OutcomeUsed, []string{protocol.EvidenceRegistry, protocol.EvidenceGrown}
+			check.Replaced = []string{"efi/microsoft/boot/bootmgfw.efi"}
+		}
+		for _, s := range protocol.JobVerify.Steps() {
+			p.Report(t, b, protocol.Event{Type: protocol.EventStepBegun, Step: s})
+			p.Report(t, b, protocol.Event{Type: protocol.EventStepDone, Step: s})
+		}
+		p.Report(t, b, protocol.Event{Type: protocol.EventVerified, Result: &protocol.Result{
+			BytesVerified: 9_912_582_144, VerifyMS: 52_300, DiskID: check.DiskID, Check: check,
+		}})
+	}
+	if j, err = x.GetJob(t.Context(), x.Viewer, j.ID); err != nil {
+		t.Fatal(err)
+	}
+	return j
 }
 
 // wipe has a stick erased in the way that cheap sticks need.

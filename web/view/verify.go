@@ -1,0 +1,55 @@
+package view
+
+import (
+	"strings"
+
+	"github.com/a-h/templ"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api"
+)
+
+// Confirm says in words what will be done, and asks for it again where it
+// cannot be undone.
+func Confirm(f Frame, p NewJob) templ.Component {
+	if p.Kind == protocol.JobVerify {
+		return verifyConfirm(f, p)
+	}
+	return JobConfirm(f, p)
+}
+
+// verifyingOf is the form of a new job that compares devices of a host with
+// their records.
+func verifyingOf(host string, devices ...protocol.Identity) NewJob {
+	return NewJob{Kind: protocol.JobVerify, Host: host, Chosen: devices}
+}
+
+// refusal is why a job of a kind may not have a device, in words, or "".
+func refusal(f Frame, k protocol.JobKind, d api.Device) string {
+	r := d.Refusal(k)
+	if r == nil {
+		return ""
+	}
+	return f.L.Fault(r.Code, r.Params)
+}
+
+// evidenceOf says how it is known that a stick's Windows has run.
+func evidenceOf(f Frame, c *protocol.CheckResult) string {
+	var all []string
+	for _, e := range c.Evidence {
+		all = append(all, f.T("verify.evidence_"+e))
+	}
+	return strings.Join(all, " ")
+}
+
+// checkOf is what the last comparison of a stick found: "intact", "used",
+// "changed", or "" for one that was not compared since it was written.
+func checkOf(s api.Stick) string {
+	switch {
+	case s.CheckFault != nil:
+		return "changed"
+	case s.Check != nil:
+		return s.Check.Outcome
+	}
+	return ""
+}
