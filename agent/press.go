@@ -95,7 +95,7 @@ func (j *job) round(content stick.Content, sticks []ready, mendable error) (agai
 			switch {
 			case o.Err == nil:
 				ends.Go(func() {
-					j.r.records.keep(o.Record) // before the server hears of it, and asks
+					s.at.keep(o.Record) // before the server hears of it, and asks
 					s.eject(o.Result)
 				})
 			case mendable != nil && s.at.ctx.Err() == nil && errors.Is(o.Err, mendable):

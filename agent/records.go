@@ -35,9 +35,6 @@ func newRecords(store *record.Store, send func(protocol.Message), log *slog.Logg
 // keep remembers a stick that was verified. That it could not is no reason to
 // call the stick bad.
 func (r *records) keep(rec *stick.Record) {
-	if rec == nil {
-		return
-	}
 	if err := r.store.Put(rec); err != nil {
 		r.log.Warn("could not keep the record of a stick", "stick", rec.StickID, "err", err)
 	}

@@ -53,6 +53,15 @@ func (at *attempt) prove() error {
 	return nil
 }
 
+// keep remembers the attempt's stick; nil is one that nobody can prove later.
+func (at *attempt) keep(rec *stick.Record) {
+	if rec == nil {
+		return
+	}
+	rec.StickID = at.build.StickID // of a disk image only the server knows it
+	at.r.records.keep(rec)
+}
+
 // record finds what the stick is compared with: by the disk that it says it is,
 // else, where that is not known or not readable, by the one that it should be.
 // Only this waits for the server, so it is given up when the agent stops.

@@ -282,6 +282,17 @@ func buildOf(b *store.Build) Build {
 		ID: b.ID.String(), JobID: b.JobID.String(), Position: b.Position, State: string(b.State), Attempt: b.Attempt,
 		StickID: b.StickID.String(), Identity: b.Device.Identity, Vendor: b.Device.Vendor, Model: b.Device.Model, Path: b.Device.Path,
 		Reference: b.Reference, Holder: b.Holder, Variables: b.Variables, Step: b.Step, Touched: b.Touched,
-		Fault: b.Fault, Result: b.Result, StartedAt: b.StartedAt, EndedAt: b.EndedAt,
+		Fault: b.Fault, Result: resultOf(b.Result), StartedAt: b.StartedAt, EndedAt: b.EndedAt,
 	}
+}
+
+// resultOf is a build's result without the record, which is the stick's, see
+// StickRecord.
+func resultOf(r *protocol.Result) *protocol.Result {
+	if r == nil || r.Record == nil {
+		return r
+	}
+	short := *r
+	short.Record = nil
+	return &short
 }
