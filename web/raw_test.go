@@ -26,6 +26,10 @@ func TestRawJob(t *testing.T) {
 	if form.value("version") != scene.Disk.ID {
 		t.Errorf("chosen is %q", form.value("version"))
 	}
+	// What brings the list of sticks up to date asks for the same kind.
+	if len(form.all("div", "data-refresh", "/jobs/new?kind=raw&host="+scene.Host.ID)) != 1 || len(form.all("select", "hx-get", "/jobs/new?kind=raw")) != 1 {
+		t.Error("the list of sticks becomes that of another kind")
+	}
 	boxes := form.all("input", "name", "device")
 	fields := url.Values{"kind": {"raw"}, "host": {scene.Host.ID}, "version": {scene.Disk.ID}, "key": {form.value("key")}}
 	small := 0

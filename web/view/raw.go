@@ -75,3 +75,11 @@ func newJobOf(v api.Version) string {
 	}
 	return "/jobs/new?version=" + v.ID
 }
+
+// newJobWord is on the link to that form.
+func newJobWord(f Frame, v api.Version) string {
+	if v.Disk != nil {
+		return f.T("raw.new")
+	}
+	return f.T("job.new")
+}

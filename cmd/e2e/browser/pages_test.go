@@ -30,9 +30,11 @@ func TestPages(t *testing.T) {
 				{"job-wiped", "/jobs/" + s.Wiped.ID},
 				{"job-new", "/jobs/new"},
 				{"job-new-wipe", "/jobs/new?kind=wipe"},
+				{"job-new-raw", "/jobs/new?kind=raw&version=" + s.Disk.ID},
 				{"images", "/images"},
 				{"image", "/images/win11-ent"},
 				{"version", "/versions/" + s.Version.ID},
+				{"version-disk", "/versions/" + s.Disk.ID},
 				{"templates", "/templates"},
 				{"template", "/templates/" + s.Template.ID},
 				{"task-sequences", "/task-sequences"},
@@ -52,6 +54,8 @@ func TestPages(t *testing.T) {
 			b.expect("404")
 			b.confirm(2)
 			b.shoot(dir, "job-confirm-"+language)
+			b.confirmAt("/jobs/new?kind=raw&version="+s.Disk.ID, 2)
+			b.shoot(dir, "job-confirm-raw-"+language)
 		})
 	}
 }

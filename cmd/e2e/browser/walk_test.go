@@ -31,7 +31,13 @@ func (b *tab) fill(selector, text string) {
 // sticks of the host that is chosen.
 func (b *tab) confirm(sticks int) {
 	b.Helper()
-	b.visit("/jobs/new")
+	b.confirmAt("/jobs/new", sticks)
+}
+
+// confirmAt does so from another form of a new job.
+func (b *tab) confirmAt(form string, sticks int) {
+	b.Helper()
+	b.visit(form)
 	for range sticks {
 		b.press("input[name=device]:not([disabled]):not(:checked)")
 	}
