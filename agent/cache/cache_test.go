@@ -239,6 +239,52 @@ func TestLeastRecentlyUsedGoesFirst(t *testing.T) {
 	}
 }
 
+// A master is there after a restart, with what it holds and when it was used
+// last.
+func TestMastersSurviveARestart(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	dir := t.TempDir()
+	limit := func(c *Config) { c.Limit = 250 << 10 }
+	h := newHarness(t, srv, dir, limit)
+	fill := func(key string) {
+		t.Helper()
+		m, err := h.Master(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Release()
+		if err := os.WriteFile(filepath.Join(m.Path, "ntfs.img"), make([]byte, 100<<10), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	use := func(key string) string {
+		t.Helper()
+		m, err := h.Master(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Release()
+		return m.Path
+	}
+	fill("m1")
+	fill("m2")
+	used, _ := h.Used()
+	use("m2") // what was written into it had the time of this machine
+	use("m1")
+	h = newHarness(t, srv, dir, limit)
+	<-h.clock.After(time.Hour)
+	if again, _ := h.Used(); again != used {
+		t.Errorf("%d bytes are in use after the restart, %d before", again, used)
+	}
+	fill("m3") // one too many: m2 was used least recently
+	for key, want := range map[string]bool{"m1": true, "m2": false, "m3": true} {
+		if _, err := os.Stat(filepath.Join(dir, masterDir, key, "ntfs.img")); (err == nil) != want {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+}
+
 func TestImpossibleImage(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
