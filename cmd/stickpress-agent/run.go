@@ -63,6 +63,7 @@ type options struct {
 	virtual   string
 	allowLoop bool
 	captures  []string
+	service   bool // a Windows service manager has started this process
 }
 
 // run is the whole program. A closed stop asks it to end after the sticks
@@ -209,6 +210,7 @@ func (p *program) runCommand() *cobra.Command {
 	}
 	p.deviceFlags(cmd.Flags())
 	cmd.Flags().StringArrayVar(&p.opts.captures, "capture-dir", nil, "folder whose disk images (VHD, VHDX, raw) may be captured; may be repeated")
+	p.serviceFlag(cmd.Flags())
 	cmd.Flags().Var(&f.limit, "cache-limit", "bytes that images and masters may take on the disk, 0 for no limit")
 	cmd.Flags().StringVar(&f.format, "log-format", f.format, "text or json")
 	cmd.Flags().StringVar(&f.logFile, "log-file", "", "file for the log, instead of standard error; put aside at 10 MiB")

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/kardianos/service"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/windows/svc"
 
 	"github.com/stickpress/stickpress/agent"
 )
@@ -43,7 +45,7 @@ func (p *program) serviceCommands() []*cobra.Command {
 		if err != nil {
 			return err
 		}
-		s, err := p.service(args, nil)
+		s, err := p.service(args)
 		if err != nil {
 			return err
 		}
@@ -66,7 +68,7 @@ func (p *program) serviceCommands() []*cobra.Command {
 		root.AddCommand(&cobra.Command{
 			Use: c.use, Short: c.short, Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error {
-				s, err := p.service(nil, nil)
+				s, err := p.service(nil)
 				if err != nil {
 					return err
 				}
@@ -85,7 +87,7 @@ func (p *program) serviceCommands() []*cobra.Command {
 // given.
 func (p *program) runArguments(flags *pflag.FlagSet) (args []string, err error) {
 	data, err := filepath.Abs(p.opts.data)
-	args = []string{"run", "--data=" + data}
+	args = []string{"run", "--service", "--data=" + data}
 	log := "--log-file=" + filepath.Join(data, "agent.log")
 	flags.Visit(func(f *pflag.Flag) {
 		value := f.Value.String()
@@ -97,7 +99,7 @@ func (p *program) runArguments(flags *pflag.FlagSet) (args []string, err error) 
 		}
 		given := "--" + f.Name + "=" + value
 		switch f.Name {
-		case "data":
+		case "data", "service":
 		case "log-file":
 			log = given
 		default:
@@ -107,16 +109,22 @@ func (p *program) runArguments(flags *pflag.FlagSet) (args []string, err error) 
 	return append(args, log), err
 }
 
-func (p *program) service(args []string, work service.Interface) (service.Service, error) {
-	return service.New(work, &service.Config{
+func (p *program) service(args []string) (service.Service, error) {
+	return service.New(nil, &service.Config{
 		Name: serviceName, DisplayName: "Stickpress agent",
 		Description: "Presses Windows sticks for a Stickpress console.",
 		Arguments:   args,
 		Option: service.KeyValue{
-			"DelayedAutoStart": true, service.OnFailure: service.OnFailureRestart,
+			service.OnFailure:              service.OnFailureRestart,
 			service.OnFailureDelayDuration: "5s", service.OnFailureResetPeriod: 86400,
 		},
 	})
+}
+
+// serviceFlag is how the service manager calls run.
+func (p *program) serviceFlag(f *pflag.FlagSet) {
+	f.BoolVar(&p.opts.service, "service", false, "run under the service manager")
+	_ = f.MarkHidden("service") // it fails for a flag that is not there
 }
 
 func (p *program) printStatus(s service.Service) error {
@@ -135,19 +143,15 @@ func (p *program) printStatus(s service.Service) error {
 	return nil
 }
 
-// managed runs work under the service manager, if that started this process:
-// then it ends when the service is stopped.
+// managed runs work; with --service under the service manager, which has
+// started this process: then it ends when the service is stopped.
 func (p *program) managed(work func() error) error {
-	if service.Interactive() {
+	if !p.opts.service {
 		return work()
 	}
-	m := &managedWork{work: work, stop: make(chan struct{}), done: make(chan struct{})}
+	m := &managedWork{work: work, stop: make(chan struct{})}
 	p.stop = m.stop
-	s, err := p.service(nil, m)
-	if err != nil {
-		return err
-	}
-	if err := s.Run(); err != nil {
+	if err := svc.Run(serviceName, m); err != nil {
 		return fmt.Errorf("run as a service: %w", err)
 	}
 	return m.err
@@ -155,35 +159,49 @@ func (p *program) managed(work func() error) error {
 
 // managedWork is work as the service manager sees it.
 type managedWork struct {
-	work       func() error
-	stop, done chan struct{}
-	err        error // set before done is closed
+	work func() error
+	stop chan struct{}
+	err  error // set when Execute returns
 }
 
-// Start implements service.Interface.
-func (m *managedWork) Start(s service.Service) error {
-	go func() {
-		m.err = m.work()
-		close(m.done)
+// While sticks are finished the manager hears every stopTick that the service
+// is still stopping, and may wait for the next word twice as long.
+const stopTick = 10 * time.Second
+
+// Execute implements svc.Handler. It returns when work has ended; a stop is
+// passed on and waited for.
+func (m *managedWork) Execute(_ []string, requests <-chan svc.ChangeRequest, status chan<- svc.Status) (specific bool, code uint32) {
+	done := make(chan error, 1)
+	go func() { done <- m.work() }()
+	const accepts = svc.AcceptStop | svc.AcceptShutdown
+	now := svc.Status{State: svc.Running, Accepts: accepts}
+	status <- now
+	tick := time.NewTicker(stopTick)
+	defer tick.Stop()
+	for {
 		select {
-		case <-m.stop: // it was told to
-			return
-		default:
+		case m.err = <-done:
+			// A service that says that it has stopped is not started again,
+			// which is right if it was told to or is revoked, and not if it
+			// failed: then the process just ends.
+			if m.err != nil && now.State == svc.Running && !errors.Is(m.err, agent.ErrRevoked) {
+				os.Exit(exitFailed)
+			}
+			return false, 0
+		case r := <-requests:
+			switch {
+			case r.Cmd == svc.Interrogate:
+				status <- now
+			case (r.Cmd == svc.Stop || r.Cmd == svc.Shutdown) && now.State == svc.Running:
+				now = svc.Status{State: svc.StopPending, WaitHint: uint32(2 * stopTick.Milliseconds())}
+				status <- now
+				close(m.stop)
+			}
+		case <-tick.C:
+			if now.State == svc.StopPending {
+				now.CheckPoint++
+				status <- now
+			}
 		}
-		// A process that just ends is started again by the manager, which is
-		// right for a failure. One that the console has revoked stays away.
-		if m.err != nil && !errors.Is(m.err, agent.ErrRevoked) {
-			os.Exit(exitFailed)
-		}
-		_ = s.Stop()
-	}()
-	return nil
-}
-
-// Stop implements service.Interface: it returns when the sticks that were
-// begun are finished.
-func (m *managedWork) Stop(service.Service) error {
-	close(m.stop)
-	<-m.done
-	return nil
+	}
 }

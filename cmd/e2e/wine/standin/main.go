@@ -1,0 +1,73 @@
+// Command standin takes the place of diskpart, DISM, bcdboot and icacls: it
+// appends what it was called with to the file calls.txt beside itself, one
+// JSON line for each call. DISM's listing is read from list.txt there; its
+// applying fails with status 87. Under its own name it waits for the end of its
+// input, so that this Windows has something to do.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Call is one line.
+type Call struct {
+	Program string   // without .exe
+	Args    []string // without the name
+	Script  string   // of diskpart
+}
+
+func main() {
+	status, err := run()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
+	}
+	os.Exit(status)
+}
+
+func run() (int, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return 0, err
+	}
+	dir := filepath.Dir(self)
+	c := Call{Program: strings.ToLower(strings.TrimSuffix(filepath.Base(self), filepath.Ext(self))), Args: os.Args[1:]}
+	if c.Program == "standin" {
+		_, err := io.Copy(io.Discard, os.Stdin)
+		return 0, err
+	}
+	if len(c.Args) == 2 && c.Args[0] == "/s" && c.Program == "diskpart" {
+		script, err := os.ReadFile(c.Args[1])
+		if err != nil {
+			return 0, err
+		}
+		c.Script = string(script)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "calls.txt"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	if err := json.NewEncoder(f).Encode(c); err != nil {
+		return 0, err
+	}
+	switch {
+	case slices.Contains(c.Args, "/List-Image"):
+		list, err := os.ReadFile(filepath.Join(dir, "list.txt"))
+		if err != nil {
+			return 0, err
+		}
+		_, err = os.Stdout.Write(list)
+		return 0, err
+	case slices.Contains(c.Args, "/Apply-Image"):
+		fmt.Print("\r\n[==     3.0%      ]\r\nError: 87\r\nThe stand-in applies nothing.\r\n")
+		return 87, nil
+	}
+	return 0, nil
+}
