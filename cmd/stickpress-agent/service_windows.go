@@ -90,6 +90,12 @@ func (p *program) runArguments(flags *pflag.FlagSet) (args []string, err error) 
 	args = []string{"run", "--service", "--data=" + data}
 	log := "--log-file=" + filepath.Join(data, "agent.log")
 	flags.Visit(func(f *pflag.Flag) {
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			for _, v := range list.GetSlice() {
+				args = append(args, "--"+f.Name+"="+v)
+			}
+			return
+		}
 		value := f.Value.String()
 		if f.Name == "virtual" || f.Name == "log-file" {
 			var bad error
