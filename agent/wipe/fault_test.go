@@ -191,6 +191,28 @@ func TestSmaller(t *testing.T) {
 	}
 }
 
+// The sector that cannot be read is named, not the chunk.
+func TestUnreadableSector(t *testing.T) {
+	t.Parallel()
+	const bad = 5*mib + 3*512
+	for _, method := range protocol.WipeMethods {
+		d := sticktest.New(size, 512)
+		d.Forgets = true
+		d.Before = func(op sticktest.Op, _ int, at, length int64) error {
+			if op == sticktest.Read && at <= bad && bad < at+length {
+				return syscall.EIO
+			}
+			return nil
+		}
+		w, _ := newWipe(t, d, method, 1)
+		_, err := w.Run(t.Context())
+		f := protocol.AsFault(err)
+		if f == nil || f.Code != protocol.FaultWipeVerify || f.Params["offset"] != strconv.Itoa(bad) || !errors.Is(err, syscall.EIO) {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+}
+
 // A device's own word is reported as it is.
 func TestDeviceFault(t *testing.T) {
 	t.Parallel()

@@ -48,7 +48,7 @@ func (w *Wipe) compare(want filler, at, length int64) error {
 		if errors.As(err, &f) {
 			return err
 		}
-		return protocol.WrapFault(err, protocol.FaultWipeVerify, "offset", at+int64(n), "want", hash(own), "have", "unreadable")
+		return w.unreadable(err, at, length)
 	}
 	if bytes.Equal(own, back) {
 		return nil
@@ -59,6 +59,28 @@ func (w *Wipe) compare(want filler, at, length int64) error {
 			return protocol.NewFault(protocol.FaultWipeVerify, "offset", at+int64(i), "want", hash(s), "have", hash(have))
 		}
 	}
+}
+
+// unreadable finds the first sector of a range that cannot be read. Where each
+// can by itself, the range is named: a stick that answers now and then is no
+// better.
+func (w *Wipe) unreadable(err error, at, length int64) error {
+	sector := int64(w.Device.SectorSize())
+	bad := at
+	for i := int64(0); i < length; i += sector {
+		if err := w.ended(); err != nil {
+			return err
+		}
+		if _, again := w.Device.ReadAt(w.back[i:i+sector], at+i); again != nil {
+			var f *protocol.Fault
+			if errors.As(again, &f) {
+				return again
+			}
+			err, bad = again, at+i
+			break
+		}
+	}
+	return protocol.WrapFault(err, protocol.FaultWipeVerify, "offset", bad, "want", "", "have", "unreadable")
 }
 
 func hash(b []byte) string {
