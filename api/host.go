@@ -40,6 +40,9 @@ type Device struct {
 	Writable      bool   `json:"writable"`
 	CapacityClass int64  `json:"capacity_class"` // bytes, 0 when smaller than the least class
 	StickID       string `json:"stick_id,omitempty"`
+	// Life and Holder are the stick's, where it is known.
+	Life   string `json:"life,omitempty"`
+	Holder string `json:"holder,omitempty"`
 	// JobID and BuildID name the unfinished build of this device, if any.
 	JobID   string `json:"job_id,omitempty"`
 	BuildID string `json:"build_id,omitempty"`
@@ -133,12 +136,19 @@ func (c *Console) hostOf(ctx context.Context, n *names, h *store.Host) (Host, er
 	if err != nil {
 		return Host{}, err
 	}
+	known, err := c.store.SticksByID(ctx, sticks)
+	if err != nil {
+		return Host{}, err
+	}
 	busy, err := busyBuilds(ctx, c.store.Reader, h.ID)
 	if err != nil {
 		return Host{}, err
 	}
 	for i, d := range h.Inventory.Devices {
 		v := Device{Device: d, Writable: d.Writable() && !d.Busy, CapacityClass: CapacityClass(d.Bytes), StickID: sticks[i].String()}
+		if s, ok := known[sticks[i]]; ok {
+			v.Life, v.Holder = string(s.Life), s.Holder
+		}
 		if b, ok := busy[socket{d.Port, d.LUN}]; ok {
 			v.Writable, v.JobID, v.BuildID, v.StickID = false, b.JobID.String(), b.ID.String(), b.StickID.String()
 		}

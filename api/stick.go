@@ -86,6 +86,7 @@ type StickFilter struct {
 	HostID    string // seen last on this host
 	VersionID string // carries this version
 	Serial    string // exact
+	Life      string
 }
 
 // ListSticks lists sticks, newest first.
@@ -93,7 +94,7 @@ func (c *Console) ListSticks(ctx context.Context, a Actor, f StickFilter, p Page
 	if err := allow(a, UseListSticks); err != nil {
 		return List[Stick]{}, err
 	}
-	query := store.StickFilter{State: store.StickState(f.State), Serial: f.Serial}
+	query := store.StickFilter{State: store.StickState(f.State), Serial: f.Serial, Life: store.StickLife(f.Life)}
 	var err error
 	if query.HostID, err = optional[store.HostID]("host", f.HostID); err != nil {
 		return List[Stick]{}, err

@@ -52,12 +52,24 @@ func (r Reader) Stick(ctx context.Context, id StickID) (Stick, error) {
 		`SELECT `+stickColumns+` FROM sticks WHERE id = @id`, pgx.NamedArgs{"id": id})
 }
 
+// SticksByID finds sticks; those that do not exist are left out.
+func (r Reader) SticksByID(ctx context.Context, ids []StickID) (map[StickID]Stick, error) {
+	list, err := many[Stick](ctx, r.db, "sticks",
+		`SELECT `+stickColumns+` FROM sticks WHERE id = ANY (@ids)`, pgx.NamedArgs{"ids": ids})
+	found := make(map[StickID]Stick, len(list))
+	for i := range list {
+		found[list[i].ID] = list[i]
+	}
+	return found, err
+}
+
 // StickFilter narrows Sticks; empty fields do not.
 type StickFilter struct {
 	HostID         HostID
 	State          StickState
 	ImageVersionID VersionID
 	Serial         string
+	Life           StickLife
 	Page           StickPage
 }
 
@@ -67,9 +79,9 @@ func (r Reader) Sticks(ctx context.Context, f StickFilter) ([]Stick, error) {
 		`SELECT `+stickColumns+` FROM sticks
 		WHERE (@host::uuid IS NULL OR host_id = @host) AND (@state = '' OR state = @state)
 			AND (@version::uuid IS NULL OR image_version_id = @version) AND (@serial = '' OR serial = @serial)
-			AND (@before::uuid IS NULL OR id < @before)
+			AND (@life = '' OR life = @life) AND (@before::uuid IS NULL OR id < @before)
 		ORDER BY id DESC LIMIT @limit`, f.Page.args(pgx.NamedArgs{
-			"host": f.HostID, "state": f.State, "version": f.ImageVersionID, "serial": f.Serial,
+			"host": f.HostID, "state": f.State, "version": f.ImageVersionID, "serial": f.Serial, "life": f.Life,
 		}))
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 func (s *Web) sticks(w http.ResponseWriter, r *http.Request) error {
-	filter := api.StickFilter{State: r.FormValue("state"), Serial: r.FormValue("serial"), VersionID: r.FormValue("version")}
+	filter := api.StickFilter{State: r.FormValue("state"), Life: r.FormValue("life"), Serial: r.FormValue("serial"), VersionID: r.FormValue("version")}
 	list, err := s.console.ListSticks(r.Context(), actorOf(r), filter, pageOf(r))
 	if err != nil {
 		return err

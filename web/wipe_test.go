@@ -67,7 +67,7 @@ func TestCertificatePage(t *testing.T) {
 	scene := webtest.Play(t, webtest.Start(t))
 	b := scene.Wiped.Builds[0]
 	v := signedIn(t, scene.Site, "viewer", "en")
-	p := v.get("/jobs/"+scene.Wiped.ID).want(http.StatusOK).shows("The stick is wiped", "cannot discard; everything is overwritten")
+	p := v.get("/jobs/"+scene.Wiped.ID).want(http.StatusOK).shows("The stick is wiped", "Overwritten twice", "cannot discard; everything is overwritten")
 	to := attr(p.all("a", "id", "certificate-"+b.ID)[0], "href")
 	if to != "/certificates/"+b.CertificateID {
 		t.Fatalf("the job leads to %s", to)
@@ -115,7 +115,8 @@ func TestReturnedStick(t *testing.T) {
 	if box := v.get(wipe).want(http.StatusOK).all("input", "id", "device-"+b.Identity.Port+"-0"); !has(box[0], "checked") {
 		t.Error("the form of the wipe does not have the stick ticked")
 	}
-	v.get("/sticks").want(http.StatusOK).shows("returned")
+	v.get("/sticks?life=returned").want(http.StatusOK).shows(b.Identity.Serial).lacks(scene.Done.Builds[1].Identity.Serial)
+	v.get("/jobs/new?host="+scene.Host.ID).want(http.StatusOK).shows("returned by Grace Hopper, not wiped since", "pressed for Alan Turing")
 
 	device := protocol.Device{Identity: b.Identity}
 	form := url.Values{

@@ -45,6 +45,20 @@ type WipeResult struct {
 	BytesDiscarded int64  `json:"bytes_discarded"` // acknowledged
 }
 
+// How names what was done, for the catalogue: "overwrite_1", "overwrite_2",
+// "discard" or "secure".
+func (r *WipeResult) How() string {
+	switch {
+	case r.Method == WipeOverwrite && r.Passes == 1:
+		return "overwrite_1"
+	case r.Method == WipeOverwrite:
+		return "overwrite_2"
+	case r.Secure:
+		return "secure"
+	}
+	return "discard"
+}
+
 // Why a discard is not enough.
 const (
 	DiscardUnsupported = "unsupported" // the stick, its reader or the kernel cannot

@@ -109,20 +109,6 @@ type Party struct {
 // Result is the only result that is certified.
 const Result = "erased"
 
-// How names what was done, for the catalogue: "overwrite_1", "overwrite_2",
-// "discard" or "secure".
-func (s *Statement) How() string {
-	switch {
-	case s.Wipe.Method == protocol.WipeOverwrite && s.Wipe.Passes == 1:
-		return "overwrite_1"
-	case s.Wipe.Method == protocol.WipeOverwrite:
-		return "overwrite_2"
-	case s.Wipe.Secure:
-		return "secure"
-	}
-	return "discard"
-}
-
 // Judge fills in what follows from what was done: class, limits, result.
 func (s *Statement) Judge() {
 	s.Form, s.Standard, s.Result = Form, Standard, Result

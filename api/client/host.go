@@ -45,7 +45,7 @@ func (c *Client) changeHost(ctx context.Context, in api.ChangeHostInput, verb st
 
 // ListSticks lists sticks, newest first.
 func (c *Client) ListSticks(ctx context.Context, f api.StickFilter, p api.Page) (api.List[api.Stick], error) {
-	q := query(p, "state", f.State, "host_id", f.HostID, "version_id", f.VersionID, "serial", f.Serial)
+	q := query(p, "state", f.State, "life", f.Life, "host_id", f.HostID, "version_id", f.VersionID, "serial", f.Serial)
 	return read[api.List[api.Stick]](ctx, c, at("sticks"), q)
 }
 

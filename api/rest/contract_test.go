@@ -300,7 +300,7 @@ func (w *world) jobs() {
 	w.ok(200, get(s, viewer, path+"/history?after=1"))
 	w.no(404, "job_not_found", get(s, viewer, "/jobs/nope/history"))
 
-	w.ok(200, get(s, viewer, "/sticks?serial="+stick.Serial))
+	w.ok(200, get(s, viewer, "/sticks?life=stock&serial="+stick.Serial))
 	w.no(422, "request_invalid", get(s, viewer, "/sticks?state=lost"))
 	w.ok(200, get(s, viewer, "/sticks/"+job.Builds[0].StickID))
 	w.no(404, "stick_not_found", get(s, viewer, "/sticks/nope"))

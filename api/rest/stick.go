@@ -12,6 +12,7 @@ func (s *REST) stickRoutes() {
 	type list struct {
 		Paging
 		State     string `query:"state" enum:"unknown,pressing,verified,incomplete,erasing,wiped"`
+		Life      string `query:"life" enum:"stock,issued,returned"`
 		HostID    string `query:"host_id" doc:"Seen last on this host."`
 		VersionID string `query:"version_id" doc:"Carries this version."`
 		Serial    string `query:"serial" doc:"Exact."`
@@ -19,7 +20,7 @@ func (s *REST) stickRoutes() {
 	register(s, get("/sticks", "list_sticks", "sticks", "Sticks, newest first"),
 		func(ctx context.Context, a api.Actor, in *list) (*listed[api.Stick], error) {
 			l, err := s.console.ListSticks(ctx, a, api.StickFilter{
-				State: in.State, HostID: in.HostID, VersionID: in.VersionID, Serial: in.Serial,
+				State: in.State, Life: in.Life, HostID: in.HostID, VersionID: in.VersionID, Serial: in.Serial,
 			}, in.page())
 			return pageOf(&in.Paging, l, err)
 		})

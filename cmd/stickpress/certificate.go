@@ -86,7 +86,7 @@ func printStatement(out io.Writer, s *certificate.Statement) error {
 	line("certificate.serial", s.Stick.Serial)
 	line("certificate.size", fmt.Sprintf("%s (%d)", locale.Bytes(s.Stick.Bytes), s.Stick.Bytes))
 	line("certificate.holder", s.Stick.Holder)
-	line("certificate.method", t("certificate.how_"+s.How()))
+	line("certificate.method", t("certificate.how_"+s.Wipe.How()))
 	line("certificate.class", t("certificate.class_"+string(s.Class)))
 	line("certificate.written", fmt.Sprint(s.Wipe.BytesWritten))
 	line("certificate.read", fmt.Sprint(s.Wipe.BytesRead))

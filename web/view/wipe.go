@@ -68,6 +68,19 @@ func passesWord(f Frame, n int) string {
 	return f.T("wipe.passes_" + strconv.Itoa(n))
 }
 
+// deviceOwner says whose the content of a stick is, as far as is known.
+func deviceOwner(f Frame, d api.Device) string {
+	switch {
+	case d.Life == "returned" && d.Holder != "":
+		return f.T("device.returned_by", "holder", d.Holder)
+	case d.Life == "returned":
+		return f.T("device.returned")
+	case d.Holder != "":
+		return f.T("device.pressed_for", "holder", d.Holder)
+	}
+	return ""
+}
+
 // wipeLimits is what is certified beside the class, whatever is done.
 var wipeLimits = []certificate.Limit{certificate.LimitFlash, certificate.LimitPurge}
 
