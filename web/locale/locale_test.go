@@ -110,7 +110,7 @@ func TestCatalogueUse(t *testing.T) {
 
 func isFile(key string) bool {
 	switch filepath.Ext(key) {
-	case ".go", ".json", ".md", ".sql", ".service", ".toml", ".wim", ".img", ".log", ".bin", ".efi", ".exe", ".ntfs", ".css", ".js", ".lock", ".dll", ".ttf":
+	case ".go", ".json", ".md", ".sql", ".service", ".toml", ".wim", ".img", ".log", ".bin", ".efi", ".exe", ".ntfs", ".css", ".js", ".lock", ".dll", ".ttf", ".txt":
 		return true
 	}
 	return false
