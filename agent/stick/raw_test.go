@@ -15,7 +15,7 @@ import (
 	"github.com/stickpress/stickpress/agent/volume"
 )
 
-const rawDevice = 140*mib + 7*512
+const rawDevice = 110*mib + 7*512
 
 // command runs a program (Debian: gdisk, qemu-utils, zstd, xz-utils, gzip).
 func command(t testing.TB, args ...string) string {
@@ -92,16 +92,21 @@ func openRaw(t testing.TB, spec RawSpec) *Raw {
 	return r
 }
 
-// dump copies a stick into a file.
-func dump(t testing.TB, d *sticktest.Device) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "stick")
+// all is what a stick holds.
+func all(d *sticktest.Device) []byte {
 	b := alignedBuffer(int(d.Size()))
 	d.Peek(b, 0)
+	return b
+}
+
+// tables has sgdisk look at a stick.
+func tables(t testing.TB, b []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "stick")
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return path
+	return command(t, "sgdisk", "-v", path)
 }
 
 // Whatever the format, a stick is the disk, byte for byte, with its table
@@ -109,7 +114,7 @@ func dump(t testing.TB, d *sticktest.Device) string {
 // image.
 func TestRawFormats(t *testing.T) {
 	t.Parallel()
-	image := rawImage(t, 93*mib+512)
+	image := rawImage(t, 45*mib+512)
 	want, err := os.ReadFile(image)
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +130,7 @@ func TestRawFormats(t *testing.T) {
 		t.Run(c.format+" "+c.compression, func(t *testing.T) {
 			t.Parallel()
 			r := openRaw(t, variant(t, image, c.format, c.compression))
-			exact, larger := sticktest.New(int64(len(want)), 512), sticktest.New(rawDevice, 512)
+			exact, larger := sticktest.New(int64(len(want)), 512), sticktest.New(64*mib, 512)
 			targets := []Target{{Device: exact, Report: &reporter{}}, {Device: larger, Report: &reporter{}}}
 			for _, o := range Press(t.Context(), r, targets) {
 				if o.Err != nil {
@@ -135,16 +140,12 @@ func TestRawFormats(t *testing.T) {
 					t.Errorf("%+v", o.Result)
 				}
 			}
-			got, err := os.ReadFile(dump(t, exact))
-			if err != nil || !bytes.Equal(got, want) {
-				t.Errorf("a stick of the image's size is not the image (%v)", err)
+			if !bytes.Equal(all(exact), want) {
+				t.Error("a stick of the image's size is not the image")
 			}
-			path := dump(t, larger)
-			if out := command(t, "sgdisk", "-v", path); !strings.Contains(out, "No problems found") {
+			got := all(larger)
+			if out := tables(t, got); !strings.Contains(out, "No problems found") {
 				t.Errorf("%s", out)
-			}
-			if got, err = os.ReadFile(path); err != nil {
-				t.Fatal(err)
 			}
 			backup := len(want) - 33*512
 			if !bytes.Equal(got[2*512:backup], want[2*512:backup]) {
@@ -173,10 +174,7 @@ func TestRawMapped(t *testing.T) {
 	if o := Press(t.Context(), r, []Target{{Device: d, Report: &reporter{}}})[0]; o.Err != nil {
 		t.Fatal(o.Err)
 	}
-	got, err := os.ReadFile(dump(t, d))
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := all(d)
 	for _, e := range append(spec.Mapped, volume.Extent{Offset: 0, Length: rawHead}) {
 		if !bytes.Equal(got[e.Offset:e.End()], want[e.Offset:e.End()]) {
 			t.Errorf("other bytes in %+v", e)
@@ -185,7 +183,7 @@ func TestRawMapped(t *testing.T) {
 	if free := got[20*mib : 30*mib]; len(bytes.Trim(free, string([]byte{sticktest.Old}))) != 0 {
 		t.Error("something was written outside the map")
 	}
-	if all := openRaw(t, variant(t, image, protocol.FormatRaw, "")); r.Digest() == all.Digest() {
+	if whole := openRaw(t, variant(t, image, protocol.FormatRaw, "")); r.Digest() == whole.Digest() {
 		t.Error("the map has no influence on the digest")
 	}
 }
@@ -202,9 +200,8 @@ func TestRawISO(t *testing.T) {
 	if o := Press(t.Context(), r, []Target{{Device: d, Report: &reporter{}}})[0]; o.Err != nil {
 		t.Fatal(o.Err)
 	}
-	got, _ := os.ReadFile(dump(t, d))
 	want, err := os.ReadFile(image)
-	if err != nil || !bytes.Equal(got[:len(want)], want) {
+	if err != nil || !bytes.Equal(all(d)[:len(want)], want) {
 		t.Errorf("it was changed (%v)", err)
 	}
 }
@@ -250,9 +247,7 @@ func TestRawSlowStick(t *testing.T) {
 				t.Fatal(o.Err)
 			}
 		}
-		a, _ := os.ReadFile(dump(t, quick))
-		b, _ := os.ReadFile(dump(t, slow))
-		if outcomes[0].Result.ContentDigest != outcomes[1].Result.ContentDigest || !bytes.Equal(a[:100*mib], b[:100*mib]) {
+		if outcomes[0].Result.ContentDigest != outcomes[1].Result.ContentDigest || !bytes.Equal(all(quick)[:100*mib], all(slow)[:100*mib]) {
 			t.Errorf("%s: the sticks differ", compression)
 		}
 		if n := len(r.src.(*decoders).idle); n != 0 {
@@ -321,5 +316,28 @@ func TestRawChanges(t *testing.T) {
 	}
 	if _, err := r.Read(0, buf); !errors.Is(err, protocol.NewFault(protocol.FaultImageCorrupt)) {
 		t.Errorf("read again: %v", err)
+	}
+}
+
+// A stick that was written with an image is proven by its record later, and is
+// found to be changed when it was.
+func TestRawIsProven(t *testing.T) {
+	t.Parallel()
+	r := openRaw(t, variant(t, rawImage(t, 40*mib), protocol.FormatRaw, protocol.CompressionZstd))
+	d := sticktest.New(rawDevice, 512)
+	o := Press(t.Context(), r, []Target{{Device: d, Report: &reporter{}}})[0]
+	if o.Err != nil || o.Record == nil {
+		t.Fatalf("%v, record %v", o.Err, o.Record)
+	}
+	nothing := func(int64, int64) {}
+	found, read, err := Reread(t.Context(), d, o.Record, nothing)
+	if err != nil || found.Outcome != protocol.OutcomeIntact || read < 40*mib {
+		t.Errorf("%+v after %d bytes, %v", found, read, err)
+	}
+	if _, err := d.WriteAt(alignedBuffer(512), 12*mib+512); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Reread(t.Context(), d, o.Record, nothing); err == nil {
+		t.Error("a changed stick is intact")
 	}
 }
