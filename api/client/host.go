@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/rest/wire"
 )
@@ -52,6 +53,11 @@ func (c *Client) ListSticks(ctx context.Context, f api.StickFilter, p api.Page) 
 // GetStick returns a stick by ID.
 func (c *Client) GetStick(ctx context.Context, id string) (api.Stick, error) {
 	return read[api.Stick](ctx, c, at("sticks", id), nil)
+}
+
+// StickRecord returns what a stick is compared with.
+func (c *Client) StickRecord(ctx context.Context, id string) (protocol.RecordFile, error) {
+	return read[protocol.RecordFile](ctx, c, at("sticks", id, "record"), nil)
 }
 
 // ReturnStick says that a stick is back from whoever had it.

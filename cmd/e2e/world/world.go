@@ -160,6 +160,20 @@ func (w *World) Stickpress(token string, args ...string) (string, error) {
 	return string(out), err
 }
 
+// AgentCommand runs a command of the agent's program and returns what it
+// prints. An error holds what it said instead.
+func (w *World) AgentCommand(args ...string) (string, error) {
+	w.T.Helper()
+	cmd := exec.CommandContext(w.Context(), filepath.Join(w.bin, "stickpress-agent"), args...)
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("stickpress-agent %s: %w: %s", strings.Join(args, " "), err, said.String())
+	}
+	return string(out), err
+}
+
 // AddStick makes a sparse file that the agent offers as a stick; "stick-1" has
 // the serial VIRTUAL-0001.
 func (w *World) AddStick(name string, bytes int64) {
