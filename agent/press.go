@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"errors"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -65,7 +67,7 @@ func (g *group) ready() (sticks []ready) {
 		}
 		sticks = append(sticks, ready{at, d, stick.Target{
 			Device: d, Personal: own, EraseFirst: g.job.assign.Options.EraseFirst, Context: at.ctx, Report: at,
-			Demands: at.demands(&g.job.assign.Recipe), Now: at.r.clock.Now,
+			Demands: at.demands(&g.job.assign.Recipe),
 		}})
 	}
 	return sticks
@@ -91,19 +93,29 @@ func (j *job) round(content stick.Content, sticks []ready, mendable error) (agai
 	var mu sync.Mutex
 	for i, s := range sticks {
 		targets[i] = s.target
+		id := &s.at.build.Identity
+		taker := &turnTaker{Device: s.target.Device, hubs: j.r.hubs, port: id.Port}
+		targets[i].Device, targets[i].Now = taker, taker.now
+		left := j.r.hubs.use(id.Port)
 		targets[i].Ended = func(o stick.Outcome) {
 			switch {
 			case o.Err == nil:
+				left()
 				ends.Go(func() {
 					s.at.keep(o.Record) // before the server hears of it, and asks
 					s.eject(o.Result)
 				})
 			case mendable != nil && s.at.ctx.Err() == nil && errors.Is(o.Err, mendable):
+				left()
 				mu.Lock()
 				again = append(again, s)
 				mu.Unlock()
 			default:
-				j.fail([]*attempt{s.at}, o.Err)
+				ends.Go(func() {
+					err := j.r.hubs.explain(j.r.hard, id, o.Err, j.r.weakHub)
+					left()
+					j.fail([]*attempt{s.at}, err)
+				})
 			}
 		}
 	}
@@ -123,4 +135,15 @@ func (s *ready) eject(res protocol.Result) {
 		s.at.StepDone(protocol.StepEject)
 	}
 	s.at.verified(res)
+}
+
+// weakHub tells the attempts that are left below a hub that they take turns now.
+func (r *runner) weakHub(hub string, lost []string, most int) {
+	r.log.Warn("several sticks vanished at once: a hub is weak", "hub", hub, "at_a_time", most)
+	for _, at := range alive(r.sorted()) {
+		port := at.build.Identity.Port
+		if slices.Contains(hubsOf(port), hub) && !slices.Contains(lost, port) {
+			at.Log(protocol.LogLine{Level: "warn", Code: "hub_reduced", Params: map[string]string{"hub": hub, "count": strconv.Itoa(most)}})
+		}
+	}
 }

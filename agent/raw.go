@@ -111,7 +111,7 @@ func (j *job) readyForRaw(attempts []*attempt) (sticks []ready) {
 		}
 		sticks = append(sticks, ready{at, d, stick.Target{
 			Device: d, EraseFirst: j.assign.Options.EraseFirst, Context: at.ctx, Report: at,
-			Demands: at.demands(&j.assign.Recipe), Now: at.r.clock.Now,
+			Demands: at.demands(&j.assign.Recipe),
 		}})
 	}
 	return sticks

@@ -52,6 +52,7 @@ type runner struct {
 	gaveUp   atomic.Bool // on a stick; its job may never end
 
 	unsent atomic.Bool // progress
+	hubs   *hubs
 
 	mu       sync.Mutex
 	attempts map[protocol.AttemptRef]*attempt
@@ -72,6 +73,7 @@ func newRunner(r *runner) *runner {
 	r.hard, r.abandon = hard, func() { cancel(errAbandoned) }
 	r.soft, r.soften = context.WithCancelCause(hard)
 	r.fatal = make(chan error, 1)
+	r.hubs = newHubs(r.clock)
 	r.attempts = map[protocol.AttemptRef]*attempt{}
 	r.places = map[place]*attempt{}
 	return r
