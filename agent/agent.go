@@ -73,6 +73,7 @@ type Agent struct {
 	tls     *tls.Config
 	close   func()
 	runner  *runner
+	lights  *identifier
 	tickets *tickets
 	records *records
 	devices *inventory
@@ -107,6 +108,8 @@ func New(cfg Config) (*Agent, error) {
 		clock:   cfg.Clock, log: cfg.Log, changed: a.devices.nudge, wake: a.wake,
 	})
 	a.devices.busy = a.runner.busy
+	a.lights = &identifier{devices: cfg.Devices, busy: a.runner.busy, clock: cfg.Clock, log: cfg.Log, changed: a.devices.nudge}
+	a.devices.blinking = a.lights.blinking
 	return a, nil
 }
 
@@ -134,6 +137,7 @@ func (a *Agent) Run(ctx context.Context, stop <-chan struct{}) error {
 		cancel()
 		a.runner.abandon()
 		loops.Wait()
+		a.lights.all.Wait()
 		<-a.runner.drain()
 	}()
 	loops.Go(func() { a.devices.run(bg) })

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/stickpress/stickpress/agent/disk"
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -16,6 +17,8 @@ type Devices interface {
 	Watch(context.Context) <-chan struct{}
 	// Open claims a device and checks everything without changing a byte.
 	Open(context.Context, protocol.Identity) (Device, error)
+	// Blink lets a device's light flash until ctx ends, without changing it.
+	Blink(ctx context.Context, id protocol.Identity, now func() time.Time, pause func(context.Context, time.Duration) error) error
 	// OpenToRead is Open for reading alone: writes through it fail.
 	OpenToRead(context.Context, protocol.Identity) (Device, error)
 }

@@ -31,6 +31,7 @@ type rack struct {
 	mu      sync.Mutex
 	devices map[string]*fakeDevice // by port
 	plug    chan struct{}
+	flashes []string // ports
 }
 
 func newRack(ports ...string) *rack {
@@ -76,6 +77,20 @@ func (r *rack) Open(_ context.Context, id protocol.Identity) (Device, error) {
 
 func (r *rack) OpenToRead(ctx context.Context, id protocol.Identity) (Device, error) {
 	return r.Open(ctx, id)
+}
+
+// Blink does as a real device would, without one.
+func (r *rack) Blink(ctx context.Context, id protocol.Identity, _ func() time.Time, pause func(context.Context, time.Duration) error) error {
+	for {
+		r.mu.Lock()
+		r.flashes = append(r.flashes, id.Port)
+		r.mu.Unlock()
+		if err := pause(ctx, time.Second); ctx.Err() != nil {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 }
 
 func (r *rack) pull(port string) {

@@ -21,13 +21,14 @@ const lookEvery = 10 * time.Second
 
 // inventory keeps the newest list of devices for whoever sends it.
 type inventory struct {
-	list    Devices
-	files   capture.Folders
-	cache   func() (used, limit int64)
-	busy    func(*protocol.Identity) bool
-	log     *slog.Logger
-	wake    func()
-	changed chan struct{}
+	list     Devices
+	files    capture.Folders
+	cache    func() (used, limit int64)
+	busy     func(*protocol.Identity) bool
+	blinking func(*protocol.Identity) bool
+	log      *slog.Logger
+	wake     func()
+	changed  chan struct{}
 
 	mu      sync.Mutex
 	newest  *protocol.Inventory
@@ -37,8 +38,9 @@ type inventory struct {
 func newInventory(d Devices, files capture.Folders, used func() (used, limit int64), log *slog.Logger, wake func()) *inventory {
 	return &inventory{
 		list: d, files: files, cache: used, log: log, wake: wake,
-		busy:    func(*protocol.Identity) bool { return false },
-		changed: make(chan struct{}, 1), newest: &protocol.Inventory{Devices: []protocol.Device{}},
+		busy:     func(*protocol.Identity) bool { return false },
+		blinking: func(*protocol.Identity) bool { return false },
+		changed:  make(chan struct{}, 1), newest: &protocol.Inventory{Devices: []protocol.Device{}},
 	}
 }
 
@@ -92,6 +94,7 @@ func (v *inventory) refresh(ctx context.Context) {
 	for i := range next.Devices {
 		d := &next.Devices[i]
 		d.Busy = d.Busy || v.busy(&d.Identity)
+		d.Blinking = v.blinking(&d.Identity)
 	}
 	for i := range next.Files {
 		next.Files[i].Busy = v.busy(&next.Files[i].Identity)

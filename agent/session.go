@@ -242,6 +242,8 @@ func (s *session) handle(ctx context.Context, m protocol.Message) error {
 		s.queueUp(s.a.records.answer(m))
 	case *protocol.Record:
 		s.a.records.put(m)
+	case *protocol.Identify:
+		s.a.lights.start(ctx, m)
 	case *protocol.Drain:
 		s.drain(ctx, m)
 	case *protocol.Revoked:

@@ -45,6 +45,7 @@ type Device struct {
 	Volumes       []string `json:"volumes"`        // labels or types of filesystems found on it
 	AutomountedAt []string `json:"automounted_at"` // mount points that would be unmounted first
 	Busy          bool     `json:"busy"`           // an attempt is writing it
+	Blinking      bool     `json:"blinking"`       // its light flashes, see Identify
 	Refusals      []*Fault `json:"refusals"`       // why it may not be written; empty means it may
 }
 

@@ -71,6 +71,7 @@ const (
 	TypeRevoked   Type = "revoked"
 	TypeRefresh   Type = "refresh"
 	TypeTicket    Type = "ticket"
+	TypeIdentify  Type = "identify"
 
 	TypeWantRecord Type = "want_record"
 	TypeRecord     Type = "record"
@@ -139,6 +140,7 @@ var makers = map[Type]func() Message{
 	TypeRevoked:   func() Message { return new(Revoked) },
 	TypeRefresh:   func() Message { return new(Refresh) },
 	TypeTicket:    func() Message { return new(Ticket) },
+	TypeIdentify:  func() Message { return new(Identify) },
 
 	TypeWantRecord: func() Message { return new(WantRecord) },
 	TypeRecord:     func() Message { return new(Record) },

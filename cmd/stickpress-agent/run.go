@@ -81,7 +81,7 @@ func run(ctx context.Context, stop <-chan struct{}, args []string, env func(stri
 		},
 	}
 	root.PersistentFlags().StringVar(&p.opts.data, "data", defaultData(), "data directory")
-	root.AddCommand(p.enrollCommand(), p.runCommand(), p.devicesCommand(), p.verifyCommand(), p.versionCommand())
+	root.AddCommand(p.enrollCommand(), p.runCommand(), p.devicesCommand(), p.identifyCommand(), p.verifyCommand(), p.versionCommand())
 	root.AddCommand(p.serviceCommands()...)
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -278,8 +278,8 @@ func (p *program) serve(ctx context.Context, f *runFlags, log *slog.Logger) erro
 		return err
 	}
 	capabilities := []string{protocol.CapPress, protocol.CapRaw, protocol.CapWipe}
-	if runtime.GOOS == "linux" { // see disk.Lister.OpenToRead
-		capabilities = append(capabilities, protocol.CapVerify)
+	if runtime.GOOS == "linux" { // see disk.Lister.OpenToRead and Blink
+		capabilities = append(capabilities, protocol.CapVerify, protocol.CapIdentify)
 	}
 	if capture.Supported {
 		capabilities = append(capabilities, protocol.CapCapture)
