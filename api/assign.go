@@ -65,13 +65,16 @@ func (c *Console) HostResumed(ctx context.Context, s HostSession, m *protocol.Re
 }
 
 // HostWork notes that the host is there and returns the attempts that it must
-// stop.
+// stop, and the stick that is to flash.
 func (c *Console) HostWork(ctx context.Context, s HostSession) (HostWork, error) {
 	if err := c.HostAlive(ctx, s); err != nil {
 		return HostWork{}, err
 	}
 	var w HostWork
 	err := addCancels(ctx, c.store.Reader, s, &w)
+	if err == nil {
+		w.Lights, err = c.store.TakeIdentify(ctx, s.id, s.Session)
+	}
 	return w, err
 }
 

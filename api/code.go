@@ -56,6 +56,11 @@ const (
 	CodeVariableInvalid  fault.Code = "variable_invalid"            // name
 	CodeTextTooLong      fault.Code = "text_too_long"               // field, max
 
+	// What is refused about a host's sockets.
+	CodeHostOffline         fault.Code = "host_offline"         // host
+	CodePortInvalid         fault.Code = "port_invalid"         // number, most, letters
+	CodeIdentifyUnsupported fault.Code = "identify_unsupported" // host
+
 	// What the hosts' door refuses.
 	CodeHostUnknown    fault.Code = "host_unknown"     //
 	CodeHostKeyInvalid fault.Code = "host_key_invalid" //

@@ -30,6 +30,7 @@ type HostWork struct {
 	Cancels []protocol.Cancel
 	Assigns []protocol.Assign
 	Wants   []protocol.WantRecord
+	Lights  []protocol.Identify
 }
 
 // maxBuilds bounds the builds that a host is given at once.
@@ -131,7 +132,17 @@ func (c *Console) HostInventory(ctx context.Context, s HostSession, m *protocol.
 			return fault.New(fault.KindInvalid, store.CodeValueInvalid, "field", "refusals")
 		}
 	}
-	return c.judge(ctx, s, c.store.SetInventory(ctx, s.id, s.Session, m))
+	if err := c.store.SetInventory(ctx, s.id, s.Session, m); err != nil {
+		return c.judge(ctx, s, err)
+	}
+	// Most hosts are not being calibrated, so nothing is locked for that.
+	if _, err := c.store.Calibration(ctx, s.id); err != nil {
+		if isNotFound(err, "calibration") {
+			err = nil
+		}
+		return err
+	}
+	return c.store.InTx(ctx, func(tx *store.Tx) error { return tx.ObserveCalibration(ctx, s.id, m.Devices) })
 }
 
 // HostEvents stores what the host reports and says what to answer: Acks, and

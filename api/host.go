@@ -37,6 +37,7 @@ type Host struct {
 // confirmation holds and QueueJobInput sends back.
 type Device struct {
 	protocol.Device
+	PortLabel     string `json:"port_label,omitempty"` // printed on its socket: "7", or "A 7" on hub A
 	Writable      bool   `json:"writable"`
 	CapacityClass int64  `json:"capacity_class"` // bytes, 0 when smaller than the least class
 	StickID       string `json:"stick_id,omitempty"`
@@ -144,8 +145,12 @@ func (c *Console) hostOf(ctx context.Context, n *names, h *store.Host) (Host, er
 	if err != nil {
 		return Host{}, err
 	}
+	labels, err := portLabels(ctx, c.store.Reader, h.ID)
+	if err != nil {
+		return Host{}, err
+	}
 	for i, d := range h.Inventory.Devices {
-		v := Device{Device: d, Writable: d.Writable() && !d.Busy, CapacityClass: CapacityClass(d.Bytes), StickID: sticks[i].String()}
+		v := Device{Device: d, PortLabel: labels[d.Socket], Writable: d.Writable() && !d.Busy, CapacityClass: CapacityClass(d.Bytes), StickID: sticks[i].String()}
 		if s, ok := known[sticks[i]]; ok {
 			v.Life, v.Holder = string(s.Life), s.Holder
 		}

@@ -57,7 +57,8 @@ type Build struct {
 	State     string            `json:"state"`    // "queued", "assigned", "running", "verified", "failed", "cancelled"
 	Attempt   int               `json:"attempt"`  // 0 before the first
 	StickID   string            `json:"stick_id"`
-	Identity  protocol.Identity `json:"identity"` // the device that was confirmed
+	Identity  protocol.Identity `json:"identity"`             // the device that was confirmed
+	PortLabel string            `json:"port_label,omitempty"` // printed on its socket, when the job was queued
 	Vendor    string            `json:"vendor"`
 	Model     string            `json:"model"`
 	Path      string            `json:"path"` // of the device or file when it was confirmed
@@ -280,7 +281,7 @@ func (c *Console) jobOf(ctx context.Context, n *names, j *store.Job) (Job, error
 func buildOf(b *store.Build) Build {
 	return Build{
 		ID: b.ID.String(), JobID: b.JobID.String(), Position: b.Position, State: string(b.State), Attempt: b.Attempt,
-		StickID: b.StickID.String(), Identity: b.Device.Identity, Vendor: b.Device.Vendor, Model: b.Device.Model, Path: b.Device.Path,
+		StickID: b.StickID.String(), Identity: b.Device.Identity, PortLabel: b.Device.Label, Vendor: b.Device.Vendor, Model: b.Device.Model, Path: b.Device.Path,
 		Reference: b.Reference, Holder: b.Holder, Variables: b.Variables, Step: b.Step, Touched: b.Touched,
 		Fault: b.Fault, Result: resultOf(b.Result), StartedAt: b.StartedAt, EndedAt: b.EndedAt,
 	}

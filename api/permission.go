@@ -42,6 +42,8 @@ const (
 	UseEnrollHost        UseCase = "enroll_host"
 	UseRevokeHost        UseCase = "revoke_host"
 	UseDeclareHostLost   UseCase = "declare_host_lost"
+	UseCalibrateHost     UseCase = "calibrate_host"
+	UseIdentifyDevice    UseCase = "identify_device"
 	UseListSticks        UseCase = "list_sticks"
 	UseGetStick          UseCase = "get_stick"
 	UseReturnStick       UseCase = "return_stick"
@@ -86,9 +88,10 @@ var permissions = map[UseCase]Role{
 	UseListJobs:          RoleViewer,
 	UseGetOverview:       RoleViewer,
 
-	UseQueueJob:    RoleHelpdesk,
-	UseCancelJob:   RoleHelpdesk,
-	UseReturnStick: RoleHelpdesk,
+	UseQueueJob:       RoleHelpdesk,
+	UseCancelJob:      RoleHelpdesk,
+	UseReturnStick:    RoleHelpdesk,
+	UseIdentifyDevice: RoleHelpdesk,
 
 	UseCreateSignInLink: RoleAdmin,
 	UseListUsers:        RoleAdmin,
@@ -109,6 +112,7 @@ var permissions = map[UseCase]Role{
 	UseSaveExclusions:   RoleAdmin,
 	UseOverride:         RoleAdmin, // a refusal of QueueJob
 	UseDeclareHostLost:  RoleAdmin,
+	UseCalibrateHost:    RoleAdmin,
 	UseListAudit:        RoleAdmin,
 }
 

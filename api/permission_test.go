@@ -106,6 +106,13 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			_, err := f.DeclareHostLost(ctx, a, api.ChangeHostInput{ID: unknownHost})
 			return err
 		},
+		api.UseCalibrateHost: func(ctx context.Context, a api.Actor) error {
+			_, err := f.StartCalibration(ctx, a, "x", "", 1)
+			return err
+		},
+		api.UseIdentifyDevice: func(ctx context.Context, a api.Actor) error {
+			return f.IdentifyDevice(ctx, a, "x", protocol.Identity{}, 1)
+		},
 		api.UseListSticks: func(ctx context.Context, a api.Actor) error {
 			_, err := f.ListSticks(ctx, a, api.StickFilter{}, page)
 			return err

@@ -257,6 +257,10 @@ func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobI
 	if err != nil {
 		return nil, err
 	}
+	labels, err := portLabels(ctx, tx.Reader, host.ID)
+	if err != nil {
+		return nil, err
+	}
 	for i, d := range in.Devices {
 		device, err := checkDevice(&host, kind, &d.Identity, busy)
 		if err == nil {
@@ -266,7 +270,7 @@ func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobI
 			return nil, fault.From(err).At(deviceField(i))
 		}
 		p.job.Builds = append(p.job.Builds, store.NewBuild{
-			Device: *device, Reference: strings.TrimSpace(d.Reference), Holder: strings.TrimSpace(d.Holder), Variables: d.Variables,
+			Device: *device, Label: labels[device.Socket], Reference: strings.TrimSpace(d.Reference), Holder: strings.TrimSpace(d.Holder), Variables: d.Variables,
 		})
 	}
 	return p, nil

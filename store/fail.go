@@ -40,6 +40,7 @@ const (
 	CodeVersionOfOther    fault.Code = "version_not_of_image" // a channel's version is of another image
 	CodeStickNotWiped     fault.Code = "stick_not_wiped"      // port, holder: the previous one
 	CodeRecordRefused     fault.Code = "record_refused"       // common: no stick of the host needs it, or it is something else
+	CodePortTaken         fault.Code = "port_taken"           // a number or a socket stands there twice
 	CodeWipeUnproven      fault.Code = "wipe_unproven"        // in the history of a build: its host does not say that all was read back
 )
 
@@ -80,6 +81,8 @@ var constraints = map[string]*fault.Error{
 	"hosts_public_key_key":                            fault.New(fault.KindConflict, CodeHostEnrolled),
 	"hosts_public_key_check":                          value("public_key"),
 	"hosts_site_id_fkey":                              missing("site"),
+	"host_ports_pkey":                                 fault.New(fault.KindInvalid, CodePortTaken).At("number"),
+	"host_ports_socket_key":                           fault.New(fault.KindInvalid, CodePortTaken).At("socket"),
 	"jobs_kind_check":                                 value("kind"),
 	"jobs_image_version_id_fkey":                      missing("image_version"),
 	"jobs_task_sequence_version_id_fkey":              missing("task_sequence_version"),

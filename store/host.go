@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -60,6 +61,9 @@ func (h *Host) Online(now time.Time, within time.Duration) bool {
 	return h.State == HostEnrolled && h.ConnectedAt != nil && h.DisconnectedAt == nil &&
 		h.LastSeenAt != nil && now.Sub(*h.LastSeenAt) <= within
 }
+
+// Can reports whether the agent said that it can do something.
+func (h *Host) Can(capability string) bool { return slices.Contains(h.Capabilities, capability) }
 
 // Device finds a device of the last inventory by its port and logical unit.
 func (h *Host) Device(port string, lun int) (protocol.Device, bool) {

@@ -66,6 +66,8 @@ type Target struct {
 	Path   string `json:"path"`
 	Vendor string `json:"vendor"`
 	Model  string `json:"model"`
+	// Label is the number that was printed on its socket, see HostPort.Label.
+	Label string `json:"label,omitempty"`
 }
 
 // TargetOf cuts a device down to what a confirmation is about.

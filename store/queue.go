@@ -36,6 +36,7 @@ type NewJob struct {
 type NewBuild struct {
 	// Device is what the person confirmed.
 	Device protocol.Device
+	Label  string // of its socket, see HostPort.Label
 	// StickID says which known stick this is; zero lets MatchSticks guess and
 	// registers a new one where it cannot.
 	StickID   StickID
@@ -90,8 +91,10 @@ func (tx *Tx) QueueJob(ctx context.Context, n NewJob) (Job, error) {
 		if err != nil {
 			return Job{}, err
 		}
+		target := TargetOf(&b.Device)
+		target.Label = b.Label
 		queued.Builds = append(queued.Builds, QueuedBuild{
-			BuildID: build, StickID: sticks[i], Device: TargetOf(&b.Device),
+			BuildID: build, StickID: sticks[i], Device: target,
 			Reference: cleanText(or(b.Reference, n.Reference)), Holder: cleanText(or(b.Holder, n.Holder)),
 			Variables: merged(n.Variables, b.Variables),
 		})

@@ -140,6 +140,11 @@ func (c *conn) deliver(w api.HostWork) error {
 			}
 		}
 	}
+	for i := range w.Lights {
+		if err := c.send(&w.Lights[i]); err != nil {
+			return err
+		}
+	}
 	for i := range w.Assigns {
 		a := &w.Assigns[i]
 		if err := c.send(a); err != nil {

@@ -310,11 +310,38 @@ func (w *world) jobs() {
 	w.no(403, "forbidden", post(s, viewer, "/sticks/"+job.Builds[0].StickID+"/returns", nil))
 	w.verify(host, session, stick)
 	w.wipe(host, session, stick)
+	w.ports(host, stick)
 
 	w.ok(200, post(s, admin, "/hosts/"+host.ID+"/revoke", wire.Reason{Reason: "sold"}))
 	w.no(404, "host_not_found", post(s, admin, "/hosts/nope/revoke", nil))
 	w.ok(200, post(s, admin, "/hosts/"+host.ID+"/lost", nil))
 	w.no(403, "forbidden", post(s, helpdesk, "/hosts/"+host.ID+"/lost", nil))
+}
+
+// ports numbers the sockets of a host and lets a stick flash.
+func (w *world) ports(host apitest.Host, d protocol.Device) {
+	s, path := w.s, "/hosts/"+host.ID
+	w.ok(200, get(s, viewer, path+"/ports"))
+	w.no(404, "host_not_found", get(s, viewer, "/hosts/nope/ports"))
+	set := wire.SetHostPorts{Items: []api.HostPort{{Hub: "A", Number: 3, Socket: "pci-0000:00:14.0-usb-0:1"}}}
+	w.ok(200, ask{method: "PUT", path: path + "/ports", token: s.Token(admin), body: set})
+	w.no(403, "forbidden", ask{method: "PUT", path: path + "/ports", token: s.Token(helpdesk), body: set})
+	w.ok(200, post(s, admin, path+"/calibration", nil))
+	w.no(403, "forbidden", post(s, helpdesk, path+"/calibration", wire.Calibrate{Hub: "B", First: 2}))
+	w.ok(200, post(s, admin, path+"/calibration/finish", nil))
+	w.no(404, "calibration_not_found", post(s, admin, path+"/calibration/skip", nil))
+
+	w.no(409, "identify_unsupported", post(s, helpdesk, path+"/identify", wire.Identify{Identity: d.Identity}))
+	hello := host.Hello()
+	hello.Capabilities = append(hello.Capabilities, protocol.CapIdentify)
+	session, err := s.HostConnected(w.t.Context(), hello)
+	if err == nil {
+		err = s.HostInventory(w.t.Context(), session, &protocol.Inventory{Devices: []protocol.Device{d}})
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.ok(204, post(s, helpdesk, path+"/identify", wire.Identify{Identity: d.Identity, Seconds: 5}))
 }
 
 // verify has a stick written, and asks for what it is compared with.

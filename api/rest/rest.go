@@ -87,6 +87,7 @@ func (s *REST) routes() {
 	s.blockMapRoutes()
 	s.uploadRoutes()
 	s.hostRoutes()
+	s.hostPortRoutes()
 	s.stickRoutes()
 	s.templateRoutes()
 	s.taskSequenceRoutes()

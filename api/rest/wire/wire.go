@@ -114,6 +114,23 @@ type Reason struct {
 	Reason string `json:"reason,omitempty" doc:"Kept in the audit log."`
 }
 
+// SetHostPorts is the body of PUT /hosts/{host}/ports.
+type SetHostPorts struct {
+	Items []api.HostPort `json:"items" maxItems:"999" doc:"All numbered sockets of the host; the others lose their numbers."`
+}
+
+// Calibrate is the body of POST /hosts/{host}/calibration.
+type Calibrate struct {
+	Hub   string `json:"hub,omitempty" doc:"What tells apart hubs that are numbered alike, such as 'A'."`
+	First int    `json:"first,omitempty" doc:"The number to begin with; 1 if left out."`
+}
+
+// Identify is the body of POST /hosts/{host}/identify.
+type Identify struct {
+	Identity protocol.Identity `json:"identity" doc:"A device as the host's inventory shows it."`
+	Seconds  int               `json:"seconds,omitempty" minimum:"1" maximum:"60" doc:"How long; 10 if left out."`
+}
+
 // SetChannel is the body of PUT /images/{image}/channels/{channel}.
 type SetChannel struct {
 	Version string `json:"version" minLength:"1" doc:"SemVer or ID of a published version of the image."`
