@@ -3,6 +3,8 @@ package stick
 import (
 	"context"
 	"sync"
+
+	"github.com/stickpress/stickpress/agent/volume"
 )
 
 const (
@@ -21,7 +23,7 @@ const (
 type feed struct {
 	content Content
 	limit   int
-	lengths []int64 // of the chunks
+	chunks  []volume.Extent
 	memory  buffers // of the sticks, too
 
 	mu    sync.Mutex
@@ -35,28 +37,25 @@ type feed struct {
 
 // slot holds a chunk that was read or is being read.
 type slot struct {
-	index int
-	data  []byte
-	sum   Sum
-	err   error
-	ready chan struct{}
-	users int
-	used  int // clock of the last use
+	index   int
+	data    []byte
+	sum     Sum
+	lasting lasting
+	err     error
+	ready   chan struct{}
+	users   int
+	used    int // clock of the last use
 }
 
 func newFeed(content Content, sticks int) *feed {
-	f := &feed{content: content, limit: feedChunks + sticks, slots: make(map[int]*slot)}
-	for _, c := range content.Chunks() {
-		f.lengths = append(f.lengths, c.Length)
-	}
-	return f
+	return &feed{content: content, chunks: content.Chunks(), limit: feedChunks + sticks, slots: make(map[int]*slot)}
 }
 
 // get returns chunk i; whoever got it gets the next ones in their order. The
 // data is shared and must not be changed; put gives it back.
 func (f *feed) get(ctx context.Context, i int) (*slot, error) {
 	f.mu.Lock()
-	for f.lead < len(f.lengths) && f.lead <= i+feedAhead {
+	for f.lead < len(f.chunks) && f.lead <= i+feedAhead {
 		f.read(f.lead, f.last)
 		f.last = f.slots[f.lead]
 		f.lead++
@@ -98,14 +97,16 @@ func (f *feed) close() {
 // read begins to read a chunk, when the one before is there; f.mu is held.
 func (f *feed) read(i int, before *slot) *slot {
 	f.clock++
-	s := &slot{index: i, ready: make(chan struct{}), used: f.clock, data: f.buffer()[:f.lengths[i]]}
+	s := &slot{index: i, ready: make(chan struct{}), used: f.clock, data: f.buffer()[:f.chunks[i].Length]}
 	f.slots[i] = s
 	f.reads.Go(func() {
 		defer close(s.ready)
 		if before != nil {
 			<-before.ready
 		}
-		s.sum, s.err = f.content.Read(i, s.data)
+		if s.sum, s.err = f.content.Read(i, s.data); s.err == nil {
+			s.lasting = lastingOf(s.data, f.chunks[i].Offset)
+		}
 	})
 	return s
 }

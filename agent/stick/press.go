@@ -31,7 +31,8 @@ type Outcome struct {
 // signatures are zeroed; its capacity is probed and its speed sampled; unused
 // space is discarded
 // where the device can; the content is written, flushed, read back and
-// compared, what was flushed while the rest is still being written; the
+// compared, what was flushed while the rest is still being written, and a page
+// of each chunk of that again after it; the
 // partition table comes last, and is read back too. So a stick that is not
 // finished does not start, at whatever moment it ends.
 //
@@ -78,6 +79,7 @@ type press struct {
 	patches [][]volume.Patch // by chunk, nil for most
 	shared  []Sum            // by chunk, as read
 	sums    []Sum            // by chunk, as written
+	lasting []lasting        // by chunk, as written
 	own     []byte           // buffer for changed chunks and what is not content
 	back    readback
 	touched bool          // a byte of the device may have changed
@@ -136,6 +138,7 @@ func (p *press) prepare() error {
 		return err
 	}
 	p.shared, p.sums = make([]Sum, len(p.chunks)), make([]Sum, len(p.chunks))
+	p.lasting = make([]lasting, len(p.chunks))
 	p.own = p.feed.memory.get()
 	p.pace.need = p.Demands.WriteRate
 	p.result = protocol.Result{DiskID: p.fit.DiskID, MasterDigest: p.content.Digest()}

@@ -33,6 +33,7 @@ type readback struct {
 
 	next  int           // first chunk that was not compared yet
 	bytes int64         // compared
+	early bool          // some of them may have been while others were written
 	took  time.Duration // reading and comparing
 }
 
@@ -46,7 +47,7 @@ func (p *press) readBack() (stop func() error) {
 	if volume.Total(p.chunks) <= b.every/2 {
 		return func() error { return nil } // not worth a buffer
 	}
-	b.buf = p.feed.memory.get()
+	b.buf, b.early = p.feed.memory.get(), true
 	var running sync.WaitGroup
 	running.Go(func() {
 		for b.wait() {
@@ -131,7 +132,10 @@ func (p *press) verify() error {
 	b.took += time.Since(begun)
 	p.result.BytesVerified += b.bytes
 	p.result.VerifyMS = b.took.Milliseconds()
-	return p.probeAgain()
+	if err := p.probeAgain(); err != nil {
+		return err
+	}
+	return p.lasted()
 }
 
 // wipedOnly are the wiped parts on which no content was written afterwards.

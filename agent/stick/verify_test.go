@@ -11,15 +11,16 @@ import (
 )
 
 // What was flushed is read back while later content is written, and nothing
-// is read back that was not flushed before.
+// is read back that was not flushed before. Afterwards a page of each is looked
+// at again.
 func TestReadBackWhileWriting(t *testing.T) {
 	t.Parallel()
 	p := newPattern(50)
 	target, d, r := p.stick(t, 0)
 	var mu sync.Mutex
-	written, flushed, reads := 0, 0, 0
+	written, flushed, reads, again := 0, 0, 0, 0
 	seen := make(chan struct{})
-	d.Before = func(op sticktest.Op, _ int, offset, _ int64) error {
+	d.Before = func(op sticktest.Op, _ int, offset, length int64) error {
 		i := p.chunkAt(offset)
 		if op == sticktest.Write && i == len(p.chunks)-1 {
 			<-seen // the last chunk, while another is read back
@@ -31,6 +32,11 @@ func TestReadBackWhileWriting(t *testing.T) {
 			flushed = written
 		case op == sticktest.Write && i >= 0:
 			written = i + 1
+		case op == sticktest.Read && i >= 0 && length < patternChunk:
+			if reads != len(p.chunks) || flushed != len(p.chunks) {
+				t.Errorf("a page of chunk %d was looked at again when %d were flushed and %d read back", i, flushed, reads)
+			}
+			again++
 		case op == sticktest.Read && i >= 0:
 			if i >= flushed {
 				t.Errorf("chunk %d was read back, %d are flushed", i, flushed)
@@ -50,8 +56,8 @@ func TestReadBackWhileWriting(t *testing.T) {
 	}
 	p.check(t, d)
 	content := int64(len(p.chunks) * patternChunk)
-	if reads != len(p.chunks) || o.Result.BytesVerified < content || o.Result.BytesWritten != content+512 {
-		t.Errorf("%d chunks read back, result %+v", reads, o.Result)
+	if reads != len(p.chunks) || again != len(p.chunks) || o.Result.BytesVerified < content || o.Result.BytesWritten != content+512 {
+		t.Errorf("%d chunks read back, %d looked at again, result %+v", reads, again, o.Result)
 	}
 	want := []string{"touched", "begun write", "done write", "begun verify", "done verify", "begun table", "done table"}
 	for i, e := range r.events {

@@ -74,6 +74,7 @@ func (p *press) write() error {
 func (p *press) personalise(i int, s *slot) []byte {
 	p.shared[i], p.sums[i] = s.sum, s.sum
 	if p.patches[i] == nil {
+		p.lasting[i] = s.lasting
 		return s.data
 	}
 	own := p.own[:len(s.data)]
@@ -81,7 +82,7 @@ func (p *press) personalise(i int, s *slot) []byte {
 	for _, patch := range p.patches[i] {
 		copy(own[patch.Offset-p.chunks[i].Offset:], patch.Bytes)
 	}
-	p.sums[i] = SumOf(own)
+	p.sums[i], p.lasting[i] = SumOf(own), lastingOf(own, p.chunks[i].Offset)
 	return own
 }
 
