@@ -209,6 +209,9 @@ func (j *job) fetch(ctx context.Context, attempts []*attempt) (*image, error) {
 		im.Entry, err = j.r.cache.Fetch(ctx, cache.Request{
 			SHA256: j.assign.Image.SHA256,
 			Bytes:  j.assign.Image.Bytes,
+			// A master is made of an image with checksums of its own; a disk
+			// image is written as it lies there.
+			Verify: j.assign.Kind == protocol.JobRaw,
 			Ticket: func(ctx context.Context, stale string) (string, error) {
 				return j.r.tickets.get(ctx, j.assign.JobID, stale)
 			},

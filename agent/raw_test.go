@@ -12,6 +12,8 @@ import (
 
 const rawStory = "accepted preflight< preflight> fetch< fetch> log:disk_id_shared write< touched write> verify< verify> table< table> eject< eject> verified"
 
+const rawStoryAlone = "accepted preflight< preflight> fetch< fetch> write< touched write> verify< verify> table< table> eject< eject> verified"
+
 // imaging is an assignment of a disk image with an MBR for the sticks in the
 // ports.
 func (h *host) imaging(ports ...string) *protocol.Assign {
@@ -19,8 +21,7 @@ func (h *host) imaging(ports ...string) *protocol.Assign {
 	copy(disk[440:], []byte{0xEF, 0xBE, 0xAD, 0xDE})
 	copy(disk[446:], []byte{0x80, 0, 0, 0, 0x0C, 0, 0, 0, 1, 0, 0, 0, 100, 0, 0, 0})
 	disk[510], disk[511] = 0x55, 0xAA
-	sum := sha256.Sum256(disk)
-	digest := hex.EncodeToString(sum[:])
+	digest := digestOf(disk)
 	h.srv.mu.Lock()
 	h.srv.blobs[digest] = disk
 	h.srv.mu.Unlock()
@@ -69,6 +70,43 @@ func TestRawOfARottenImage(t *testing.T) {
 		h.send(a)
 		h.wantStory(ref(1, 1), "accepted preflight< preflight> fetch< fetch> write< touched fetch< fetch> write< write> verify< verify> table< table> eject< eject> verified")
 	})
+}
+
+// Nothing in a disk image tells that it rotted since an earlier job: it is read
+// again before it is written.
+func TestRawOfAnImageThatRottedSince(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		a, b := h.imaging("1-1"), h.imaging("1-2")
+		b.JobID, b.Builds[0].BuildID = "job_2", ref(2, 1).BuildID
+		cached := filepath.Join(h.data, "cache", "blobs", a.Image.SHA256)
+		h.engine.outcome = func(n int, _ string) error {
+			if raw, err := os.ReadFile(cached); err != nil || digestOf(raw) != a.Image.SHA256 {
+				t.Errorf("press %d writes another image (%v)", n, err)
+			}
+			return nil
+		}
+		h.start()
+		h.send(a)
+		h.wantStory(ref(1, 1), rawStoryAlone)
+		rotten, err := os.ReadFile(cached)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rotten[len(rotten)-1] ^= 1
+		if err := os.WriteFile(cached, rotten, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		h.send(b)
+		h.wantStory(ref(2, 1), rawStoryAlone)
+		if h.engine.presses() != 2 {
+			t.Errorf("%d presses", h.engine.presses())
+		}
+	})
+}
+
+func digestOf(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
 }
 
 // One that is as it was published is not fetched again.

@@ -15,6 +15,10 @@ import (
 type Request struct {
 	SHA256 string // lower-case hex
 	Bytes  int64
+	// Verify has an image that is here already read again, and replaced where
+	// the disk does not give what was once written: for content that nothing
+	// else would find out.
+	Verify bool
 	// Ticket returns the bearer token to use: another one than stale, which
 	// the server has refused; "" asks for the one at hand. It may wait for
 	// the server as long as ctx lives.
@@ -56,6 +60,13 @@ func (c *Cache) Fetch(ctx context.Context, req Request) (*Entry, error) {
 		c.mu.Lock()
 		if e := c.pin(key); e != nil {
 			c.mu.Unlock()
+			if err := c.proven(ctx, &req, e); err != nil {
+				e.Release()
+				if errors.Is(err, protocol.NewFault(protocol.FaultDigest)) {
+					continue // it is not here any more
+				}
+				return nil, err
+			}
 			req.Progress(req.Bytes, req.Bytes)
 			return e, nil
 		}
@@ -70,11 +81,26 @@ func (c *Cache) Fetch(ctx context.Context, req Request) (*Entry, error) {
 			if f.err != nil && !errors.Is(f.err, context.Canceled) {
 				return nil, f.err
 			}
+			if f.err == nil {
+				req.Verify = false // every block of it was, as it came
+			}
 		case <-ctx.Done():
 			c.leave(f, w)
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// proven verifies what was here before, if that is asked for.
+func (c *Cache) proven(ctx context.Context, req *Request, e *Entry) error {
+	if !req.Verify {
+		return nil
+	}
+	err := c.Verify(ctx, e)
+	if errors.Is(err, protocol.NewFault(protocol.FaultDigest)) {
+		c.cfg.Log.Error("an image in the cache was damaged and is fetched again", "err", err)
+	}
+	return err
 }
 
 // join adds w to the download of its image, which begins if w is the first.
