@@ -2,8 +2,9 @@
 //
 // A record (stick.Record) has two parts, and so has the folder: common holds
 // what all sticks of a content share, by its SHA-256; sticks holds what each has
-// of its own, by the ID of its disk, which is drawn anew for every press, and
-// its size. What was not used for the longest time goes when there is too much.
+// of its own, by the ID of its disk and its size. That ID is drawn anew for every
+// press of a master; of a disk image's copies the newest is kept. What was not
+// used for the longest time goes when there is too much.
 package record
 
 import (
@@ -83,7 +84,7 @@ func (s *Store) Put(r *stick.Record) error {
 	if _, err := s.Common(r.Common); err != nil {
 		_ = os.Remove(common) // damaged, if it is there at all
 	}
-	if err := s.write(common, r.Body); err != nil {
+	if err := s.use(common, r.Body); err != nil {
 		return err
 	}
 	if file, err := s.stickFile(r.DiskID, r.Bytes); err == nil {
@@ -91,6 +92,8 @@ func (s *Store) Put(r *stick.Record) error {
 		if err != nil {
 			return fmt.Errorf("keep the record of %s: %w", r.StickID, err)
 		}
+		// Copies of a disk image share their disk's ID, and a later version of
+		// it may have the same one: the newest counts.
 		if err := s.write(file, raw); err != nil {
 			return err
 		}
@@ -98,12 +101,17 @@ func (s *Store) Put(r *stick.Record) error {
 	return s.trim()
 }
 
-// write makes a file, or marks the one that is there as used.
-func (s *Store) write(file string, data []byte) error {
+// use makes a file that never changes, or marks the one that is there as used.
+func (s *Store) use(file string, data []byte) error {
 	now := time.Now()
 	if err := os.Chtimes(file, now, now); err == nil {
 		return nil
 	}
+	return s.write(file, data)
+}
+
+// write makes a file, or replaces it.
+func (s *Store) write(file string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return fmt.Errorf("keep a record: %w", err)
 	}

@@ -61,6 +61,23 @@ func TestStore(t *testing.T) {
 	}
 }
 
+// Copies of a disk image have one disk ID, and so may the next version of it:
+// a stick is compared with what was written last.
+func TestTheNewestOfADiskCounts(t *testing.T) {
+	t.Parallel()
+	s := Open(t.TempDir(), DefaultLimit)
+	first, second := sample(1, 1000), sample(2, 1000)
+	second.DiskID = first.DiskID
+	for _, r := range []*stick.Record{first, second} {
+		if err := s.Put(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := s.Find(first.DiskID, 1<<30); err != nil || got.StickID != "stick_2" || !bytes.Equal(got.Body, second.Body) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 // The least recently used go first; a common part stays with its newest stick.
 func TestLimit(t *testing.T) {
 	t.Parallel()
