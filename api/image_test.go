@@ -1,11 +1,15 @@
 package api_test
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"testing"
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/apitest"
 	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/store/blob"
 )
 
 func TestUpload(t *testing.T) {
@@ -39,6 +43,21 @@ func TestUpload(t *testing.T) {
 	wantFault(t, err, "upload_not_found")
 	_, err = f.UploadFinished(t.Context(), f.Admin, "nope")
 	wantFault(t, err, "upload_not_found")
+}
+
+// An inspection that was interrupted costs no upload.
+func TestUploadInterrupted(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	whole := must[blob.Finished](t)(f.Staging.Receive(t.Context(), map[string]string{"filename": "install.wim"}, bytes.NewReader(apitest.WIM(t))))
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := f.UploadFinished(ended, f.Admin, whole.ID); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+	if u := must[api.Upload](t)(f.UploadFinished(t.Context(), f.Admin, whole.ID)); u.State != api.UploadReady {
+		t.Errorf("upload is %+v", u)
+	}
 }
 
 func TestVersionsAndChannels(t *testing.T) {

@@ -81,6 +81,10 @@ func (c *Console) UploadFinished(ctx context.Context, a Actor, tusID string) (Up
 	}
 	inside, err := inspect(ctx, whole.Path)
 	if err != nil {
+		var refused *fault.Error
+		if !errors.As(err, &refused) { // it was not looked at to the end, and can be again
+			return Upload{}, err
+		}
 		c.log.InfoContext(ctx, "upload refused", "upload_id", tusID, "actor", a.Name, "error", err)
 		return Upload{}, errors.Join(err, c.staging.Remove(tusID))
 	}

@@ -21,6 +21,7 @@ import (
 type note struct {
 	actor api.Actor
 	err   error
+	conn  *http.ResponseController
 }
 
 type noteKey struct{}
@@ -31,6 +32,15 @@ func noteOf(ctx context.Context) *note { return ctx.Value(noteKey{}).(*note) }
 func (n *note) keep(err error) error {
 	n.err = cmp.Or(n.err, err)
 	return err
+}
+
+// wait takes tusd's deadlines off the connection: they are meant for the bytes
+// of a body. To look into a compressed image takes minutes, and when a deadline
+// passes meanwhile, net/http ends the request's context.
+func (n *note) wait() {
+	// A connection that knows no deadlines has none.
+	_ = n.conn.SetReadDeadline(time.Time{})
+	_ = n.conn.SetWriteDeadline(time.Time{})
 }
 
 // staging is blob.Staging that asks the console before an upload begins and
@@ -85,6 +95,7 @@ func (u kept) WriteChunk(ctx context.Context, offset int64, src io.Reader) (int6
 // finished is called after the last byte and before its answer.
 func (h *Handler) finished(e handler.HookEvent) (handler.HTTPResponse, error) {
 	n := noteOf(e.Context)
+	n.wait()
 	_, err := h.d.Console.UploadFinished(e.Context, n.actor, e.Upload.ID)
 	return handler.HTTPResponse{}, n.keep(err)
 }

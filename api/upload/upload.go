@@ -108,7 +108,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, err)
 		return
 	}
-	note := &note{actor: actor}
+	note := &note{actor: actor, conn: http.NewResponseController(w)}
 	id := strings.Trim(strings.TrimPrefix(r.URL.Path+"/", h.d.BasePath), "/")
 	inner := r.Clone(context.WithValue(r.Context(), noteKey{}, note))
 	inner.URL.Path, inner.URL.RawPath = "/"+id, ""
