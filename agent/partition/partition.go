@@ -81,7 +81,8 @@ const (
 	entryLast      = 40 // u64
 )
 
-// Read reads the table of a disk of size bytes, of which r has at least the first HeadBytes or all.
+// Read reads the table of a disk of size bytes, of which r has at least the first HeadBytes or all. With an error that
+// wraps ErrCorrupt the table is what sector 0 says, for those who do not need the GPT.
 func Read(r io.ReaderAt, size int64) (*Table, error) {
 	head := make([]byte, min(size, HeadBytes))
 	if n, err := r.ReadAt(head, 0); n < len(head) {
@@ -91,17 +92,17 @@ func Read(r io.ReaderAt, size int64) (*Table, error) {
 	if len(head) < 512 {
 		return t, nil
 	}
-	for _, sector := range []int{512, 4096} {
-		if len(head) >= 2*sector && string(head[sector:sector+len(gptMagic)]) == gptMagic {
-			return t, t.readGPT(head, sector)
-		}
-	}
 	t.sector0 = head[:512]
 	t.Boots = t.sector0[mbrMark] == 0x55 && t.sector0[mbrMark+1] == 0xAA
 	if t.Boots && plausible(t.sector0) {
 		t.Kind = MBR
 		if id := binary.LittleEndian.Uint32(t.sector0[mbrSignature:]); id != 0 {
 			t.DiskID = fmt.Sprintf("%08x", id)
+		}
+	}
+	for _, sector := range []int{512, 4096} {
+		if len(head) >= 2*sector && string(head[sector:sector+len(gptMagic)]) == gptMagic {
+			return t, t.readGPT(head, sector)
 		}
 	}
 	return t, nil
@@ -147,19 +148,18 @@ func (t *Table) readGPT(head []byte, sector int) error {
 	if at < 2 || at > HeadBytes || int64(at)*int64(sector)+count*entry > int64(len(head)) {
 		return corrupt("its entries are at sector %d", at)
 	}
-	t.entries = head[int64(at)*int64(sector):][:count*entry]
-	if crc32.ChecksumIEEE(t.entries) != le.Uint32(h[gptTableCRC:]) {
+	entries := head[int64(at)*int64(sector):][:count*entry]
+	if crc32.ChecksumIEEE(entries) != le.Uint32(h[gptTableCRC:]) {
 		return corrupt("the checksum of its entries is wrong")
 	}
-	for e := range slices.Chunk(t.entries, int(entry)) {
+	for e := range slices.Chunk(entries, int(entry)) {
 		first, last := le.Uint64(e[entryFirst:]), le.Uint64(e[entryLast:])
 		if !bytes.Equal(e[:16], make([]byte, 16)) && (first > last || last >= 1<<50) {
 			return corrupt("a partition from sector %d to %d", first, last)
 		}
 	}
-	t.Kind, t.SectorSize, t.header, t.sector0 = GPT, sector, h, head[:sector]
+	t.Kind, t.SectorSize, t.header, t.entries, t.sector0 = GPT, sector, h, entries, head[:sector]
 	t.DiskID = guid(h[gptDiskGUID:])
-	t.Boots = t.sector0[mbrMark] == 0x55 && t.sector0[mbrMark+1] == 0xAA
 	return nil
 }
 

@@ -149,8 +149,8 @@ func TestCorrupt(t *testing.T) {
 	for name, at := range map[string]int{"header": 512 + 57, "entries": 1024 + 33} {
 		c := bytes.Clone(b)
 		c[at]++
-		if _, err := partition.Read(bytes.NewReader(c), int64(len(c))); !errors.Is(err, partition.ErrCorrupt) {
-			t.Errorf("%s: %v", name, err)
+		if table, err := partition.Read(bytes.NewReader(c), int64(len(c))); !errors.Is(err, partition.ErrCorrupt) || table.Kind != partition.MBR || !table.Boots {
+			t.Errorf("%s: %+v, %v", name, table, err)
 		}
 	}
 }

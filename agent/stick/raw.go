@@ -88,7 +88,8 @@ func (r *Raw) open(f *os.File) error {
 	if err != nil {
 		return err
 	}
-	if r.table, err = partition.Read(head, r.spec.DiskBytes); err != nil {
+	r.table, err = partition.Read(head, r.spec.DiskBytes)
+	if err != nil && (r.spec.Format != protocol.FormatISO || !errors.Is(err, partition.ErrCorrupt)) {
 		return err
 	}
 	r.sector = int64(sector)

@@ -77,7 +77,7 @@ func inspectHead(head []byte, size int64, info Info) (Info, error) {
 // mark of a sector that may be started, could be anything.
 func (info Info) withTable(r io.ReaderAt, size int64) (Info, error) {
 	t, err := partition.Read(r, size)
-	if err != nil {
+	if err != nil && !(errors.Is(err, partition.ErrCorrupt) && info.Format == protocol.FormatISO) { // an ISO is written as it is
 		return Info{}, refuseDisk(err, size)
 	}
 	if info.Format == protocol.FormatRaw && t.Kind == partition.None && !t.Boots {

@@ -45,6 +45,7 @@ iso="xorriso -as mkisofs -quiet -V TEST"
 $iso -o plain.iso tree; $iso -o disc.iso -b boot.img -no-emul-boot tree
 $iso -o hybrid.iso -b boot.img -no-emul-boot -append_partition 2 0xef mbr.img -partition_offset 16 tree
 gzip -k hybrid.iso
+cp hybrid.iso odd.iso; printf 'EFI PART' | dd of=odd.iso bs=512 seek=1 conv=notrunc
 cp gpt.img misnamed.wim
 `)
 	gpt := Disk{Bytes: 40 * mib, SectorSize: 512, Table: "gpt", DiskID: "01234567-89ab-cdef-0123-456789abcdef", Starts: true}
@@ -69,6 +70,7 @@ cp gpt.img misnamed.wim
 		"plain.iso":    {"iso", &Disk{SectorSize: 512}},
 		"disc.iso":     {"iso", &Disk{SectorSize: 512, ElTorito: true}},
 		"hybrid.iso":   {"iso", &Disk{SectorSize: 512, ElTorito: true, Table: "mbr", Starts: true}},
+		"odd.iso":      {"iso", &Disk{SectorSize: 512, ElTorito: true, Table: "mbr", Starts: true}},
 		"hybrid.iso.gz": {"iso", &Disk{
 			SectorSize: 512, ElTorito: true, Table: "mbr", Starts: true, Compression: "gz",
 		}},
