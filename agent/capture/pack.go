@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/stickpress/stickpress/agent/wim"
@@ -18,7 +19,7 @@ func (w *Windows) properties(description string) wim.Properties {
 	if p.Name == "" {
 		p.Name = "Windows"
 	}
-	p.XML = [][2]string{{"DISPLAYNAME", p.Name}, {"DISPLAYDESCRIPTION", p.Name}}
+	p.XML = [][2]string{{"DISPLAYNAME", p.Name}, {"DISPLAYDESCRIPTION", cmp.Or(description, p.Name)}}
 	if number, known := architectures[w.Architecture]; known {
 		p.XML = append(p.XML, [2]string{"WINDOWS/ARCH", number})
 	}
