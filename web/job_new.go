@@ -62,6 +62,9 @@ func (s *Web) jobQueue(w http.ResponseWriter, r *http.Request) error {
 	job, err := s.console.QueueJob(r.Context(), actorOf(r), in)
 	if err != nil {
 		p.Problem = view.NewProblem(f.L, err)
+		if p.Kind == protocol.JobCapture {
+			return s.again(w, r, err, view.JobNew(f, p))
+		}
 		return s.again(w, r, err, view.Confirm(f, p))
 	}
 	return see(w, r, "/jobs/"+job.ID)
@@ -72,6 +75,11 @@ func fillJob(in *api.QueueJobInput, p view.NewJob) {
 	switch p.Kind { //nolint:exhaustive // the form offers no other, see newJobPage
 	case protocol.JobWipe:
 		in.Options.Wipe = view.WipeOptions(p)
+	case protocol.JobCapture:
+		in.Options.Capture = view.CaptureOptions(p)
+		if p.Fields["any_state"] != "" {
+			in.Overrides = append(in.Overrides, protocol.FaultCaptureNotGeneralized)
+		}
 	case protocol.JobRaw:
 		in.Version = p.Version
 		in.Options.EraseFirst = p.Fields["erase_first"] != ""
@@ -108,6 +116,13 @@ func (s *Web) newJobPage(r *http.Request) (view.NewJob, error) {
 	for _, name := range fields {
 		p.Fields[name] = strings.TrimSpace(r.Form.Get(name))
 	}
+	if p.Kind == protocol.JobCapture {
+		list, err := s.console.GetExclusions(ctx, actor)
+		if err != nil {
+			return p, err
+		}
+		p.Fields["exclude"] = cmp.Or(p.Fields["exclude"], strings.TrimSpace(list.List))
+	}
 	if p.Key == "" {
 		p.Key = requestID()
 	}
@@ -123,6 +138,7 @@ func (s *Web) newJobPage(r *http.Request) (view.NewJob, error) {
 		return p, err
 	}
 	for _, image := range images.Items {
+		p.Images = append(p.Images, image.Name)
 		versions, err := s.console.ListVersions(ctx, actor, image.ID, api.Page{})
 		if err != nil {
 			return p, err

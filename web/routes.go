@@ -16,6 +16,9 @@ func (s *Web) routes(r chi.Router) {
 	r.Get("/jobs/{id}/live", s.page(s.jobLive))
 	r.Post("/jobs/{id}/cancel", s.page(s.jobCancel))
 
+	r.Get("/exclusions", s.page(s.exclusions))
+	r.Post("/exclusions", s.page(s.exclusionsSave))
+
 	r.Get("/images", s.page(s.images))
 	r.Post("/images", s.page(s.imagePublish))
 	r.Get("/images/{name}", s.page(s.image))

@@ -57,3 +57,16 @@ func since(after int64) url.Values {
 	}
 	return url.Values{"after": {strconv.FormatInt(after, 10)}}
 }
+
+// GetExclusions returns what captures leave out where their job says nothing
+// of it.
+func (c *Client) GetExclusions(ctx context.Context) (api.Exclusions, error) {
+	return read[api.Exclusions](ctx, c, at("capture-exclusions"), nil)
+}
+
+// SaveExclusions changes what captures leave out.
+func (c *Client) SaveExclusions(ctx context.Context, in api.SaveExclusionsInput) (api.Exclusions, error) {
+	return send[api.Exclusions](ctx, c, call{
+		method: http.MethodPut, path: at("capture-exclusions"), body: wire.SaveExclusions{List: in.List}, revision: in.Revision,
+	})
+}

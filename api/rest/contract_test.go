@@ -279,6 +279,11 @@ func (w *world) jobs() {
 	h := decode[api.Host](w.t, w.ok(200, get(s, viewer, "/hosts/bench")), 200)
 	w.no(404, "host_not_found", get(s, viewer, "/hosts/nope"))
 
+	list := decode[api.Exclusions](w.t, w.ok(200, get(s, admin, "/capture-exclusions")), 200)
+	w.no(403, "forbidden", get(s, helpdesk, "/capture-exclusions"))
+	w.ok(200, put(s, admin, "/capture-exclusions", wire.SaveExclusions{List: list.List + "*.bak\n"}))
+	w.no(422, "exclusion_invalid", put(s, admin, "/capture-exclusions", wire.SaveExclusions{List: "C:\\"}))
+
 	order := wire.QueueJob{Image: "win11-ent", Host: "bench", Devices: []wire.QueueDevice{{Identity: h.Devices[0].Identity}}}
 	w.no(403, "forbidden", post(s, viewer, "/jobs", order))
 	a := w.ok(202, post(s, helpdesk, "/jobs", order))

@@ -81,6 +81,7 @@ func (s *REST) routes() {
 	s.overviewRoutes()
 	s.jobRoutes()
 	s.jobEventRoutes()
+	s.exclusionRoutes()
 	s.imageRoutes()
 	s.channelRoutes()
 	s.versionRoutes()

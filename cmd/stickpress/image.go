@@ -37,7 +37,7 @@ func (x *remote) client(environ []string) (*client.Client, error) {
 
 func imageCommand(environ []string) *cobra.Command {
 	image := &cobra.Command{Use: "image", Short: "Manages image versions on a console"}
-	image.AddCommand(imageAddCommand(environ), blockMapCommand(environ))
+	image.AddCommand(imageAddCommand(environ), imageCaptureCommand(environ), blockMapCommand(environ))
 	return image
 }
 

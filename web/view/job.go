@@ -67,6 +67,9 @@ func jobTotal(j api.Job) int64 { return shareTotal * int64(max(len(j.Builds), 1)
 
 // jobTitle is what people call a job: how many sticks, and for whom.
 func jobTitle(f Frame, j api.Job) string {
+	if o := j.Options.Capture; o != nil {
+		return f.T("capture.title", "image", o.Image, "version", o.Version)
+	}
 	sticks := f.L.N("job.title", len(j.Builds))
 	if j.Kind != protocol.JobPress {
 		sticks = f.T("job.kind_of", "kind", f.T("job_kind."+string(j.Kind)), "sticks", sticks)
@@ -84,6 +87,8 @@ func jobSucceeded(f Frame, j api.Job) string {
 		return f.L.N("job.wiped", len(j.Builds))
 	case protocol.JobVerify:
 		return f.L.N("job.checked", len(j.Builds))
+	case protocol.JobCapture:
+		return f.T("capture.done")
 	}
 	if j.Holder == "" {
 		return f.L.N("job.succeeded", len(j.Builds))

@@ -23,6 +23,7 @@ type NewJob struct {
 	// names; see JobFields.
 	Fields map[string]string
 
+	Images    []string // names
 	Versions  []api.Version
 	Sequences []api.TaskSequence
 	Hosts     []api.Host
@@ -34,10 +35,11 @@ type NewJob struct {
 // JobFields names, for each kind of job that the form offers, the fields that
 // only its form has. They travel from the form to the confirmation and back.
 var JobFields = map[protocol.JobKind][]string{
-	protocol.JobPress:  {"erase_first"},
-	protocol.JobRaw:    {"erase_first"},
-	protocol.JobVerify: nil,
-	protocol.JobWipe:   {"method", "passes"},
+	protocol.JobPress:   {"erase_first"},
+	protocol.JobRaw:     {"erase_first"},
+	protocol.JobVerify:  nil,
+	protocol.JobWipe:    {"method", "passes"},
+	protocol.JobCapture: captureFields,
 }
 
 // optionFields are the fields of a form that ask for the options.
@@ -47,6 +49,7 @@ func optionFields(o *protocol.JobOptions) map[string]string {
 		fields["erase_first"] = "on"
 	}
 	maps.Copy(fields, wipeFields(o.Wipe))
+	maps.Copy(fields, captureFieldsOf(o.Capture))
 	return fields
 }
 

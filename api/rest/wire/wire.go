@@ -188,3 +188,8 @@ func Seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.
 func Duration(seconds int64) time.Duration {
 	return time.Duration(min(seconds, math.MaxInt64/int64(time.Second))) * time.Second
 }
+
+// SaveExclusions is the body of PUT /capture-exclusions.
+type SaveExclusions struct {
+	List string `json:"list" doc:"One glob a line, as in the [ExclusionList] of DISM's WimScript.ini: '\\pagefile.sys' from the root of the volume, '*.bak' in any folder. Empty for the list as it came."`
+}

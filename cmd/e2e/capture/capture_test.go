@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -40,6 +41,7 @@ func TestCapture(t *testing.T) {
 	b.StartAgent("--capture-dir", b.files)
 	b.Run("a pressed stick", func(*testing.T) { b.stick() })
 	b.Run("a file that is not generalized", func(*testing.T) { b.bound() })
+	b.Run("from the command line", func(*testing.T) { b.commandLine() })
 	b.Run("the server dies", func(*testing.T) { b.serverDies() })
 	b.Run("the agent dies", func(*testing.T) { b.agentDies() })
 	b.Run("cancelled", func(*testing.T) { b.cancelled() })
@@ -209,7 +211,8 @@ func (b *bench) stick() {
 	}
 	volume, direct := filepath.Join(dir, "volume"), filepath.Join(dir, "direct.wim")
 	part := regexp.MustCompile(`(?m)2 : start= *(\d+), size= *(\d+)`).FindStringSubmatch(b.tool("sfdisk", "--dump", devices[0].Path))
-	b.tool("dd", "if="+devices[0].Path, "of="+volume, "bs=1M", "iflag=skip_bytes,count_bytes", "skip="+sectors(part[1]), "count="+sectors(part[2]), "conv=sparse", "status=none")
+	b.tool("qemu-img", "convert", "-O", "raw", "--image-opts", // passes over holes
+		"driver=raw,offset="+b.bytes(part[1])+",size="+b.bytes(part[2])+",file.driver=file,file.filename="+devices[0].Path, volume)
 	b.tool("wimlib-imagex", "capture", volume, direct, "--config="+config, "--compress=none")
 	tree := b.tree(b.file(v))
 	if want := b.tree(direct); tree != want || len(want) < 50_000 {
@@ -223,8 +226,15 @@ func (b *bench) stick() {
 	press(v.ID, devices[1])
 }
 
-// sectors is a number of 512-byte sectors in bytes, as text.
-func sectors(n string) string { return n + "b" }
+// bytes is how many bytes a number of 512-byte sectors has.
+func (b *bench) bytes(sectors string) string {
+	b.T.Helper()
+	n, err := strconv.ParseInt(sectors, 10, 64)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	return strconv.FormatInt(512*n, 10)
+}
 
 func (b *bench) stat(path string) os.FileInfo {
 	b.T.Helper()
@@ -252,6 +262,27 @@ func (b *bench) bound() {
 	sticks, err := b.Client.ListSticks(b.Context(), api.StickFilter{}, api.Page{})
 	if err != nil || len(sticks.Items) != 2 {
 		b.T.Errorf("a file became a stick: %+v, %v", sticks.Items, err)
+	}
+}
+
+// commandLine captures by name, and says in words what is refused.
+func (b *bench) commandLine() {
+	b.source("bound.vhdx")
+	token, err := b.Client.CreateToken(b.Context(), api.CreateTokenInput{Name: "cli", Role: api.RoleAdmin})
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	args := []string{"image", "capture", world.Host, "bound.vhdx", "--image", "captured", "--version", "2.1.0"}
+	if _, err := b.Stickpress(token.Secret, args...); err == nil || !strings.Contains(err.Error(), "bound to its PC") {
+		b.T.Errorf("not generalized: %v", err)
+	}
+	b.source("bound.vhdx")
+	out, err := b.Stickpress(token.Secret, append(args, "--any-state")...)
+	if err != nil || !strings.HasPrefix(out, "captured 2.1.0  ver_") {
+		b.T.Errorf("%q, %v", out, err)
+	}
+	if _, err := b.Stickpress(token.Secret, "image", "capture", world.Host, "none.vhdx", "--image", "i", "--version", "1.0.0"); err == nil || !strings.Contains(err.Error(), "bound.vhdx") {
+		b.T.Errorf("no such source: %v", err)
 	}
 }
 
