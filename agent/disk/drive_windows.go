@@ -106,7 +106,10 @@ func (l *Lister) readDrive(path string, all []drive.Volume) (*candidate, error) 
 			c.Drive.Volumes = append(c.Drive.Volumes, v)
 		}
 	}
-	c.readVolumes()
+	c.Device.Volumes = []string{}
+	if c.Kind != protocol.KindDisk { // an internal disk is not read
+		c.readVolumes()
+	}
 	return c, nil
 }
 

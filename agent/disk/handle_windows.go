@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -32,7 +33,8 @@ type Handle struct {
 	volumes []windows.Handle // locked
 	direct  bool
 	ready   func() error // the last check, made once
-	forget  func()       // the old partitions
+	forgot  atomic.Bool  // Windows, the old partitions
+	old     drive.Layout // those
 	touched atomic.Bool
 	close   func() error
 }
@@ -40,10 +42,10 @@ type Handle struct {
 func newHandle(l *Lister, c *candidate) *Handle {
 	h := &Handle{
 		lister: l, device: c.Device, number: c.Number, path: c.path, usb: c.usb, file: c.file,
-		disk: windows.InvalidHandle, direct: true,
+		disk: windows.InvalidHandle, direct: true, old: c.Layout,
 	}
+	h.forgot.Store(len(c.Layout.Partitions) == 0)
 	h.ready = sync.OnceValue(h.Check)
-	h.forget = sync.OnceFunc(h.update)
 	h.close = sync.OnceValue(func() error {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -108,16 +110,25 @@ func (h *Handle) WriteAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// Sync returns when the device says that everything is on its medium. The
-// first one after a write, when the old partition table is gone, also has
-// Windows look at the table again: it forgets the old volumes, so that it can
-// neither mount them over what is being written nor refuse the writes.
+// Sync returns when the device says that everything is on its medium. As long
+// as Windows still knows the old partitions it is made to look at the table
+// again, which is wiped before anything else is written: then it can neither
+// mount them over the new content nor refuse writes to where they were.
 func (h *Handle) Sync() error {
 	if err := windows.FlushFileBuffers(h.disk); err != nil {
 		return h.writeFailed(h.device.Bytes, err)
 	}
-	if h.file == nil && h.touched.Load() {
-		h.forget()
+	if h.file == nil && h.touched.Load() && !h.forgot.Load() {
+		h.update()
+		raw, err := controlGrowing(h.disk, drive.GetLayout, nil)
+		if err != nil {
+			return h.writeFailed(h.device.Bytes, fmt.Errorf("read the partitions of %s again: %w", h.device.Path, err))
+		}
+		now, err := drive.DecodeLayout(raw)
+		if err != nil {
+			return err
+		}
+		h.forgot.Store(!slices.Equal(now.Partitions, h.old.Partitions))
 	}
 	return nil
 }

@@ -95,7 +95,6 @@ func multi(buf []uint16) (out []string) {
 // readVolumes asks the volumes of a disk for their names, and the disk for
 // BitLocker's mark and for what Windows does not recognise.
 func (c *candidate) readVolumes() {
-	c.Device.Volumes = []string{}
 	h, err := openPath(c.Path, windows.GENERIC_READ)
 	if err == nil {
 		defer closeHandle(h)

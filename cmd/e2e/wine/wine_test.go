@@ -186,10 +186,6 @@ func (b *bench) programs() {
 	if !strings.Contains(last.Script, "detach vdisk\r\n") || !strings.Contains(last.Script, `file="`+b.data) {
 		b.T.Errorf("the last script of diskpart was %q", last.Script)
 	}
-	left, err := filepath.Glob(filepath.Join(b.AgentData(), "cache", "*", "*.tmp"))
-	if err != nil || len(left) > 0 {
-		b.T.Errorf("the failed preparation left %q, %v", left, err)
-	}
 }
 
 // build presses a device and returns the build's end.
