@@ -2,17 +2,21 @@ package stick
 
 import "sync"
 
-// buffers are the memory of one Press, ChunkBytes each. They are taken one by
-// one as they are needed and given back all together, when nobody reads or
-// writes any more: see mapChunk for why they are not left to the garbage
-// collector.
+// pieceBytes is what a stick has of its own to write from and to read into. A
+// whole chunk would make no request quicker: the kernel cuts it up anyway.
+const pieceBytes = 2 * mib
+
+// buffers are the memory of one Press. They are taken one by one as they are
+// needed and given back all together, when nobody reads or writes any more: see
+// mapBytes for why they are not left to the garbage collector.
 type buffers struct {
 	mu     sync.Mutex
 	unmaps []func()
 }
 
-func (b *buffers) get() []byte {
-	chunk, unmap := mapChunk()
+// get returns n bytes, a multiple of pieceBytes.
+func (b *buffers) get(n int) []byte {
+	chunk, unmap := mapBytes(n)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.unmaps = append(b.unmaps, unmap)

@@ -2,5 +2,5 @@
 
 package stick
 
-// mapChunk leaves the memory to the garbage collector.
-func mapChunk() (chunk []byte, unmap func()) { return alignedBuffer(ChunkBytes), func() {} }
+// mapBytes leaves the memory to the garbage collector.
+func mapBytes(n int) (chunk []byte, unmap func()) { return alignedBuffer(n), func() {} }

@@ -57,8 +57,7 @@ type Fit struct {
 	Patches []volume.Patch
 
 	// Table finishes the stick after all else was verified. Each patch is a
-	// number of whole sectors, no longer than ChunkBytes, and outside all
-	// chunks; the last one is written alone, when the others are on the
+	// number of whole sectors, no longer than 1 MiB, and outside all chunks; the last one is written alone, when the others are on the
 	// device, and without it no machine starts the stick.
 	Table []volume.Patch
 }

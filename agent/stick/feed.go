@@ -18,11 +18,10 @@ const (
 // what was read: a chunk is read once, checked once and written by all. One
 // that falls behind by more than the shared chunks reads again what it needs,
 // from the host's page cache as a rule, and shares it with whoever is as slow.
-// So no stick ever waits for another, and memory stays at feedChunks and one
-// chunk per stick.
+// So no stick ever waits for another, and memory stays at feedChunks; at worst,
+// when all sticks are at different places, at one chunk per stick more.
 type feed struct {
 	content Content
-	limit   int
 	chunks  []volume.Extent
 	memory  buffers // of the sticks, too
 
@@ -47,8 +46,8 @@ type slot struct {
 	used    int // clock of the last use
 }
 
-func newFeed(content Content, sticks int) *feed {
-	return &feed{content: content, chunks: content.Chunks(), limit: feedChunks + sticks, slots: make(map[int]*slot)}
+func newFeed(content Content) *feed {
+	return &feed{content: content, chunks: content.Chunks(), slots: make(map[int]*slot)}
 }
 
 // get returns chunk i; whoever got it gets the next ones in their order. The
@@ -111,22 +110,18 @@ func (f *feed) read(i int, before *slot) *slot {
 	return s
 }
 
-// buffer returns a free buffer: a new one below the limit, else that of the
-// chunk that was not used for the longest time.
+// buffer returns a free buffer: that of the chunk that was not used for the
+// longest time, or a new one while there are few, or where each is in use.
 func (f *feed) buffer() []byte {
-	if f.held < f.limit {
-		f.held++
-		return f.memory.get()
-	}
 	var oldest *slot
 	for _, s := range f.slots {
 		if s.users == 0 && s.done() && (oldest == nil || s.used < oldest.used) {
 			oldest = s
 		}
 	}
-	if oldest == nil { // the limit leaves room for one of every stick's
+	if f.held < feedChunks || oldest == nil {
 		f.held++
-		return f.memory.get()
+		return f.memory.get(ChunkBytes)
 	}
 	delete(f.slots, oldest.index)
 	return oldest.data[:ChunkBytes]

@@ -14,7 +14,7 @@ import (
 func TestReadOnce(t *testing.T) {
 	t.Parallel()
 	p := newPattern(100)
-	f := newFeed(p, 2)
+	f := newFeed(p)
 	for i := range p.chunks {
 		for range 2 {
 			s, err := f.get(t.Context(), i)
@@ -31,8 +31,8 @@ func TestReadOnce(t *testing.T) {
 	if len(p.reads) != len(p.chunks) || !slices.IsSorted(p.reads) {
 		t.Errorf("chunks were read in the order %v", p.reads)
 	}
-	if f.held > f.limit {
-		t.Errorf("%d buffers, the limit is %d", f.held, f.limit)
+	if f.held != feedChunks {
+		t.Errorf("%d buffers, want %d", f.held, feedChunks)
 	}
 }
 
@@ -104,10 +104,22 @@ func TestManySticks(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
 			p := newPattern(60)
-			f := newFeed(p, n)
-			if own := 2; (f.limit+own*n)*ChunkBytes > 64*mib+16*mib*n {
-				t.Errorf("%d buffers for %d sticks", f.limit+own*n, n)
+			f := newFeed(p)
+			var held []*slot
+			for i := range n { // as far apart as they can be
+				s, err := f.get(t.Context(), i)
+				if err != nil {
+					t.Fatal(err)
+				}
+				held = append(held, s)
 			}
+			for _, s := range held {
+				f.put(s)
+			}
+			if most := f.held*ChunkBytes + n*2*pieceBytes; most > 64*mib+16*mib*n {
+				t.Errorf("%d bytes for %d sticks", most, n)
+			}
+			f.close()
 			var targets []Target
 			var devices []*sticktest.Device
 			for i := range n {

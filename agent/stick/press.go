@@ -47,7 +47,7 @@ func Press(ctx context.Context, content Content, targets []Target) []Outcome {
 }
 
 func pressAll(ctx context.Context, content Content, targets []Target, flushEvery int64) []Outcome {
-	f := newFeed(content, len(targets))
+	f := newFeed(content)
 	defer f.close()
 	records := &recorder{content: content}
 	outcomes := make([]Outcome, len(targets))
@@ -139,7 +139,7 @@ func (p *press) prepare() error {
 	}
 	p.shared, p.sums = make([]Sum, len(p.chunks)), make([]Sum, len(p.chunks))
 	p.lasting = make([]lasting, len(p.chunks))
-	p.own = p.feed.memory.get()
+	p.own = p.feed.memory.get(pieceBytes)
 	p.pace.need = p.Demands.WriteRate
 	p.result = protocol.Result{DiskID: p.fit.DiskID, MasterDigest: p.content.Digest()}
 	return nil

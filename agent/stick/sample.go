@@ -60,7 +60,7 @@ func (p *press) sample() error {
 	if need == 0 {
 		return nil
 	}
-	b := p.own[:ChunkBytes]
+	b := alignedBuffer(ChunkBytes)
 	for i := 0; i < len(b); i += Alignment {
 		copy(b[i:], p.mark(int64(i)))
 	}

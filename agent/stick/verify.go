@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zeebo/xxh3"
+
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/volume"
 )
@@ -47,7 +49,7 @@ func (p *press) readBack() (stop func() error) {
 	if volume.Total(p.chunks) <= b.every/2 {
 		return func() error { return nil } // not worth a buffer
 	}
-	b.buf, b.early = p.feed.memory.get(), true
+	b.buf, b.early = p.feed.memory.get(pieceBytes), true
 	var running sync.WaitGroup
 	running.Go(func() {
 		for b.wait() {
@@ -143,20 +145,25 @@ func (p *press) wipedOnly() []volume.Extent {
 	return subtract(p.fit.Wipe, volume.Join(p.chunks, 0))
 }
 
-// compare reads a range of the device into buf and compares its hash.
+// compare reads a range of the device, through buf, and compares its hash.
 func (p *press) compare(buf []byte, e volume.Extent, want Sum) error {
 	if err := p.ended(); err != nil {
 		return err
 	}
-	b := buf[:e.Length]
-	if n, err := p.Device.ReadAt(b, e.Offset); err != nil && (n < len(b) || !errors.Is(err, io.EOF)) {
-		var f *protocol.Fault
-		if errors.As(err, &f) {
-			return err
+	h := xxh3.New()
+	for at := e.Offset; at < e.End(); {
+		b := buf[:min(int64(len(buf)), e.End()-at)]
+		if n, err := p.Device.ReadAt(b, at); err != nil && (n < len(b) || !errors.Is(err, io.EOF)) {
+			var f *protocol.Fault
+			if errors.As(err, &f) {
+				return err
+			}
+			return protocol.WrapFault(err, protocol.FaultVerify, "offset", e.Offset, "want", want, "have", "unreadable")
 		}
-		return protocol.WrapFault(err, protocol.FaultVerify, "offset", e.Offset, "want", want, "have", "unreadable")
+		_, _ = h.Write(b) // a hash takes everything
+		at += int64(len(b))
 	}
-	if have := SumOf(b); have != want {
+	if have := Sum(h.Sum128().Bytes()); have != want {
 		return protocol.NewFault(protocol.FaultVerify, "offset", e.Offset, "want", want, "have", have)
 	}
 	return nil

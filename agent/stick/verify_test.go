@@ -50,6 +50,13 @@ func TestReadBackWhileWriting(t *testing.T) {
 		}
 		return nil
 	}
+	r.progress = func(step protocol.Step, done, _ int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		if step == protocol.StepWrite && done > int64(written)*patternChunk {
+			t.Errorf("%d bytes were counted, the stick was given %d chunks", done, written)
+		}
+	}
 	o := pressAll(t.Context(), p, []Target{target}, 4*patternChunk)[0]
 	if o.Err != nil {
 		t.Fatal(o.Err)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/zeebo/xxh3"
+
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/volume"
 )
@@ -41,7 +43,7 @@ func (p *press) write() error {
 		if err != nil {
 			return err
 		}
-		err = p.writePaced(p.personalise(i, s), c.Offset)
+		err = p.writeChunk(i, s)
 		p.feed.put(s)
 		if err != nil {
 			return err
@@ -69,21 +71,35 @@ func (p *press) write() error {
 	return nil
 }
 
-// personalise returns the bytes of chunk i for this stick, and notes their
-// hash. Most chunks are the same for all and are written as they are.
-func (p *press) personalise(i int, s *slot) []byte {
+// writeChunk writes chunk i as this stick has it, and notes the hash of that.
+// Most chunks are the same for all and are written as they are.
+func (p *press) writeChunk(i int, s *slot) error {
 	p.shared[i], p.sums[i] = s.sum, s.sum
+	offset := p.chunks[i].Offset
 	if p.patches[i] == nil {
 		p.lasting[i] = s.lasting
-		return s.data
+		return p.writePaced(s.data, offset)
 	}
-	own := p.own[:len(s.data)]
-	copy(own, s.data)
-	for _, patch := range p.patches[i] {
-		copy(own[patch.Offset-p.chunks[i].Offset:], patch.Bytes)
+	h := xxh3.New()
+	for data := s.data; len(data) > 0; {
+		own := p.own[:copy(p.own, data)]
+		for _, patch := range p.patches[i] {
+			from, to := max(patch.Offset, offset), min(patch.Offset+int64(len(patch.Bytes)), offset+int64(len(own)))
+			if from < to {
+				copy(own[from-offset:], patch.Bytes[from-patch.Offset:to-patch.Offset])
+			}
+		}
+		_, _ = h.Write(own) // a hash takes everything
+		if l := &p.lasting[i]; l.Length == 0 || l.sum == SumOf(zeros[:l.Length]) {
+			*l = lastingOf(own, offset)
+		}
+		if err := p.writePaced(own, offset); err != nil {
+			return err
+		}
+		data, offset = data[len(own):], offset+int64(len(own))
 	}
-	p.sums[i], p.lasting[i] = SumOf(own), lastingOf(own, p.chunks[i].Offset)
-	return own
+	p.sums[i] = h.Sum128().Bytes()
+	return nil
 }
 
 // contentDigest is one number for all content as it was written: a SHA-256

@@ -63,6 +63,7 @@ func (b *bench) copies(ctx context.Context) error {
 	b.table.add(work, byHand, "wall", "", ours.wall.Seconds(), hand.wall.Seconds(), "s", false)
 	b.table.add(work, byHand, "CPU per GiB", "< 1", cpu(ours), cpu(hand), "s", false)
 	b.table.add(work, "the bytes ÷ the rate", "writing", "≤ 1.02", ours.written.Seconds(), limit, "s", false)
+	b.table.add("the same by dd", "the bytes ÷ the rate", "writing", "", hand.written.Seconds(), limit, "s", false)
 	rates[len(rates)-1] = b.rate * mib / 4
 	mixed, err := b.rawRun(ctx, rates, b.pressRaw)
 	if err != nil {
