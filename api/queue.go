@@ -67,7 +67,7 @@ const (
 // task_sequence_not_found, layout_unknown, devices_missing, devices_too_many,
 // device_twice, device_gone, device_changed, any of a device's own refusals,
 // device_too_small, device_sector_size, device_too_large_for_layout,
-// image_too_big, image_too_old_for_removable, stick_busy, text_too_long,
+// image_too_big, image_too_old_for_removable, stick_busy, stick_not_wiped, wipe_invalid, text_too_long,
 // variable_invalid, template_unknown_variable, template_value_invalid,
 // template_too_large, idempotency_reused.
 func (c *Console) QueueJob(ctx context.Context, a Actor, in QueueJobInput) (Job, error) {
