@@ -1136,7 +1136,7 @@ func Host(f Frame, h api.Host, jobs []api.Job, p Problem) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = deviceHolds(f, d).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = deviceHolds(f, protocol.JobPress, d).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

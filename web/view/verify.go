@@ -42,6 +42,14 @@ func evidenceOf(f Frame, c *protocol.CheckResult) string {
 	return strings.Join(all, " ")
 }
 
+// foundOf is what a comparison found on a build's stick, in short, or "".
+func foundOf(f Frame, b api.Build) string {
+	if b.Result == nil || b.Result.Check == nil {
+		return ""
+	}
+	return f.T("stick.checked_" + b.Result.Check.Outcome)
+}
+
 // checkOf is what the last comparison of a stick found: "intact", "used",
 // "changed", or "" for one that was not compared since it was written.
 func checkOf(s api.Stick) string {

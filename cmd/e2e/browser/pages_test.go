@@ -11,6 +11,7 @@ import (
 func TestPages(t *testing.T) {
 	t.Parallel()
 	s := webtest.Play(t, webtest.Start(t))
+	checked := s.Compare(t, s.Done)
 	dir := album(t)
 	for _, language := range []string{"en", "zh-CN"} {
 		t.Run(language, func(t *testing.T) {
@@ -28,7 +29,9 @@ func TestPages(t *testing.T) {
 				{"job-failed", "/jobs/" + s.Failed.ID},
 				{"job-done", "/jobs/" + s.Done.ID},
 				{"job-wiped", "/jobs/" + s.Wiped.ID},
+				{"job-checked", "/jobs/" + checked.ID},
 				{"job-new", "/jobs/new"},
+				{"job-new-verify", "/jobs/new?kind=verify"},
 				{"job-new-wipe", "/jobs/new?kind=wipe"},
 				{"job-new-raw", "/jobs/new?kind=raw&version=" + s.Disk.ID},
 				{"images", "/images"},
@@ -43,6 +46,7 @@ func TestPages(t *testing.T) {
 				{"host", "/hosts/" + s.Host.ID},
 				{"sticks", "/sticks"},
 				{"stick", "/sticks/" + s.Failed.Builds[1].StickID},
+				{"stick-checked", "/sticks/" + s.Done.Builds[1].StickID},
 				{"stick-wiped", "/sticks/" + s.Wiped.Builds[0].StickID},
 				{"certificate", "/certificates/" + s.Wiped.Builds[0].CertificateID},
 				{"account", "/account"},
@@ -56,6 +60,8 @@ func TestPages(t *testing.T) {
 			b.shoot(dir, "job-confirm-"+language)
 			b.confirmAt("/jobs/new?kind=raw&version="+s.Disk.ID, 2)
 			b.shoot(dir, "job-confirm-raw-"+language)
+			b.confirmAt("/jobs/new?kind=verify", 2)
+			b.shoot(dir, "job-confirm-verify-"+language)
 		})
 	}
 }
