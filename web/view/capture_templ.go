@@ -723,7 +723,7 @@ func captureSource(f Frame, p NewJob, d api.Device, place, name string) templ.Co
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = deviceHolds(f, d).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = deviceHolds(f, protocol.JobCapture, d).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
