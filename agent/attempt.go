@@ -17,6 +17,9 @@ const (
 	maxLogText = 4 << 10
 )
 
+// errEnded is for whoever comes back to an attempt that was given up.
+var errEnded = errors.New("the attempt has ended")
+
 // attempt is one stick on its way. It is a stick.Reporter.
 //
 // Its context ends it, with a fault as the cause. Before the press that ends
@@ -94,11 +97,21 @@ func (at *attempt) Touched() error {
 	}
 	at.mu.Lock()
 	at.touched = true
+	ended := at.ended // and so nothing was said
 	at.mu.Unlock()
-	if at.ctx.Err() != nil {
-		return context.Cause(at.ctx)
+	if ended || at.ctx.Err() != nil {
+		return at.why()
 	}
 	return nil
+}
+
+// why is the reason for which an attempt goes on no more. One that was given up
+// has ended a moment before its context.
+func (at *attempt) why() error {
+	if err := context.Cause(at.ctx); err != nil {
+		return err
+	}
+	return errEnded
 }
 
 // Progress notes where the step is.
@@ -143,7 +156,7 @@ func (at *attempt) openBy(open func(context.Context, protocol.Identity) (Device,
 		return nil, err
 	}
 	if !at.hold(d) {
-		return nil, context.Cause(at.ctx)
+		return nil, at.why()
 	}
 	for _, where := range d.Unmounted() {
 		at.Log(protocol.LogLine{Level: "info", Code: "unmounted", Params: map[string]string{"mount": where}})
@@ -161,7 +174,7 @@ func (at *attempt) enter() error {
 		}
 	}
 	if !at.alive() {
-		return context.Cause(at.ctx)
+		return at.why()
 	}
 	at.StepBegun(protocol.StepPreflight)
 	return nil

@@ -33,7 +33,7 @@ func (at *attempt) prove() error {
 	}
 	at.StepDone(protocol.StepPreflight)
 	if at.press() == nil {
-		return context.Cause(at.ctx) // it ended meanwhile
+		return at.why() // it ended meanwhile
 	}
 	at.StepBegun(protocol.StepVerify)
 	rec, err := at.record(held)
