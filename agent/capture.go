@@ -112,6 +112,7 @@ func (c *capturing) do(s protocol.Step, work func() error) error {
 // source is what is captured, with how its use ends.
 type source struct {
 	capture.Source
+	check func() error // whether it still is what was confirmed
 	close func()
 }
 
@@ -125,13 +126,13 @@ func (c *capturing) open() (*source, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &source{f.Source, func() { _ = f.Close() }}, nil
+		return &source{f.Source, f.Check, func() { _ = f.Close() }}, nil
 	}
 	d, err := c.openToRead()
 	if err != nil {
 		return nil, err
 	}
-	return &source{capture.Source{ReaderAt: d, Bytes: d.Size(), SectorSize: d.SectorSize()}, c.letGo}, nil
+	return &source{capture.Source{ReaderAt: d, Bytes: d.Size(), SectorSize: d.SectorSize()}, d.Check, c.letGo}, nil
 }
 
 // look says what of the source is captured, and refuses what must not be.
@@ -174,6 +175,9 @@ func (c *capturing) pack(ctx context.Context, src *source, v *capture.Volume, wo
 	file := filepath.Join(work.Path, "volume")
 	total := 2 * v.Bytes() // read once, packed once
 	err := v.Copy(ctx, file, func(done, _ int64) { c.Progress(protocol.StepCapture, done, total) })
+	if err == nil {
+		err = src.check()
+	}
 	if err != nil {
 		return err
 	}

@@ -76,11 +76,27 @@ func identity(path string, info fs.FileInfo) protocol.Identity {
 // File is an open image.
 type File struct {
 	Source
-	close func() error
+	file *os.File
+	want protocol.Identity
 }
 
 // Close ends the use of it as a Source.
-func (f *File) Close() error { return f.close() }
+func (f *File) Close() error { return f.file.Close() }
+
+// Check returns device_changed when somebody has written to the file since it
+// was confirmed: a virtual machine that runs from it, say. What was read
+// of it is then of two times.
+func (f *File) Check() error {
+	info, err := f.file.Stat()
+	if err != nil {
+		return fmt.Errorf("look at %s: %w", f.want.Port, err)
+	}
+	if have := identity(f.want.Port, info); have != f.want {
+		return protocol.NewFault(protocol.FaultDeviceChanged, "path", f.want.Port, "what", "content",
+			"want", strconv.FormatInt(f.want.Connection, 10), "have", strconv.FormatInt(have.Connection, 10))
+	}
+	return nil
+}
 
 // Open opens the file that want names for reading, if it lies in an allowed
 // folder and is what was confirmed: device_gone, device_changed. A virtual
@@ -121,9 +137,9 @@ func open(f *os.File, want protocol.Identity) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look at %s: %w", want.Port, err)
 	}
-	if have := identity(want.Port, info); have != want {
-		return nil, protocol.NewFault(protocol.FaultDeviceChanged, "path", want.Port, "what", "content",
-			"want", strconv.FormatInt(want.Connection, 10), "have", strconv.FormatInt(have.Connection, 10))
+	file := &File{file: f, want: want}
+	if err := file.Check(); err != nil {
+		return nil, err
 	}
 	src := Source{f, info.Size(), rawSector}
 	disk, err := vdisk.Open(f, info.Size())
@@ -137,5 +153,6 @@ func open(f *os.File, want protocol.Identity) (*File, error) {
 	}
 	// What lies behind the last whole sector is no part of a disk.
 	src.Bytes -= src.Bytes % int64(src.SectorSize)
-	return &File{src, f.Close}, nil
+	file.Source = src
+	return file, nil
 }

@@ -93,7 +93,12 @@ func TestFolders(t *testing.T) {
 	other.Kind = protocol.KindVirtual
 	_, err = folders.Open(other)
 	wantFault(t, err, protocol.FaultDeviceGone)
+	f, err = folders.Open(id)
+	check(t, err)
+	check(t, f.Check())
 	write("allowed/b/c/B.IMG", "changed")
+	wantFault(t, f.Check(), protocol.FaultDeviceChanged) // while it was being read
+	check(t, f.Close())
 	_, err = folders.Open(id)
 	wantFault(t, err, protocol.FaultDeviceChanged)
 	write("allowed/a.vhdx", "vhdxfile, but cut off")
