@@ -271,3 +271,30 @@ func BenchmarkDecode(b *testing.B) {
 		})
 	}
 }
+
+// What a file lists costs memory before any of it is looked at: ten bytes of a
+// hostile one are a block.
+func TestTooManyBlocks(t *testing.T) {
+	t.Parallel()
+	le := binary.LittleEndian
+	const records = 400_000
+	index := append([]byte{0}, binary.AppendUvarint(nil, records)...)
+	for range records {
+		index = append(index, 8, 0) // bytes in the file, bytes that they become
+	}
+	for len(index)%4 != 0 {
+		index = append(index, 0)
+	}
+	index = le.AppendUint32(index, crc32.ChecksumIEEE(index))
+	flags := []byte{0, 0}
+	one := le.AppendUint32(append([]byte("\xfd7zXZ\x00"), flags...), crc32.ChecksumIEEE(flags))
+	one = append(append(one, make([]byte, 8*records)...), index...)
+	foot := append(le.AppendUint32(nil, uint32(len(index)/4-1)), flags...)
+	one = append(append(le.AppendUint32(one, crc32.ChecksumIEEE(foot)), foot...), "YZ"...)
+	for n, want := range map[int]error{2: stream.ErrCorrupt, 3: stream.ErrUnsupported} {
+		file := bytes.Repeat(one, n)
+		if _, err := stream.Open(bytes.NewReader(file), int64(len(file))); !errors.Is(err, want) {
+			t.Errorf("%d blocks: %v, want %v", n*records, err, want)
+		}
+	}
+}

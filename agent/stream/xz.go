@@ -19,6 +19,7 @@ const (
 	xzMaxIndex    = 1 << 20
 	xzMaxPadding  = 64 << 10 // zeros behind a stream; more of them are a file that was cut off
 	xzMaxVLI      = 9        // bytes
+	xzMaxBlocks   = 1 << 20  // of a file: 64 MiB of memory; xz -T makes one of 24 MiB at least at its default
 )
 
 // xzBlock is a block as the index of its stream lists it.
@@ -50,6 +51,9 @@ func readIndexes(r io.ReaderAt, size int64) ([]xzBlock, error) {
 		blocks, start, err := readStream(r, end, size)
 		if err != nil {
 			return nil, err
+		}
+		if len(all)+len(blocks) > xzMaxBlocks {
+			return nil, refuse(ErrUnsupported, "more than %d blocks", xzMaxBlocks)
 		}
 		all = append(all, blocks...) // those of a stream are last first
 		end = start
