@@ -19,8 +19,12 @@ func (p *press) writeAt(b []byte, offset int64) error {
 }
 
 // put writes even when the stick was told to end: wiping its table is then
-// still due.
+// still due. But not when it was fenced off: it is another's by then. It does
+// not start either way, its tables went first.
 func (p *press) put(b []byte, offset int64) error {
+	if cause := p.ended(); errors.Is(cause, protocol.NewFault(protocol.FaultFenced)) {
+		return cause
+	}
 	n, err := p.Device.WriteAt(b, offset)
 	// A device that refuses its first write, because it is not the one that
 	// was confirmed, says so in a fault; of all others nobody knows.
@@ -48,11 +52,11 @@ func writeFault(err error, offset int64) error {
 
 // wipe zeroes what could be taken for a table or a filesystem, and returns
 // when that is on the device.
-func (p *press) wipe() error {
+func (p *press) wipe(write func(b []byte, offset int64) error) error {
 	for _, e := range p.fit.Wipe {
 		for _, piece := range split([]volume.Extent{e}) {
 			for at := piece.Offset; at < piece.End(); at += edge {
-				if err := p.put(zeros[:min(edge, piece.End()-at)], at); err != nil {
+				if err := write(zeros[:min(edge, piece.End()-at)], at); err != nil {
 					return fmt.Errorf("wipe old tables: %w", err)
 				}
 			}
@@ -64,22 +68,25 @@ func (p *press) wipe() error {
 // clear tells the device that all between its two ends is unused, and returns
 // what must be zeroed besides: nothing, unless all that was there before must
 // go. Content is written and read back either way.
-func (p *press) clear() (zero []volume.Extent) {
+func (p *press) clear() (zero []volume.Extent, err error) {
+	if err := p.ended(); err != nil {
+		return nil, err
+	}
 	size := p.Device.Size()
 	between := volume.Extent{Offset: edge, Length: (size - 2*edge) / Alignment * Alignment}
-	err := p.Device.Discard(between.Offset, between.Length)
+	err = p.Device.Discard(between.Offset, between.Length)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		p.log("warn", fmt.Sprintf("discard: %v", err))
 	}
 	p.cleared = err == nil || p.EraseFirst
 	if !p.EraseFirst {
-		return nil
+		return nil, nil
 	}
 	gone := slices.Concat(p.chunks, p.fit.Wipe)
 	if err == nil {
 		gone = append(gone, between)
 	}
-	return subtract([]volume.Extent{{Length: size}}, volume.Join(gone, 0))
+	return subtract([]volume.Extent{{Length: size}}, volume.Join(gone, 0)), nil
 }
 
 // writeTable makes the stick startable. Sector 0 comes last, after all other

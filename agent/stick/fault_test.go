@@ -141,7 +141,8 @@ func wipesOverwritten(m *Master) map[int]bool {
 	return over
 }
 
-// A cancelled stick ends alone, at every step, with its table wiped.
+// A cancelled stick ends alone, at every step, with its table wiped; before its
+// first byte, as it was.
 func TestCancel(t *testing.T) {
 	bothLayouts(t, func(t *testing.T, layout string) {
 		m := newMaster(t, layout)
@@ -158,8 +159,9 @@ func TestCancel(t *testing.T) {
 			other, _, _ := newTarget(t, layout, "other")
 			o := Press(t.Context(), m, []Target{target, other})
 			f := protocol.AsFault(o[0].Err)
-			if f == nil || f.Code != protocol.FaultCancelled || !f.Touched || bootable(d) {
-				t.Errorf("at %q: %v, bootable %v", when, f, bootable(d))
+			before := when == "touched" || when == "begun write"
+			if f == nil || f.Code != protocol.FaultCancelled || f.Touched == before || bootable(d) || (len(d.Written()) == 0) != before {
+				t.Errorf("at %q: %v, bootable %v, %d writes", when, f, bootable(d), len(d.Written()))
 			}
 			if o[1].Err != nil {
 				t.Errorf("at %q the other: %v", when, o[1].Err)

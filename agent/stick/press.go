@@ -106,10 +106,8 @@ func (p *press) run(ctx context.Context) Outcome {
 		return Outcome{Err: p.fault(fmt.Errorf("before the first byte: %w", err), false)}
 	}
 	if err := p.steps(); err != nil {
-		// Whoever was fenced off stops at once: the stick is another's. It
-		// does not start either way, its tables went first.
-		if p.touched && !errors.Is(err, protocol.NewFault(protocol.FaultFenced)) {
-			if wipeErr := p.wipe(); wipeErr != nil {
+		if fenced := protocol.NewFault(protocol.FaultFenced); p.touched && !errors.Is(p.ended(), fenced) {
+			if wipeErr := p.wipe(p.put); wipeErr != nil && !errors.Is(wipeErr, fenced) {
 				p.log("error", fmt.Sprintf("the partition table of the incomplete stick could not be wiped: %v", wipeErr))
 			}
 		}

@@ -16,7 +16,7 @@ import (
 // read back at the same time.
 func (p *press) write() error {
 	begun := time.Now()
-	if err := p.wipe(); err != nil {
+	if err := p.wipe(p.writeAt); err != nil {
 		return err
 	}
 	if err := p.probe(); err != nil {
@@ -25,7 +25,10 @@ func (p *press) write() error {
 	if err := p.sample(); err != nil {
 		return err
 	}
-	zero := p.clear()
+	zero, err := p.clear()
+	if err != nil {
+		return err
+	}
 	done, total := int64(0), volume.Total(p.chunks)+volume.Total(zero)
 	p.Report.Progress(protocol.StepWrite, 0, total)
 	for _, c := range split(zero) {
