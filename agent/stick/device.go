@@ -40,6 +40,10 @@ func (p *press) put(b []byte, offset int64) error {
 
 func (p *press) sync() error { return writeFault(p.Device.Sync(), p.Device.Size()) }
 
+// settle is sync for a stick whose cache the kernel does not know of, too: what
+// is read next is not what it only has in mind.
+func (p *press) settle() error { return writeFault(p.Device.DropCaches(), p.Device.Size()) }
+
 // writeFault keeps what a device says about itself and gives other errors
 // their place.
 func writeFault(err error, offset int64) error {
@@ -112,7 +116,7 @@ func (p *press) writeTable() error {
 		p.Report.Progress(protocol.StepTable, done, total)
 	}
 	p.result.BytesWritten += total
-	if err := p.sync(); err != nil {
+	if err := p.settle(); err != nil {
 		return err
 	}
 	for _, patch := range table {

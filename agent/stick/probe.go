@@ -73,7 +73,7 @@ func (p *press) probe() error {
 	if err := p.marked(marks); err != nil {
 		return err
 	}
-	if err := writeFault(p.Device.DropCaches(), p.Device.Size()); err != nil {
+	if err := p.settle(); err != nil {
 		return err
 	}
 	read, err := p.timed(func() (int64, error) { return int64(len(marks)), p.marked(marks) })

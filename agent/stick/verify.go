@@ -117,6 +117,9 @@ func (p *press) verify() error {
 	wiped := p.wipedOnly()
 	total := volume.Total(p.chunks) + volume.Total(wiped)
 	p.Report.Progress(protocol.StepVerify, b.bytes, total)
+	if err := p.settle(); err != nil {
+		return err
+	}
 	for b.next < len(p.chunks) {
 		if err := p.compareNext(); err != nil {
 			return err

@@ -78,8 +78,13 @@ func (c *Cached) ReadAt(p []byte, offset int64) (int, error) {
 }
 
 // Sync implements stick.Device.
-func (c *Cached) Sync() error {
-	if err := c.begin(Sync, 0, 0); err != nil {
+func (c *Cached) Sync() error { return c.flush(Sync) }
+
+// DropCaches implements stick.Device.
+func (c *Cached) DropCaches() error { return c.flush(Drop) }
+
+func (c *Cached) flush(op Op) error {
+	if err := c.begin(op, 0, 0); err != nil {
 		return err
 	}
 	c.mu.Lock()
