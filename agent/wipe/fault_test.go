@@ -31,7 +31,7 @@ func TestEveryOperation(t *testing.T) {
 		}{
 			{sticktest.Write, syscall.EIO, []string{protocol.FaultWipeWrite}},
 			{sticktest.Write, sticktest.ErrShort, []string{protocol.FaultWipeWrite}},
-			{sticktest.Sync, syscall.EIO, []string{protocol.FaultWipeWrite}},
+			{sticktest.Drop, syscall.EIO, []string{protocol.FaultWipeWrite}},
 			{sticktest.Read, syscall.EIO, []string{protocol.FaultWipeVerify}},
 			{sticktest.Discard, syscall.EIO, []string{protocol.FaultWipeDiscard}},
 		} {
@@ -216,7 +216,7 @@ func TestUnreadableSector(t *testing.T) {
 // A device's own word is reported as it is.
 func TestDeviceFault(t *testing.T) {
 	t.Parallel()
-	for _, op := range []sticktest.Op{sticktest.Write, sticktest.Read, sticktest.Discard, sticktest.Sync} {
+	for _, op := range []sticktest.Op{sticktest.Write, sticktest.Read, sticktest.Discard, sticktest.Drop} {
 		d := sticktest.New(size, 512)
 		d.Forgets = true
 		gone := protocol.NewFault(protocol.FaultDeviceGone, "port", "1-2")
@@ -251,7 +251,7 @@ func TestCancel(t *testing.T) {
 			d.Before = func(op sticktest.Op, _ int, _, _ int64) error {
 				if d.Operations() == n {
 					cancel(protocol.NewFault(protocol.FaultCancelled))
-				} else if d.Operations() > n && op != sticktest.Sync {
+				} else if d.Operations() > n && op != sticktest.Drop {
 					t.Errorf("%s: %s after the end", method, op)
 				}
 				return nil
@@ -266,5 +266,29 @@ func TestCancel(t *testing.T) {
 				t.Errorf("%s, operation %d: the old table is still there", method, n)
 			}
 		}
+	}
+}
+
+// oblivious has lost what was written behind an offset when its own cache is
+// emptied.
+type oblivious struct {
+	*sticktest.Device
+	from int64
+}
+
+func (o *oblivious) DropCaches() error {
+	if _, err := o.Device.WriteAt(bytes.Repeat([]byte{sticktest.Old}, 512), o.from); err != nil {
+		return err
+	}
+	return o.Device.DropCaches()
+}
+
+// What a stick only has in mind is not taken for erased.
+func TestReadBackFromACacheOfTheStick(t *testing.T) {
+	t.Parallel()
+	d := sticktest.New(size, 512)
+	w, _ := newWipe(t, &oblivious{d, 5 * mib}, protocol.WipeOverwrite, 1)
+	if _, err := w.Run(t.Context()); !errors.Is(err, protocol.NewFault(protocol.FaultWipeVerify)) {
+		t.Error(err)
 	}
 }

@@ -160,7 +160,9 @@ func (w *Wipe) write(b []byte, at int64) error {
 	return w.writeFault(err, at+int64(n))
 }
 
-func (w *Wipe) sync() error { return w.writeFault(w.Device.Sync(), w.Device.Size()) }
+// sync empties the stick's own cache, too, which the kernel may not know of: what
+// is read next is not what the stick only has in mind.
+func (w *Wipe) sync() error { return w.writeFault(w.Device.DropCaches(), w.Device.Size()) }
 
 // changed reports whether an operation that ended with err may have changed
 // the device. One that refuses because it is not the confirmed one says so.

@@ -75,7 +75,7 @@ func TestOverwrite(t *testing.T) {
 				d := sticktest.New(size, sector)
 				var written [][]byte // the bytes at 5 MiB, pass by pass
 				d.Before = func(op sticktest.Op, _ int, at, _ int64) error {
-					if op == sticktest.Sync {
+					if op == sticktest.Drop {
 						b := make([]byte, 64)
 						d.Peek(b, 5*mib)
 						written = append(written, b)
@@ -136,7 +136,7 @@ func TestDiscard(t *testing.T) {
 				b[i] = 7
 			}
 			d.Before = func(op sticktest.Op, n int, _, _ int64) error {
-				if op == sticktest.Sync && n == 3 { // after the discard: the controller brings old bytes back
+				if op == sticktest.Drop && n == 3 { // after the discard: the controller brings old bytes back
 					d.Restore(b[:512], at)
 				}
 				return nil
