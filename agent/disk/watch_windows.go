@@ -21,11 +21,11 @@ const watchEvery = time.Second
 // channel is closed when ctx ends.
 func (l *Lister) Watch(ctx context.Context) <-chan struct{} {
 	signals := make(chan struct{}, 1)
+	last := l.fingerprint() // what comes after this call is signalled
 	go func() {
 		defer close(signals)
 		tick := time.NewTicker(watchEvery)
 		defer tick.Stop()
-		last := l.fingerprint()
 		for {
 			select {
 			case <-ctx.Done():

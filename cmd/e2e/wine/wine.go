@@ -28,8 +28,9 @@ const Program = "/usr/lib/wine/wine64"
 
 // Windows is a Windows of its own: a Wine prefix.
 type Windows struct {
-	Dir string // of the prefix
-	Exe string // the agent
+	Dir   string // of the prefix
+	Exe   string // the agent
+	Tests string // those of agent/disk
 
 	hold *exec.Cmd
 	end  io.Closer // ends hold
@@ -44,7 +45,7 @@ __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T length) { retur
 
 // New makes a Windows in dir, an empty folder, and builds the agent for it.
 func New(ctx context.Context, dir string) (*Windows, error) {
-	w := &Windows{Dir: filepath.Join(dir, "prefix"), Exe: filepath.Join(dir, "stickpress-agent.exe")}
+	w := &Windows{Dir: filepath.Join(dir, "prefix"), Exe: filepath.Join(dir, "stickpress-agent.exe"), Tests: filepath.Join(dir, "disk.test.exe")}
 	if _, err := os.Stat(Program); err != nil {
 		return nil, fmt.Errorf("wine is not installed: install the package wine64: %w", err)
 	}
@@ -53,8 +54,8 @@ func New(ctx context.Context, dir string) (*Windows, error) {
 		return nil, err
 	}
 	library := filepath.Join(dir, "bcryptprimitives.dll")
-	build := func(program, what string) *exec.Cmd {
-		cmd := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/"+what)
+	build := func(program string, what ...string) *exec.Cmd {
+		cmd := exec.CommandContext(ctx, "go", append(what[:len(what)-1:len(what)-1], "-o", program, what[len(what)-1])...)
 		cmd.Env = append(os.Environ(), "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0")
 		_, here, _, _ := runtime.Caller(0)
 		cmd.Dir = filepath.Join(filepath.Dir(here), "..", "..", "..")
@@ -62,9 +63,10 @@ func New(ctx context.Context, dir string) (*Windows, error) {
 	}
 	for _, cmd := range []*exec.Cmd{
 		exec.CommandContext(ctx, "x86_64-w64-mingw32-gcc", "-shared", "-o", library, source, "-ladvapi32"),
-		build(w.Exe, "stickpress-agent"),
-		build(filepath.Join(dir, "standin.exe"), "e2e/wine/standin"),
-		w.command(ctx, "wineboot", "-i"),
+		build(w.Exe, "build", "./cmd/stickpress-agent"),
+		build(filepath.Join(dir, "standin.exe"), "build", "./cmd/e2e/wine/standin"),
+		build(w.Tests, "test", "-c", "./agent/disk"),
+		w.Command(ctx, "wineboot", "-i"),
 	} {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("%s: %w\n%s", cmd, err, out)
@@ -84,7 +86,7 @@ func New(ctx context.Context, dir string) (*Windows, error) {
 // keep keeps this Windows running: it would end with its last program and begin
 // with the next one, which starts all services.
 func (w *Windows) keep(program string) (err error) {
-	w.hold = w.command(context.Background(), program)
+	w.hold = w.Command(context.Background(), program)
 	if w.end, err = w.hold.StdinPipe(); err != nil {
 		return err
 	}
@@ -99,10 +101,11 @@ func (w *Windows) Path(file string) string { return "Z:" + strings.ReplaceAll(fi
 
 // Agent is a call of the agent.
 func (w *Windows) Agent(ctx context.Context, args ...string) *exec.Cmd {
-	return w.command(ctx, append([]string{w.Exe}, args...)...)
+	return w.Command(ctx, append([]string{w.Exe}, args...)...)
 }
 
-func (w *Windows) command(ctx context.Context, args ...string) *exec.Cmd {
+// Command is a call of any program.
+func (w *Windows) Command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, Program, args...)
 	cmd.Env = append(os.Environ(), w.Env()...)
 	return cmd

@@ -56,6 +56,12 @@ func TestAgent(t *testing.T) {
 	b.version = w.Publish("", "1.0.0")
 	b.list()
 
+	b.Run("virtual sticks", func(t *testing.T) {
+		out, err := windows.Command(w.Context(), windows.Tests, "-test.run=Virtual|Watch", "-test.v").CombinedOutput()
+		if err != nil || strings.Count(string(out), "--- PASS") != 3 {
+			t.Errorf("the tests of agent/disk: %v\n%s", err, out)
+		}
+	})
 	b.Run("enrol", func(*testing.T) { b.enrol() })
 	b.Run("service", func(*testing.T) { b.service() })
 	b.Run("programs", func(*testing.T) { b.programs() })
