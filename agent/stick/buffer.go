@@ -2,9 +2,10 @@ package stick
 
 import "sync"
 
-// pieceBytes is what a stick has of its own to write from and to read into. A
-// whole chunk would make no request quicker: the kernel cuts it up anyway.
-const pieceBytes = 2 * mib
+// pieceBytes is what a stick has of its own to write from, and the same to read
+// into. A whole chunk would make no request quicker: the kernel cuts it up
+// anyway.
+const pieceBytes = mib
 
 // buffers are the memory of one Press. They are taken one by one as they are
 // needed and given back all together, when nobody reads or writes any more: see
@@ -14,7 +15,7 @@ type buffers struct {
 	unmaps []func()
 }
 
-// get returns n bytes, a multiple of pieceBytes.
+// get returns n bytes.
 func (b *buffers) get(n int) []byte {
 	chunk, unmap := mapBytes(n)
 	b.mu.Lock()

@@ -137,7 +137,8 @@ func (p *press) prepare() error {
 	}
 	p.shared, p.sums = make([]Sum, len(p.chunks)), make([]Sum, len(p.chunks))
 	p.lasting = make([]lasting, len(p.chunks))
-	p.own = p.feed.memory.get(pieceBytes)
+	both := p.feed.memory.get(2 * pieceBytes)
+	p.own, p.back.buf = both[:pieceBytes:pieceBytes], both[pieceBytes:]
 	p.pace.need = p.Demands.WriteRate
 	p.result = protocol.Result{DiskID: p.fit.DiskID, MasterDigest: p.content.Digest()}
 	return nil

@@ -45,11 +45,10 @@ type readback struct {
 func (p *press) readBack() (stop func() error) {
 	b := &p.back
 	b.more = sync.NewCond(&b.mu)
-	b.buf = p.own
 	if volume.Total(p.chunks) <= b.every/2 {
-		return func() error { return nil } // not worth a buffer
+		return func() error { return nil } // not worth a flush
 	}
-	b.buf, b.early = p.feed.memory.get(pieceBytes), true
+	b.early = true
 	var running sync.WaitGroup
 	running.Go(func() {
 		for b.wait() {

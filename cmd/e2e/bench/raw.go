@@ -37,8 +37,9 @@ func makeRaw(path string) error {
 // ends is when the sticks of one run were done, from its beginning.
 type ends struct {
 	cost
-	written time.Duration   // the last one; of peers that do not tell, 0
-	done    []time.Duration // each, verified
+	written time.Duration   // the last one
+	wrote   []time.Duration // each; of ours alone
+	done    []time.Duration // each, verified; of etcher-sdk the last one
 }
 
 // copies are the rows about a raw image, each stick held to a rate.
@@ -88,7 +89,9 @@ func (b *bench) copies(ctx context.Context) error {
 	}
 	b.table.add(work, sdk, "wall", "≤ 1.0", ours.wall.Seconds(), theirs.done[0].Seconds(), "s", false)
 	b.table.add(work, sdk, "CPU per GiB", "< 1", cpu(ours), cpu(theirs), "s", false)
-	b.table.add(slow, sdk+", written only", "wall", "≤ 0.30", fast, theirMixed.written.Seconds(), "s", false)
+	wrote := slices.Max(mixed.wrote[:len(mixed.wrote)-1]).Seconds()
+	b.table.add(slow, sdk, "writing", "≤ 0.30", wrote, theirMixed.written.Seconds(), "s", false)
+	b.table.add(slow, sdk, "wall", "", fast, theirMixed.done[0].Seconds(), "s", false)
 	return nil
 }
 
@@ -146,7 +149,8 @@ func (b *bench) pressRaw(ctx context.Context, all loops) (e ends, err error) {
 	}
 	for _, o := range stick.Press(ctx, raw, targets) {
 		err = errors.Join(err, o.Err)
-		e.written = max(e.written, time.Duration(o.Result.WriteMS)*time.Millisecond)
+		wrote := time.Duration(o.Result.WriteMS) * time.Millisecond
+		e.written, e.wrote = max(e.written, wrote), append(e.wrote, wrote)
 	}
 	return e, errors.Join(err, raw.Close())
 }
