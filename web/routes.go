@@ -47,6 +47,10 @@ func (s *Web) routes(r chi.Router) {
 	r.Get("/hosts/{id}", s.page(s.host))
 	r.Post("/hosts/{id}/revoke", s.page(s.hostRevoke))
 	r.Post("/hosts/{id}/lost", s.page(s.hostLost))
+	r.Post("/hosts/{id}/identify", s.page(s.hostIdentify))
+	r.Get("/hosts/{id}/ports", s.page(s.ports))
+	r.Post("/hosts/{id}/calibration", s.page(s.calibrationStart))
+	r.Post("/hosts/{id}/calibration/{step}", s.page(s.calibrationStep))
 
 	r.Get("/sticks", s.page(s.sticks))
 	r.Get("/sticks/{id}", s.page(s.stick))

@@ -184,6 +184,12 @@ func stepRate(b api.Build, s api.BuildStep) int64 {
 	return 0
 }
 
+// foundOnHost reports whether a fault is one that a host found and an admin may
+// let pass.
+func foundOnHost(code string) bool {
+	return slices.Contains([]string{protocol.FaultCapacity, protocol.FaultTooSlow, protocol.FaultTooSlowRandom}, code)
+}
+
 // checkSentence is a check with its values. Some checks have two sides.
 func checkSentence(f Frame, c protocol.Check) string {
 	name := string(c.Name)

@@ -18,6 +18,7 @@ type Scene struct {
 	Disk     api.Version // of the image "rescue": a disk with an MBR and a trusted block map
 	Host     api.Host    // online, with sticks in every condition
 	Session  api.HostSession
+	agent    apitest.Host
 	Free     []protocol.Device // two that may be pressed
 	Template api.Template      // the starter
 	Sequence api.TaskSequence  // the default
@@ -38,6 +39,7 @@ func Play(t testing.TB, s *Site) *Scene {
 	devices := bench()
 	var h apitest.Host
 	h, x.Session = s.Connect(t, "bench-1", devices...)
+	x.agent = h
 	s.Enroll(t, "bench-2")
 	x.Free = devices[6:8]
 	x.Done = x.queue(t, "INC-1041", "Grace Hopper", devices[0], devices[1])
@@ -101,6 +103,7 @@ func bench() []protocol.Device {
 				Serial: fmt.Sprintf("4C5300012%02d", i*7), Bytes: m.bytes, Connection: 1,
 			},
 			Path: "/dev/sd" + string(rune('b'+i)), Vendor: m.vendor, Model: m.model,
+			Socket: fmt.Sprintf("pci-0000:00:14.0-usb-0:2.%d", i+1), Hub: "1-2",
 			SectorSize: 512, SpeedMbps: 5000, Removable: true, Volumes: []string{},
 		})
 	}
@@ -286,10 +289,32 @@ func (x *Scene) begin(t testing.TB, j api.Job) {
 			Done: 6_120_000_000 + int64(i)*410_000_000, Total: 9_912_582_144, Rate: 121_800_000 - int64(i)*17_000_000,
 		})
 	}
+	checks := []protocol.Check{
+		protocol.NewCheck(protocol.CheckIdentity, protocol.VerdictOK, "path", "/dev/sdf", "port", "1-2.5"),
+		protocol.NewCheck(protocol.CheckSpeed, protocol.VerdictWarn, "mbps", 480, "max_mbps", 5000),
+		protocol.NewCheck(protocol.CheckTransport, protocol.VerdictOK, "uasp", "true"),
+		protocol.NewCheck(protocol.CheckRemovable, protocol.VerdictOK, "removable", "false"),
+		protocol.NewCheck(protocol.CheckSectors, protocol.VerdictOK, "sector_size", 512),
+		protocol.NewCheck(protocol.CheckCapacity, protocol.VerdictOK, "device_bytes", j.Builds[0].Identity.Bytes, "marks", 67),
+		protocol.NewCheck(protocol.CheckRandomIO, protocol.VerdictOK, "write_iops", 812, "read_iops", 2304, "need", 300),
+		protocol.NewCheck(protocol.CheckWriteRate, protocol.VerdictOverridden, "write_rate", 17_400_000, "need_rate", 20_000_000, "sample_bytes", 64<<20),
+	}
+	p.Report(t, j.Builds[0], protocol.Event{Type: protocol.EventPreflight, Preflight: &protocol.Preflight{Checks: checks}})
 	p.Report(t, j.Builds[0], protocol.Event{Type: protocol.EventLog, Log: &protocol.LogLine{
 		Level: "info", Code: "unmounted", Params: map[string]string{"mount": "/media/ada/UNTITLED"},
 	}})
 	if err := x.HostProgress(t.Context(), x.Session, &protocol.Progress{Attempts: at}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Reconnect begins a new session of the host, whose agent can do more now.
+func (x *Scene) Reconnect(t testing.TB, capabilities ...string) {
+	t.Helper()
+	hello := x.agent.Hello()
+	hello.Capabilities = append(hello.Capabilities, capabilities...)
+	var err error
+	if x.Session, err = x.HostConnected(t.Context(), hello); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,0 +1,23 @@
+package view
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/stickpress/stickpress/api"
+)
+
+// blinkValues are what blinkInForm sends, in place of its form's fields.
+func blinkValues(d api.Device) string {
+	raw, err := json.Marshal(map[string]string{"device": identityValue(d.Identity)})
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return string(raw)
+}
+
+// anchor names a device in an address within the page.
+func anchor(d api.Device) string {
+	return strings.NewReplacer(".", "_", ":", "_", " ", "_").Replace(d.Port) + "-" + strconv.Itoa(d.LUN)
+}
