@@ -78,8 +78,9 @@ func TestFindings(t *testing.T) {
 	admin.get("/jobs/"+scene.Running.ID).want(http.StatusOK).shows(
 		"USB at 480 Mbit/s, although it can do 5000", "careful", "Writes 17.4 MB/s", "let pass by an admin", "812 per second", "59.8 GiB are really there")
 	job, press := scene.Press(t)
-	press.Report(t, job.Builds[0], protocol.Event{Type: protocol.EventFailed,
-		Fault: protocol.NewFault(protocol.FaultTooSlow, "have_rate", 9_000_000, "need_rate", 20_000_000)})
+	press.Report(t, job.Builds[0], protocol.Event{
+		Type: protocol.EventFailed, Fault: protocol.NewFault(protocol.FaultTooSlow, "have_rate", 9_000_000, "need_rate", 20_000_000),
+	})
 	signedIn(t, scene.Site, "helpdesk", "en").get("/jobs/" + job.ID).want(http.StatusOK).shows("writes 9.0 MB/s").lacks("let this pass")
 	p := admin.get("/jobs/" + job.ID).want(http.StatusOK).shows("Press again and let this pass")
 	if over := p.all("input", "name", "override"); len(over) != 1 || attr(over[0], "value") != protocol.FaultTooSlow {

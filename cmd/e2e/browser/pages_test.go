@@ -3,6 +3,8 @@ package browser
 import (
 	"testing"
 
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/web/webtest"
 )
 
@@ -12,6 +14,7 @@ func TestPages(t *testing.T) {
 	t.Parallel()
 	s := webtest.Play(t, webtest.Start(t))
 	checked := s.Compare(t, s.Done)
+	calibrate(t, s)
 	dir := album(t)
 	for _, language := range []string{"en", "zh-CN"} {
 		t.Run(language, func(t *testing.T) {
@@ -44,6 +47,7 @@ func TestPages(t *testing.T) {
 				{"task-sequence", "/task-sequences/" + s.Sequence.ID},
 				{"hosts", "/hosts"},
 				{"host", "/hosts/" + s.Host.ID},
+				{"host-ports", "/hosts/" + s.Host.ID + "/ports"},
 				{"sticks", "/sticks"},
 				{"stick", "/sticks/" + s.Failed.Builds[1].StickID},
 				{"stick-checked", "/sticks/" + s.Done.Builds[1].StickID},
@@ -63,6 +67,24 @@ func TestPages(t *testing.T) {
 			b.confirmAt("/jobs/new?kind=verify", 2)
 			b.shoot(dir, "job-confirm-verify-"+language)
 		})
+	}
+}
+
+// calibrate numbers some sockets of the host, which is in the middle of it, and
+// lets its sticks flash.
+func calibrate(t *testing.T, s *webtest.Scene) {
+	t.Helper()
+	s.Reconnect(t, protocol.CapIdentify)
+	var ports []api.HostPort
+	for i, d := range s.Free {
+		ports = append(ports, api.HostPort{Hub: "A", Number: i + 7, Socket: d.Socket})
+	}
+	_, err := s.SetHostPorts(t.Context(), s.Admin, s.Host.ID, ports)
+	if err == nil {
+		_, err = s.StartCalibration(t.Context(), s.Admin, s.Host.ID, "A", 9)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
