@@ -35,14 +35,14 @@ func (c *Console) HostUpload(ctx context.Context, ticket string, in protocol.Upl
 // HostUploadAt says how far an upload is. Faults: ticket_invalid,
 // host_revoked, capture_over, upload_not_found.
 func (c *Console) HostUploadAt(ctx context.Context, ticket, id string) (protocol.Upload, error) {
-	_, p, err := c.hostUpload(ctx, ticket, id)
+	p, err := c.hostUpload(ctx, ticket, id)
 	return protocol.Upload{ID: p.ID, Offset: p.Offset}, err
 }
 
 // HostUploadPiece takes bytes from offset on. Faults: those of HostUploadAt,
 // upload_offset_mismatch, upload_busy, blob_disk_full.
 func (c *Console) HostUploadPiece(ctx context.Context, ticket, id string, offset int64, src io.Reader) (protocol.Upload, error) {
-	if _, _, err := c.hostUpload(ctx, ticket, id); err != nil {
+	if _, err := c.hostUpload(ctx, ticket, id); err != nil {
 		return protocol.Upload{}, err
 	}
 	p, err := c.staging.Append(ctx, id, offset, src)
@@ -62,7 +62,7 @@ func (c *Console) HostPublish(ctx context.Context, ticket, id string, in protoco
 	if err == nil || !isNotFound(err, "image_version") {
 		return protocol.Published{VersionID: known.ID.String()}, err
 	}
-	if _, _, err := c.hostUpload(ctx, ticket, id); err != nil {
+	if _, err := c.hostUpload(ctx, ticket, id); err != nil {
 		return protocol.Published{}, err
 	}
 	whole, err := c.staging.Finished(id)
@@ -150,14 +150,14 @@ func underWay(j *store.Job) error {
 }
 
 // hostUpload finds an upload that belongs to the ticket's job.
-func (c *Console) hostUpload(ctx context.Context, ticket, id string) (store.Job, blob.Progress, error) {
+func (c *Console) hostUpload(ctx context.Context, ticket, id string) (blob.Progress, error) {
 	job, _, err := c.capturing(ctx, ticket)
 	if err != nil {
-		return job, blob.Progress{}, err
+		return blob.Progress{}, err
 	}
 	p, err := c.staging.At(id)
 	if err == nil && p.MetaData[metaJob] != job.ID.String() {
 		err = fault.New(fault.KindNotFound, errNoUpload.Code, "id", id)
 	}
-	return job, p, err
+	return p, err
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -143,7 +144,7 @@ type cut struct{ io.Reader }
 
 func (c cut) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
-	if err == io.EOF { //nolint:errorlint // readers return it bare
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	return n, err

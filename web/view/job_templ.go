@@ -1308,6 +1308,8 @@ func JobBuild(f Frame, j api.Job, b api.Build) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else if b.State == "verified" {
+		} else if took := buildTime(b); b.State == "verified" && took != "" {
+		} else if b.State == "verified" && j.Kind != protocol.JobCapture {
 			var templ_7745c5c3_Var71 string
 			templ_7745c5c3_Var71, templ_7745c5c3_Err = templ.JoinStringErrs(f.T("job.every_byte"))
 			if templ_7745c5c3_Err != nil {
