@@ -1309,7 +1309,6 @@ func JobBuild(f Frame, j api.Job, b api.Build) templ.Component {
 			}
 		} else if b.State == "verified" {
 		} else if took := buildTime(b); b.State == "verified" && took != "" {
-		} else if b.State == "verified" && j.Kind != protocol.JobCapture {
 			var templ_7745c5c3_Var71 string
 			templ_7745c5c3_Var71, templ_7745c5c3_Err = templ.JoinStringErrs(f.T("job.every_byte"))
 			if templ_7745c5c3_Err != nil {
@@ -1320,6 +1319,7 @@ func JobBuild(f Frame, j api.Job, b api.Build) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else if b.Fault == nil {
+		} else if b.State == "verified" && j.Kind != protocol.JobCapture {
 			var templ_7745c5c3_Var72 string
 			templ_7745c5c3_Var72, templ_7745c5c3_Err = templ.JoinStringErrs(f.T("state_hint." + b.State))
 			if templ_7745c5c3_Err != nil {
