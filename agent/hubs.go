@@ -185,7 +185,8 @@ type turnTaker struct {
 	stick.Device
 	hubs   *hubs
 	port   string
-	waited atomic.Int64 // nanoseconds, for a turn to write
+	ctx    context.Context // of the attempt
+	waited atomic.Int64    // nanoseconds, for a turn to write
 }
 
 // ReadAt implements stick.Device.
@@ -194,12 +195,16 @@ func (d *turnTaker) ReadAt(p []byte, off int64) (int, error) {
 	return d.Device.ReadAt(p, off)
 }
 
-// WriteAt implements stick.Device.
+// WriteAt implements stick.Device. Whoever asked whether it may still write did
+// so before the wait: what was fenced off meanwhile is another's now.
 func (d *turnTaker) WriteAt(p []byte, off int64) (int, error) {
 	begun := d.hubs.clock.Now()
 	end := d.hubs.await(d.port)
 	defer end()
 	d.waited.Add(int64(d.hubs.clock.Now().Sub(begun)))
+	if cause := context.Cause(d.ctx); errors.Is(cause, protocol.NewFault(protocol.FaultFenced)) {
+		return 0, cause
+	}
 	return d.Device.WriteAt(p, off)
 }
 

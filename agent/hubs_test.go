@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"testing"
@@ -123,7 +124,7 @@ func TestTurns(t *testing.T) {
 				mu.Unlock()
 				return nil
 			}
-			taker := &turnTaker{Device: d, hubs: h, port: p}
+			taker := &turnTaker{Device: d, hubs: h, port: p, ctx: t.Context()}
 			all.Go(func() {
 				begun, own := time.Now(), taker.now()
 				for range 4 {
@@ -168,6 +169,33 @@ func TestTurnOfAStickThatHangs(t *testing.T) {
 		}
 		hung()
 	})
+}
+
+// A stick that is fenced off while it waits for its turn is not written; one that
+// is cancelled may still have its table wiped.
+func TestFencedOffWhileItWaits(t *testing.T) {
+	t.Parallel()
+	for code, writes := range map[string]int{protocol.FaultFenced: 0, protocol.FaultCancelled: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHubs(backoff.System{})
+			h.turns["1-1"] = make(turn, 1)
+			other := h.await("1-1.1")
+			ctx, end := context.WithCancelCause(t.Context())
+			d := sticktest.New(1<<20, 512)
+			taker := &turnTaker{Device: d, hubs: h, port: "1-1.2", ctx: ctx}
+			wrote := make(chan error)
+			go func() {
+				_, err := taker.WriteAt(make([]byte, 512), 0)
+				wrote <- err
+			}()
+			synctest.Wait()
+			end(protocol.NewFault(code))
+			other()
+			if err := <-wrote; (err == nil) != (writes > 0) || d.Count(sticktest.Write) != writes {
+				t.Errorf("%s: %v, %d writes", code, err, d.Count(sticktest.Write))
+			}
+		})
+	}
 }
 
 // In a job: both sticks end with the hub's fault, and the third is told.

@@ -94,7 +94,7 @@ func (j *job) round(content stick.Content, sticks []ready, mendable error) (agai
 	for i, s := range sticks {
 		targets[i] = s.target
 		id := &s.at.build.Identity
-		taker := &turnTaker{Device: s.target.Device, hubs: j.r.hubs, port: id.Port}
+		taker := &turnTaker{Device: s.target.Device, hubs: j.r.hubs, port: id.Port, ctx: s.at.ctx}
 		targets[i].Device, targets[i].Now = taker, taker.now
 		left := j.r.hubs.use(id.Port)
 		targets[i].Ended = func(o stick.Outcome) {
