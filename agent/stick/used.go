@@ -13,6 +13,7 @@ import (
 	"github.com/stickpress/stickpress/agent/hive"
 	"github.com/stickpress/stickpress/agent/ntfs"
 	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/agent/stick/bootcode"
 	"github.com/stickpress/stickpress/agent/volume"
 )
 
@@ -147,7 +148,7 @@ func (w *reread) usedTable() error {
 
 func (w *reread) usedBootSectors(system io.ReaderAt, evidence []string) error {
 	if w.facts.Layout == protocol.LayoutMBRDual {
-		code := make([]byte, 440) // bootcode.MBRCodeSize
+		code := make([]byte, bootcode.MBRCodeSize)
 		if err := readFull(w.sectors, code, 0); err != nil {
 			return w.unreadable(err, 0)
 		}
