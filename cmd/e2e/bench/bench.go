@@ -105,7 +105,7 @@ func (b *bench) prepared(ctx context.Context) (err error) {
 	parallel := fmt.Sprintf("%d × the same in parallel, sync", b.sticks)
 	b.table.costs(fmt.Sprintf("%d sticks, master ready", b.sticks), parallel, "≥ 15", warm, hand, true)
 	b.table.costs("the same, cold", parallel, "≥ 4", prepare.plus(warm), hand, true)
-	b.table.costs("copying the same bytes there and back, nothing else", parallel, "", floor, hand, true)
+	b.table.costs("the same bytes by dd, there and back", parallel, "", floor, hand, true)
 	rate := b.rate * mib
 	slow, err := b.onSticks(ctx, rate, func(all loops) error { return press(ctx, m, all) })
 	if err != nil {
