@@ -75,7 +75,29 @@ func OpenRaw(spec RawSpec) (*Raw, error) {
 	return r, nil
 }
 
+// maxDisk is larger than any stick, and keeps the list of chunks within memory.
+const maxDisk = 1 << 44
+
+// plausible refuses what no console says: it would end this program, and with it
+// all sticks, when memory is made for it.
+func (s *RawSpec) plausible() error {
+	if s.DiskBytes < 1 || s.DiskBytes > maxDisk {
+		return fmt.Errorf("%w: a disk of %d bytes", errImage, s.DiskBytes)
+	}
+	end := int64(0)
+	for _, e := range s.Mapped {
+		if e.Offset < end || e.Length < 1 || e.Offset > s.DiskBytes || e.Length > s.DiskBytes-e.Offset {
+			return fmt.Errorf("%w: its map has %d bytes at %d of %d", errImage, e.Length, e.Offset, s.DiskBytes)
+		}
+		end = e.End()
+	}
+	return nil
+}
+
 func (r *Raw) open(f *os.File) error {
+	if err := r.spec.plausible(); err != nil {
+		return err
+	}
 	src, size, sector, err := openSource(f, r.spec)
 	if err != nil {
 		return err

@@ -341,3 +341,29 @@ func TestRawIsProven(t *testing.T) {
 		t.Error("a changed stick is intact")
 	}
 }
+
+// What an assignment says of an image is foreign, too.
+func TestRawOfAnImplausibleDisk(t *testing.T) {
+	t.Parallel()
+	image := variant(t, rawImage(t, 32*mib), protocol.FormatRaw, protocol.CompressionGzip)
+	extent := func(offset, length int64) []volume.Extent { return []volume.Extent{{Offset: offset, Length: length}} }
+	for name, change := range map[string]func(*RawSpec){
+		"negative":           func(s *RawSpec) { s.DiskBytes = -1 },
+		"empty":              func(s *RawSpec) { s.DiskBytes = 0 },
+		"larger than memory": func(s *RawSpec) { s.DiskBytes = 1 << 62 },
+		"map in front":       func(s *RawSpec) { s.Mapped = extent(-4096, 8192) },
+		"map behind":         func(s *RawSpec) { s.Mapped = extent(4096, 32*mib) },
+		"map without end":    func(s *RawSpec) { s.Mapped = extent(4096, 1<<63-1) },
+		"map of nothing":     func(s *RawSpec) { s.Mapped = extent(4096, 0) },
+		"map out of order":   func(s *RawSpec) { s.Mapped = append(extent(mib, mib), extent(0, mib)...) },
+	} {
+		spec := image
+		change(&spec)
+		if r, err := OpenRaw(spec); !errors.Is(err, protocol.NewFault(protocol.FaultImageCorrupt)) {
+			t.Errorf("%s: %v", name, err)
+			if err == nil {
+				r.Close()
+			}
+		}
+	}
+}
