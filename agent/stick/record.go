@@ -190,12 +190,15 @@ func (r *Record) open() ([]recorded, *Facts, error) {
 		}
 		all = append(all, own)
 	}
+	// They do not overlap, so that all of them are no more than the device.
+	left := r.Bytes
 	for _, z := range r.Zeros {
-		if z.Length < 0 || z.Length > r.Bytes {
-			return nil, nil, badRecord("%d zeros", z.Length)
+		if z.Offset < 0 || z.Length < 0 || z.Offset > r.Bytes || z.Length > min(left, r.Bytes-z.Offset) {
+			return nil, nil, badRecord("%d zeros at %d of %d", z.Length, z.Offset, r.Bytes)
 		}
+		left -= z.Length
 		for _, c := range split([]volume.Extent{volume.Extent(z)}) {
-			all = append(all, recorded{c.Extent, SumOf(make([]byte, c.Length))})
+			all = append(all, recorded{c.Extent, SumOf(zeros[:c.Length])})
 		}
 	}
 	slices.SortFunc(all, func(a, b recorded) int { return cmp.Compare(a.Offset, b.Offset) })

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/agent/stick/sticktest"
 	"github.com/stickpress/stickpress/agent/volume"
 )
 
@@ -80,6 +81,33 @@ func FuzzRecord(f *testing.F) {
 			t.Errorf("%+v", facts)
 		}
 	})
+}
+
+// The zeros of a record are looked at before they are listed: a few bytes of it
+// could ask for any number of chunks.
+func TestRecordOfTooManyZeros(t *testing.T) {
+	t.Parallel()
+	body, err := json.Marshal(common{Format: commonFormat})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const size = 64 * mib
+	for name, zeros := range map[string][]protocol.Range{
+		"in front":        {{Offset: -mib, Length: 2 * mib}},
+		"behind":          {{Offset: size - mib, Length: 2 * mib}},
+		"far behind":      {{Offset: 1<<63 - 1, Length: mib}},
+		"again and again": slices.Repeat([]protocol.Range{{Offset: 0, Length: size}}, 100_000),
+	} {
+		r := Record{Body: body, StickRecord: protocol.StickRecord{Bytes: size, Common: digestOf(body), Zeros: zeros}}
+		if _, _, err := r.open(); !errors.Is(err, ErrRecord) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	r := Record{Body: body, StickRecord: protocol.StickRecord{Bytes: 1 << 62, Common: digestOf(body), Zeros: []protocol.Range{{Length: 1 << 62}}}}
+	_, _, err = Reread(t.Context(), sticktest.New(size, 512), &r, func(int64, int64) {})
+	if !errors.Is(err, protocol.NewFault(protocol.FaultOtherStick)) {
+		t.Errorf("a record of another size: %v", err)
+	}
 }
 
 // A record of one stick fits every other one of its content but for a few

@@ -29,6 +29,9 @@ import (
 // before the first start; verify_changed after it; record_invalid; those of the
 // device; and the cause of ctx.
 func Reread(ctx context.Context, src Source, r *Record, progress func(done, total int64)) (found protocol.CheckResult, read int64, err error) {
+	if have := src.Size(); have != r.Bytes {
+		return found, 0, otherStick("bytes", r.Bytes, have)
+	}
 	all, facts, err := r.open()
 	if err != nil {
 		return found, 0, protocol.WrapFault(err, protocol.FaultRecord)
@@ -65,20 +68,18 @@ type reread struct {
 	table *foundTable // nil when there is none
 }
 
+func otherStick(what string, want, have any) error {
+	return protocol.NewFault(protocol.FaultOtherStick, "what", what, "want", want, "have", have)
+}
+
 // identify refuses a stick that is not the recorded one. One that cannot be
 // told because it is damaged is compared.
 func (w *reread) identify() error {
-	other := func(what string, want, have any) error {
-		return protocol.NewFault(protocol.FaultOtherStick, "what", what, "want", want, "have", have)
-	}
-	if have := w.src.Size(); have != w.record.Bytes {
-		return other("bytes", w.record.Bytes, have)
-	}
 	if w.facts == nil {
 		return nil
 	}
 	if have := w.src.SectorSize(); have != w.facts.SectorSize {
-		return other("sector_size", w.facts.SectorSize, have)
+		return otherStick("sector_size", w.facts.SectorSize, have)
 	}
 	var err error
 	if w.table, err = readTable(w.sectors, w.facts.SectorSize); err != nil && !errors.Is(err, errNoTable) {
@@ -90,12 +91,12 @@ func (w *reread) identify() error {
 	}
 	tagged := err == nil
 	if tagged && tag.Stick != w.record.StickID {
-		return other("stick", w.record.StickID, tag.Stick)
+		return otherStick("stick", w.record.StickID, tag.Stick)
 	}
 	// A later press of the same stick, or any other disk. A disk ID that the
 	// stick's own manifest contradicts is damage.
 	if w.table != nil && w.table.diskID != w.record.DiskID && (!tagged || tag.DiskID != w.record.DiskID) {
-		return other("disk_id", w.record.DiskID, w.table.diskID)
+		return otherStick("disk_id", w.record.DiskID, w.table.diskID)
 	}
 	return nil
 }
