@@ -5,6 +5,7 @@ package raw
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -101,7 +102,13 @@ func (b *bench) sticks(count int) []api.Device {
 		return h.Online && len(found) == 3, nil
 	})
 	for _, d := range found[:count] {
-		if err := os.WriteFile(b.file(d), bytes.Repeat([]byte{0xA5}, stickBytes), 0o600); err != nil {
+		// In place: a stick that is shorter for a moment is another stick.
+		f, err := os.OpenFile(b.file(d), os.O_WRONLY, 0)
+		if err != nil {
+			b.T.Fatal(err)
+		}
+		_, err = f.Write(bytes.Repeat([]byte{0xA5}, stickBytes))
+		if err := errors.Join(err, f.Close()); err != nil {
 			b.T.Fatal(err)
 		}
 	}
