@@ -9,7 +9,7 @@ const MaxIdentifySeconds = 60
 // Identify asks a host to let the light of one of its devices flash, by
 // reading it, so that a person finds it. While it does, Device.Blinking is set
 // in the inventory. A device that an attempt uses, or that changed meanwhile,
-// stays dark, and nothing is answered; asked again, it flashes for the new
+// stays dark, and nothing is answered. Asked again, it flashes for the new
 // time.
 type Identify struct {
 	Identity Identity `json:"identity"`
