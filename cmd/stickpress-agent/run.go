@@ -63,7 +63,7 @@ type options struct {
 	virtual   string
 	allowLoop bool
 	captures  []string
-	service   bool // a Windows service manager has started this process
+	platform
 }
 
 // run is the whole program. A closed stop asks it to end after the sticks

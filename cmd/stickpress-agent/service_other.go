@@ -7,6 +7,9 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// platform is the options of this system alone: none.
+type platform struct{}
+
 // defaultData is the data directory unless another one is named.
 func defaultData() string { return "/var/lib/stickpress-agent" }
 

@@ -18,6 +18,11 @@ import (
 // serviceName is what the service manager calls the agent.
 const serviceName = "stickpress-agent"
 
+// platform is the options of this system alone.
+type platform struct {
+	service bool // the service manager has started this process
+}
+
 // defaultData is the data directory unless another one is named.
 func defaultData() string {
 	return filepath.Join(os.Getenv("ProgramData"), "Stickpress", "agent")
