@@ -220,6 +220,9 @@ func Load(path string) (*stick.Record, error) {
 	if err := json.Unmarshal(raw, &f); err != nil {
 		return nil, fmt.Errorf("%s is no record of a stick: %w", path, err)
 	}
+	if f.Stick.Bytes <= 0 {
+		return nil, fmt.Errorf("%s is no record of a stick: it names no device", path)
+	}
 	// White space is the file's; the digest is that of the document without.
 	var body json.RawMessage
 	if body, err = json.Marshal(f.Body); err != nil {

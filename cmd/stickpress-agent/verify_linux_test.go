@@ -94,7 +94,7 @@ func TestVerify(t *testing.T) {
 	if err := os.WriteFile(file, []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	expect("no record", exitFailed, "cannot be read", "one", "--record", file)
+	expect("no record", exitFailed, "is no record of a stick", "one", "--record", file)
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
