@@ -90,10 +90,11 @@ func (at *attempt) record(d stick.Source) (*stick.Record, error) {
 	return nil, protocol.NewFault(protocol.FaultNoRecord, "disk_id", found)
 }
 
-// stickOf names the stick that a record is of. Copies of one disk image share
-// their disk ID, and so their records: there the server's guess counts.
+// stickOf names the stick that was compared. Copies of one disk image share
+// their disk ID, and so their records: there the server's guess counts, and never
+// the stick that was written last.
 func (at *attempt) stickOf(rec *stick.Record) string {
-	if v := at.build.Verify; v != nil && v.DiskID == rec.DiskID {
+	if v := at.build.Verify; rec.Copy || v != nil && v.DiskID == rec.DiskID {
 		return at.build.StickID
 	}
 	return rec.StickID

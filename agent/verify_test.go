@@ -121,6 +121,27 @@ func TestVerify(t *testing.T) {
 	})
 }
 
+// Copies of a disk image have one record: what is found is said of the stick in
+// the port, and never of the copy that was written last.
+func TestVerifyOfACopy(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		_, record := h.written("1-1", 1)
+		bad, _ := h.written("1-2", 1)
+		blank(t, bad, 2<<20)
+		record.Copy, record.StickID = true, "stick_written_last"
+		h.start()
+		h.agent.records.keep(record)
+		h.verifying("", "1-1", "1-2")
+		h.wantStory(ref(1, 1), "accepted preflight< preflight> verify< verify> verified")
+		if got := h.end(1).Result.Check.StickID; got != "stick_1" {
+			t.Errorf("said of %s", got)
+		}
+		if got := h.end(2).Fault.Params["stick"]; got != "stick_2" {
+			t.Errorf("said of %s", got)
+		}
+	})
+}
+
 // What another host wrote is asked for, over the next connection too; what
 // nobody has is said so.
 func TestVerifyOfAnotherHostsStick(t *testing.T) {

@@ -14,6 +14,9 @@ type StickRecord struct {
 	StickID string `json:"stick_id"`
 	DiskID  string `json:"disk_id"` // MBR signature in hex, disk GUID, or ""
 	Bytes   int64  `json:"bytes"`   // of the device
+	// Copy says that the stick has nothing of its own, so that others have its
+	// DiskID and its content, too: which one it is cannot be read from it.
+	Copy bool `json:"copy,omitempty"`
 	// Common is the SHA-256 of the common part, lower-case hex. It is a JSON
 	// document that only agents read (agent/stick, common).
 	Common string `json:"common"`

@@ -89,7 +89,7 @@ func (p *press) record() (*Record, error) {
 		return nil, fmt.Errorf("record of the stick: %w", err)
 	}
 	r := &Record{Body: body, StickRecord: protocol.StickRecord{
-		StickID: p.Personal.StickID, DiskID: p.fit.DiskID, Bytes: p.Device.Size(), Common: digest,
+		StickID: p.Personal.StickID, DiskID: p.fit.DiskID, Bytes: p.Device.Size(), Common: digest, Copy: p.Personal.StickID == "",
 		Own: []protocol.RecordedRange{}, Zeros: []protocol.Range{},
 	}}
 	own := func(e volume.Extent, s Sum) {

@@ -119,8 +119,8 @@ func TestRecord(t *testing.T) {
 		b, _, _ := newTarget(t, layout, "b")
 		outcomes := Press(t.Context(), m, []Target{a, b})
 		for i, o := range outcomes {
-			if o.Err != nil || o.Record == nil {
-				t.Fatalf("stick %d: %v", i, o.Err)
+			if o.Err != nil || o.Record == nil || o.Record.Copy {
+				t.Fatalf("stick %d: %v, %+v", i, o.Err, o.Record)
 			}
 			raw, err := json.Marshal(o.Record.StickRecord)
 			if err != nil || len(raw) > 4<<10 {

@@ -79,7 +79,11 @@ func (p *program) verify(ctx context.Context, name, file string) error {
 		return inWords(d.Path, err)
 	}
 	fmt.Fprintln(p.stdout, found.Outcome)
-	fmt.Fprintf(p.stderr, "%s is stick %s (disk %s); %s compared.\n", d.Path, rec.StickID, rec.DiskID, formatBytes(read))
+	is := "stick " + rec.StickID
+	if rec.Copy {
+		is = "a copy of a disk image, which does not say which one"
+	}
+	fmt.Fprintf(p.stderr, "%s is %s (disk %s); %s compared.\n", d.Path, is, rec.DiskID, formatBytes(read))
 	for _, e := range found.Evidence {
 		fmt.Fprintf(p.stderr, "Windows has run from it: %s.\n", evidence[e])
 	}
