@@ -52,7 +52,7 @@ func (s *Stick) live(to StickLife) error {
 func (s *Stick) applyLife(e *StickEvent, p *StickContent) error {
 	switch e.Type { //nolint:exhaustive // the others change nothing of it
 	case EventStickPressing:
-		s.Holder = or(s.Holder, p.Holder)
+		s.Holder = bothHolders(s.Holder, p.Holder)
 	case EventStickVerified:
 		s.Holder = p.Holder
 		if p.Holder != "" {
@@ -66,6 +66,24 @@ func (s *Stick) applyLife(e *StickEvent, p *StickContent) error {
 	return nil
 }
 
+// bothHolders names all whose content may be on a stick: none of them may have
+// it before it is whole again, or wiped.
+func bothHolders(had, next string) string {
+	if had == "" || next == "" {
+		return or(had, next)
+	}
+	for one := range strings.SplitSeq(had, "; ") {
+		if samePerson(one, next) {
+			return had
+		}
+	}
+	return had + "; " + next
+}
+
+func samePerson(a, b string) bool {
+	return strings.EqualFold(strings.Join(strings.Fields(a), " "), strings.Join(strings.Fields(b), " "))
+}
+
 // NeedsWipe reports whether the stick may hold what must not come into the
 // hands of the holder, who may be nobody in particular (""): content that was
 // pressed for somebody else, or whatever an unknown person left on it.
@@ -73,7 +91,7 @@ func (s *Stick) NeedsWipe(holder string) bool {
 	if s.Holder == "" {
 		return s.Life == StickReturned
 	}
-	return !strings.EqualFold(strings.Join(strings.Fields(s.Holder), " "), strings.Join(strings.Fields(holder), " "))
+	return !samePerson(s.Holder, holder)
 }
 
 // errNotWiped names the previous holder, "–" where nobody knows.

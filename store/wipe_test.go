@@ -119,14 +119,20 @@ func TestHolderOfAStick(t *testing.T) {
 	}
 	is(w.pressed("Bob", 1), store.StickVerified, store.StickIssued, "Bob")
 
-	// An admin lets one job pass; if that fails the stick is still Bob's.
+	// An admin lets one job pass; if that fails the stick may hold something of both.
 	job, err = w.give(protocol.JobPress, "Carol", 1, lets)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s, _ = w.done(job, broken())
-	is(s, store.StickIncomplete, store.StickIssued, "Bob")
-	refused(protocol.JobPress, "Carol", "Bob")
+	is(s, store.StickIncomplete, store.StickIssued, "Bob; Carol")
+	refused(protocol.JobPress, "Bob", "Bob; Carol")
+	refused(protocol.JobRaw, "Carol", "Bob; Carol")
+	if job, err = w.give(protocol.JobPress, "carol", 1, lets); err != nil {
+		t.Fatal(err)
+	}
+	s, _ = w.done(job, broken())
+	is(s, store.StickIncomplete, store.StickIssued, "Bob; Carol")
 	is(w.pressed("", 1, lets), store.StickVerified, store.StickStock, "")
 	is(w.pressed("Carol", 1), store.StickVerified, store.StickIssued, "Carol")
 
