@@ -29,8 +29,8 @@ func checkedStick(e *protocol.Event) (id StickID, diskID string) {
 func (r *reporter) applyCheck(b *Build, cause *Event, e *protocol.Event) error {
 	id, diskID := checkedStick(e)
 	s, known := r.sticks[id]
-	if !known || !b.State.Final() || s.stick.State != StickVerified || s.stick.DiskID != diskID {
-		return nil // it was pressed again meanwhile, say
+	if !known || !b.State.Final() || s.stick.State != StickVerified || s.stick.DiskID != diskID || s.stick.Bytes != b.Device.Bytes {
+		return nil // it was pressed again meanwhile, say, or cannot be what was read
 	}
 	check := StickCheck{Fault: e.Fault}
 	if e.Result != nil {
