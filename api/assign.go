@@ -124,9 +124,11 @@ func endForgotten(ctx context.Context, tx *store.Tx, s HostSession, held []proto
 		return err
 	}
 	var refs []protocol.AttemptRef
+	writes := map[protocol.AttemptRef]bool{}
 	for _, w := range without(work, held) {
 		for i := range w.Builds {
-			refs = append(refs, w.Builds[i].Ref())
+			ref := w.Builds[i].Ref()
+			refs, writes[ref] = append(refs, ref), w.Job.Kind.Writes()
 		}
 	}
 	known, err := tx.Attempts(ctx, s.id, refs)
@@ -137,7 +139,7 @@ func endForgotten(ctx context.Context, tx *store.Tx, s HostSession, held []proto
 	for _, ref := range refs {
 		if a, ok := known[ref]; ok && a.HostSeq > 0 {
 			f := protocol.NewFault(CodeAttemptForgotten)
-			f.Touched = true
+			f.Touched = writes[ref]
 			events = append(events, protocol.Event{AttemptRef: ref, HostSeq: a.HostSeq + 1, Type: protocol.EventFailed, At: tx.At(), Fault: f})
 		}
 	}
@@ -177,13 +179,20 @@ const maxAnswers = protocol.MaxMessage / 4
 // files, a ticket for the image. Builds whose answer file cannot be made any more (its
 // seal is broken, say, or a newer version of this program is stricter) fail
 // here: nothing would ever move them on, and the host's other work must not
-// wait for them.
+// wait for them. So do builds that the agent would not understand: an older one
+// was put in place since it was given them, say, and might press instead.
 func (c *Console) assignments(ctx context.Context, tx *store.Tx, s HostSession, work []store.Work) ([]protocol.Assign, error) {
 	var out []protocol.Assign
 	n := &names{r: tx.Reader}
 	broken := map[protocol.AttemptRef]*protocol.Fault{}
 	for i := range work {
 		w := &work[i]
+		if !s.can(&w.Job) {
+			for _, b := range w.Builds {
+				broken[b.Ref()] = protocol.NewFault(string(CodeHostOutdated), "host", s.Name)
+			}
+			continue
+		}
 		a, err := c.assignment(ctx, n, s, &w.Job)
 		if err != nil {
 			return nil, err

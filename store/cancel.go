@@ -140,8 +140,6 @@ func (tx *Tx) loseBuilds(ctx context.Context, host HostID, by Actor, queued bool
 	if err := c.lockSticks(ctx, sticks); err != nil {
 		return err
 	}
-	lost := protocol.NewFault(string(CodeHostLost))
-	lost.Touched = true // nobody can say that it was not
 	batch := &pgx.Batch{}
 	for _, s := range jobs {
 		if queued {
@@ -149,6 +147,8 @@ func (tx *Tx) loseBuilds(ctx context.Context, host HostID, by Actor, queued bool
 				return err
 			}
 		}
+		lost := protocol.NewFault(string(CodeHostLost))
+		lost.Touched = s.job.Kind.Writes() // nobody can say that it was not
 		for i := range s.job.Builds {
 			b := &s.job.Builds[i]
 			if b.State != BuildAssigned && b.State != BuildRunning {

@@ -41,6 +41,7 @@ const (
 	CodeStickNotWiped     fault.Code = "stick_not_wiped"      // port, holder: the previous one
 	CodeRecordRefused     fault.Code = "record_refused"       // common: no stick of the host needs it, or it is something else
 	CodePortTaken         fault.Code = "port_taken"           // a number or a socket stands there twice
+	CodeUnpublished       fault.Code = "capture_unpublished"  // in the history of a build: its host names no version that its job published
 	CodeWipeUnproven      fault.Code = "wipe_unproven"        // in the history of a build: its host does not say that all was read back
 )
 

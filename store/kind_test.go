@@ -50,3 +50,61 @@ func TestJobWithoutAnImage(t *testing.T) {
 	}
 	w.checkHistory()
 }
+
+// A job that only reads touches nothing, however it ends.
+func TestReadingTouchesNothing(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(w *world, ref protocol.AttemptRef){
+		"host lost": func(w *world, _ protocol.AttemptRef) {
+			in(t, w.Store, func(tx *store.Tx) (store.Host, error) { return tx.DeclareHostLost(t.Context(), w.host.ID, w.by) })
+		},
+		"out of order": func(w *world, ref protocol.AttemptRef) {
+			w.report(w.host, said(ref, 1, protocol.Event{Type: protocol.EventVerified, Result: &protocol.Result{}})...)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			job, err := w.give(protocol.JobVerify, "", 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			end(w, w.claim(w.host, 1)[0].Builds[0].Ref())
+			b := w.job(job.ID).Builds[0]
+			if b.State != store.BuildFailed || b.Touched || b.Fault.Touched {
+				t.Errorf("%s, touched %v, %+v", b.State, b.Touched, b.Fault)
+			}
+			if s := w.stick(b.StickID); s.State != store.StickUnknown {
+				t.Errorf("the stick is %s", s.State)
+			}
+			w.checkHistory()
+		})
+	}
+}
+
+// A capture is done when there is the version that it was for.
+func TestCaptureUnpublished(t *testing.T) {
+	t.Parallel()
+	for name, res := range map[string]*protocol.Result{
+		"no result":       nil,
+		"no capture":      {},
+		"no version":      {Capture: &protocol.CaptureResult{}},
+		"another version": {Capture: &protocol.CaptureResult{VersionID: "imv_other"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			job, err := w.give(protocol.JobCapture, "", 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ref := w.claim(w.host, 1)[0].Builds[0].Ref()
+			w.report(w.host, said(ref, 1, protocol.Event{Type: protocol.EventAccepted}, protocol.Event{Type: protocol.EventVerified, Result: res})...)
+			b := w.job(job.ID).Builds[0]
+			if b.State != store.BuildFailed || b.Touched || b.Fault.Code != string(store.CodeUnpublished) {
+				t.Errorf("%s, touched %v, %+v", b.State, b.Touched, b.Fault)
+			}
+			w.checkHistory()
+		})
+	}
+}

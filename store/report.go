@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -90,6 +91,7 @@ type reporter struct {
 	applied  *Applied
 	attempts map[protocol.AttemptRef]*Attempt
 	of       map[BuildID]*jobStream
+	captured map[JobID]VersionID // what captures have published
 }
 
 // load locks the jobs and the sticks that the events are about. Attempts are
@@ -117,7 +119,7 @@ func (r *reporter) load(ctx context.Context, events []protocol.Event) error {
 	for ref, a := range found {
 		r.attempts[ref] = &a
 	}
-	r.of = map[BuildID]*jobStream{}
+	r.of, r.captured = map[BuildID]*jobStream{}, map[JobID]VersionID{}
 	var sticks []StickID
 	for i := range events {
 		if id, _ := checkedStick(&events[i]); !id.IsZero() {
@@ -125,6 +127,13 @@ func (r *reporter) load(ctx context.Context, events []protocol.Event) error {
 		}
 	}
 	for _, s := range jobs {
+		if s.job.Kind == protocol.JobCapture {
+			v, err := r.tx.VersionOfJob(ctx, s.job.ID)
+			if err != nil && !errors.Is(err, NotFound("image_version", s.job.ID)) {
+				return err
+			}
+			r.captured[s.job.ID] = v.ID
+		}
 		for i := range s.job.Builds {
 			b := &s.job.Builds[i]
 			r.of[b.ID] = s
@@ -143,9 +152,8 @@ func (r *reporter) apply(a *Attempt, e *protocol.Event) error {
 	current := a.State == AttemptLeased && b.Attempt == a.Attempt && b.State.Live()
 	event, report := reportOf(e)
 	event.BuildID, event.Attempt = a.BuildID, a.Attempt
-	if event.Type == EventBuildVerified && s.job.Kind == protocol.JobWipe && !proven(b, e.Result) {
-		event.Type, report = EventBuildFailed, BuildReport{Fault: protocol.NewFault(string(CodeWipeUnproven))}
-		report.Fault.Touched = true
+	if why := r.unproven(s, b, &event, e.Result); why != nil {
+		event.Type, report = EventBuildFailed, BuildReport{Fault: why}
 	}
 	if err := r.job(s, event, report); err != nil {
 		return err
@@ -154,7 +162,7 @@ func (r *reporter) apply(a *Attempt, e *protocol.Event) error {
 		// An end that the map does not allow, verified before accepted, say. The
 		// attempt is over all the same, and nobody knows what the stick carries.
 		report = BuildReport{Fault: protocol.NewFault(string(CodeOutOfOrder), "event", e.Type)}
-		report.Fault.Touched = true
+		report.Fault.Touched = s.job.Kind.Writes()
 		if err := r.job(s, Event{Type: EventBuildFailed, BuildID: b.ID, Attempt: b.Attempt}, report); err != nil {
 			return err
 		}
@@ -166,6 +174,28 @@ func (r *reporter) apply(a *Attempt, e *protocol.Event) error {
 		return nil
 	}
 	return r.applyStick(s, b, &event, e)
+}
+
+// unproven is why the console does not believe a host that says it is done, or
+// nil.
+func (r *reporter) unproven(s *jobStream, b *Build, event *Event, res *protocol.Result) *protocol.Fault {
+	if event.Type != EventBuildVerified {
+		return nil
+	}
+	switch s.job.Kind { //nolint:exhaustive // nothing is certified or published of the others
+	case protocol.JobWipe:
+		if !proven(b, res) {
+			f := protocol.NewFault(string(CodeWipeUnproven))
+			f.Touched = true
+			return f
+		}
+	case protocol.JobCapture:
+		version := r.captured[s.job.ID]
+		if version.IsZero() || res == nil || res.Capture == nil || res.Capture.VersionID != version.String() {
+			return protocol.NewFault(string(CodeUnpublished))
+		}
+	}
+	return nil
 }
 
 // applyStick says what the event means for the stick. Until the first byte is
