@@ -132,7 +132,7 @@ func (c *Console) capturing(ctx context.Context, ticket string) (store.Job, stor
 		return store.Job{}, store.Host{}, err
 	}
 	job, err := c.store.Job(ctx, id)
-	if err == nil && (job.HostID != host.ID || job.Options.Capture == nil) {
+	if err == nil && (job.HostID != host.ID || job.Kind != protocol.JobCapture || job.Options.Capture == nil) {
 		err = store.NotFound("job", claims.Job)
 	}
 	if err == nil {

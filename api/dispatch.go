@@ -96,6 +96,12 @@ func kindsOf(capabilities []string) []protocol.JobKind {
 	})
 }
 
+// can reports whether the agent understands a job. Erasing first is as old as
+// wiping: an agent that only presses would leave it out without a word.
+func (s *HostSession) can(j *store.Job) bool {
+	return slices.Contains(s.Kinds, j.Kind) && (!j.Options.EraseFirst || slices.Contains(s.Kinds, protocol.JobWipe))
+}
+
 // HostOutdated records what an agent said that speaks no protocol of ours, so
 // that the inventory shows it as "update needed".
 func (c *Console) HostOutdated(ctx context.Context, hello *protocol.Hello) error {
@@ -126,11 +132,19 @@ func (c *Console) WatchHost(ctx context.Context, s HostSession) <-chan struct{} 
 
 // HostInventory replaces the list of what the host sees. Faults: value_invalid.
 func (c *Console) HostInventory(ctx context.Context, s HostSession, m *protocol.Inventory) error {
-	for i := range m.Devices {
-		// A refusal without a reason must neither be shown nor be taken for none.
-		if slices.Contains(m.Devices[i].Refusals, nil) {
-			return fault.New(fault.KindInvalid, store.CodeValueInvalid, "field", "refusals")
+	for _, list := range [][]protocol.Device{m.Devices, m.Files} {
+		for i := range list {
+			// A refusal without a reason must neither be shown nor be taken for none.
+			if slices.Contains(list[i].Refusals, nil) {
+				return fault.New(fault.KindInvalid, store.CodeValueInvalid, "field", "refusals")
+			}
 		}
+	}
+	// A file is no stick: nothing is ever written to it.
+	isFile := func(d protocol.Device) bool { return d.Kind == protocol.KindFile }
+	isStick := func(d protocol.Device) bool { return !isFile(d) }
+	if slices.ContainsFunc(m.Devices, isFile) || slices.ContainsFunc(m.Files, isStick) {
+		return fault.New(fault.KindInvalid, store.CodeValueInvalid, "field", "kind")
 	}
 	if err := c.store.SetInventory(ctx, s.id, s.Session, m); err != nil {
 		return c.judge(ctx, s, err)

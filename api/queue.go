@@ -238,9 +238,10 @@ func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobI
 		return nil, fault.New(fault.KindInvalid, CodeKindUnknown, "kind", in.Kind).At("kind")
 	}
 	p := &plan{job: store.NewJob{
-		Kind: kind, Options: in.Options, Overrides: in.Overrides,
+		Kind: kind, Options: protocol.JobOptions{EraseFirst: in.Options.EraseFirst}, Overrides: in.Overrides,
 		Reference: strings.TrimSpace(in.Reference), Holder: strings.TrimSpace(in.Holder), Variables: in.Variables,
 	}}
+	// The planner adds what is its kind's own; options of other kinds mean nothing.
 	fits, err := look(ctx, tx.Reader, in, p)
 	if err != nil {
 		return nil, err
@@ -249,7 +250,7 @@ func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobI
 	if err != nil {
 		return nil, fault.From(err).At("host")
 	}
-	if err := checkHost(&host, kind); err != nil {
+	if err := checkHost(&host, &p.job); err != nil {
 		return nil, err
 	}
 	p.job.HostID = host.ID
@@ -278,11 +279,13 @@ func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobI
 
 // checkHost refuses a host that could never do the job. One that is merely
 // offline does it when it is back.
-func checkHost(h *store.Host, kind protocol.JobKind) error {
+func checkHost(h *store.Host, n *store.NewJob) error {
+	lacks := !slices.Contains(h.Capabilities, n.Kind.Capability()) ||
+		n.Options.EraseFirst && !slices.Contains(h.Capabilities, protocol.CapWipe)
 	switch {
 	case h.State != store.HostEnrolled:
 		return fault.New(fault.KindConflict, CodeHostRevoked, "host", h.Name).At("host")
-	case outdated(h), len(h.Capabilities) > 0 && !slices.Contains(h.Capabilities, kind.Capability()):
+	case outdated(h), len(h.Capabilities) > 0 && lacks:
 		return fault.New(fault.KindConflict, CodeHostOutdated, "host", h.Name).At("host")
 	}
 	return nil
