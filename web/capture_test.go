@@ -53,18 +53,19 @@ func TestCaptureForm(t *testing.T) {
 	if err != nil || len(w.Assigns) != 1 {
 		t.Fatalf("%+v, %v", w, err)
 	}
+	made := scene.Bring(t, w.Assigns[0].Ticket)
 	ref := protocol.AttemptRef{BuildID: w.Assigns[0].Builds[0].BuildID, Attempt: 1}
 	_, err = scene.HostEvents(t.Context(), scene.Session, []protocol.Event{
 		{AttemptRef: ref, HostSeq: 1, Type: protocol.EventAccepted},
 		{AttemptRef: ref, HostSeq: 2, Type: protocol.EventVerified, Result: &protocol.Result{Capture: &protocol.CaptureResult{
-			VersionID: scene.Version.ID, Bytes: 5 << 30, ProductName: "Windows 11 Enterprise", ImageState: "IMAGE_STATE_COMPLETE",
+			VersionID: made, Bytes: 5 << 30, ProductName: "Windows 11 Enterprise", ImageState: "IMAGE_STATE_COMPLETE",
 		}}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p = v.get(p.path).want(http.StatusOK).shows("The image version is published", "Windows 11 Enterprise", "IMAGE_STATE_COMPLETE", "5 GiB")
-	if to := attr(p.all("a", "id", "job-captured")[0], "href"); to != "/versions/"+scene.Version.ID {
+	if to := attr(p.all("a", "id", "job-captured")[0], "href"); to != "/versions/"+made {
 		t.Errorf("the job leads to %s", to)
 	}
 	v.get("/").want(http.StatusOK)

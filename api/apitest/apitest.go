@@ -12,6 +12,8 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -206,6 +208,26 @@ func (f *Fixture) Publish(t testing.TB, image, version string) api.Version {
 		t.Fatal(err)
 	}
 	return v
+}
+
+// Bring brings WIM as a host does that captured it, and returns the ID of the
+// version that it became.
+func (f *Fixture) Bring(t testing.TB, ticket string) string {
+	t.Helper()
+	raw := WIM(t)
+	up, err := f.HostUpload(t.Context(), ticket, protocol.UploadRequest{Bytes: int64(len(raw))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.HostUploadPiece(t.Context(), ticket, up.ID, 0, bytes.NewReader(raw)); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(raw)
+	out, err := f.HostPublish(t.Context(), ticket, up.ID, protocol.PublishRequest{SHA256: hex.EncodeToString(sum[:])})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.VersionID
 }
 
 // Stick is a device as an agent describes it: 64 GB, with this port.

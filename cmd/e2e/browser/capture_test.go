@@ -27,8 +27,9 @@ func TestCapturePages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.HostClaim(t.Context(), s.Session); err != nil {
-		t.Fatal(err)
+	w, err := s.HostClaim(t.Context(), s.Session)
+	if err != nil || len(w.Assigns) != 1 {
+		t.Fatalf("%+v, %v", w, err)
 	}
 	ref := protocol.AttemptRef{BuildID: job.Builds[0].ID, Attempt: 1}
 	events := []protocol.Event{{Type: protocol.EventAccepted}}
@@ -36,7 +37,7 @@ func TestCapturePages(t *testing.T) {
 		events = append(events, protocol.Event{Type: protocol.EventStepBegun, Step: step}, protocol.Event{Type: protocol.EventStepDone, Step: step})
 	}
 	events = append(events, protocol.Event{Type: protocol.EventVerified, Result: &protocol.Result{Capture: &protocol.CaptureResult{
-		VersionID: s.Version.ID, Bytes: 5_300_000_000, ReadBytes: 11_000_000_000, ProductName: "Windows 11 Enterprise", ImageState: "IMAGE_STATE_COMPLETE",
+		VersionID: s.Bring(t, w.Assigns[0].Ticket), Bytes: 5_300_000_000, ReadBytes: 11_000_000_000, ProductName: "Windows 11 Enterprise", ImageState: "IMAGE_STATE_COMPLETE",
 	}}})
 	for i := range events {
 		events[i].AttemptRef, events[i].HostSeq = ref, int64(i+1)
