@@ -132,17 +132,18 @@ func draw(line *bar, b api.Build) {
 func (t *trial) table(job api.Job) {
 	fmt.Fprintln(t.out)
 	tw := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "STICK\tVERSION\tLAYOUT\tWRITTEN\tSECONDS\tMB/S\tVERIFIED\tFILE")
+	fmt.Fprintln(tw, "STICK\tVERSION\tLAYOUT\tWRITTEN\tWRITE S\tMB/S\tREAD S\tVERIFIED\tFILE")
 	for _, b := range job.Builds {
-		written, seconds, rate, verified := "-", "-", "-", "no"
+		written, write, rate, read, verified := "-", "-", "-", "-", "no"
 		if r := b.Result; r != nil && b.State == "verified" {
 			written = locale.Bytes(r.BytesWritten)
-			seconds = fmt.Sprintf("%.1f", float64(r.WriteMS+r.VerifyMS)/1000)
+			// Not their sum: what was flushed is read while the rest is written.
+			write, read = fmt.Sprintf("%.1f", float64(r.WriteMS)/1000), fmt.Sprintf("%.1f", float64(r.VerifyMS)/1000)
 			rate = fmt.Sprintf("%.0f", float64(r.BytesWritten)/1e3/float64(max(r.WriteMS, 1)))
 			verified = "yes"
 		}
-		fmt.Fprintf(tw, "%s\t%s %s\t%s\t%s\t%s\t%s\t%s\t%s\n", b.Identity.Serial, job.ImageName, job.Version, job.Layout,
-			written, seconds, rate, verified, t.stickFile(b))
+		fmt.Fprintf(tw, "%s\t%s %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", b.Identity.Serial, job.ImageName, job.Version, job.Layout,
+			written, write, rate, read, verified, t.stickFile(b))
 	}
 	_ = tw.Flush() // the terminal is gone if this fails
 	for _, b := range job.Builds {
