@@ -63,7 +63,7 @@ type options struct {
 	virtual   string
 	allowLoop bool
 	captures  []string
-	platform
+	service   bool // a Windows service manager has started this process
 }
 
 // run is the whole program. A closed stop asks it to end after the sticks
@@ -199,7 +199,7 @@ func (p *program) runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.managed(func() error {
+			return p.managed(p.opts.service, func() error {
 				err := p.serve(cmd.Context(), f, log)
 				if err != nil && f.logFile != "" { // nobody may see what is printed
 					log.Error("agent ended", "err", err)

@@ -7,9 +7,6 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// platform is the options of this system alone: none.
-type platform struct{}
-
 // defaultData is the data directory unless another one is named.
 func defaultData() string { return "/var/lib/stickpress-agent" }
 
@@ -21,4 +18,4 @@ func (*program) serviceCommands() []*cobra.Command { return nil }
 func (*program) serviceFlag(*pflag.FlagSet) {}
 
 // managed runs work, which a service manager ends with a signal.
-func (*program) managed(work func() error) error { return work() }
+func (*program) managed(_ bool, work func() error) error { return work() }

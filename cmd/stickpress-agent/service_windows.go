@@ -18,11 +18,6 @@ import (
 // serviceName is what the service manager calls the agent.
 const serviceName = "stickpress-agent"
 
-// platform is the options of this system alone.
-type platform struct {
-	service bool // the service manager has started this process
-}
-
 // defaultData is the data directory unless another one is named.
 func defaultData() string {
 	return filepath.Join(os.Getenv("ProgramData"), "Stickpress", "agent")
@@ -154,10 +149,10 @@ func (p *program) printStatus(s service.Service) error {
 	return nil
 }
 
-// managed runs work; with --service under the service manager, which has
+// managed runs work; as a service under the service manager, which has
 // started this process: then it ends when the service is stopped.
-func (p *program) managed(work func() error) error {
-	if !p.opts.service {
+func (p *program) managed(service bool, work func() error) error {
+	if !service {
 		return work()
 	}
 	m := &managedWork{work: work, stop: make(chan struct{})}
