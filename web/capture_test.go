@@ -46,7 +46,7 @@ func TestCaptureForm(t *testing.T) {
 	v.post("/jobs", form).want(http.StatusUnprocessableEntity).shows("There is no partition")
 	form.Del("partition")
 	p = v.post("/jobs", form).want(http.StatusOK)
-	p.shows("Capture of win11-ent 24.3.0", "reference pc.vhdx", "reference PC 4", `\pagefile.sys`, "capture_not_generalized", "testing").lacks("Wipe")
+	p.shows("Capture of win11-ent 24.3.0", "reference pc.vhdx", "reference PC 4", `\pagefile.sys`, "capture_not_generalized", "testing", "No version is published.").lacks("Wipe", "must be pressed again")
 	again := v.get("/jobs/new?kind=capture&host=" + scene.Host.ID).want(http.StatusOK)
 	again.shows("being pressed")
 	w, err := scene.HostClaim(t.Context(), scene.Session)
@@ -64,7 +64,7 @@ func TestCaptureForm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p = v.get(p.path).want(http.StatusOK).shows("The image version is published", "Windows 11 Enterprise", "IMAGE_STATE_COMPLETE", "5 GiB")
+	p = v.get(p.path).want(http.StatusOK).shows("The image version is published", "Windows 11 Enterprise", "IMAGE_STATE_COMPLETE", "5 GiB", "captured", "Captured: the version is published.").lacks("verified", "read back")
 	if to := attr(p.all("a", "id", "job-captured")[0], "href"); to != "/versions/"+made {
 		t.Errorf("the job leads to %s", to)
 	}

@@ -62,7 +62,7 @@ func sendJob(ctx context.Context, out *stream, f view.Frame, u api.JobUpdate) er
 		return err
 	}
 	for _, b := range u.Job.Builds {
-		if err := out.replace(ctx, "state-"+b.ID, view.JobBuildState(f, b)); err != nil {
+		if err := out.replace(ctx, "state-"+b.ID, view.JobBuildState(f, u.Job.Kind, b)); err != nil {
 			return err
 		}
 		if err := out.replace(ctx, "build-"+b.ID, view.JobBuild(f, u.Job, b)); err != nil {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api/apitest"
 	"github.com/stickpress/stickpress/web/webtest"
 )
@@ -22,7 +23,7 @@ func TestRawJob(t *testing.T) {
 	if len(version.all("a", "href", link)) != 1 {
 		t.Errorf("the version's page has no link to %s", link)
 	}
-	form := v.get(link).want(http.StatusOK).shows("rescue 5.0.0 · RAW · 4 MiB").lacks("win11-ent 24.2.1")
+	form := v.get(link).want(http.StatusOK).shows("Write sticks", "rescue 5.0.0 · RAW · 4 MiB").lacks("win11-ent 24.2.1")
 	if form.value("version") != scene.Disk.ID {
 		t.Errorf("chosen is %q", form.value("version"))
 	}
@@ -54,6 +55,31 @@ func TestRawJob(t *testing.T) {
 	v.post("/jobs/confirm", fields).want(http.StatusOK).shows("All 2 sticks get", "Erase first")
 	fields.Set("count", "2")
 	v.post("/jobs", fields).want(http.StatusOK).shows("Write image", "rescue 5.0.0")
+}
+
+// What was written as it is has no person whom it is made for.
+func TestRawEnds(t *testing.T) {
+	t.Parallel()
+	scene := webtest.Play(t, webtest.Start(t))
+	v := signedIn(t, scene.Site, "helpdesk", "en")
+	for _, tt := range []struct {
+		end   protocol.Event
+		shows string
+	}{
+		{protocol.Event{Type: protocol.EventFailed, Fault: &protocol.Fault{Code: protocol.FaultWrite, Touched: true, Params: map[string]string{"offset": "4096"}}}, "Write again"},
+		{protocol.Event{Type: protocol.EventVerified, Result: &protocol.Result{}}, "The stick carries the image"},
+	} {
+		in := apitest.Order("", "bench-1", scene.Free[0])
+		in.Kind, in.Version = protocol.JobRaw, scene.Disk.ID
+		j, err := scene.QueueJob(t.Context(), scene.Helpdesk, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, b := scene.Claim(t, j), j.Builds[0]
+		raw.Report(t, b, protocol.Event{Type: protocol.EventTouched})
+		raw.Report(t, b, tt.end)
+		v.get("/jobs/"+j.ID).want(http.StatusOK).shows(tt.shows).lacks("hand it", "Hand out", "Press again", "press it again")
+	}
 }
 
 // The form of a press does not offer what cannot be pressed.

@@ -24,7 +24,7 @@ func TestVerify(t *testing.T) {
 	if len(offered) != 1 {
 		t.Fatal("the stick's page does not offer to check it")
 	}
-	p = v.get(attr(offered[0], "href")).want(http.StatusOK).shows("Nothing is written to them.")
+	p = v.get(attr(offered[0], "href")).want(http.StatusOK).shows("Check sticks", "Nothing is written to them.").lacks("Nothing is erased before")
 	form := url.Values{"kind": {"verify"}, "host": {x.Host.ID}, "key": {p.value("key")}}
 	for _, box := range p.all("input", "name", "device") {
 		if has(box, "checked") {

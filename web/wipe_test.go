@@ -67,7 +67,7 @@ func TestCertificatePage(t *testing.T) {
 	scene := webtest.Play(t, webtest.Start(t))
 	b := scene.Wiped.Builds[0]
 	v := signedIn(t, scene.Site, "viewer", "en")
-	p := v.get("/jobs/"+scene.Wiped.ID).want(http.StatusOK).shows("The stick is wiped", "Overwritten twice", "cannot discard; everything is overwritten")
+	p := v.get("/jobs/"+scene.Wiped.ID).want(http.StatusOK).shows("The stick is wiped", "Overwritten twice", "cannot discard; everything is overwritten", "Wiped: erased").lacks("verified", "hand it")
 	to := attr(p.all("a", "id", "certificate-"+b.ID)[0], "href")
 	if to != "/certificates/"+b.CertificateID {
 		t.Fatalf("the job leads to %s", to)
@@ -155,7 +155,7 @@ func TestWipeFailed(t *testing.T) {
 		"offset": "4096", "wiped_bytes": "1073741824", "total_bytes": "128035676160",
 	}}})
 	p := signedIn(t, scene.Site, "helpdesk", "en").get("/jobs/" + j.ID).want(http.StatusOK)
-	p.shows("1 GiB of 119 GiB hold nothing old any more", "destroy the stick", "there is no certificate", "Wipe again").lacks("press it again")
+	p.shows("1 GiB of 119 GiB hold nothing old any more", "destroy the stick", "there is no certificate", "Wipe again", "0 of 1 sticks are wiped").lacks("press it again", "Hand out only")
 	if to := attr(p.all("a", "id", "job-again")[0], "href"); !strings.Contains(to, "kind=wipe") || !strings.Contains(to, "passes=1") {
 		t.Errorf("wiping again is %s", to)
 	}

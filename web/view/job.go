@@ -89,6 +89,8 @@ func jobSucceeded(f Frame, j api.Job) string {
 		return f.L.N("job.checked", len(j.Builds))
 	case protocol.JobCapture:
 		return f.T("capture.done")
+	case protocol.JobRaw:
+		return f.L.N("raw.done", len(j.Builds))
 	}
 	if j.Holder == "" {
 		return f.L.N("job.succeeded", len(j.Builds))
@@ -221,7 +223,7 @@ func eventSentence(f Frame, e api.JobEvent) string {
 	for name, value := range e.Params {
 		pairs = append(pairs, name, value)
 	}
-	sentence := f.T("event."+e.Type, pairs...)
+	sentence := f.T(eventKey(e), pairs...)
 	if e.Preflight != nil {
 		for _, c := range e.Preflight.Checks {
 			sentence += " " + checkSentence(f, c) + "."
@@ -234,6 +236,21 @@ func eventSentence(f Frame, e api.JobEvent) string {
 		sentence += " " + f.L.Fault(e.Fault.Code, e.Fault.Params)
 	}
 	return sentence
+}
+
+// eventKey names the sentence of an event: what a build's end means depends on
+// what it was to do.
+func eventKey(e api.JobEvent) string {
+	switch r := e.Result; {
+	case e.Type != "build_verified" || r == nil:
+	case r.Wipe != nil:
+		return "event.build_wiped"
+	case r.Check != nil:
+		return "event.build_checked"
+	case r.Capture != nil:
+		return "event.build_captured"
+	}
+	return "event." + e.Type
 }
 
 // eventLevel is how loud a line is: info, warn or error.

@@ -98,7 +98,7 @@ var navigation = []navEntry{
 // tone is the look of a state: a colour class and a shape.
 func tone(state string) string {
 	switch state {
-	case "verified", "succeeded", "published", "online", "ready", "wiped":
+	case "verified", "succeeded", "published", "online", "ready", "wiped", "captured":
 		return "good"
 	case "failed", "incomplete", "revoked", "lost", "withdrawn":
 		return "bad"
