@@ -50,6 +50,10 @@ const (
 //	POST  PathUpload/<id>/publish    PublishRequest → Published
 const PathUpload = "/agent/v1/uploads"
 
+// MaxPiece is how many bytes of one PATCH a server takes; where to go on is in
+// its answer.
+const MaxPiece = 16 << 20
+
 // HeaderOffset says where the bytes of a PATCH begin.
 const HeaderOffset = "Upload-Offset"
 

@@ -57,9 +57,8 @@ type Sent struct {
 }
 
 const (
-	pieceBytes = 16 << 20
-	retryBase  = 500 * time.Millisecond
-	retryCap   = 60 * time.Second
+	retryBase = 500 * time.Millisecond
+	retryCap  = 60 * time.Second
 	// restarts is how often the server may have lost what it had.
 	restarts = 5
 )
@@ -141,7 +140,7 @@ func (s *sender) send(ctx context.Context) error {
 		}
 		err = s.call(ctx, request{
 			method: http.MethodPatch, path: protocol.PathUpload + "/" + s.id, offset: up.Offset, out: &up,
-			piece: io.NewSectionReader(s.file, up.Offset, min(pieceBytes, s.size-up.Offset)),
+			piece: io.NewSectionReader(s.file, up.Offset, min(protocol.MaxPiece, s.size-up.Offset)),
 		})
 		if err == nil {
 			s.wait.Reset()

@@ -112,7 +112,7 @@ type harness struct {
 }
 
 func newHarness(t *testing.T) *harness {
-	h := &harness{server: &server{ticket: "good"}, data: make([]byte, 2*pieceBytes+12345), path: filepath.Join(t.TempDir(), "file")}
+	h := &harness{server: &server{ticket: "good"}, data: make([]byte, 2*protocol.MaxPiece+12345), path: filepath.Join(t.TempDir(), "file")}
 	if _, err := rand.NewChaCha8([32]byte{7}).Read(h.data); err != nil {
 		t.Fatal(err)
 	}

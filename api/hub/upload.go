@@ -49,7 +49,8 @@ func (h *Hub) uploadPiece(w http.ResponseWriter, r *http.Request) error {
 	c := http.NewResponseController(w)
 	// A piece takes as long as it takes, as long as it moves.
 	_ = c.SetWriteDeadline(time.Time{})
-	body := &piece{Reader: r.Body, c: c}
+	// The ticket is looked at for each piece, so none goes on for ever.
+	body := &piece{Reader: io.LimitReader(r.Body, protocol.MaxPiece), c: c}
 	up, err := h.deps.Console.HostUploadPiece(r.Context(), bearer(r), chi.URLParam(r, "id"), offset, body)
 	_ = c.SetReadDeadline(time.Time{})
 	if body.broken {
