@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -62,26 +61,11 @@ func (c *Console) HostPublish(ctx context.Context, ticket, id string, in protoco
 	if err == nil || !isNotFound(err, "image_version") {
 		return protocol.Published{VersionID: known.ID.String()}, err
 	}
-	if _, err := c.hostUpload(ctx, ticket, id); err != nil {
-		return protocol.Published{}, err
-	}
-	whole, err := c.staging.Finished(id)
+	b, err := c.brought(ctx, ticket, &job, id, in.SHA256)
 	if err != nil {
 		return protocol.Published{}, err
 	}
-	if whole.Record.SHA256 != in.SHA256 {
-		return protocol.Published{}, errors.Join(
-			fault.New(fault.KindInvalid, CodeUploadDigest, "want", in.SHA256, "have", whole.Record.SHA256), c.staging.Remove(id))
-	}
-	f, err := inspect(ctx, whole.Path)
-	if err != nil {
-		return protocol.Published{}, errors.Join(err, c.staging.Remove(id))
-	}
-	if err := c.blobs.Adopt(ctx, whole.Path, whole.Record); err != nil {
-		return protocol.Published{}, err
-	}
-	f.SHA256, f.Bytes, f.FileName = whole.Record.SHA256, whole.Record.Bytes, whole.MetaData["filename"]
-	v, err := c.publishCapture(ctx, host, job, f, whole.Record)
+	v, err := c.publishCapture(ctx, host, job, b.File, b.Record)
 	if err != nil {
 		return protocol.Published{}, err
 	}

@@ -213,6 +213,48 @@ func TestCaptureArrives(t *testing.T) {
 	}
 }
 
+// What has arrived is not forgotten when it could not be published.
+func TestPublishAgain(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	_, url := serve(t, f.Console)
+	b := capturing(t, f, url, "bench", "1.0.0")
+	raw := apitest.WIM(t)
+	up := b.begin(len(raw))
+	b.finish(up.ID, raw)
+	f.Publish(t, "captured", "1.0.0") // somebody else was faster
+	for range 2 {
+		if _, status, code := b.publish(up.ID, raw); status != http.StatusConflict || code != "version_exists" {
+			t.Errorf("%d %s", status, code)
+		}
+	}
+	if _, status, code := b.publish(up.ID, []byte("else")); status != http.StatusNotFound || code != protocol.CodeUploadGone {
+		t.Errorf("another content: %d %s", status, code)
+	}
+}
+
+// A host asks anew for each piece, and so may be refused there.
+func TestPieceIsBounded(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	_, url := serve(t, f.Console)
+	b := capturing(t, f, url, "bench", "1.0.0")
+	raw := make([]byte, protocol.MaxPiece+5)
+	up := b.begin(len(raw))
+	if status, code := b.piece(up.ID, 0, bytes.NewReader(raw)); status != http.StatusOK {
+		t.Fatalf("%d %s", status, code)
+	}
+	if at := b.at(up.ID); at != protocol.MaxPiece {
+		t.Errorf("%d bytes were taken at once", at)
+	}
+	if _, err := f.CancelJob(t.Context(), f.Admin, b.job.ID); err != nil {
+		t.Fatal(err)
+	}
+	if status, code := b.piece(up.ID, protocol.MaxPiece, bytes.NewReader(raw[:5])); status != http.StatusConflict || code != "capture_over" {
+		t.Errorf("%d %s", status, code)
+	}
+}
+
 // Nobody brings anything but his own.
 func TestCaptureRefused(t *testing.T) {
 	t.Parallel()
