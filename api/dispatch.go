@@ -188,7 +188,7 @@ func (c *Console) HostEvents(ctx context.Context, s HostSession, events []protoc
 		if err := certify(ctx, tx, key, applied.Wiped); err != nil {
 			return err
 		}
-		return wantRecords(ctx, tx.Reader, events, &w)
+		return wantRecords(ctx, tx.Reader, s.id, events, &w)
 	})
 	return w, c.judge(ctx, s, err)
 }

@@ -9,7 +9,7 @@ import (
 
 // wantRecords asks for the common parts that the console lacks, of what the
 // host has just said that it wrote.
-func wantRecords(ctx context.Context, r store.Reader, events []protocol.Event, w *HostWork) error {
+func wantRecords(ctx context.Context, r store.Reader, host store.HostID, events []protocol.Event, w *HostWork) error {
 	var common []string
 	for i := range events {
 		if res := events[i].Result; res != nil && res.Record != nil && res.Record.Common != "" {
@@ -19,7 +19,7 @@ func wantRecords(ctx context.Context, r store.Reader, events []protocol.Event, w
 	if len(common) == 0 {
 		return nil
 	}
-	lacking, err := r.LacksRecords(ctx, common)
+	lacking, err := r.LacksRecords(ctx, host, common)
 	w.want(lacking)
 	return err
 }

@@ -153,8 +153,11 @@ func TestRecords(t *testing.T) {
 		wantCode(t, err, "record_not_found")
 	}
 	// Another press of that content, on a host that has it, is a new chance.
-	if lacking, err := w.LacksRecords(ctx, []string{digest(body), digest(lost)}); err != nil || len(lacking) != 1 || lacking[0] != digest(lost) {
+	if lacking, err := w.LacksRecords(ctx, w.host.ID, []string{digest(body), digest(lost), digest([]byte("1"))}); err != nil || len(lacking) != 1 || lacking[0] != digest(lost) {
 		t.Errorf("lacking %v, %v", lacking, err)
+	}
+	if lacking, err := w.LacksRecords(ctx, w.enroll("third").ID, []string{digest(lost)}); err != nil || len(lacking) != 0 {
+		t.Errorf("a host that wrote none of it is asked for %v, %v", lacking, err)
 	}
 	if err := put(w.host.ID, digest(lost), lost); err != nil {
 		t.Fatal(err)
@@ -165,4 +168,26 @@ func TestRecords(t *testing.T) {
 	if r, err := w.RecordOfStick(ctx, b.ID); err != nil || !json.Valid(r.Body) {
 		t.Errorf("%+v, %v", r, err)
 	}
+}
+
+// A host that names by no digest what it wrote is asked for nothing.
+func TestRecordWithoutADigest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	job, err := w.give(protocol.JobPress, "", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const name = "no digest"
+	w.done(job, protocol.Event{Type: protocol.EventVerified, Result: &protocol.Result{Record: &protocol.StickRecord{Common: name}}})
+	if missing, err := w.MissingRecords(t.Context(), w.host.ID); err != nil || len(missing) != 0 {
+		t.Errorf("missing %q, %v", missing, err)
+	}
+	if lacking, err := w.LacksRecords(t.Context(), w.host.ID, []string{name}); err != nil || len(lacking) != 0 {
+		t.Errorf("lacking %q, %v", lacking, err)
+	}
+	_, err = try(t.Context(), w.Store, none(func(tx *store.Tx) error {
+		return tx.PutRecord(t.Context(), w.host.ID, &protocol.Record{WantRecord: protocol.WantRecord{Common: name}})
+	}))
+	wantCode(t, err, store.CodeRecordRefused)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"regexp"
 
 	"github.com/jackc/pgx/v5"
 
@@ -18,6 +19,9 @@ type StickRecord struct {
 	Own     protocol.StickRecord
 	Body    json.RawMessage // the common part
 }
+
+// digestForm is how a common part is named.
+var digestForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // recordQuery finds records of what sticks carry now.
 const recordQuery = `SELECT s.id AS stick_id, b.result -> 'record' AS own, r.body
@@ -46,19 +50,23 @@ func (r Reader) MissingRecords(ctx context.Context, host HostID) ([]string, erro
 	rows, _ := r.db.Query(ctx,
 		`SELECT DISTINCT b.result -> 'record' ->> 'common' FROM builds b
 		WHERE b.host_id = @host AND b.result -> 'record' ->> 'common' <> ''
+			AND b.result -> 'record' ->> 'common' ~ '^[0-9a-f]{64}$'
 			AND NOT EXISTS (SELECT FROM stick_records r WHERE r.common = b.result -> 'record' ->> 'common')
 		LIMIT 100`, pgx.NamedArgs{"host": host})
 	missing, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	return missing, fail(err, "look for missing records")
 }
 
-// LacksRecords reports which of the common parts have no body here, whether
-// their hosts were asked before or not.
-func (r Reader) LacksRecords(ctx context.Context, common []string) ([]string, error) {
+// LacksRecords reports which of the common parts, of sticks that the host wrote,
+// have no body here, whether it was asked before or not.
+func (r Reader) LacksRecords(ctx context.Context, host HostID, common []string) ([]string, error) {
 	rows, _ := r.db.Query(ctx,
-		`SELECT c FROM unnest(@common::text[]) AS c
-		WHERE NOT EXISTS (SELECT FROM stick_records r WHERE r.common = c AND r.body IS NOT NULL)`,
-		pgx.NamedArgs{"common": common})
+		`SELECT DISTINCT c FROM unnest(@common::text[]) AS c
+		WHERE c ~ '^[0-9a-f]{64}$'
+			AND EXISTS (SELECT FROM builds b WHERE b.host_id = @host AND b.result -> 'record' ->> 'common' <> ''
+				AND b.result -> 'record' ->> 'common' = c)
+			AND NOT EXISTS (SELECT FROM stick_records r WHERE r.common = c AND r.body IS NOT NULL)`,
+		pgx.NamedArgs{"host": host, "common": common})
 	missing, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	return missing, fail(err, "look for records")
 }
@@ -67,6 +75,9 @@ func (r Reader) LacksRecords(ctx context.Context, common []string) ([]string, er
 // is here stays. A part that no stick of the host needs, or that is not what
 // its name says, is the fault record_refused.
 func (tx *Tx) PutRecord(ctx context.Context, host HostID, m *protocol.Record) error {
+	if !digestForm.MatchString(m.Common) {
+		return fault.New(fault.KindInvalid, CodeRecordRefused, "common", "–")
+	}
 	refused := fault.New(fault.KindInvalid, CodeRecordRefused, "common", m.Common)
 	if len(m.Body) > 0 {
 		sum := sha256.Sum256(m.Body)
