@@ -145,9 +145,12 @@ What a stick carries, a projection of ` + "`stick_events`" + `. A stick keeps it
 | erasing | being wiped |
 | wiped | erased and read back: carries nothing, and there is a certificate of that |
 
+A build that only reads (verify, capture) leaves its stick what it was, however it ends. A wipe that its host does not
+prove, and a capture that names no version which its job published, have failed (` + "`store/report.go`, `unproven`" + `).
+
 Apart from that a stick has a life. Its holder is the one for whom its content was pressed, from the first byte on, until
-it is wiped; what a later press for somebody else leaves of it is overridden by an admin, never overlooked
-(` + "`store/life.go`, `NeedsWipe`" + `).
+it is wiped or a verified press for somebody else, which an admin let pass, has taken its place. Where such a press
+fails, the stick may hold something of both, and is neither's (` + "`store/life.go`, `NeedsWipe`" + `).
 
 `)
 	draw(&doc, "Lives of sticks", store.StickStock, store.StickLives, store.LifeTransitions, func(store.StickLife) bool { return false })
