@@ -317,10 +317,8 @@ func TestUSB(t *testing.T) {
 			}
 			m.do(Request{Op: OpOpen, Identity: dev.Identity})
 			ends = append(ends, m.start(Request{Op: OpFlood, Path: dev.Path}))
+			m.await(EventFlooding) // before at takes it for news of the devices
 			paths = append(paths, dev.Path)
-		}
-		for range ends {
-			m.await(EventFlooding)
 		}
 		m.control("device_del", map[string]any{"id": "weak"})
 		for i, end := range ends {
