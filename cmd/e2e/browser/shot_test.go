@@ -67,11 +67,16 @@ func (b *tab) shoot(dir, name string) {
 	b.size(1440, 900)
 }
 
+// widest is a script that names the elements that reach to the page's right end.
+const widest = `[...document.querySelectorAll("body *")].filter(e =>
+	Math.abs(e.getBoundingClientRect().right - document.documentElement.scrollWidth) < 2).map(e =>
+	e.outerHTML.slice(0, 120)).join(" | ") || "nothing"`
+
 // fits fails if the page that is open is wider than its window.
 func (b *tab) fits(name string, width int64) {
 	b.Helper()
 	if wide := eval[int64](b, "document.documentElement.scrollWidth"); wide > width {
-		b.Errorf("%s is %d pixels wide in a window of %d", name, wide, width)
+		b.Errorf("%s is %d pixels wide in a window of %d, by %s", name, wide, width, eval[string](b, widest))
 	}
 }
 
