@@ -99,7 +99,7 @@ func mkfs(t *testing.T, node string) {
 	t.Helper()
 	err := patiently(func() error {
 		out, err := exec.Command("mkfs.ext4", "-q", "-F", "-L", "PHOTOS", "-E", "nodiscard,lazy_itable_init=1", "-O", "^has_journal", node).CombinedOutput()
-		if err != nil && strings.Contains(string(out), "busy") {
+		if err != nil && (strings.Contains(string(out), "busy") || strings.Contains(string(out), "in use")) {
 			return unix.EBUSY
 		}
 		if err != nil {
