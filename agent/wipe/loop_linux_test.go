@@ -18,7 +18,7 @@ import (
 func openLoop(t *testing.T, bytes int64) (*disk.Handle, string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("loop devices need root")
+		t.Fatal("loop devices need root: run the tests as root or with sudo")
 	}
 	file := filepath.Join(t.TempDir(), "stick")
 	f, err := os.Create(file)
