@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
+
+	"github.com/zeebo/xxh3"
 
 	"github.com/stickpress/stickpress/agent/fat"
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -68,9 +69,9 @@ func (p *preparation) run(ctx context.Context) error {
 	return nil
 }
 
-// steps fails early: whatever can be wrong with an image is looked at before
-// the long part, which is applying it. What does not need one another is done
-// at the same time; all of it has ended when steps returns.
+// steps looks at whatever can be wrong with an image before the long part,
+// which is applying it, or beside it: the first failure ends the rest. All of
+// it has ended when steps returns.
 func (p *preparation) steps(ctx context.Context) error {
 	if err := tool.Look(append(p.tools(), fat.Tools...)...); err != nil {
 		return err
@@ -78,26 +79,44 @@ func (p *preparation) steps(ctx context.Context) error {
 	if err := os.Mkdir(p.tmp, 0o700); err != nil {
 		return err
 	}
-	formatted := beside(func() error { return p.format(ctx, filepath.Join(p.dir, windowsFile)) })
-	defer func() { _ = formatted() }()
+	ctx, cancel := context.WithCancelCause(ctx)
+	booted := func() error { return nil }
+	defer func() {
+		cancel(nil)
+		_ = booted()
+	}()
 	if err := p.readTree(ctx); err != nil {
 		return err
 	}
-	if err := p.extract(ctx); err != nil {
+	booted = beside(func() error {
+		err := p.makeBoot(ctx)
+		if err != nil {
+			cancel(err)
+		}
+		return err
+	})
+	if err := p.applyWindows(ctx); err != nil {
 		return err
 	}
-	made := beside(func() error { return p.makeSystem(ctx) })
-	defer func() { _ = made() }()
-	if err := p.editHive(); err != nil {
+	if err := booted(); err != nil {
 		return err
 	}
-	if err := p.makeWindows(ctx, formatted); err != nil {
-		return err
-	}
-	if err := made(); err != nil {
+	if err := p.finishWindows(ctx); err != nil {
 		return err
 	}
 	return p.describe(ctx, partFile{Name: systemFile}, partFile{Name: windowsFile})
+}
+
+// makeBoot takes the hive and the boot files out of the image, edits the one
+// and makes the system volume of the others.
+func (p *preparation) makeBoot(ctx context.Context) error {
+	if err := p.extract(ctx); err != nil {
+		return err
+	}
+	if err := p.editHive(); err != nil {
+		return err
+	}
+	return p.makeSystem(ctx)
 }
 
 // describe reads the finished volumes and writes the manifest, which makes them
@@ -193,8 +212,10 @@ func (v volumeFile) shiftOffsets(offsets []int64) []int64 {
 	return moved
 }
 
-// hashers is how many chunks are hashed at once; more would wait for the disk.
-const hashers = 2
+const (
+	hashers   = 2         // how many chunks are hashed at once; more would wait for the disk
+	hashPiece = 256 * kib // what is read at once for it
+)
 
 // hash reads the content once and fills in the hash of every chunk.
 func (p *preparation) hash(ctx context.Context, m *manifest, volumes ...volumeFile) error {
@@ -210,9 +231,9 @@ func (p *preparation) hash(ctx context.Context, m *manifest, volumes ...volumeFi
 	defer cancel(nil)
 	for i := range hashers {
 		wait.Go(func() {
-			buf := alignedBuffer(ChunkBytes)
+			piece := make([]byte, hashPiece)
 			for c := range next {
-				if errs[i] = hashChunk(c, buf, volumes); errs[i] != nil {
+				if errs[i] = hashChunk(c, piece, volumes); errs[i] != nil {
 					cancel(errs[i])
 					return
 				}
@@ -233,16 +254,22 @@ feed:
 	return errors.Join(append(errs, context.Cause(ctx))...)
 }
 
-func hashChunk(c *chunk, buf []byte, volumes []volumeFile) error {
+// hashChunk reads a chunk in pieces that stay in the processor's cache between
+// being read and being hashed.
+func hashChunk(c *chunk, piece []byte, volumes []volumeFile) error {
 	for _, v := range volumes {
 		if c.Offset < v.place.Offset || c.End() > v.place.End() {
 			continue
 		}
-		b := buf[:c.Length]
-		if _, err := v.ReadAt(b, c.Offset-v.place.Offset); err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("hash %s: %w", v.Name, err)
+		hasher := xxh3.New()
+		for at := int64(0); at < c.Length; at += hashPiece {
+			b := piece[:min(hashPiece, c.Length-at)]
+			if n, err := v.ReadAt(b, c.Offset-v.place.Offset+at); n < len(b) {
+				return fmt.Errorf("hash %s: %w", v.Name, err)
+			}
+			_, _ = hasher.Write(b) // cannot fail
 		}
-		c.XXH3 = SumOf(b)
+		c.XXH3 = hasher.Sum128().Bytes()
 		return nil
 	}
 	return fmt.Errorf("no volume holds offset %d", c.Offset)

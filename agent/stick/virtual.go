@@ -81,7 +81,7 @@ func (p *preparation) virtualSteps(ctx context.Context) error {
 	if err := p.readTree(ctx); err != nil {
 		return err
 	}
-	if err := p.room(p.bytes); err != nil {
+	if err := p.room(ctx); err != nil {
 		return err
 	}
 	done, err := p.host.take(ctx)
@@ -147,7 +147,7 @@ func (p *preparation) changeWindows(ctx context.Context, v *virtualDisk) error {
 	if err := p.editHive(); err != nil {
 		return err
 	}
-	changes, madePanther, err := p.changes()
+	changes, err := p.changes()
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (p *preparation) changeWindows(ctx context.Context, v *virtualDisk) error {
 	if err := p.host.do(ctx, v.protect(v.mount+strings.ReplaceAll(answerPath, "/", `\`), false)); err != nil {
 		return err
 	}
-	if !madePanther {
+	if _, there := p.tree.Stored(pantherDir); there {
 		return nil
 	}
 	return p.host.do(ctx, v.protect(v.mount+strings.ReplaceAll(pantherDir, "/", `\`), true))

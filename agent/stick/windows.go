@@ -40,14 +40,7 @@ var (
 
 // readTree lists the image and looks for what no stick can do without.
 func (p *preparation) readTree(ctx context.Context) error {
-	sized := beside(func() (err error) {
-		p.bytes, err = p.reader.Bytes(ctx, p.image)
-		return err
-	})
 	paths, err := p.reader.List(ctx, p.image)
-	if sizeErr := sized(); err == nil {
-		err = sizeErr
-	}
 	if err != nil {
 		return err
 	}
@@ -117,9 +110,9 @@ func (p *preparation) editHive() error {
 
 // changes are what is done to the image before it is applied: every answer
 // file that Windows would find before ours, or instead of it, goes, and a
-// placeholder comes to where a stick's own is put. madePanther says that the
-// folder for it is new.
-func (p *preparation) changes() (list []wim.Change, madePanther bool, err error) {
+// placeholder comes to where a stick's own is put.
+func (p *preparation) changes() ([]wim.Change, error) {
+	var list []wim.Change
 	remove := func(path string) {
 		for _, stored := range p.tree.Variants(path) {
 			list = append(list, wim.Change{Delete: stored})
@@ -135,7 +128,7 @@ func (p *preparation) changes() (list []wim.Change, madePanther bool, err error)
 	if !ok {
 		empty := filepath.Join(p.tmp, "empty")
 		if err := os.Mkdir(empty, 0o700); err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		panther = path.Join(windows, path.Base(pantherDir))
 		list = append(list, wim.Change{Add: panther, From: empty})
@@ -143,32 +136,31 @@ func (p *preparation) changes() (list []wim.Change, madePanther bool, err error)
 	placeholder := filepath.Join(p.tmp, answerName)
 	padded, err := padAnswerFile(nil)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	if err := os.WriteFile(placeholder, padded, 0o600); err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	return append(list, wim.Change{Add: path.Join(panther, answerName), From: placeholder}), !ok, nil
+	return append(list, wim.Change{Add: path.Join(panther, answerName), From: placeholder}), nil
 }
 
-// makeWindows puts the image onto the NTFS volume, which is there when
-// formatted returns.
-func (p *preparation) makeWindows(ctx context.Context, formatted func() error) error {
-	changes, madePanther, err := p.changes()
-	if err != nil {
-		return err
-	}
-	staged, err := p.tool.Stage(ctx, p.image, p.tmp, changes)
-	if err != nil {
-		return err
-	}
-	if err := p.room(p.bytes); err != nil {
-		return err
-	}
-	if err := formatted(); err != nil {
-		return err
-	}
+// applyWindows makes an NTFS volume and puts the image onto it. The image's
+// tree is changed beforehand; what needs no changed tree is done meanwhile.
+func (p *preparation) applyWindows(ctx context.Context) error {
 	file := filepath.Join(p.dir, windowsFile)
+	ready := beside(func() error {
+		if err := p.room(ctx); err != nil {
+			return err
+		}
+		return p.format(ctx, file)
+	})
+	staged, err := p.stage(ctx)
+	if readyErr := ready(); err == nil {
+		err = readyErr
+	}
+	if err != nil {
+		return err
+	}
 	err = p.fill(ctx, staged, file, true)
 	if errors.Is(err, syscall.ENOSPC) && ctx.Err() == nil && !p.cacheFull() {
 		// The image holds more than it says: the fence was too narrow.
@@ -177,15 +169,16 @@ func (p *preparation) makeWindows(ctx context.Context, formatted func() error) e
 		}
 		err = p.fill(ctx, staged, file, false)
 	}
+	return err
+}
+
+// stage makes the image that is applied: as it came, with our changes.
+func (p *preparation) stage(ctx context.Context) (wim.Source, error) {
+	changes, err := p.changes()
 	if err != nil {
-		return err
+		return wim.Source{}, err
 	}
-	f, err := os.OpenFile(file, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return p.finishWindows(ctx, f, madePanther)
+	return p.tool.Stage(ctx, p.image, p.tmp, changes)
 }
 
 // fill applies the image to the empty volume, inside a fence or without.
@@ -229,9 +222,14 @@ func (p *preparation) format(ctx context.Context, file string) error {
 		"-p", strconv.FormatInt(part.Offset/sector, 10), "-H", "255", "-S", "63", file)
 }
 
-// room refuses an image that cannot fit, before the work is done. What the
-// image says about its size may be wrong; then the disk tells.
-func (p *preparation) room(need int64) error {
+// room measures the image, and refuses one that cannot fit before the work is
+// done. What the image says about its size may be wrong; then the disk tells.
+func (p *preparation) room(ctx context.Context) error {
+	need, err := p.reader.Bytes(ctx, p.image)
+	if err != nil {
+		return err
+	}
+	p.bytes = need
 	if have := p.plan.Partition(RoleWindows).Length; need > have {
 		return protocol.NewFault(protocol.FaultImageTooBig, "need_bytes", need, "have_bytes", have)
 	}
@@ -247,7 +245,12 @@ func (p *preparation) room(need int64) error {
 
 // finishWindows puts the edited hive in and closes what carries the answer
 // file to all but SYSTEM and Administrators.
-func (p *preparation) finishWindows(ctx context.Context, f *os.File, madePanther bool) error {
+func (p *preparation) finishWindows(ctx context.Context) error {
+	f, err := os.OpenFile(filepath.Join(p.dir, windowsFile), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
 	v, err := ntfs.Open(f)
 	if err != nil {
 		return err
@@ -261,7 +264,7 @@ func (p *preparation) finishWindows(ctx context.Context, f *os.File, madePanther
 		return err
 	}
 	closed := []string{answerPath}
-	if madePanther {
+	if _, there := p.tree.Stored(pantherDir); !there {
 		closed = append(closed, pantherDir)
 	}
 	for _, path := range closed {
