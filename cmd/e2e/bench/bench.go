@@ -21,6 +21,7 @@ const (
 	// stickBytes is what is sold as 32 GB.
 	stickBytes   = 30_752_636_928
 	memorySticks = 16
+	touchedBytes = 1536 * mib // of memory for each stick, content and scatter
 )
 
 var (
@@ -54,10 +55,9 @@ func (b *bench) makeImages(ctx context.Context) error {
 	return makeRaw(b.raw)
 }
 
-// prepared are the rows about one image: making its master, and pressing it
-// with the master ready, as fast as sticks take it and held to a rate.
-func (b *bench) prepared(ctx context.Context) (err error) {
-	dir := filepath.Join(b.dir, "round")
+// preparing is the row about making a master, beside a bare apply.
+func (b *bench) preparing(ctx context.Context) (err error) {
+	dir := filepath.Join(b.dir, "preparing")
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
@@ -75,17 +75,36 @@ func (b *bench) prepared(ctx context.Context) (err error) {
 	if err := os.Remove(bare); err != nil {
 		return err
 	}
-	var m *stick.Master
-	prepare, err := measure(func() error {
+	m, prepare, err := b.prepare(ctx, dir)
+	if err != nil {
+		return err
+	}
+	b.table.costs("prepare a master", "mkntfs + wimlib-imagex apply", "≤ 1.15", prepare, one, false)
+	return m.Close()
+}
+
+// prepare makes a master, which its caller closes, and measures it.
+func (b *bench) prepare(ctx context.Context, dir string) (m *stick.Master, c cost, err error) {
+	c, err = measure(func() error {
 		m, err = stick.Prepare(ctx, filepath.Join(dir, "masters"), spec(b.image), nil)
 		return err
 	})
+	return m, c, err
+}
+
+// prepared are the rows about pressing one image, as fast as sticks take it
+// and held to a rate.
+func (b *bench) prepared(ctx context.Context) (err error) {
+	dir := filepath.Join(b.dir, "round")
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	m, prepare, err := b.prepare(ctx, dir)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	const byHand = "mkntfs + wimlib-imagex apply"
-	b.table.costs("prepare a master", byHand, "≤ 1.15", prepare, one, false)
 	if why := canLimit(); why != "" {
 		b.table.missing(fmt.Sprintf("%d sticks", b.sticks), why)
 		return nil
