@@ -55,6 +55,12 @@ const (
 	CodeRemovableRefused fault.Code = "image_too_old_for_removable" // port, build
 	CodeVariableInvalid  fault.Code = "variable_invalid"            // name
 	CodeTextTooLong      fault.Code = "text_too_long"               // field, max
+	CodeChannelMoved     fault.Code = "channel_moved"               // channel, version: that it points to now
+	CodeComputerName     fault.Code = "computer_name_invalid"       // name, max
+	CodeComputerPattern  fault.Code = "computer_name_pattern"       // pattern, text: what is not understood
+	CodeComputerTwice    fault.Code = "computer_name_twice"         // name, first, second: the sticks' places in the job
+	CodeSchedulePast     fault.Code = "schedule_past"               //
+	CodeScheduleFar      fault.Code = "schedule_too_far"            // days
 
 	// What is refused about a host's sockets.
 	CodeHostOffline         fault.Code = "host_offline"         // host

@@ -138,6 +138,7 @@ func (c *Console) Run(ctx context.Context) error {
 			}
 		}
 	})
+	wg.Go(func() { c.wakeDue(ctx) })
 	return c.store.Run(ctx)
 }
 

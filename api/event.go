@@ -11,7 +11,7 @@ import (
 )
 
 // JobEvent is one thing that happened to a job. Types: "job_queued",
-// "job_cancel_requested", "job_started", "job_cancelling", "job_succeeded",
+// "job_rescheduled" (NotBefore), "job_cancel_requested", "job_started", "job_cancelling", "job_succeeded",
 // "job_failed", "job_cancelled"; with a build "build_assigned",
 // "build_accepted", "build_step_begun" and "build_step_done" (Step),
 // "build_touched", "build_log" (Log), "build_preflight" (Preflight), "build_verified" (Result),
@@ -32,6 +32,7 @@ type JobEvent struct {
 	Result    *protocol.Result    `json:"result,omitempty"`
 	Log       *protocol.LogLine   `json:"log,omitempty"`
 	Preflight *protocol.Preflight `json:"preflight,omitempty"`
+	NotBefore *time.Time          `json:"not_before,omitempty"` // to which a job was moved
 }
 
 // eventPage is how many events are read at once.
@@ -62,6 +63,11 @@ func eventsOf(ctx context.Context, n *names, rows []store.JobEvent) ([]JobEvent,
 		v := JobEvent{
 			JobID: e.JobID.String(), Seq: e.Seq, Type: string(e.Type), BuildID: e.BuildID.String(), Attempt: e.Attempt,
 			ActorKind: ActorKind(e.ActorKind), ActorName: name, At: e.At, HostAt: e.HostAt,
+		}
+		if e.Type == store.EventJobRescheduled {
+			if v.NotBefore, err = e.NotBefore(); err != nil {
+				return nil, fmt.Errorf("read event %d of job %s: %w", e.Seq, e.JobID, err)
+			}
 		}
 		if !e.BuildID.IsZero() {
 			r, err := e.Report()

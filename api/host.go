@@ -44,6 +44,8 @@ type Device struct {
 	// Life and Holder are the stick's, where it is known.
 	Life   string `json:"life,omitempty"`
 	Holder string `json:"holder,omitempty"`
+	// Foreign says that it holds what was not pressed by this console.
+	Foreign bool `json:"foreign"`
 	// JobID and BuildID name the unfinished build of this device, if any.
 	JobID   string `json:"job_id,omitempty"`
 	BuildID string `json:"build_id,omitempty"`
@@ -150,7 +152,7 @@ func (c *Console) hostOf(ctx context.Context, n *names, h *store.Host) (Host, er
 		return Host{}, err
 	}
 	for i, d := range h.Inventory.Devices {
-		v := Device{Device: d, PortLabel: labels[d.Socket], Writable: d.Writable() && !d.Busy, CapacityClass: CapacityClass(d.Bytes), StickID: sticks[i].String()}
+		v := Device{Device: d, PortLabel: labels[d.Socket], Writable: d.Writable() && !d.Busy, CapacityClass: CapacityClass(d.Bytes), StickID: sticks[i].String(), Foreign: foreign(d.Volumes, sticks[i])}
 		if s, ok := known[sticks[i]]; ok {
 			v.Life, v.Holder = string(s.Life), s.Holder
 		}

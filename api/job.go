@@ -36,6 +36,7 @@ type Job struct {
 	Reference             string              `json:"reference,omitempty"`
 	Holder                string              `json:"holder,omitempty"`
 	Variables             map[string]string   `json:"variables,omitempty"`
+	NotBefore             *time.Time          `json:"not_before,omitempty"` // no host gets it earlier
 	QueuedBy              string              `json:"queued_by"`
 	QueuedAt              time.Time           `json:"queued_at"`
 	CancelRequestedAt     *time.Time          `json:"cancel_requested_at,omitempty"`
@@ -252,7 +253,7 @@ func (c *Console) jobOf(ctx context.Context, n *names, j *store.Job) (Job, error
 		ID: j.ID.String(), Kind: j.Kind, Options: j.Options, Overrides: j.Overrides, State: string(j.State), ImageID: version.ImageID.String(), VersionID: version.ID.String(),
 		Version: version.Version, Channel: j.Channel, Edition: j.Edition, Layout: j.Layout, BootSignature: sequence.BootSignature,
 		TaskSequenceID: sequence.TaskSequenceID.String(), TaskSequenceVersionID: sequence.ID.String(),
-		HostID: j.HostID.String(), SiteID: j.SiteID.String(), Reference: j.Reference, Holder: j.Holder, Variables: j.Variables,
+		HostID: j.HostID.String(), SiteID: j.SiteID.String(), Reference: j.Reference, Holder: j.Holder, Variables: j.Variables, NotBefore: j.NotBefore,
 		QueuedAt: j.CreatedAt, CancelRequestedAt: j.CancelRequestedAt, StartedAt: j.StartedAt, EndedAt: j.EndedAt,
 		LastSeq: j.Seq, Builds: make([]Build, 0, len(j.Builds)), Revision: j.Revision,
 	}

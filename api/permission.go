@@ -55,6 +55,8 @@ const (
 	UseGetJob            UseCase = "get_job"
 	UseListJobs          UseCase = "list_jobs"
 	UseCancelJob         UseCase = "cancel_job"
+	UseScheduleJob       UseCase = "schedule_job"
+	UseEstimateJob       UseCase = "estimate_job"
 	UseGetOverview       UseCase = "get_overview"
 	UseListAudit         UseCase = "list_audit"
 )
@@ -87,9 +89,11 @@ var permissions = map[UseCase]Role{
 	UseGetJob:            RoleViewer,
 	UseListJobs:          RoleViewer,
 	UseGetOverview:       RoleViewer,
+	UseEstimateJob:       RoleViewer,
 
 	UseQueueJob:       RoleHelpdesk,
 	UseCancelJob:      RoleHelpdesk,
+	UseScheduleJob:    RoleHelpdesk,
 	UseReturnStick:    RoleHelpdesk,
 	UseIdentifyDevice: RoleHelpdesk,
 

@@ -136,7 +136,15 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			_, err := f.ListJobs(ctx, a, api.JobFilter{}, page)
 			return err
 		},
-		api.UseCancelJob:   func(ctx context.Context, a api.Actor) error { _, err := f.CancelJob(ctx, a, "x"); return err },
+		api.UseCancelJob: func(ctx context.Context, a api.Actor) error { _, err := f.CancelJob(ctx, a, "x"); return err },
+		api.UseScheduleJob: func(ctx context.Context, a api.Actor) error {
+			_, err := f.ScheduleJob(ctx, a, api.ScheduleJobInput{ID: "x"})
+			return err
+		},
+		api.UseEstimateJob: func(ctx context.Context, a api.Actor) error {
+			_, err := f.EstimateJob(ctx, a, api.EstimateInput{Host: "x"})
+			return err
+		},
 		api.UseGetOverview: func(ctx context.Context, a api.Actor) error { _, err := f.GetOverview(ctx, a); return err },
 		api.UseListAudit: func(ctx context.Context, a api.Actor) error {
 			_, err := f.ListAudit(ctx, a, api.AuditFilter{}, page)

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -19,8 +20,9 @@ import (
 type QueueJobInput struct {
 	Kind protocol.JobKind // empty means protocol.JobPress
 	// Image is a name or ID; Version a SemVer or version ID. Without Version
-	// the Channel (DefaultChannel if empty) is resolved. Image may be empty
-	// when Version is a version ID.
+	// the Channel (DefaultChannel if empty) is resolved; with it a Channel must
+	// still point to that version. Image may be empty when Version is a version
+	// ID.
 	Image   string
 	Version string
 	Channel string
@@ -35,7 +37,11 @@ type QueueJobInput struct {
 	Overrides []string
 	Reference string // a ticket, default of the builds
 	Holder    string // default of the builds
+	// Variables go into the answer files. The one named computer_name may be a
+	// pattern, see ComputerName.
 	Variables map[string]string
+	// NotBefore keeps the job from its host until then; nil begins at once.
+	NotBefore *time.Time
 	// IdempotencyKey, if not empty, makes a repeated request return the first
 	// one's job. The same key with another request is refused.
 	IdempotencyKey string
@@ -68,7 +74,8 @@ const (
 // device_twice, device_gone, device_changed, any of a device's own refusals,
 // device_too_small, device_sector_size, device_too_large_for_layout,
 // image_too_big, image_too_old_for_removable, stick_busy, stick_not_wiped, wipe_invalid, text_too_long,
-// variable_invalid, template_unknown_variable, template_value_invalid,
+// variable_invalid, computer_name_invalid, computer_name_pattern,
+// computer_name_twice, channel_moved, schedule_past, schedule_too_far, template_unknown_variable, template_value_invalid,
 // template_too_large, idempotency_reused.
 func (c *Console) QueueJob(ctx context.Context, a Actor, in QueueJobInput) (Job, error) {
 	if err := allow(a, UseQueueJob); err != nil {
@@ -110,7 +117,7 @@ func (c *Console) QueueJob(ctx context.Context, a Actor, in QueueJobInput) (Job,
 			After: map[string]any{
 				"kind": j.Kind, "options": j.Options, "overrides": j.Overrides, "host_id": j.HostID, "image_version_id": j.ImageVersionID, "channel": j.Channel, "layout": j.Layout,
 				"edition": j.Edition, "task_sequence_version_id": j.TaskSequenceVersionID, "reference": j.Reference,
-				"ports": p.ports(),
+				"not_before": j.NotBefore, "ports": p.ports(),
 			},
 		})
 		if err != nil || in.IdempotencyKey == "" {
@@ -237,9 +244,13 @@ func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobI
 	if !ok {
 		return nil, fault.New(fault.KindInvalid, CodeKindUnknown, "kind", in.Kind).At("kind")
 	}
+	if err := checkNotBefore(in.NotBefore, tx.At()); err != nil {
+		return nil, err
+	}
 	p := &plan{job: store.NewJob{
 		Kind: kind, Options: protocol.JobOptions{EraseFirst: in.Options.EraseFirst}, Overrides: in.Overrides,
 		Reference: strings.TrimSpace(in.Reference), Holder: strings.TrimSpace(in.Holder), Variables: in.Variables,
+		NotBefore: in.NotBefore,
 	}}
 	// The planner adds what is its kind's own; options of other kinds mean nothing.
 	fits, err := look(ctx, tx.Reader, in, p)
@@ -274,7 +285,7 @@ func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobI
 			Device: *device, Label: labels[device.Socket], Reference: strings.TrimSpace(d.Reference), Holder: strings.TrimSpace(d.Holder), Variables: d.Variables,
 		})
 	}
-	return p, nil
+	return p, p.nameComputers()
 }
 
 // checkHost refuses a host that could never do the job. One that is merely

@@ -38,6 +38,9 @@ func planPress(ctx context.Context, r store.Reader, in *QueueJobInput, p *plan) 
 // write one.
 func (p *plan) findVersion(ctx context.Context, r store.Reader, in *QueueJobInput) error {
 	v, channel, err := findVersion(ctx, r, in.Image, in.Version, in.Channel)
+	if err == nil && in.Version != "" && in.Channel != "" {
+		channel, err = in.Channel, stillIn(ctx, r, &v, in.Channel)
+	}
 	if err != nil {
 		return err
 	}
@@ -51,6 +54,20 @@ func (p *plan) findVersion(ctx context.Context, r store.Reader, in *QueueJobInpu
 	p.version, p.image = v, image.Name
 	p.job.ImageVersionID, p.job.Channel = v.ID, channel
 	return nil
+}
+
+// stillIn refuses a version to which a channel does not point any more: what was
+// confirmed is not what would be handed out today.
+func stillIn(ctx context.Context, r store.Reader, v *store.Version, channel string) error {
+	ch, err := r.ChannelByName(ctx, v.ImageID, channel)
+	if err != nil || ch.ImageVersionID == v.ID {
+		return err
+	}
+	now, err := r.Version(ctx, ch.ImageVersionID)
+	if err != nil {
+		return err
+	}
+	return fault.New(fault.KindConflict, CodeChannelMoved, "channel", channel, "version", now.Version).At("version")
 }
 
 // checkEdition finds the edition and refuses what no stick could start.

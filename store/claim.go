@@ -19,9 +19,9 @@ type Work struct {
 // ClaimBuilds gives the host's queued builds to it: each becomes assigned with
 // a new attempt whose lease the host holds from now on. Jobs are taken whole,
 // oldest first, until limit builds are reached, because the sticks of a job are
-// written in one pass. Jobs of other kinds than the ones named are left alone.
-// A session that is not the host's newest is the fault
-// session_stale. Jobs that another transaction is changing are left for the
+// written in one pass. Jobs of other kinds than the ones named are left alone,
+// and so are those that are for later. A session that is not the host's newest
+// is the fault session_stale. Jobs that another transaction is changing are left for the
 // next call.
 func (tx *Tx) ClaimBuilds(ctx context.Context, host HostID, session int64, kinds []protocol.JobKind, limit int) ([]Work, error) {
 	if err := tx.holdSession(ctx, host, session); err != nil {
@@ -30,8 +30,9 @@ func (tx *Tx) ClaimBuilds(ctx context.Context, host HostID, session int64, kinds
 	c := tx.change(HostActor(host))
 	jobs, err := c.lockJobs(ctx,
 		`host_id = @host AND kind = ANY (@kinds) AND state IN ('queued', 'running') AND cancel_requested_at IS NULL
+			AND (not_before IS NULL OR not_before <= @now)
 			AND EXISTS (SELECT FROM builds b WHERE b.job_id = jobs.id AND b.state = 'queued')
-		ORDER BY id LIMIT @limit FOR NO KEY UPDATE SKIP LOCKED`, pgx.NamedArgs{"host": host, "kinds": kinds, "limit": limit})
+		ORDER BY id LIMIT @limit FOR NO KEY UPDATE SKIP LOCKED`, pgx.NamedArgs{"host": host, "kinds": kinds, "limit": limit, "now": tx.at})
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ type EventType string
 // a host reported carry HostSeq too.
 const (
 	EventJobQueued          EventType = "job_queued"           // QueuedJob
+	EventJobRescheduled     EventType = "job_rescheduled"      // JobSchedule
 	EventJobCancelRequested EventType = "job_cancel_requested" //
 	EventJobStarted         EventType = "job_started"          //
 	EventJobCancelling      EventType = "job_cancelling"       //
@@ -100,6 +101,7 @@ type QueuedJob struct {
 	Reference             string              `json:"reference"`
 	Holder                string              `json:"holder"`
 	Variables             map[string]string   `json:"variables"`
+	NotBefore             *time.Time          `json:"not_before,omitempty"`
 	Builds                []QueuedBuild       `json:"builds"`
 }
 

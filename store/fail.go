@@ -22,6 +22,7 @@ const (
 	CodeHostRevoked       fault.Code = "host_revoked"         //
 	CodeSessionStale      fault.Code = "session_stale"        // a newer socket of this host is open
 	CodeTokenInvalid      fault.Code = "token_invalid"        // unknown, used, expired or revoked: never says which
+	CodeJobBegun          fault.Code = "job_begun"            // state
 	CodeJobEnded          fault.Code = "job_ended"            // state
 	CodeVersionWithdrawn  fault.Code = "version_withdrawn"    //
 	CodeReferenceMissing  fault.Code = "reference_missing"    // kind: names a record that does not exist

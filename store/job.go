@@ -26,6 +26,7 @@ type Job struct {
 	Reference             string   // a ticket
 	Holder                string   // who gets the sticks
 	Variables             map[string]string
+	NotBefore             *time.Time // no host gets it earlier; nil: at once
 	CreatedByKind         ActorKind
 	CreatedByID           ActorID
 	CreatedAt             time.Time
@@ -87,7 +88,7 @@ func (j *Job) Build(id BuildID) (*Build, bool) {
 
 const (
 	jobColumns = `id, site_id, host_id, kind, state, image_version_id, channel, task_sequence_version_id, layout, edition,
-	options, overrides, reference, holder, variables, created_by_kind, created_by_id, created_at, cancel_requested_at, started_at, ended_at, seq, revision`
+	options, overrides, reference, holder, variables, not_before, created_by_kind, created_by_id, created_at, cancel_requested_at, started_at, ended_at, seq, revision`
 	buildColumns = `id, job_id, host_id, position, state, attempt, stick_id, device, reference, holder, variables, step,
 	touched, fault, result, assigned_at, started_at, ended_at, revision`
 )

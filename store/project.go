@@ -31,6 +31,8 @@ func (j *Job) Apply(e JobEvent) error {
 	switch e.Type {
 	case EventJobQueued:
 		return j.applyQueued(&e)
+	case EventJobRescheduled:
+		return j.applyRescheduled(&e)
 	case EventJobCancelRequested:
 		j.CancelRequestedAt = &e.At
 		return nil
@@ -74,7 +76,7 @@ func (j *Job) applyQueued(e *JobEvent) error {
 		ID: e.JobID, SiteID: p.SiteID, HostID: p.HostID, Kind: p.Kind, State: JobQueued,
 		ImageVersionID: p.ImageVersionID, Channel: p.Channel, TaskSequenceVersionID: p.TaskSequenceVersionID,
 		Layout: p.Layout, Edition: p.Edition, Options: p.Options, Overrides: append([]string{}, p.Overrides...),
-		Reference: p.Reference, Holder: p.Holder, Variables: p.Variables,
+		Reference: p.Reference, Holder: p.Holder, Variables: p.Variables, NotBefore: p.NotBefore,
 		CreatedByKind: e.ActorKind, CreatedByID: e.ActorID, CreatedAt: e.At, Seq: e.Seq, Revision: e.Seq,
 	}
 	for i, b := range p.Builds {

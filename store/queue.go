@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -27,6 +28,8 @@ type NewJob struct {
 	// Variables are kept in history as they are: secrets belong into the
 	// unattend template.
 	Variables map[string]string
+	// NotBefore keeps the job from its host until then; nil gives it at once.
+	NotBefore *time.Time
 	Builds    []NewBuild
 	By        Actor
 }
@@ -84,7 +87,7 @@ func (tx *Tx) QueueJob(ctx context.Context, n NewJob) (Job, error) {
 		TaskSequenceVersionID: n.TaskSequenceVersionID, Layout: or(n.Layout, sequence.Layout), Edition: or(n.Edition, sequence.Edition),
 		Options: n.Options, Overrides: n.Overrides,
 		Reference: cleanText(n.Reference), Holder: cleanText(n.Holder),
-		Variables: merged(n.Variables, nil),
+		Variables: merged(n.Variables, nil), NotBefore: stamped(n.NotBefore),
 	}
 	for i, b := range n.Builds {
 		build, err := newID[buildKind](tx)

@@ -187,17 +187,17 @@ func insertEvent[K kind](batch *pgx.Batch, stream string, id ID[K], e *Event) {
 func saveJob(batch *pgx.Batch, j *Job, after int64) {
 	batch.Queue(
 		`INSERT INTO jobs (id, site_id, host_id, kind, state, image_version_id, channel, task_sequence_version_id,
-			layout, edition, options, overrides, reference, holder, variables, created_by_kind, created_by_id, created_at,
+			layout, edition, options, overrides, reference, holder, variables, not_before, created_by_kind, created_by_id, created_at,
 			cancel_requested_at, started_at, ended_at, seq)
 		VALUES (@id, @site_id, @host_id, @kind, @state, @image_version_id, @channel, @task_sequence_version_id,
-			@layout, @edition, @options, @overrides, @reference, @holder, @variables, @created_by_kind, @created_by_id, @created_at,
+			@layout, @edition, @options, @overrides, @reference, @holder, @variables, @not_before, @created_by_kind, @created_by_id, @created_at,
 			@cancel_requested_at, @started_at, @ended_at, @seq)
 		ON CONFLICT ON CONSTRAINT jobs_pkey DO UPDATE SET site_id = excluded.site_id, host_id = excluded.host_id,
 			kind = excluded.kind, state = excluded.state, image_version_id = excluded.image_version_id,
 			channel = excluded.channel, task_sequence_version_id = excluded.task_sequence_version_id,
 			layout = excluded.layout, edition = excluded.edition, options = excluded.options, overrides = excluded.overrides,
 			reference = excluded.reference, holder = excluded.holder, variables = excluded.variables,
-			created_by_kind = excluded.created_by_kind, created_by_id = excluded.created_by_id,
+			not_before = excluded.not_before, created_by_kind = excluded.created_by_kind, created_by_id = excluded.created_by_id,
 			created_at = excluded.created_at, cancel_requested_at = excluded.cancel_requested_at,
 			started_at = excluded.started_at, ended_at = excluded.ended_at, seq = excluded.seq`,
 		pgx.NamedArgs{
@@ -205,7 +205,7 @@ func saveJob(batch *pgx.Batch, j *Job, after int64) {
 			"image_version_id": j.ImageVersionID, "channel": j.Channel,
 			"task_sequence_version_id": j.TaskSequenceVersionID, "layout": j.Layout, "edition": j.Edition,
 			"options": j.Options, "overrides": j.Overrides, "reference": j.Reference, "holder": j.Holder,
-			"variables": j.Variables, "created_by_kind": j.CreatedByKind, "created_by_id": j.CreatedByID,
+			"variables": j.Variables, "not_before": j.NotBefore, "created_by_kind": j.CreatedByKind, "created_by_id": j.CreatedByID,
 			"created_at": j.CreatedAt, "cancel_requested_at": j.CancelRequestedAt, "started_at": j.StartedAt,
 			"ended_at": j.EndedAt, "seq": j.Seq,
 		})

@@ -44,6 +44,13 @@ func (c *Client) CancelJob(ctx context.Context, id string) (api.Job, error) {
 	return send[api.Job](ctx, c, call{method: http.MethodPost, path: at("jobs", id, "cancel"), again: true})
 }
 
+// ScheduleJob moves a job that has not begun to another time. It may be repeated.
+func (c *Client) ScheduleJob(ctx context.Context, in api.ScheduleJobInput) (api.Job, error) {
+	return send[api.Job](ctx, c, call{
+		method: http.MethodPut, path: at("jobs", in.ID, "schedule"), body: wire.ScheduleJob{NotBefore: in.NotBefore}, revision: in.Revision,
+	})
+}
+
 // JobEvents returns a job's history after a seq, oldest first, at most
 // api.MaxPage of it.
 func (c *Client) JobEvents(ctx context.Context, id string, after int64) ([]api.JobEvent, error) {

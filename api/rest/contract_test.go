@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -298,6 +299,11 @@ func (w *world) jobs() {
 	w.ok(200, get(s, viewer, path))
 	w.no(404, "job_not_found", get(s, viewer, "/jobs/nope"))
 	w.ok(200, get(s, viewer, "/overview"))
+	later := time.Now().Add(time.Hour)
+	w.ok(200, put(s, helpdesk, path+"/schedule", wire.ScheduleJob{NotBefore: &later}))
+	w.ok(200, put(s, helpdesk, path+"/schedule", wire.ScheduleJob{}))
+	past := time.Now().Add(-time.Hour)
+	w.no(422, "schedule_past", put(s, helpdesk, path+"/schedule", wire.ScheduleJob{NotBefore: &past}))
 	w.no(403, "forbidden", post(s, viewer, path+"/cancel", nil))
 	w.ok(202, post(s, helpdesk, path+"/cancel", nil))
 	w.ok(200, get(s, viewer, path+"/events")) // it has ended, and so does the stream

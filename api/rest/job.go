@@ -29,6 +29,21 @@ func (s *REST) jobRoutes() {
 	register(s, cancel, func(ctx context.Context, a api.Actor, in *jobInput) (*plain[api.Job], error) {
 		return plainOf(s.console.CancelJob(ctx, a, in.Job))
 	})
+	s.scheduleJob()
+}
+
+func (s *REST) scheduleJob() {
+	type input struct {
+		Match
+		Job  string `path:"job" doc:"ID of a job."`
+		Body wire.ScheduleJob
+	}
+	op := put("/jobs/{job}/schedule", "schedule_job", "jobs", "Move a job that has not begun to another time")
+	op.Description = "The job keeps its version and its sticks, which are compared with the confirmation again when it begins."
+	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*found[api.Job], error) {
+		j, err := s.console.ScheduleJob(ctx, a, api.ScheduleJobInput{ID: in.Job, NotBefore: in.Body.NotBefore, Revision: in.revision})
+		return foundOf(j, j.Revision, err)
+	})
 }
 
 func (s *REST) queueJob() {

@@ -37,7 +37,7 @@ type QueueJob struct {
 	Kind         protocol.JobKind    `json:"kind,omitempty" doc:"'press' if empty, 'raw', 'verify', 'wipe' or 'capture'."`
 	Image        string              `json:"image,omitempty" doc:"Name or ID of an image. May be left out if version is a version ID."`
 	Version      string              `json:"version,omitempty" doc:"SemVer or version ID. Without it the channel is resolved."`
-	Channel      string              `json:"channel,omitempty" doc:"Channel of the image; 'stable' if empty. The job records the exact version."`
+	Channel      string              `json:"channel,omitempty" doc:"Channel of the image; 'stable' if empty. The job records the exact version. With a version, the channel must still point to it."`
 	Host         string              `json:"host" minLength:"1" doc:"ID or name of the imaging host."`
 	Devices      []QueueDevice       `json:"devices" minItems:"1" doc:"The sticks, exactly as GET /hosts/{host} shows them."`
 	TaskSequence string              `json:"task_sequence,omitempty" doc:"Name or ID; the default one if empty."`
@@ -47,7 +47,8 @@ type QueueJob struct {
 	Overrides    []string            `json:"overrides,omitempty" doc:"Codes of refusals that are to pass; admins only, and not every code. Recorded."`
 	Reference    string              `json:"reference,omitempty" doc:"External reference, such as a ticket: default of the builds."`
 	Holder       string              `json:"holder,omitempty" doc:"Who gets the sticks: default of the builds."`
-	Variables    map[string]string   `json:"variables,omitempty" doc:"Variables of the answer file."`
+	Variables    map[string]string   `json:"variables,omitempty" doc:"Variables of the answer file. computer_name may be a pattern with {n}, {n:02}, {ticket} and {user}."`
+	NotBefore    *time.Time          `json:"not_before,omitempty" doc:"The host gets the job then, or when it is back after that; at once if left out. At most 366 days ahead."`
 }
 
 // QueueDevice is one stick of QueueJob.
@@ -64,7 +65,7 @@ func QueueJobOf(in api.QueueJobInput) QueueJob {
 		Kind: in.Kind, Image: in.Image, Version: in.Version, Channel: in.Channel, Host: in.Host,
 		Devices: make([]QueueDevice, 0, len(in.Devices)), TaskSequence: in.TaskSequence, Layout: in.Layout, Edition: in.Edition,
 		Options: in.Options, Overrides: in.Overrides,
-		Reference: in.Reference, Holder: in.Holder, Variables: in.Variables,
+		Reference: in.Reference, Holder: in.Holder, Variables: in.Variables, NotBefore: in.NotBefore,
 	}
 	for _, d := range in.Devices {
 		b.Devices = append(b.Devices, QueueDevice(d))
@@ -77,7 +78,7 @@ func (b QueueJob) Input() api.QueueJobInput {
 	in := api.QueueJobInput{
 		Kind: b.Kind, Image: b.Image, Version: b.Version, Channel: b.Channel, Host: b.Host,
 		TaskSequence: b.TaskSequence, Layout: b.Layout, Edition: b.Edition, Options: b.Options, Overrides: b.Overrides,
-		Reference: b.Reference, Holder: b.Holder, Variables: b.Variables,
+		Reference: b.Reference, Holder: b.Holder, Variables: b.Variables, NotBefore: b.NotBefore,
 	}
 	for _, d := range b.Devices {
 		in.Devices = append(in.Devices, api.QueueDevice(d))
@@ -192,4 +193,9 @@ func Duration(seconds int64) time.Duration {
 // SaveExclusions is the body of PUT /capture-exclusions.
 type SaveExclusions struct {
 	List string `json:"list" doc:"One glob a line, as in the [ExclusionList] of DISM's WimScript.ini: '\\pagefile.sys' from the root of the volume, '*.bak' in any folder. Empty for the list as it came."`
+}
+
+// ScheduleJob is the body of PUT /jobs/{job}/schedule.
+type ScheduleJob struct {
+	NotBefore *time.Time `json:"not_before" doc:"When the host gets the job; null means at once."`
 }

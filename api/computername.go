@@ -1,0 +1,136 @@
+package api
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api/fault"
+)
+
+// VariableComputerName is the variable of answer files that names the computer.
+const VariableComputerName = "computer_name"
+
+// MaxComputerName is how long a computer's name may be, in characters: NetBIOS
+// has 16 bytes for it, the last of which says what kind of name it is
+// (RFC 1001, section 14.1).
+const MaxComputerName = 15
+
+// anyComputerName makes Windows choose a name.
+const anyComputerName = "*"
+
+var (
+	// computerForm is what Windows Setup takes (unattend, Microsoft-Windows-
+	// Shell-Setup, ComputerName): it refuses other ASCII characters, and others
+	// than ASCII make a name that no NetBIOS carries.
+	computerForm = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?$`)
+	digitsOnly   = regexp.MustCompile(`^[0-9]+$`)
+	// placeOf is a placeholder of a pattern, or a brace that belongs to none.
+	placeOf = regexp.MustCompile(`\{[^{}]*\}|[{}]`)
+	counter = regexp.MustCompile(`^\{n(?::0?([1-9]))?\}$`)
+	notName = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
+)
+
+// ComputerName makes the name of the n-th stick of a job (from 1) of a pattern:
+// {n} is its number, {n:02} the same with at least two digits (1 to 9), {ticket}
+// its reference and {user} its holder, each without the characters that no
+// computer name may have. A pattern without any of these is the name; an empty
+// one, and "*", lets Windows choose and is returned as it is.
+// Faults: computer_name_pattern{pattern, text}, computer_name_invalid{name, max}.
+func ComputerName(pattern string, n int, reference, holder string) (string, error) {
+	pattern = strings.TrimSpace(pattern)
+	if pattern == "" || pattern == anyComputerName {
+		return pattern, nil
+	}
+	bad := ""
+	name := placeOf.ReplaceAllStringFunc(pattern, func(place string) string {
+		switch place {
+		case "{ticket}":
+			return notName.ReplaceAllString(reference, "")
+		case "{user}":
+			return notName.ReplaceAllString(holder, "")
+		}
+		m := counter.FindStringSubmatch(place)
+		if m == nil {
+			bad = place
+			return ""
+		}
+		width, _ := strconv.Atoi(m[1]) // none is 0
+		return fmt.Sprintf("%0*d", width, n)
+	})
+	if bad != "" {
+		return "", fault.New(fault.KindInvalid, CodeComputerPattern, "pattern", pattern, "text", bad).At(VariableComputerName)
+	}
+	if len(name) > MaxComputerName || !computerForm.MatchString(name) || digitsOnly.MatchString(name) {
+		return "", fault.New(fault.KindInvalid, CodeComputerName, "name", name, "max", MaxComputerName).At(VariableComputerName)
+	}
+	return name, nil
+}
+
+// ComputerNames makes the names of all sticks of a job, each of its own pattern,
+// and refuses two that are the same: two such computers do not see each other on
+// a network. The fault names the stick in its field, as "devices[1]".
+func ComputerNames(sticks []QueueDevice) ([]string, error) {
+	names := make([]string, len(sticks))
+	for i, d := range sticks {
+		name, err := ComputerName(d.Variables[VariableComputerName], i+1, d.Reference, d.Holder)
+		if err != nil {
+			return nil, fault.From(err).At(deviceField(i))
+		}
+		names[i] = name
+	}
+	for _, p := range sameNames(names) {
+		return nil, p.Err.At(deviceField(p.Row))
+	}
+	return names, nil
+}
+
+// nameKey is by what networks tell computers apart; empty for one whose name
+// Windows chooses.
+func nameKey(name string) string {
+	if name == anyComputerName {
+		return ""
+	}
+	return strings.ToUpper(name)
+}
+
+// nameComputers puts each stick's own name in the place of the pattern.
+func (p *plan) nameComputers() error {
+	if p.job.Kind != protocol.JobPress {
+		return nil
+	}
+	sticks := make([]QueueDevice, len(p.job.Builds))
+	for i := range p.job.Builds {
+		b := &p.job.Builds[i]
+		pattern, own := b.Variables[VariableComputerName]
+		if !own {
+			pattern = p.job.Variables[VariableComputerName]
+		}
+		sticks[i] = QueueDevice{Variables: map[string]string{VariableComputerName: pattern}, Reference: b.Reference, Holder: b.Holder}
+		if sticks[i].Reference == "" {
+			sticks[i].Reference = p.job.Reference
+		}
+		if sticks[i].Holder == "" {
+			sticks[i].Holder = p.job.Holder
+		}
+	}
+	names, err := ComputerNames(sticks)
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		if name == "" {
+			continue
+		}
+		vars := maps.Clone(p.job.Builds[i].Variables)
+		if vars == nil {
+			vars = map[string]string{}
+		}
+		vars[VariableComputerName] = name
+		p.job.Builds[i].Variables = vars
+	}
+	return nil
+}
