@@ -35,6 +35,41 @@ func (tx *Tx) RequestCancel(ctx context.Context, id JobID, by Actor) (Job, error
 	return s.job, c.save(ctx)
 }
 
+// RequestCancelBuild asks one build to stop, the others of its job go on. A
+// queued one is cancelled at once, one that the host holds ends when it says
+// so. To ask again changes nothing; a build that is over is the fault
+// build_ended.
+func (tx *Tx) RequestCancelBuild(ctx context.Context, id BuildID, by Actor) (Job, error) {
+	build, err := tx.Build(ctx, id)
+	if err != nil {
+		return Job{}, err
+	}
+	c := tx.change(by)
+	s, err := c.lockJob(ctx, build.JobID)
+	if err != nil {
+		return Job{}, err
+	}
+	b, _ := s.job.Build(id)
+	switch {
+	case b.State.Final():
+		return Job{}, fault.New(fault.KindConflict, CodeBuildEnded, "state", b.State)
+	case b.CancelRequestedAt != nil, s.job.CancelRequestedAt != nil:
+		return s.job, nil
+	}
+	event := Event{Type: EventBuildCancelRequested, BuildID: b.ID, Attempt: b.Attempt}
+	if err := c.job(s, event, BuildReport{}); err != nil {
+		return Job{}, err
+	}
+	if b.State == BuildQueued {
+		event.Type = EventBuildCancelled
+		if err := c.job(s, event, BuildReport{Fault: protocol.NewFault(protocol.FaultCancelled)}); err != nil {
+			return Job{}, err
+		}
+	}
+	tx.Notify(TopicHost(s.job.HostID))
+	return s.job, c.save(ctx)
+}
+
 func (c *change) cancelQueued(s *jobStream, why *protocol.Fault) error {
 	for i := range s.job.Builds {
 		b := &s.job.Builds[i]

@@ -143,3 +143,59 @@ func TestLostAndRevokedHosts(t *testing.T) {
 	w.enroll(w.host.Name)
 	w.checkHistory()
 }
+
+// One stick is stopped while its neighbour goes on; what waits is cancelled at
+// once, what the host holds when it says so, and also after a reconnect.
+func TestCancelOneBuild(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	stop := func(id store.BuildID) (store.Job, error) {
+		return try(t.Context(), w.Store, func(tx *store.Tx) (store.Job, error) { return tx.RequestCancelBuild(t.Context(), id, w.by) })
+	}
+	job := w.mustQueue(w.host.ID, 1, 2, 3)
+	job, err := stop(job.Builds[2].ID)
+	if err != nil || job.State != store.JobQueued || job.Builds[2].State != store.BuildCancelled {
+		t.Fatalf("a waiting build: %v, job %+v", err, job)
+	}
+	builds := w.claim(w.host, 9)[0].Builds
+	if len(builds) != 2 {
+		t.Fatalf("claimed %+v", builds)
+	}
+	for _, b := range builds {
+		w.report(w.host, said(b.Ref(), 1, protocol.Event{Type: protocol.EventAccepted})...)
+	}
+	if job, err = stop(builds[0].ID); err != nil || job.State != store.JobRunning || job.Builds[0].CancelRequestedAt == nil {
+		t.Fatalf("a running build: %v, job %+v", err, job)
+	}
+	if again, err := stop(builds[0].ID); err != nil || again.Seq != job.Seq {
+		t.Errorf("asking again: %v, event %d", err, again.Seq)
+	}
+	w.host = w.connect(w.host.ID)
+	refs, err := w.ToCancel(t.Context(), w.host.ID)
+	if err != nil || !slices.Equal(refs, []protocol.AttemptRef{builds[0].Ref()}) {
+		t.Errorf("to cancel %v, %v", refs, err)
+	}
+	w.report(w.host, said(builds[0].Ref(), 2,
+		protocol.Event{Type: protocol.EventCancelled, Fault: protocol.NewFault(protocol.FaultCancelled)})...)
+	_, err = stop(builds[0].ID)
+	wantCode(t, err, store.CodeBuildEnded)
+	if got := w.job(job.ID); got.State != store.JobRunning || got.Builds[1].State != store.BuildRunning {
+		t.Errorf("the job is %s, the neighbour %s", got.State, got.Builds[1].State)
+	}
+	w.checkHistory()
+}
+
+// An assignment that never arrived ends when its host is back without it.
+func TestCancelOneUnheld(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	job := w.mustQueue(w.host.ID, 1, 2)
+	builds := w.claim(w.host, 9)[0].Builds
+	in(t, w.Store, func(tx *store.Tx) (store.Job, error) { return tx.RequestCancelBuild(t.Context(), builds[1].ID, w.by) })
+	w.host = w.connect(w.host.ID)
+	in(t, w.Store, none(func(tx *store.Tx) error { return tx.CancelUnheld(t.Context(), w.host.ID, w.host.Session, nil) }))
+	if got := w.job(job.ID); got.Builds[0].State != store.BuildAssigned || got.Builds[1].State != store.BuildCancelled {
+		t.Errorf("the builds are %s and %s", got.Builds[0].State, got.Builds[1].State)
+	}
+	w.checkHistory()
+}

@@ -103,11 +103,10 @@ func (r Reader) ToCancel(ctx context.Context, host HostID) ([]protocol.AttemptRe
 	work, err := r.Unfinished(ctx, host)
 	var refs []protocol.AttemptRef
 	for _, w := range work {
-		if w.Job.CancelRequestedAt == nil {
-			continue
-		}
 		for _, b := range w.Builds {
-			refs = append(refs, b.Ref())
+			if w.Job.CancelRequestedAt != nil || b.CancelRequestedAt != nil {
+				refs = append(refs, b.Ref())
+			}
 		}
 	}
 	return refs, err
@@ -142,7 +141,7 @@ func (tx *Tx) CancelUnheld(ctx context.Context, host HostID, session int64, held
 	}
 	c := tx.change(HostActor(host))
 	return c.endUnsent(ctx, host, func(j *Job, b *Build) (EventType, *protocol.Fault) {
-		if j.CancelRequestedAt != nil && !slices.Contains(held, b.Ref()) {
+		if (j.CancelRequestedAt != nil || b.CancelRequestedAt != nil) && !slices.Contains(held, b.Ref()) {
 			return EventBuildCancelled, protocol.NewFault(protocol.FaultCancelled)
 		}
 		return "", nil

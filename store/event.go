@@ -37,6 +37,8 @@ const (
 	EventBuildFailed    EventType = "build_failed"     // BuildReport.Fault
 	EventBuildCancelled EventType = "build_cancelled"  // BuildReport.Fault
 	EventBuildRetried   EventType = "build_retried"    // Attempt is the one that failed
+	// EventBuildCancelRequested asks one build to stop, Attempt as it is then.
+	EventBuildCancelRequested EventType = "build_cancel_requested"
 )
 
 // The events of a stick.

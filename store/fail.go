@@ -24,6 +24,7 @@ const (
 	CodeTokenInvalid      fault.Code = "token_invalid"        // unknown, used, expired or revoked: never says which
 	CodeJobBegun          fault.Code = "job_begun"            // state
 	CodeJobEnded          fault.Code = "job_ended"            // state
+	CodeBuildEnded        fault.Code = "build_ended"          // state
 	CodeVersionWithdrawn  fault.Code = "version_withdrawn"    //
 	CodeReferenceMissing  fault.Code = "reference_missing"    // kind: names a record that does not exist
 	CodeIdempotencyReused fault.Code = "idempotency_reused"   // the key came with another request before

@@ -40,25 +40,27 @@ type Job struct {
 
 // Build is one stick of a job. It is a projection of the job's events.
 type Build struct {
-	ID         BuildID
-	JobID      JobID
-	HostID     HostID
-	Position   int // within the job, from 1
-	State      BuildState
-	Attempt    int // the newest one, from 1; 0 before the first
-	StickID    StickID
-	Device     Target
-	Reference  string // the job's where the build has none of its own
-	Holder     string
-	Variables  map[string]string // the job's, overridden by the build's
-	Step       protocol.Step     // begun last by the newest attempt
-	Touched    bool              // the newest attempt may have written
-	Fault      *protocol.Fault   // why it failed or was cancelled
-	Result     *protocol.Result  // what a verified stick carries
-	AssignedAt *time.Time
-	StartedAt  *time.Time
-	EndedAt    *time.Time
-	Revision   int64 // the job's Seq when this build changed last
+	ID        BuildID
+	JobID     JobID
+	HostID    HostID
+	Position  int // within the job, from 1
+	State     BuildState
+	Attempt   int // the newest one, from 1; 0 before the first
+	StickID   StickID
+	Device    Target
+	Reference string // the job's where the build has none of its own
+	Holder    string
+	Variables map[string]string // the job's, overridden by the build's
+	Step      protocol.Step     // begun last by the newest attempt
+	Touched   bool              // the newest attempt may have written
+	Fault     *protocol.Fault   // why it failed or was cancelled
+	Result    *protocol.Result  // what a verified stick carries
+	// CancelRequestedAt is when somebody asked to stop this build alone.
+	CancelRequestedAt *time.Time
+	AssignedAt        *time.Time
+	StartedAt         *time.Time
+	EndedAt           *time.Time
+	Revision          int64 // the job's Seq when this build changed last
 }
 
 // Target is the device that a person confirmed, with what they saw of it.
@@ -90,7 +92,7 @@ const (
 	jobColumns = `id, site_id, host_id, kind, state, image_version_id, channel, task_sequence_version_id, layout, edition,
 	options, overrides, reference, holder, variables, not_before, created_by_kind, created_by_id, created_at, cancel_requested_at, started_at, ended_at, seq, revision`
 	buildColumns = `id, job_id, host_id, position, state, attempt, stick_id, device, reference, holder, variables, step,
-	touched, fault, result, assigned_at, started_at, ended_at, revision`
+	touched, fault, result, cancel_requested_at, assigned_at, started_at, ended_at, revision`
 )
 
 // Job finds a job with its builds, or fails with job_not_found.
@@ -177,19 +179,4 @@ func (r Reader) Builds(ctx context.Context, f BuildFilter) ([]Build, error) {
 		ORDER BY id DESC LIMIT @limit`, f.Page.args(pgx.NamedArgs{
 			"host": f.HostID, "states": append([]BuildState{}, f.States...),
 		}))
-}
-
-// Counts are the numbers of the overview.
-type Counts struct {
-	JobsQueued     int
-	JobsRunning    int // cancelling included
-	SticksVerified int
-}
-
-// Counts counts what is under way.
-func (r Reader) Counts(ctx context.Context) (Counts, error) {
-	return one[Counts](ctx, r.db, "counts", "",
-		`SELECT (SELECT count(*) FROM jobs WHERE state = 'queued') AS jobs_queued,
-			(SELECT count(*) FROM jobs WHERE state IN ('running', 'cancelling')) AS jobs_running,
-			(SELECT count(*) FROM sticks WHERE state = 'verified') AS sticks_verified`, nil)
 }

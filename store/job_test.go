@@ -221,8 +221,8 @@ func TestListsPageByKey(t *testing.T) {
 	if err != nil || len(sticks) != 1 {
 		t.Errorf("%d sticks, %v", len(sticks), err)
 	}
-	counts, err := w.Counts(t.Context())
-	if err != nil || counts.JobsQueued != 5 {
+	counts, err := w.LiveCounts(t.Context(), nil)
+	if err != nil || counts.JobsQueued != 5 || counts.BuildsQueued != 5 || counts.BuildsLive != 0 {
 		t.Errorf("counts %+v, %v", counts, err)
 	}
 	for _, f := range []store.JobFilter{

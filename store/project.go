@@ -112,9 +112,11 @@ func (b *Build) apply(e *JobEvent) error {
 	switch e.Type {
 	case EventBuildAssigned:
 		b.Attempt, b.Step, b.Touched, b.Fault, b.Result = e.Attempt, "", false, nil, nil
-		b.AssignedAt, b.StartedAt, b.EndedAt = &e.At, nil, nil
+		b.AssignedAt, b.StartedAt, b.EndedAt, b.CancelRequestedAt = &e.At, nil, nil, nil
 	case EventBuildRetried:
-		b.AssignedAt, b.StartedAt, b.EndedAt = nil, nil, nil
+		b.AssignedAt, b.StartedAt, b.EndedAt, b.CancelRequestedAt = nil, nil, nil, nil
+	case EventBuildCancelRequested:
+		b.CancelRequestedAt = &e.At
 	case EventBuildAccepted:
 		b.StartedAt = &e.At
 	case EventBuildStepBegun:

@@ -229,20 +229,20 @@ func busy(b Build) int {
 func saveBuild(batch *pgx.Batch, b *Build) {
 	batch.Queue(
 		`INSERT INTO builds (id, job_id, host_id, position, state, attempt, stick_id, device, reference, holder, variables,
-			step, touched, fault, result, assigned_at, started_at, ended_at, revision)
+			step, touched, fault, result, cancel_requested_at, assigned_at, started_at, ended_at, revision)
 		VALUES (@id, @job_id, @host_id, @position, @state, @attempt, @stick_id, @device, @reference, @holder, @variables,
-			@step, @touched, @fault, @result, @assigned_at, @started_at, @ended_at, @revision)
+			@step, @touched, @fault, @result, @cancel_requested_at, @assigned_at, @started_at, @ended_at, @revision)
 		ON CONFLICT ON CONSTRAINT builds_pkey DO UPDATE SET job_id = excluded.job_id, host_id = excluded.host_id,
 			position = excluded.position, state = excluded.state, attempt = excluded.attempt, stick_id = excluded.stick_id,
 			device = excluded.device, reference = excluded.reference, holder = excluded.holder,
 			variables = excluded.variables, step = excluded.step, touched = excluded.touched, fault = excluded.fault,
-			result = excluded.result, assigned_at = excluded.assigned_at, started_at = excluded.started_at,
+			result = excluded.result, cancel_requested_at = excluded.cancel_requested_at, assigned_at = excluded.assigned_at, started_at = excluded.started_at,
 			ended_at = excluded.ended_at, revision = excluded.revision`,
 		pgx.NamedArgs{
 			"id": b.ID, "job_id": b.JobID, "host_id": b.HostID, "position": b.Position, "state": b.State,
 			"attempt": b.Attempt, "stick_id": b.StickID, "device": b.Device, "reference": b.Reference,
 			"holder": b.Holder, "variables": b.Variables, "step": b.Step, "touched": b.Touched,
-			"fault": b.Fault, "result": b.Result, "assigned_at": b.AssignedAt, "started_at": b.StartedAt,
+			"fault": b.Fault, "result": b.Result, "cancel_requested_at": b.CancelRequestedAt, "assigned_at": b.AssignedAt, "started_at": b.StartedAt,
 			"ended_at": b.EndedAt, "revision": b.Revision,
 		})
 }
