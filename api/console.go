@@ -61,6 +61,8 @@ type Console struct {
 	passwords *passwords
 	limits    struct{ address, signIn, enroll *limiter }
 	progress  progressBoard
+	rates     rateBoard
+	counted   statistics
 
 	// life ends with Run: watchers must not hold up the end of the program.
 	life context.Context

@@ -207,7 +207,9 @@ func lastSeq(events []protocol.Event, ref protocol.AttemptRef) int64 {
 // HostProgress takes where the running attempts are: in memory for the
 // watchers of this replica, and once a second into the database for the rest.
 func (c *Console) HostProgress(ctx context.Context, s HostSession, m *protocol.Progress) error {
-	if due := c.progress.put(s.id, s.Session, m.Attempts, c.store.Now()); !due {
+	now := c.store.Now()
+	c.rates.note(m.Attempts, now)
+	if due := c.progress.put(s.id, s.Session, m.Attempts, now); !due {
 		return nil
 	}
 	return c.store.PutProgress(ctx, s.id, s.Session, m)

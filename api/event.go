@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -15,7 +14,8 @@ import (
 // "job_failed", "job_cancelled"; with a build "build_assigned",
 // "build_accepted", "build_step_begun" and "build_step_done" (Step),
 // "build_touched", "build_log" (Log), "build_preflight" (Preflight), "build_verified" (Result),
-// "build_failed" and "build_cancelled" (Fault), "build_retried".
+// "build_failed" and "build_cancelled" (Fault), "build_retried",
+// "build_cancel_requested".
 type JobEvent struct {
 	JobID     string              `json:"job_id"`
 	Seq       int64               `json:"seq"` // from 1, without a gap
@@ -33,6 +33,11 @@ type JobEvent struct {
 	Log       *protocol.LogLine   `json:"log,omitempty"`
 	Preflight *protocol.Preflight `json:"preflight,omitempty"`
 	NotBefore *time.Time          `json:"not_before,omitempty"` // to which a job was moved
+	// Line numbers the events of a build, and those of the job itself, from 1;
+	// 0 where the history was not read from its beginning.
+	Line int `json:"-"`
+	// In is the step that the attempt had begun last then, likewise.
+	In protocol.Step `json:"-"`
 }
 
 // eventPage is how many events are read at once.
@@ -79,84 +84,4 @@ func eventsOf(ctx context.Context, n *names, rows []store.JobEvent) ([]JobEvent,
 		out = append(out, v)
 	}
 	return out, nil
-}
-
-// stepBoard is when each step of the builds' newest attempts began and ended,
-// and what was found out about their sticks.
-type stepBoard map[store.BuildID]*stepLog
-
-type stepLog struct {
-	attempt int
-	steps   map[protocol.Step]BuildStep
-	checks  []protocol.Check // one of each name, the newest
-}
-
-// apply takes the events of one job in their order.
-func (s stepBoard) apply(e *store.JobEvent) {
-	if e.Type != store.EventBuildStepBegun && e.Type != store.EventBuildStepDone && e.Type != store.EventBuildPreflight {
-		return
-	}
-	r, err := e.Report()
-	if err != nil {
-		return // the page shows the event itself as unreadable
-	}
-	l := s[e.BuildID]
-	if l == nil || l.attempt < e.Attempt {
-		l = &stepLog{attempt: e.Attempt, steps: map[protocol.Step]BuildStep{}}
-		s[e.BuildID] = l
-	}
-	if l.attempt > e.Attempt {
-		return
-	}
-	if e.Type == store.EventBuildPreflight {
-		l.found(r.Preflight)
-		return
-	}
-	step, at := l.steps[r.Step], e.At
-	step.Step = r.Step
-	if e.Type == store.EventBuildStepBegun {
-		step.BegunAt, step.DoneAt = &at, nil
-	} else {
-		step.DoneAt = &at
-	}
-	l.steps[r.Step] = step
-}
-
-// found takes checks; one that is known is replaced where it stands.
-func (l *stepLog) found(p *protocol.Preflight) {
-	if p == nil {
-		return
-	}
-	for _, c := range p.Checks {
-		i := slices.IndexFunc(l.checks, func(known protocol.Check) bool { return known.Name == c.Name })
-		if i < 0 {
-			l.checks = append(l.checks, c)
-		} else {
-			l.checks[i] = c
-		}
-	}
-}
-
-// fill gives every build of the job all steps of its kind, those to come
-// without times.
-func (s stepBoard) fill(j *Job) {
-	steps := j.Kind.Steps()
-	for i := range j.Builds {
-		b := &j.Builds[i]
-		b.Steps = make([]BuildStep, 0, len(steps))
-		id, _ := store.ParseID[store.BuildID](b.ID) // it was written by String
-		l := s[id]
-		if l != nil && l.attempt == b.Attempt {
-			b.Preflight = slices.Clone(l.checks)
-		}
-		for _, step := range steps {
-			v := BuildStep{Step: step}
-			if l != nil && l.attempt == b.Attempt {
-				if known, ok := l.steps[step]; ok {
-					v = known
-				}
-			}
-			b.Steps = append(b.Steps, v)
-		}
-	}
 }

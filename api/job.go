@@ -73,6 +73,10 @@ type Build struct {
 	Touched   bool              `json:"touched"`             // at least one byte of the stick may have changed
 	Fault     *protocol.Fault   `json:"fault,omitempty"`     // why it failed or was cancelled
 	Result    *protocol.Result  `json:"result,omitempty"`    // once verified
+	// Earlier are the attempts before the newest one, the first first; not in lists.
+	Earlier []BuildAttempt `json:"earlier,omitempty"`
+	// CancelRequestedAt is when somebody asked to stop this build alone.
+	CancelRequestedAt *time.Time `json:"cancel_requested_at,omitempty"`
 	// CertificateID names the certificate of a stick that was wiped.
 	CertificateID string     `json:"certificate_id,omitempty"`
 	StartedAt     *time.Time `json:"started_at,omitempty"`
@@ -86,6 +90,20 @@ type BuildStep struct {
 	DoneAt  *time.Time    `json:"done_at,omitempty"`
 }
 
+// BuildAttempt is one attempt of a build that is over.
+type BuildAttempt struct {
+	Attempt   int              `json:"attempt"` // from 1
+	State     string           `json:"state"`   // "failed", "cancelled", or "verified"; "running" where nobody told of its end
+	Step      protocol.Step    `json:"step,omitempty"`
+	Steps     []BuildStep      `json:"steps"`
+	Preflight []protocol.Check `json:"preflight,omitempty"`
+	Touched   bool             `json:"touched"`
+	Fault     *protocol.Fault  `json:"fault,omitempty"`
+	Result    *protocol.Result `json:"result,omitempty"`
+	StartedAt *time.Time       `json:"started_at,omitempty"`
+	EndedAt   *time.Time       `json:"ended_at,omitempty"`
+}
+
 // Progress is where a running build is now.
 type Progress struct {
 	Step  protocol.Step `json:"step"`
@@ -93,6 +111,13 @@ type Progress struct {
 	Total int64         `json:"total"` // bytes, 0 when unknown
 	Rate  int64         `json:"rate"`  // bytes per second
 	At    time.Time     `json:"at"`
+	// Rates is how fast the step went since it began, oldest first, at equal
+	// distances; empty where this server has not heard of it for long enough.
+	Rates []int64 `json:"rates,omitempty"`
+	// Soonest and Latest are the seconds that the step will still take, by the
+	// fastest and slowest of the last ones; 0 when that is not known.
+	Soonest int64 `json:"soonest,omitempty"`
+	Latest  int64 `json:"latest,omitempty"`
 }
 
 // ETA is how long the step will take at the present rate, 0 when unknown.
@@ -122,7 +147,7 @@ func (c *Console) GetJob(ctx context.Context, a Actor, id string) (Job, error) {
 	if err != nil {
 		return Job{}, err
 	}
-	board := stepBoard{}
+	var board stepBoard
 	for after := int64(0); ; {
 		events, err := c.store.JobEvents(ctx, row.ID, after, eventPage)
 		if err != nil {
@@ -223,6 +248,45 @@ func (c *Console) CancelJob(ctx context.Context, a Actor, id string) (Job, error
 	return c.GetJob(ctx, a, id)
 }
 
+// CancelBuild stops one build (helpdesk); the others of its job go on. One that
+// waits ends at once, one on a host when the host says so. Repeating it changes
+// nothing. Faults: job_not_found, build_not_found, build_ended (state).
+func (c *Console) CancelBuild(ctx context.Context, a Actor, job, build string) (Job, error) {
+	if err := allow(a, UseCancelBuild); err != nil {
+		return Job{}, err
+	}
+	row, err := c.findJob(ctx, a, job)
+	if err != nil {
+		return Job{}, err
+	}
+	id, err := parse[store.BuildID]("build", build)
+	if err != nil {
+		return Job{}, err
+	}
+	if _, ok := row.Build(id); !ok {
+		return Job{}, store.NotFound("build", build)
+	}
+	err = c.change(ctx, a, UseCancelBuild, func(tx *store.Tx, by store.Actor) error {
+		before, err := tx.Build(ctx, id)
+		if err != nil {
+			return err
+		}
+		changed, err := tx.RequestCancelBuild(ctx, id, by)
+		if err != nil || before.CancelRequestedAt != nil || row.CancelRequestedAt != nil {
+			return err
+		}
+		after, _ := changed.Build(id)
+		return tx.Audit(ctx, store.NewAudit{
+			By: by, Action: string(UseCancelBuild), ObjectKind: "build", ObjectID: build,
+			Before: map[string]any{"state": before.State}, After: map[string]any{"state": after.State},
+		})
+	})
+	if err != nil {
+		return Job{}, err
+	}
+	return c.GetJob(ctx, a, job)
+}
+
 // findJob finds a job that the actor may see.
 func (c *Console) findJob(ctx context.Context, a Actor, id string) (store.Job, error) {
 	if err := allow(a, UseGetJob); err != nil {
@@ -279,13 +343,19 @@ func (c *Console) jobOf(ctx context.Context, n *names, j *store.Job) (Job, error
 	return out, n.certificates(ctx, j, out.Builds)
 }
 
+// buildOf shows a build as its newest attempt has it. One that is queued again
+// has none yet, and shows nothing of the one before.
 func buildOf(b *store.Build) Build {
-	return Build{
+	out := Build{
 		ID: b.ID.String(), JobID: b.JobID.String(), Position: b.Position, State: string(b.State), Attempt: b.Attempt,
 		StickID: b.StickID.String(), Identity: b.Device.Identity, PortLabel: b.Device.Label, Vendor: b.Device.Vendor, Model: b.Device.Model, Path: b.Device.Path,
 		Reference: b.Reference, Holder: b.Holder, Variables: b.Variables, Step: b.Step, Touched: b.Touched,
-		Fault: b.Fault, Result: resultOf(b.Result), StartedAt: b.StartedAt, EndedAt: b.EndedAt,
+		Fault: b.Fault, Result: resultOf(b.Result), CancelRequestedAt: b.CancelRequestedAt, StartedAt: b.StartedAt, EndedAt: b.EndedAt,
 	}
+	if b.State == store.BuildQueued {
+		out.Step, out.Touched, out.Fault, out.Result = "", false, nil, nil
+	}
+	return out
 }
 
 // resultOf is a build's result without the record, which is the stick's, see

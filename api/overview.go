@@ -8,16 +8,39 @@ import (
 	"github.com/stickpress/stickpress/store"
 )
 
-// Overview is the first page: what runs, what failed, who is there.
+// Overview is the first page: what runs, what failed, who is there, and how it
+// went lately. All of it but the room on disks is of the actor's sites.
 type Overview struct {
-	HostsOnline    int       `json:"hosts_online"`
-	HostsTotal     int       `json:"hosts_total"` // revoked ones not counted
-	JobsQueued     int       `json:"jobs_queued"`
-	JobsRunning    int       `json:"jobs_running"`
-	SticksVerified int       `json:"sticks_verified"` // that carry a verified version now
-	Running        []Job     `json:"running"`         // unfinished, newest first, at most 20
-	Failures       []Failure `json:"failures"`        // newest first, at most 10
-	At             time.Time `json:"at"`
+	HostsOnline    int        `json:"hosts_online"`
+	HostsTotal     int        `json:"hosts_total"` // revoked ones not counted
+	Hosts          HostCounts `json:"hosts"`
+	JobsQueued     int        `json:"jobs_queued"`
+	JobsRunning    int        `json:"jobs_running"`
+	SticksQueued   int        `json:"sticks_queued"`   // that wait for their host
+	SticksRunning  int        `json:"sticks_running"`  // that a host holds
+	SticksVerified int        `json:"sticks_verified"` // that carry a verified version now
+	Running        []Job      `json:"running"`         // unfinished, newest first, at most 20
+	Failures       []Failure  `json:"failures"`        // newest first, at most 10
+	Statistic      Statistic  `json:"statistic"`
+	Caches         []Cache    `json:"caches"` // of the hosts that have one, by name
+	At             time.Time  `json:"at"`
+}
+
+// HostCounts are the enrolled hosts by what they are up to; each is counted
+// once.
+type HostCounts struct {
+	Online       int `json:"online"`
+	Offline      int `json:"offline"`
+	New          int `json:"new"`           // enrolled, never connected
+	UpdateNeeded int `json:"update_needed"` // their agents speak no protocol of ours
+}
+
+// Cache is how full a host's cache of images and masters is.
+type Cache struct {
+	HostID   string `json:"host_id"`
+	HostName string `json:"host_name"`
+	Bytes    int64  `json:"bytes"`
+	Limit    int64  `json:"limit"`
 }
 
 // Failure is one build that failed.
@@ -40,58 +63,79 @@ const (
 	overviewFailures = 10
 )
 
-// GetOverview returns the overview as it is now. The numbers are of the whole
-// console, the lists of the actor's sites.
+// GetOverview returns the overview as it is now. Its statistic may be older,
+// see Statistic.At.
 func (c *Console) GetOverview(ctx context.Context, a Actor) (Overview, error) {
 	if err := allow(a, UseGetOverview); err != nil {
 		return Overview{}, err
 	}
-	out := Overview{At: c.store.Now(), Failures: []Failure{}}
+	out := Overview{At: c.store.Now()}
 	sites, err := a.sites()
 	if err != nil {
 		return out, err
 	}
-	for page := (store.ByName{Limit: MaxPage}); ; {
-		hosts, err := c.store.Hosts(ctx, store.HostFilter{Sites: sites, State: store.HostEnrolled, Page: page})
-		if err != nil {
-			return out, err
-		}
-		for i := range hosts {
-			out.HostsTotal++
-			if hosts[i].Online(out.At, c.offline) {
-				out.HostsOnline++
-			}
-		}
-		if len(hosts) < page.Limit {
-			break
-		}
-		page.After = hosts[len(hosts)-1].Name
+	if err := c.addHosts(ctx, sites, &out); err != nil {
+		return out, err
 	}
-	counts, err := c.store.Counts(ctx)
+	live, err := c.store.LiveCounts(ctx, sites)
 	if err != nil {
 		return out, err
 	}
-	out.JobsQueued, out.JobsRunning, out.SticksVerified = counts.JobsQueued, counts.JobsRunning, counts.SticksVerified
+	out.JobsQueued, out.JobsRunning = live.JobsQueued, live.JobsRunning
+	out.SticksQueued, out.SticksRunning = live.BuildsQueued, live.BuildsLive
 	running, err := c.ListJobs(ctx, a, JobFilter{Active: true}, Page{Limit: overviewRunning})
 	if err != nil {
 		return out, err
 	}
 	out.Running = running.Items
-	out.Failures, err = c.failures(ctx, a)
+	if out.Failures, err = c.failures(ctx, sites); err != nil {
+		return out, err
+	}
+	out.Statistic, err = c.statistic(ctx, sites)
+	out.SticksVerified = out.Statistic.SticksVerified
 	return out, err
 }
 
+// addHosts counts the hosts by what they are up to.
+func (c *Console) addHosts(ctx context.Context, sites []store.SiteID, out *Overview) error {
+	hosts, err := c.store.HostPresences(ctx, sites)
+	if err != nil {
+		return err
+	}
+	out.HostsTotal, out.Caches = len(hosts), []Cache{}
+	for i := range hosts {
+		p := &hosts[i]
+		h := store.Host{
+			State: p.State, ConnectedAt: p.ConnectedAt, DisconnectedAt: p.DisconnectedAt, LastSeenAt: p.LastSeenAt,
+			ProtocolMin: p.ProtocolMin, ProtocolMax: p.ProtocolMax,
+		}
+		switch {
+		case outdated(&h):
+			out.Hosts.UpdateNeeded++
+		case h.Online(out.At, c.offline):
+			out.Hosts.Online++
+		case h.ConnectedAt == nil:
+			out.Hosts.New++
+		default:
+			out.Hosts.Offline++
+		}
+		if p.CacheLimit > 0 {
+			out.Caches = append(out.Caches, Cache{HostID: p.ID.String(), HostName: p.Name, Bytes: p.CacheBytes, Limit: p.CacheLimit})
+		}
+	}
+	out.HostsOnline = out.Hosts.Online
+	return nil
+}
+
 // failures lists the newest builds that failed.
-func (c *Console) failures(ctx context.Context, a Actor) ([]Failure, error) {
-	builds, err := c.store.Builds(ctx, store.BuildFilter{
-		States: []store.BuildState{store.BuildFailed}, Page: store.BuildPage{Limit: 5 * overviewFailures},
-	})
+func (c *Console) failures(ctx context.Context, sites []store.SiteID) ([]Failure, error) {
+	builds, err := c.store.FailedBuilds(ctx, sites, overviewFailures)
 	if err != nil {
 		return nil, err
 	}
 	n := c.names()
 	jobs := map[store.JobID]store.Job{}
-	out := []Failure{}
+	out := make([]Failure, 0, len(builds))
 	for i := range builds {
 		b := &builds[i]
 		j, ok := jobs[b.JobID]
@@ -101,16 +145,11 @@ func (c *Console) failures(ctx context.Context, a Actor) ([]Failure, error) {
 			}
 			jobs[b.JobID] = j
 		}
-		if !a.InSite(j.SiteID.String()) {
-			continue
-		}
 		f, err := failureOf(ctx, n, &j, b)
 		if err != nil {
 			return nil, err
 		}
-		if out = append(out, f); len(out) == overviewFailures {
-			break
-		}
+		out = append(out, f)
 	}
 	return out, nil
 }

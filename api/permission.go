@@ -57,6 +57,7 @@ const (
 	UseCancelJob         UseCase = "cancel_job"
 	UseScheduleJob       UseCase = "schedule_job"
 	UseEstimateJob       UseCase = "estimate_job"
+	UseCancelBuild       UseCase = "cancel_build"
 	UseGetOverview       UseCase = "get_overview"
 	UseListAudit         UseCase = "list_audit"
 )
@@ -94,6 +95,7 @@ var permissions = map[UseCase]Role{
 	UseQueueJob:       RoleHelpdesk,
 	UseCancelJob:      RoleHelpdesk,
 	UseScheduleJob:    RoleHelpdesk,
+	UseCancelBuild:    RoleHelpdesk,
 	UseReturnStick:    RoleHelpdesk,
 	UseIdentifyDevice: RoleHelpdesk,
 

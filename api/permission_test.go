@@ -145,6 +145,7 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			_, err := f.EstimateJob(ctx, a, api.EstimateInput{Host: "x"})
 			return err
 		},
+		api.UseCancelBuild: func(ctx context.Context, a api.Actor) error { _, err := f.CancelBuild(ctx, a, "x", "y"); return err },
 		api.UseGetOverview: func(ctx context.Context, a api.Actor) error { _, err := f.GetOverview(ctx, a); return err },
 		api.UseListAudit: func(ctx context.Context, a api.Actor) error {
 			_, err := f.ListAudit(ctx, a, api.AuditFilter{}, page)
@@ -213,6 +214,10 @@ func TestSites(t *testing.T) {
 	_, err = f.GetJob(t.Context(), elsewhere, job.ID)
 	wantFault(t, err, "job_not_found")
 	_, err = f.CancelJob(t.Context(), elsewhere, job.ID)
+	wantFault(t, err, "job_not_found")
+	_, err = f.CancelBuild(t.Context(), elsewhere, job.ID, job.Builds[0].ID)
+	wantFault(t, err, "job_not_found")
+	_, err = f.JobRun(t.Context(), elsewhere, job.ID)
 	wantFault(t, err, "job_not_found")
 	_, err = f.GetStick(t.Context(), elsewhere, job.Builds[0].StickID)
 	wantFault(t, err, "stick_not_found")

@@ -107,6 +107,7 @@ func (c *Console) addProgress(ctx context.Context, jobs []*Job) error {
 	}
 	newest := map[string]hostProgress{}
 	for _, r := range rows {
+		c.rates.note(r.Attempts, r.At)
 		newest[r.HostID.String()] = hostProgress{attempts: r.Attempts, at: r.At}
 	}
 	for _, id := range hosts {
@@ -120,7 +121,10 @@ func (c *Console) addProgress(ctx context.Context, jobs []*Job) error {
 			continue
 		}
 		for i := range j.Builds {
-			j.Builds[i].Progress = progressOf(&j.Builds[i], h)
+			b := &j.Builds[i]
+			if b.Progress = progressOf(b, h); b.Progress != nil {
+				c.rates.fill(protocol.AttemptRef{BuildID: b.ID, Attempt: b.Attempt}, b.Progress)
+			}
 		}
 	}
 	return nil

@@ -30,7 +30,7 @@ func (c *Console) WatchJob(ctx context.Context, a Actor, id string, after int64)
 	if err != nil {
 		return nil, err
 	}
-	w := &jobWatch{c: c, id: row.ID, host: row.HostID, names: c.names(), board: stepBoard{}, sent: after}
+	w := c.jobWatch(&row, after)
 	out := make(chan JobUpdate)
 	go func() {
 		defer close(out)
@@ -39,6 +39,20 @@ func (c *Console) WatchJob(ctx context.Context, a Actor, id string, after int64)
 		w.run(ctx, out)
 	}()
 	return out, nil
+}
+
+// JobRun returns a job as it is now with its whole history, in one piece.
+// Faults: job_not_found.
+func (c *Console) JobRun(ctx context.Context, a Actor, id string) (JobUpdate, error) {
+	row, err := c.findJob(ctx, a, id)
+	if err != nil {
+		return JobUpdate{}, err
+	}
+	return c.jobWatch(&row, 0).update(ctx)
+}
+
+func (c *Console) jobWatch(row *store.Job, after int64) *jobWatch {
+	return &jobWatch{c: c, id: row.ID, host: row.HostID, names: c.names(), sent: after}
 }
 
 // jobWatch is one watcher. It keeps the steps, so that the history is read
@@ -103,19 +117,23 @@ func (w *jobWatch) update(ctx context.Context) (JobUpdate, error) {
 			return JobUpdate{}, err
 		}
 		fresh := rows[:0]
+		var places []JobEvent
 		for i := range rows {
 			if rows[i].Seq > row.Seq {
 				break // it belongs to the next update, with a newer job
 			}
-			w.board.apply(&rows[i])
+			line, in := w.board.apply(&rows[i])
 			w.read = rows[i].Seq
 			if rows[i].Seq > w.sent {
-				fresh = append(fresh, rows[i])
+				fresh, places = append(fresh, rows[i]), append(places, JobEvent{Line: line, In: in})
 			}
 		}
 		events, err := eventsOf(ctx, w.names, fresh)
 		if err != nil {
 			return JobUpdate{}, err
+		}
+		for i := range events {
+			events[i].Line, events[i].In = places[i].Line, places[i].In
 		}
 		u.Events = append(u.Events, events...)
 	}

@@ -51,6 +51,11 @@ func (c *Client) ScheduleJob(ctx context.Context, in api.ScheduleJobInput) (api.
 	})
 }
 
+// CancelBuild stops one build of a job. It may be repeated.
+func (c *Client) CancelBuild(ctx context.Context, job, build string) (api.Job, error) {
+	return send[api.Job](ctx, c, call{method: http.MethodPost, path: at("jobs", job, "builds", build, "cancel"), again: true})
+}
+
 // JobEvents returns a job's history after a seq, oldest first, at most
 // api.MaxPage of it.
 func (c *Client) JobEvents(ctx context.Context, id string, after int64) ([]api.JobEvent, error) {

@@ -304,6 +304,10 @@ func (w *world) jobs() {
 	w.ok(200, put(s, helpdesk, path+"/schedule", wire.ScheduleJob{}))
 	past := time.Now().Add(-time.Hour)
 	w.no(422, "schedule_past", put(s, helpdesk, path+"/schedule", wire.ScheduleJob{NotBefore: &past}))
+	one := path + "/builds/" + job.Builds[0].ID + "/cancel"
+	w.no(403, "forbidden", post(s, viewer, one, nil))
+	w.no(404, "build_not_found", post(s, helpdesk, path+"/builds/build_nope/cancel", nil))
+	w.ok(202, post(s, helpdesk, one, nil))
 	w.no(403, "forbidden", post(s, viewer, path+"/cancel", nil))
 	w.ok(202, post(s, helpdesk, path+"/cancel", nil))
 	w.ok(200, get(s, viewer, path+"/events")) // it has ended, and so does the stream

@@ -29,6 +29,7 @@ func (s *REST) jobRoutes() {
 	register(s, cancel, func(ctx context.Context, a api.Actor, in *jobInput) (*plain[api.Job], error) {
 		return plainOf(s.console.CancelJob(ctx, a, in.Job))
 	})
+	s.cancelBuild()
 	s.scheduleJob()
 }
 
@@ -43,6 +44,18 @@ func (s *REST) scheduleJob() {
 	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*found[api.Job], error) {
 		j, err := s.console.ScheduleJob(ctx, a, api.ScheduleJobInput{ID: in.Job, NotBefore: in.Body.NotBefore, Revision: in.revision})
 		return foundOf(j, j.Revision, err)
+	})
+}
+
+func (s *REST) cancelBuild() {
+	type input struct {
+		Job   string `path:"job" doc:"ID of a job."`
+		Build string `path:"build" doc:"ID of one of its builds."`
+	}
+	op := post("/jobs/{job}/builds/{build}/cancel", "cancel_build", "jobs", "Stop one build of a job", http.StatusAccepted)
+	op.Description = "The others go on. Repeating it changes nothing."
+	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*plain[api.Job], error) {
+		return plainOf(s.console.CancelBuild(ctx, a, in.Job, in.Build))
 	})
 }
 
