@@ -61,14 +61,16 @@ var locationPart = regexp.MustCompile(`^([A-Z]+)\(([^()]*)\)$`)
 // `PCIROOT(0)#PCI(1400)#USBROOT(0)#USB(1)#USB(4)`, as short as a socket's label
 // wants it: "0:14.0-1.4", the controller's address on the PCI bus and the ports
 // from its root hub on. The same socket has the same name after a restart. What
-// is not of this form stays as it is.
-func Port(location string) string {
+// is not of this form stays as it is. hub is the port of the hub above, in the
+// same way, or "usb" and the controller for a root hub's own sockets; empty if
+// that is not known.
+func Port(location string) (port, hub string) {
 	var controller, ports []string
 	root := false
 	for part := range strings.SplitSeq(strings.ToUpper(location), "#") {
 		m := locationPart.FindStringSubmatch(part)
 		if m == nil {
-			return location
+			return location, ""
 		}
 		switch m[1] {
 		case "PCIROOT":
@@ -76,7 +78,7 @@ func Port(location string) string {
 		case "PCI":
 			n, err := strconv.ParseUint(m[2], 16, 16)
 			if err != nil {
-				return location
+				return location, ""
 			}
 			controller = append(controller, fmt.Sprintf("%02x.%x", n>>8, n&0xff))
 		case "USBROOT":
@@ -85,11 +87,15 @@ func Port(location string) string {
 			ports = append(ports, m[2])
 		case "USBMI": // a function of a composite device: the same socket
 		default:
-			return location
+			return location, ""
 		}
 	}
 	if !root || len(ports) == 0 || len(controller) == 0 {
-		return location
+		return location, ""
 	}
-	return strings.Join(controller, ":") + "-" + strings.Join(ports, ".")
+	bus, last := strings.Join(controller, ":"), len(ports)-1
+	if hub = bus + "-" + strings.Join(ports[:last], "."); last == 0 {
+		hub = "usb" + bus
+	}
+	return bus + "-" + strings.Join(ports, "."), hub
 }

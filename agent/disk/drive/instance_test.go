@@ -41,20 +41,22 @@ func TestParseLUN(t *testing.T) {
 
 func TestPort(t *testing.T) {
 	t.Parallel()
-	for location, want := range map[string]string{
-		`PCIROOT(0)#PCI(1400)#USBROOT(0)#USB(1)#USB(4)`:            "0:14.0-1.4",
-		`PCIROOT(0)#PCI(1C04)#PCI(0000)#USBROOT(0)#USB(10)`:        "0:1c.4:00.0-10",
-		`PCIROOT(0)#PCI(0D00)#USBROOT(0)#USB(2)#USBMI(0)`:          "0:0d.0-2",
-		`PCIROOT(0)#PCI(1400)#USBROOT(0)`:                          `PCIROOT(0)#PCI(1400)#USBROOT(0)`,
-		`ACPI(_SB_)#ACPI(PCI0)#ACPI(XHC_)#ACPI(RHUB)#ACPI(HS01)`:   `ACPI(_SB_)#ACPI(PCI0)#ACPI(XHC_)#ACPI(RHUB)#ACPI(HS01)`,
-		`PCIROOT(0)#PCI(ZZ00)#USBROOT(0)#USB(1)`:                   `PCIROOT(0)#PCI(ZZ00)#USBROOT(0)#USB(1)`,
-		`Port_#0004.Hub_#0003`:                                     `Port_#0004.Hub_#0003`,
-		``:                                                         ``,
-		`VMBUS(0)#VMBUS({b1ac5f5e})#USBROOT(0)#USB(1)`:             `VMBUS(0)#VMBUS({b1ac5f5e})#USBROOT(0)#USB(1)`,
-		`PCIROOT(40)#PCI(0301)#PCI(0000)#USBROOT(0)#USB(3)#USB(1)`: "40:03.1:00.0-3.1",
+	for location, want := range map[string][2]string{
+		`PCIROOT(0)#PCI(1400)#USBROOT(0)#USB(1)#USB(4)`:            {"0:14.0-1.4", "0:14.0-1"},
+		`PCIROOT(0)#PCI(1C04)#PCI(0000)#USBROOT(0)#USB(10)`:        {"0:1c.4:00.0-10", "usb0:1c.4:00.0"},
+		`PCIROOT(0)#PCI(0D00)#USBROOT(0)#USB(2)#USBMI(0)`:          {"0:0d.0-2", "usb0:0d.0"},
+		`PCIROOT(40)#PCI(0301)#PCI(0000)#USBROOT(0)#USB(3)#USB(1)`: {"40:03.1:00.0-3.1", "40:03.1:00.0-3"},
 	} {
-		if got := Port(location); got != want {
-			t.Errorf("%s: %s, want %s", location, got, want)
+		if port, hub := Port(location); port != want[0] || hub != want[1] {
+			t.Errorf("%s: %s below %s, want %s", location, port, hub, want)
+		}
+	}
+	for _, location := range []string{
+		`PCIROOT(0)#PCI(1400)#USBROOT(0)`, `ACPI(_SB_)#ACPI(PCI0)#ACPI(XHC_)#ACPI(RHUB)#ACPI(HS01)`,
+		`PCIROOT(0)#PCI(ZZ00)#USBROOT(0)#USB(1)`, `Port_#0004.Hub_#0003`, ``, `VMBUS(0)#VMBUS({b1ac5f5e})#USBROOT(0)#USB(1)`,
+	} {
+		if port, hub := Port(location); port != location || hub != "" {
+			t.Errorf("%s: %s below %q", location, port, hub)
 		}
 	}
 }

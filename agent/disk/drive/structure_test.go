@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -86,12 +87,18 @@ func TestStructures(t *testing.T) {
 	check("query", EncodeQuery(), nil, s["query"][:len(EncodeQuery())])
 	check("connection", EncodeConnection(4), nil, s["conn"][:len(EncodeConnection(4))])
 	check("old connection", EncodeOldConnection(4)[:4], nil, s["old"][:4])
-	for section, want := range map[string]int{"conn3": 5000, "conn2": 0, "conn": 0} {
-		speed, err := DecodeSpeed(s[section])
-		check(section, speed, err, want)
+	check("connector", EncodeConnector(17)[:len("18 bytes, packed..")], nil, s["asktor"][:18])
+	check("descriptor", EncodeDescriptor(4, descriptorBOS, 255)[:descriptorRequest], nil, s["askbos"][:descriptorRequest])
+	for section, want := range map[string]Connection{
+		"conn3": {USB3: true, Mbps: 5000, CapableMbps: 10_000}, "conn2": {USB2: true, CapableMbps: 5000}, "conn": {USB3: true},
+	} {
+		c, err := DecodeConnection(s[section])
+		check(section, c, err, want)
 	}
-	speed, err := DecodeOldSpeed(s["old"])
-	check("speed", speed, err, 480)
+	old, err := DecodeOldConnection(s["old"])
+	check("old connection", old, err, OldConnection{0x0210, 480})
+	link, port, err := DecodeConnector(s["contor"])
+	check("companion", []any{link, port}, err, []any{"USB#ROOT_HUB30#4&1b2c3d&0&0#{hub}", uint32(3)})
 }
 
 func TestNumbers(t *testing.T) {
@@ -105,7 +112,8 @@ func TestNumbers(t *testing.T) {
 	}
 	codes := []uint32{
 		QueryProperty, GetDeviceNumber, CheckVerify, ManageDataSet, GetGeometry, GetLayout, IsWritable, UpdateProperties,
-		GetSCSIAddress, GetVolumeExtents, GetConnection, GetOldConnection, LockVolume, DismountVolume, SetSparse, SetZeroData,
+		GetSCSIAddress, GetVolumeExtents, GetConnection, GetOldConnection,
+		GetConnector, GetDescriptor, LockVolume, DismountVolume, SetSparse, SetZeroData,
 	}
 	if got := words("codes"); len(got) < len(codes) || !slices.Equal(got[:len(codes)], codes) {
 		t.Errorf("control codes: %#x in the headers, %#x here", got, codes)
@@ -113,9 +121,18 @@ func TestNumbers(t *testing.T) {
 	sizes := []uint32{
 		descriptorSize, partitionSize, layoutHead, connectionSize, uint32(BusUSB), uint32(BusRAID), uint32(BusISCSI),
 		uint32(BusSD), uint32(BusMMC), uint32(BusVirtual), uint32(BusFileBacked), uint32(BusSpaces),
+		connectorLink, descriptorRequest,
 	}
 	if got := words("sizes"); len(got) < len(sizes) || !slices.Equal(got[:len(sizes)], sizes) {
 		t.Errorf("sizes and buses: %d in the headers, %d here", got, sizes)
+	}
+	for section, list := range map[string][]syscall.Errno{"gone": gone, "empty": empty} {
+		got := words(section)
+		for i, e := range list {
+			if i >= len(got) || got[i] != uint32(e) {
+				t.Errorf("errors of a device that is %s: %d in the headers, %d here", section, got, list)
+			}
+		}
 	}
 	for name, key := range map[string]Key{
 		"DEVPKEY_Device_Service": KeyService, "DEVPKEY_Device_Address": KeyAddress,
@@ -155,8 +172,9 @@ var decoders = map[string]func([]byte) error{
 	"scsi":    func(b []byte) error { _, err := DecodeLUN(b); return err },
 	"extents": func(b []byte) error { _, err := DecodeExtents(b); return err },
 	"gpt":     func(b []byte) error { _, err := DecodeLayout(b); return err },
-	"conn3":   func(b []byte) error { _, err := DecodeSpeed(b); return err },
-	"old":     func(b []byte) error { _, err := DecodeOldSpeed(b); return err },
+	"conn3":   func(b []byte) error { _, err := DecodeConnection(b); return err },
+	"old":     func(b []byte) error { _, err := DecodeOldConnection(b); return err },
+	"contor":  func(b []byte) error { _, _, err := DecodeConnector(b); return err },
 }
 
 func FuzzDecode(f *testing.F) {

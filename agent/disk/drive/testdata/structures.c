@@ -58,19 +58,44 @@ PUT("trim") struct trim trim = {
 };
 PUT("query") STORAGE_PROPERTY_QUERY query = { .PropertyId = StorageDeviceProperty, .QueryType = PropertyStandardQuery };
 PUT("conn") USB_NODE_CONNECTION_INFORMATION_EX_V2 conn = { .ConnectionIndex = 4, .Length = sizeof(conn), .SupportedUsbProtocols.Usb300 = 1 };
-PUT("conn3") USB_NODE_CONNECTION_INFORMATION_EX_V2 conn3 = { .ConnectionIndex = 4, .Length = sizeof(conn), .Flags.DeviceIsOperatingAtSuperSpeedOrHigher = 1 };
-PUT("conn2") USB_NODE_CONNECTION_INFORMATION_EX_V2 conn2 = { .ConnectionIndex = 4, .Length = sizeof(conn), .Flags.DeviceIsSuperSpeedCapableOrHigher = 1 };
-PUT("old") USB_NODE_CONNECTION_INFORMATION_EX old = { .ConnectionIndex = 4, .Speed = UsbHighSpeed };
+PUT("conn3") USB_NODE_CONNECTION_INFORMATION_EX_V2 conn3 = { .ConnectionIndex = 17, .Length = sizeof(conn), .SupportedUsbProtocols.Usb300 = 1,
+	.Flags = { .DeviceIsOperatingAtSuperSpeedOrHigher = 1, .DeviceIsSuperSpeedCapableOrHigher = 1, .DeviceIsSuperSpeedPlusCapableOrHigher = 1 } };
+PUT("conn2") USB_NODE_CONNECTION_INFORMATION_EX_V2 conn2 = { .ConnectionIndex = 4, .Length = sizeof(conn),
+	.SupportedUsbProtocols = { .Usb110 = 1, .Usb200 = 1 }, .Flags.DeviceIsSuperSpeedCapableOrHigher = 1 };
+PUT("old") USB_NODE_CONNECTION_INFORMATION_EX old = { .ConnectionIndex = 4, .DeviceDescriptor.bcdUSB = 0x0210, .Speed = UsbHighSpeed };
+
+struct connector { USB_PORT_CONNECTOR_PROPERTIES c; WCHAR more[40]; };
+PUT("asktor") USB_PORT_CONNECTOR_PROPERTIES asktor = { .ConnectionIndex = 17 };
+PUT("contor") struct connector contor = {
+	{ .ConnectionIndex = 17, .ActualLength = sizeof(struct connector), .UsbPortProperties.PortIsUserConnectable = 1,
+	  .CompanionPortNumber = 3, .CompanionHubSymbolicLinkName = { 'U' } }, L"SB#ROOT_HUB30#4&1b2c3d&0&0#{hub}"
+};
+PUT("lonely") USB_PORT_CONNECTOR_PROPERTIES lonely = { .ConnectionIndex = 17, .ActualLength = sizeof(lonely) };
+
+/* A binary object store of a device that can do 5 Gb/s (USB 3.2, 9.6.2). */
+struct request { USB_DESCRIPTOR_REQUEST r; UCHAR data[15]; };
+PUT("askbos") USB_DESCRIPTOR_REQUEST askbos = {
+	.ConnectionIndex = 4, .SetupPacket = { .bmRequest = 0x80, .bRequest = 6, .wValue = 0x0f00, .wLength = 255 } };
+PUT("bos") struct request bos = {
+	{ .ConnectionIndex = 4 }, { 5, 0x0f, 15, 0, 1, 10, 0x10, 3, 0, 0x0e, 0, 1, 10, 0, 1 }
+};
 
 PUT("codes") DWORD codes[] = {
 	IOCTL_STORAGE_QUERY_PROPERTY, IOCTL_STORAGE_GET_DEVICE_NUMBER, IOCTL_STORAGE_CHECK_VERIFY2,
 	IOCTL_STORAGE_MANAGE_DATA_SET_ATTRIBUTES, IOCTL_DISK_GET_DRIVE_GEOMETRY_EX, IOCTL_DISK_GET_DRIVE_LAYOUT_EX,
 	IOCTL_DISK_IS_WRITABLE, IOCTL_DISK_UPDATE_PROPERTIES, IOCTL_SCSI_GET_ADDRESS, IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS,
 	IOCTL_USB_GET_NODE_CONNECTION_INFORMATION_EX_V2, IOCTL_USB_GET_NODE_CONNECTION_INFORMATION_EX,
+	IOCTL_USB_GET_PORT_CONNECTOR_PROPERTIES, IOCTL_USB_GET_DESCRIPTOR_FROM_NODE_CONNECTION,
 	FSCTL_LOCK_VOLUME, FSCTL_DISMOUNT_VOLUME, FSCTL_SET_SPARSE, FSCTL_SET_ZERO_DATA
 };
 PUT("sizes") DWORD sizes[] = {
 	offsetof(STORAGE_DEVICE_DESCRIPTOR, RawDeviceProperties), sizeof(PARTITION_INFORMATION_EX),
 	offsetof(DRIVE_LAYOUT_INFORMATION_EX, PartitionEntry), offsetof(USB_NODE_CONNECTION_INFORMATION_EX, PipeList),
-	BusTypeUsb, BusTypeRAID, BusTypeiScsi, BusTypeSd, BusTypeMmc, BusTypeVirtual, BusTypeFileBackedVirtual, BusTypeSpaces
+	BusTypeUsb, BusTypeRAID, BusTypeiScsi, BusTypeSd, BusTypeMmc, BusTypeVirtual, BusTypeFileBackedVirtual, BusTypeSpaces,
+	offsetof(USB_PORT_CONNECTOR_PROPERTIES, CompanionHubSymbolicLinkName), sizeof(USB_DESCRIPTOR_REQUEST)
 };
+PUT("gone") DWORD gone[] = {
+	ERROR_FILE_NOT_FOUND, ERROR_PATH_NOT_FOUND, ERROR_BAD_UNIT, ERROR_DEV_NOT_EXIST, 433 /* ERROR_NO_SUCH_DEVICE, which mingw lacks */,
+	ERROR_DEVICE_NOT_CONNECTED, ERROR_DEVICE_REMOVED, ERROR_FILE_INVALID, ERROR_DEVICE_NOT_AVAILABLE
+};
+PUT("empty") DWORD empty[] = { ERROR_NOT_READY, ERROR_NO_MEDIA_IN_DRIVE };
