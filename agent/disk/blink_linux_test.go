@@ -7,30 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 )
-
-// blinker is a clock that moves when it is looked at, and counts pauses.
-type blinker struct {
-	now    time.Time
-	pauses int
-	each   func()
-}
-
-func (b *blinker) Now() time.Time {
-	b.now = b.now.Add(50 * time.Millisecond)
-	return b.now
-}
-
-func (b *blinker) pause(ctx context.Context, _ time.Duration) error {
-	b.pauses++
-	if b.each != nil {
-		b.each()
-	}
-	return ctx.Err()
-}
 
 // transfers are how often a disk was read and written (kernel:
 // Documentation/block/stat.rst).

@@ -49,3 +49,30 @@ func sublinkMbps(a uint32) int {
 	}
 	return 0 // slower than a megabit: nothing that USB 3 has
 }
+
+// learned is what ask found out about a connection: it asks once, and again
+// only if that failed, since the answer does not change.
+func (l *Lister) learned(connection int64, ask func() (mbps int, err error)) int {
+	if speed, known := l.knownSpeed(connection); known {
+		return speed
+	}
+	speed, err := ask()
+	if err != nil {
+		return 0 // it may be there at the next look
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.speeds == nil || len(l.speeds) > 4096 { // of connections long gone
+		l.speeds = map[int64]int{}
+	}
+	l.speeds[connection] = speed
+	return speed
+}
+
+// knownSpeed is what learned found out about a connection.
+func (l *Lister) knownSpeed(connection int64) (mbps int, known bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	mbps, known = l.speeds[connection]
+	return mbps, known
+}

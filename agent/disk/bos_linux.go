@@ -11,34 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// knownSpeed is what learnSpeed found out about this connection, or 0.
-func (l *Lister) knownSpeed(connection int64) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.speeds[connection]
-}
-
-// learnSpeed asks a device once per connection how fast it could be: the
-// answer does not change, and a device that is busy is not asked for nothing.
+// learnSpeed asks a device once per connection how fast it could be: a device
+// that is busy is not asked for nothing.
 func (l *Lister) learnSpeed(c *candidate) {
-	l.mu.Lock()
-	speed, known := l.speeds[c.Connection]
-	l.mu.Unlock()
-	if c.usb == "" || known {
-		c.MaxMbps = speed
+	if c.usb == "" {
 		return
 	}
-	bos, err := l.readBOS(c.usb)
-	if err != nil {
-		return // it may be there at the next look
-	}
-	c.MaxMbps = maxMbps(bos)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.speeds == nil || len(l.speeds) > 4096 { // of connections long gone
-		l.speeds = map[int64]int{}
-	}
-	l.speeds[c.Connection] = c.MaxMbps
+	c.MaxMbps = l.learned(c.Connection, func() (int, error) {
+		bos, err := l.readBOS(c.usb)
+		return maxMbps(bos), err
+	})
 }
 
 // readBOS returns a USB device's binary object store, empty if it has none:

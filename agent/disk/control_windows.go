@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/stickpress/stickpress/agent/disk/drive"
 )
 
 // openPath opens a device or file for a look (access 0 asks nothing of the
@@ -46,11 +48,6 @@ func control(h windows.Handle, code uint32, question []byte, size int) ([]byte, 
 	return answer[:n], nil
 }
 
-// exchange is control for codes that answer in the question's own form.
-func exchange(h windows.Handle, code uint32, question []byte) ([]byte, error) {
-	return control(h, code, question, len(question))
-}
-
 // controlGrowing is control for answers of unknown length.
 func controlGrowing(h windows.Handle, code uint32, question []byte) ([]byte, error) {
 	for size := 4 << 10; ; size *= 4 {
@@ -62,22 +59,12 @@ func controlGrowing(h windows.Handle, code uint32, question []byte) ([]byte, err
 	}
 }
 
-// vanished reports whether an error means that the device is not there any
-// more (winerror.h).
-func vanished(err error) bool {
-	for _, e := range []error{
-		windows.ERROR_FILE_NOT_FOUND, windows.ERROR_PATH_NOT_FOUND, windows.ERROR_BAD_UNIT, windows.ERROR_DEV_NOT_EXIST,
-		windows.ERROR_NO_SUCH_DEVICE, windows.ERROR_DEVICE_NOT_CONNECTED, windows.ERROR_DEVICE_REMOVED,
-		windows.ERROR_FILE_INVALID, windows.ERROR_DEVICE_NOT_AVAILABLE,
-	} {
-		if errors.Is(err, e) {
-			return true
+// asking puts questions to an open device.
+func asking(h windows.Handle) drive.Ask {
+	return func(code uint32, question []byte, size int) ([]byte, error) {
+		if size == 0 {
+			return controlGrowing(h, code, question)
 		}
+		return control(h, code, question, size)
 	}
-	return false
-}
-
-// noMedium reports whether an error means an empty slot.
-func noMedium(err error) bool {
-	return errors.Is(err, windows.ERROR_NOT_READY) || errors.Is(err, windows.ERROR_NO_MEDIA_IN_DRIVE)
 }

@@ -63,7 +63,7 @@ type Lister struct {
 	mu     sync.Mutex
 	gates  map[string]chan struct{} // by path: one opener or prober at a time
 	open   map[string]*Handle       // by path
-	speeds map[int64]int            // by connection, see learnSpeed
+	speeds map[int64]int            // by connection, see learned
 }
 
 // compare returns the device_changed fault for the first part of the identity

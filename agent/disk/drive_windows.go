@@ -95,45 +95,23 @@ func (l *Lister) readDrive(path string, all []drive.Volume) (*candidate, error) 
 	}
 	c.Bus, c.Removable = d.Bus, d.Removable
 	c.Vendor, c.Model, c.Serial = d.Vendor, d.Product, d.Serial
-	if err := c.readMedium(h); err != nil {
+	if err := c.ReadMedium(asking(h)); err != nil {
 		return nil, err
 	}
 	if err := c.place(h, path); err != nil {
 		return nil, err
 	}
+	l.learnSpeed(c)
 	for _, v := range all {
 		if v.On(number) {
 			c.Drive.Volumes = append(c.Drive.Volumes, v)
 		}
 	}
-	c.Device.Volumes = []string{}
+	c.Device.Volumes, c.Lockable = []string{}, true
 	if c.Kind != protocol.KindDisk { // an internal disk is not read
 		c.readVolumes()
 	}
 	return c, nil
-}
-
-// readMedium asks for what an empty slot does not have.
-func (c *candidate) readMedium(h windows.Handle) error {
-	raw, err := control(h, drive.GetGeometry, nil, 256)
-	if noMedium(err) {
-		c.SectorSize = 512
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	g, err := drive.DecodeGeometry(raw)
-	if err != nil {
-		return err
-	}
-	c.Bytes, c.SectorSize = g.Bytes, g.SectorSize
-	_, err = control(h, drive.IsWritable, nil, 0)
-	c.ReadOnly = err != nil && !vanished(err)
-	if raw, err = controlGrowing(h, drive.GetLayout, nil); err == nil {
-		c.Layout, err = drive.DecodeLayout(raw)
-	}
-	return err
 }
 
 // place finds out where the disk is plugged in and which connection of that
@@ -158,11 +136,18 @@ func (c *candidate) place(h windows.Handle, path string) error {
 		what, _ := drive.ParseUSB(id)
 		c.usb, c.Instance, arrived = usb, id, usb
 		c.VIDPID, c.Serial = what.VIDPID, cmp.Or(what.Serial, c.Serial)
-		c.Port = drive.Port(cmp.Or(usb.text(&drive.KeyLocationPaths), id))
+		c.Port, c.Hub = drive.Port(cmp.Or(usb.socket(), id))
 		c.UASP = usb.text(&drive.KeyService) == "UASPStor"
-		c.SpeedMbps = usb.speed()
+		_ = usb.askHub(func(ask drive.Ask, port uint32) error {
+			c.SpeedMbps, c.MaxMbps = drive.Speed(ask, port)
+			return nil
+		})
 	}
 	c.Kind = drive.Kind(c.Bus, c.Removable, c.usb != 0)
+	// Only a place that has a hub is the same whatever is plugged in.
+	if c.Hub != "" {
+		c.Socket = c.Port
+	}
 	// The time of arrival tells one connection from the next, in milliseconds
 	// (FILETIME counts 100 ns), and for a card the number of its changes. The
 	// result stays below 2^53, which every JSON reader can hold.

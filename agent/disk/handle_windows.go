@@ -25,10 +25,11 @@ import (
 type Handle struct {
 	lister  *Lister
 	device  protocol.Device
-	number  uint32           // of the disk
-	path    string           // its interface, by which the device manager knows it
-	usb     node             // the USB device; 0 when not USB
-	file    *fileInfo        // of a virtual stick
+	number  uint32    // of the disk
+	path    string    // its interface, by which the device manager knows it
+	usb     node      // the USB device; 0 when not USB
+	file    *fileInfo // of a virtual stick
+	why     purpose
 	disk    windows.Handle   // \\.\PhysicalDriveN, or the file
 	volumes []windows.Handle // locked
 	direct  bool
@@ -39,9 +40,9 @@ type Handle struct {
 	close   func() error
 }
 
-func newHandle(l *Lister, c *candidate) *Handle {
+func newHandle(l *Lister, c *candidate, why purpose) *Handle {
 	h := &Handle{
-		lister: l, device: c.Device, number: c.Number, path: c.path, usb: c.usb, file: c.file,
+		lister: l, device: c.Device, number: c.Number, path: c.path, usb: c.usb, file: c.file, why: why,
 		disk: windows.InvalidHandle, direct: true, old: c.Layout,
 	}
 	h.forgot.Store(len(c.Layout.Partitions) == 0)
@@ -113,8 +114,12 @@ func (h *Handle) WriteAt(p []byte, off int64) (int, error) {
 // Sync returns when the device says that everything is on its medium. As long
 // as Windows still knows the old partitions it is made to look at the table
 // again, which is wiped before anything else is written: then it can neither
-// mount them over the new content nor refuse writes to where they were.
+// mount them over the new content nor refuse writes to where they were. Through
+// a Handle for reading nothing was written.
 func (h *Handle) Sync() error {
+	if h.why == toRead {
+		return nil
+	}
 	if err := windows.FlushFileBuffers(h.disk); err != nil {
 		return h.writeFailed(h.device.Bytes, err)
 	}
@@ -223,6 +228,9 @@ func (h *Handle) neighbours() bool {
 
 // arm lets a change of the device through, or not.
 func (h *Handle) arm(off, length int64) error {
+	if h.why == toRead {
+		return protocol.NewFault(protocol.FaultReadOnly, "path", h.device.Path)
+	}
 	if err := h.bounds(off, length); err != nil {
 		return err
 	}
@@ -246,7 +254,7 @@ func (h *Handle) writeFailed(off int64, err error) error {
 // failed turns the error of an unplugged device into device_gone and returns
 // others as they are.
 func (h *Handle) failed(err error) error {
-	if h.file != nil || errors.Is(err, os.ErrClosed) || !vanished(err) && !noMedium(err) {
+	if h.file != nil || errors.Is(err, os.ErrClosed) || !drive.Gone(err) && !drive.NoMedium(err) {
 		return err
 	}
 	f := protocol.WrapFault(err, protocol.FaultDeviceGone, "port", h.device.Port)

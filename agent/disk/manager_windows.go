@@ -3,7 +3,6 @@ package disk
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -180,41 +179,11 @@ func (n node) usbAncestor() (usb node, instance string, ok bool) {
 		if _, ok := drive.ParseUSB(instance); ok {
 			return n, instance, true
 		}
-		if strings.HasPrefix(strings.ToUpper(instance), `USB\ROOT_HUB`) {
+		if isRootHub(instance) {
 			return 0, "", false
 		}
 	}
 	return 0, "", false
-}
-
-// speed is what the hub says about the port that a USB device is plugged into,
-// in Mb/s; 0 when it says nothing.
-func (n node) speed() int {
-	hub, err := n.parent()
-	if err != nil {
-		return 0
-	}
-	paths, err := interfaces(hub.text(&drive.KeyInstanceID), &interfaceHub)
-	if err != nil || len(paths) == 0 {
-		return 0
-	}
-	h, err := openPath(paths[0], windows.GENERIC_WRITE)
-	if err != nil {
-		return 0
-	}
-	defer closeHandle(h)
-	port := uint32(n.number(&drive.KeyAddress))
-	if answer, err := exchange(h, drive.GetConnection, drive.EncodeConnection(port)); err == nil {
-		if speed, err := drive.DecodeSpeed(answer); err == nil && speed > 0 {
-			return speed
-		}
-	}
-	answer, err := exchange(h, drive.GetOldConnection, drive.EncodeOldConnection(port))
-	if err != nil {
-		return 0
-	}
-	speed, _ := drive.DecodeOldSpeed(answer)
-	return speed
 }
 
 // text decodes UTF-16 up to its first zero.

@@ -28,6 +28,39 @@ const claimPatience = 5 * time.Second
 // part of a disk on which a volume is mounted. The checks come before that and
 // again afterwards. No byte of the device is changed.
 func (l *Lister) Open(ctx context.Context, want protocol.Identity) (*Handle, error) {
+	return l.openFor(ctx, want, toWrite)
+}
+
+// OpenToRead is Open for somebody who changes nothing: Windows refuses writes
+// through such a Handle. A stick may be write-protected, and too small to
+// press. Its volumes are locked and dismounted all the same, since Windows
+// mounts every volume that it sees, and for writing: what it still had to write
+// down it writes then, as when a stick is taken out, and nothing afterwards.
+func (l *Lister) OpenToRead(ctx context.Context, want protocol.Identity) (*Handle, error) {
+	return l.openFor(ctx, want, toRead)
+}
+
+// purpose is what a device is opened for.
+type purpose uint32
+
+const (
+	toRead  purpose = windows.GENERIC_READ
+	toWrite purpose = windows.GENERIC_READ | windows.GENERIC_WRITE
+)
+
+// minds reports whether a refusal speaks against the purpose. Too small to
+// press is not too small to erase.
+func (why purpose) minds(f *protocol.Fault, bytes int64) bool {
+	switch f.Code {
+	case protocol.FaultTooSmall:
+		return bytes == 0
+	case protocol.FaultReadOnly:
+		return why == toWrite
+	}
+	return true
+}
+
+func (l *Lister) openFor(ctx context.Context, want protocol.Identity, why purpose) (*Handle, error) {
 	c, err := l.find(ctx, want)
 	if err != nil {
 		return nil, err
@@ -40,10 +73,10 @@ func (l *Lister) Open(ctx context.Context, want protocol.Identity) (*Handle, err
 	if l.held(c.Path) {
 		return nil, protocol.NewFault(protocol.FaultDeviceBusy, "path", c.Path)
 	}
-	if c, err = l.examine(ctx, want); err != nil {
+	if c, err = l.examine(ctx, want, why); err != nil {
 		return nil, err
 	}
-	h := newHandle(l, c)
+	h := newHandle(l, c, why)
 	if err := h.claim(ctx, c); err != nil {
 		return nil, errors.Join(openFault(c, err), h.release())
 	}
@@ -86,7 +119,7 @@ func (l *Lister) find(ctx context.Context, want protocol.Identity) (*candidate, 
 }
 
 // examine finds the device again, compares its identity and runs the guards.
-func (l *Lister) examine(ctx context.Context, want protocol.Identity) (*candidate, error) {
+func (l *Lister) examine(ctx context.Context, want protocol.Identity, why purpose) (*candidate, error) {
 	c, err := l.find(ctx, want)
 	if err != nil {
 		return nil, err
@@ -101,25 +134,25 @@ func (l *Lister) examine(ctx context.Context, want protocol.Identity) (*candidat
 		}
 	}
 	for _, f := range l.refuse(m, c) {
-		// Too small to press is not too small to erase.
-		if f.Code != protocol.FaultTooSmall || c.Bytes == 0 {
+		if why.minds(f, c.Bytes) {
 			return nil, f
 		}
 	}
 	return c, nil
 }
 
-// claim locks the volumes and opens the device so that nobody else can write.
+// claim locks the volumes and opens the device so that nobody else can write;
+// for reading, neither can we.
 func (h *Handle) claim(ctx context.Context, c *candidate) error {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(h.lister.patience, claimPatience))
 	defer cancel()
-	const access = windows.GENERIC_READ | windows.GENERIC_WRITE
+	access := uint32(h.why)
 	if c.file != nil {
 		err := retry(ctx, func() (err error) {
-			h.disk, err = create(c.Path, access, 0, windows.FILE_FLAG_NO_BUFFERING|windows.FILE_FLAG_OPEN_REPARSE_POINT)
+			h.disk, err = create(c.Path, access, windows.FILE_SHARE_READ, windows.FILE_FLAG_NO_BUFFERING|windows.FILE_FLAG_OPEN_REPARSE_POINT)
 			return err
 		})
-		if err == nil { // FAT cannot, and needs the room then
+		if err == nil && h.why == toWrite { // FAT cannot, and needs the room then
 			_, _ = control(h.disk, drive.SetSparse, nil, 0)
 		}
 		return err
@@ -137,7 +170,7 @@ func (h *Handle) claim(ctx context.Context, c *candidate) error {
 
 // lock takes a volume away from everybody else.
 func (h *Handle) lock(ctx context.Context, volume string) error {
-	v, err := openPath(strings.TrimSuffix(volume, `\`), windows.GENERIC_READ|windows.GENERIC_WRITE)
+	v, err := openPath(strings.TrimSuffix(volume, `\`), uint32(h.why))
 	if err != nil {
 		return err
 	}
@@ -180,9 +213,9 @@ func openFault(c *candidate, err error) *protocol.Fault {
 	switch {
 	case errors.Is(err, windows.ERROR_SHARING_VIOLATION), errors.Is(err, windows.ERROR_LOCK_VIOLATION), errors.Is(err, windows.ERROR_BUSY):
 		return protocol.WrapFault(err, protocol.FaultDeviceBusy, "path", c.Path)
-	case vanished(err):
+	case drive.Gone(err):
 		return protocol.WrapFault(err, protocol.FaultDeviceGone, "port", c.Port)
-	case noMedium(err):
+	case drive.NoMedium(err):
 		return protocol.WrapFault(err, protocol.FaultNoMedium, "path", c.Path)
 	case errors.Is(err, windows.ERROR_ACCESS_DENIED), errors.Is(err, windows.ERROR_WRITE_PROTECT):
 		// Also an agent without the right to write: to it, it is read-only.
@@ -192,11 +225,11 @@ func openFault(c *candidate, err error) *protocol.Fault {
 }
 
 // Check proves again that the open handle is the device that was confirmed and
-// that nothing speaks against writing it. Open calls it, and the first WriteAt
-// or Discard does.
+// that nothing speaks against what it was opened for. Open calls it, and the
+// first WriteAt or Discard does.
 func (h *Handle) Check() error {
 	if h.file != nil {
-		c, err := h.lister.examine(context.Background(), h.device.Identity)
+		c, err := h.lister.examine(context.Background(), h.device.Identity, h.why)
 		if err != nil {
 			return err
 		}
@@ -222,7 +255,7 @@ func (h *Handle) Check() error {
 		return err
 	}
 	c.Number, c.Path, c.Bus, c.Removable, c.Serial = number, h.device.Path, d.Bus, d.Removable, d.Serial
-	if err := c.readMedium(h.disk); err != nil {
+	if err := c.ReadMedium(asking(h.disk)); err != nil {
 		return h.failed(err)
 	}
 	if err := c.place(h.disk, h.path); err != nil {
@@ -239,7 +272,7 @@ func (h *Handle) Check() error {
 		return err
 	}
 	for _, f := range h.lister.refuse(m, c) {
-		if f.Code != protocol.FaultTooSmall {
+		if h.why.minds(f, c.Bytes) {
 			return f
 		}
 	}
@@ -248,10 +281,4 @@ func (h *Handle) Check() error {
 
 func (h *Handle) changed(what string, want, have any) error {
 	return protocol.NewFault(protocol.FaultDeviceChanged, "path", h.device.Path, "what", what, "want", want, "have", have)
-}
-
-// OpenToRead returns errors.ErrUnsupported: what would have to be mounted for
-// reading alone, Windows mounts for writing by itself.
-func (l *Lister) OpenToRead(context.Context, protocol.Identity) (*Handle, error) {
-	return nil, fmt.Errorf("open for reading alone: %w", errors.ErrUnsupported)
 }

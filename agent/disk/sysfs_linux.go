@@ -140,7 +140,7 @@ func (l *Lister) blockDevice(name string) (*candidate, error) {
 		return nil, err
 	}
 	c.Socket = cmp.Or(c.Socket, c.Kind+"-"+c.Port)
-	c.MaxMbps = l.knownSpeed(c.Connection)
+	c.MaxMbps, _ = l.knownSpeed(c.Connection)
 	return c, c.readParts()
 }
 

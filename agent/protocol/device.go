@@ -44,9 +44,12 @@ type Device struct {
 	DuplicateOf   int      `json:"duplicates"`     // how many other devices here carry the same serial
 	Volumes       []string `json:"volumes"`        // labels or types of filesystems found on it
 	AutomountedAt []string `json:"automounted_at"` // mount points that would be unmounted first
-	Busy          bool     `json:"busy"`           // an attempt is writing it
-	Blinking      bool     `json:"blinking"`       // its light flashes, see Identify
-	Refusals      []*Fault `json:"refusals"`       // why it may not be written; empty means it may
+	// Lockable says that whoever mounted it can be kept out of it without a
+	// change of its content, so that a mounted one may be read: on Windows.
+	Lockable bool     `json:"lockable,omitempty"`
+	Busy     bool     `json:"busy"`     // an attempt is writing it
+	Blinking bool     `json:"blinking"` // its light flashes, see Identify
+	Refusals []*Fault `json:"refusals"` // why it may not be written; empty means it may
 }
 
 // Writable reports whether nothing speaks against pressing this device.
@@ -55,7 +58,7 @@ func (d *Device) Writable() bool { return len(d.Refusals) == 0 }
 // Refusal is the first reason why a job of a kind may not have this device, or
 // nil. A stick that no capacity class fits is too small to press only; one that
 // is compared may be write-protected, but not be mounted, by an automounter
-// either: whoever unmounts it writes to it.
+// either: whoever unmounts it writes to it, unless it is Lockable.
 func (d *Device) Refusal(k JobKind) *Fault {
 	for _, f := range d.Refusals {
 		switch {
@@ -65,7 +68,7 @@ func (d *Device) Refusal(k JobKind) *Fault {
 			return f
 		}
 	}
-	if k == JobVerify && len(d.AutomountedAt) > 0 {
+	if k == JobVerify && len(d.AutomountedAt) > 0 && !d.Lockable {
 		return NewFault(FaultMounted, "path", d.Path, "mount", d.AutomountedAt[0])
 	}
 	return nil
