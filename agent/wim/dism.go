@@ -61,7 +61,23 @@ func (d DISM) command(args ...string) tool.Command {
 	return c
 }
 
+// run is for what reads an image file.
 func (d DISM) run(ctx context.Context, c tool.Command) error {
+	err := d.call(ctx, c)
+	var exit *tool.ExitError
+	if !errors.As(err, &exit) {
+		return err
+	}
+	switch status := uint32(exit.Status); status {
+	case statusBadFormat, statusInvalidData, statusFileCorrupt,
+		resultWin32 | statusBadFormat, resultWin32 | statusInvalidData, resultWin32 | statusFileCorrupt:
+		return protocol.WrapFault(exit, protocol.FaultImageCorrupt, "detail", exit.Output)
+	}
+	return err
+}
+
+// call runs a command. The fault of one that failed wraps its *tool.ExitError.
+func (d DISM) call(ctx context.Context, c tool.Command) error {
 	run := d.Run
 	if run == nil {
 		run = func(ctx context.Context, c tool.Command) error { return c.Run(ctx) }
@@ -71,12 +87,9 @@ func (d DISM) run(ctx context.Context, c tool.Command) error {
 	if !errors.As(err, &exit) {
 		return err
 	}
-	switch status := uint32(exit.Status); status {
+	switch uint32(exit.Status) {
 	case statusDiskFull, resultWin32 | statusDiskFull:
 		return fmt.Errorf("%w: %w", syscall.ENOSPC, exit.Fault())
-	case statusBadFormat, statusInvalidData, statusFileCorrupt,
-		resultWin32 | statusBadFormat, resultWin32 | statusInvalidData, resultWin32 | statusFileCorrupt:
-		return protocol.WrapFault(err, protocol.FaultImageCorrupt, "detail", exit.Output)
 	}
 	return exit.Fault()
 }

@@ -5,7 +5,7 @@
 // is what they read. Before an image is applied it may be changed, without copying it and
 // without touching the file: Stage writes a delta, a small WIM with the
 // image's directory tree, its changes and the data of what was added, which
-// refers to the original for all other data (delta.go).
+// refers to the original for all other data (delta_linux.go).
 //
 // The other way, a volume becomes a WIM file by Wimlib.Capture
 // (capture_linux.go), without what agent/wim/exclusion lists.
