@@ -55,7 +55,7 @@ type Config struct {
 	Engine       Engine
 	Files        capture.Folders // whose files may be captured; may be empty
 	Spool        *spool.Spool
-	// Cache describes the cache; Client, URL, Clock, Rand, Log and Sweep are
+	// Cache describes the cache; Client, URL, Clock, Rand, Log, Sweep and Leave are
 	// filled in by New.
 	Cache cache.Config
 	// Records are where this host remembers the sticks that it wrote.
@@ -93,7 +93,7 @@ func New(cfg Config) (*Agent, error) {
 	a := &Agent{cfg: cfg, tls: trust, acked: make(chan struct{}, 1)}
 	c := cfg.Cache
 	c.Client, c.URL, c.Clock, c.Rand, c.Log = client, cfg.State.URL, cfg.Clock, cfg.Rand, cfg.Log
-	c.Sweep = stick.Sweep
+	c.Sweep, c.Leave = stick.Sweep, capture.Sweep
 	blobs, err := cache.Open(c)
 	if err != nil {
 		return nil, err

@@ -172,7 +172,7 @@ func (c *capturing) room(bytes int64) (*cache.Entry, error) {
 
 // pack makes the image. The source is let go as soon as it is copied.
 func (c *capturing) pack(ctx context.Context, src *source, v *capture.Volume, work *cache.Entry, image string) error {
-	file := filepath.Join(work.Path, "volume")
+	file := filepath.Join(work.Path, capture.CopyName)
 	total := 2 * v.Bytes() // read once, packed once
 	err := v.Copy(ctx, file, func(done, _ int64) { c.Progress(protocol.StepCapture, done, total) })
 	if err == nil {

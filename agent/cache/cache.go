@@ -51,6 +51,9 @@ type Config struct {
 	// Sweep removes from a master's directory what a killed program left
 	// there; Open calls it for each. nil does nothing.
 	Sweep func(dir string) error
+	// Leave lets go of what a killed program still uses in a directory of
+	// Work; Open calls it for each before it is removed. nil does nothing.
+	Leave func(dir string) error
 	// Free returns the free bytes of the disk that holds a path. nil asks
 	// the system.
 	Free func(path string) (int64, error)
@@ -96,6 +99,9 @@ func Open(cfg Config) (*Cache, error) {
 		flights: map[string]*flight{},
 		write:   (*os.File).WriteAt,
 	}
+	if err := cfg.leaveWork(); err != nil {
+		return nil, err
+	}
 	if err := os.RemoveAll(filepath.Join(cfg.Dir, workDir)); err != nil {
 		return nil, fmt.Errorf("remove unfinished work: %w", err)
 	}
@@ -130,6 +136,23 @@ func Open(cfg Config) (*Cache, error) {
 		}
 	}
 	return c, nil
+}
+
+// leaveWork lets go of what is about to be removed.
+func (c *Config) leaveWork() error {
+	if c.Leave == nil {
+		return nil
+	}
+	left, err := filepath.Glob(filepath.Join(c.Dir, workDir, "*"))
+	if err != nil {
+		return fmt.Errorf("find unfinished work: %w", err)
+	}
+	for _, dir := range left {
+		if err := c.Leave(dir); err != nil {
+			c.Log.Warn("could not let go of unfinished work", "path", dir, "err", err)
+		}
+	}
+	return nil
 }
 
 func (c *Cache) newEntry(key string, used time.Time) (*entry, error) {

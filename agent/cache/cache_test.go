@@ -388,9 +388,19 @@ func TestWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again := newHarness(t, srv, dir).Cache
+	var left []string
+	again := newHarness(t, srv, dir, func(c *Config) {
+		c.Leave = func(dir string) error {
+			_, err := os.Stat(dir)
+			left = append(left, dir)
+			return errors.Join(err, errors.New("trouble is no reason not to start"))
+		}
+	}).Cache
 	if used, _ := again.Used(); used != 0 {
 		t.Errorf("%d bytes used", used)
+	}
+	if !slices.Equal(left, []string{crashed.Path}) {
+		t.Errorf("let go of %q", left)
 	}
 	if _, err := os.Stat(crashed.Path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("left by a crash: %v", err)

@@ -6,13 +6,15 @@
 //     reads the partition table) and decides whether it may be captured: what
 //     is encrypted, was not left in order, or is bound to its PC is refused
 //     (windows.go).
-//   - Copy (copy.go) takes the volume's used clusters into a sparse file. So
-//     the source is read once, from front to back, and may go away afterwards;
-//     whatever it is, partition or part of a virtual disk, wimlib then gets a
-//     file that nobody else changes. It costs one more pass over the used
-//     bytes, and room for them; page and hibernation files are not copied when
-//     they are left out anyway.
-//   - Pack (pack.go) makes the WIM file from that copy.
+//   - Copy (copy.go) takes the volume's used clusters into a file. So the source
+//     is read once, from front to back, and may go away afterwards; whatever it
+//     is, partition or part of a virtual disk, the image is made of a copy that
+//     nobody else changes. It costs one more pass over the used bytes, and room
+//     for them; page and hibernation files are not copied when they are left out
+//     anyway. On Linux the copy is the sparse volume, on Windows a virtual disk
+//     (copy_file.go).
+//   - Pack (pack.go) makes the WIM file from that copy: wimlib on Linux; on
+//     Windows DISM, of the attached disk (attach.go).
 package capture
 
 import (
@@ -47,6 +49,7 @@ type Volume struct {
 
 	src     window
 	size    int64           // of the volume
+	sector  int             // that it was formatted for
 	extents []volume.Extent // what Copy takes, relative to the volume
 	exclude []string
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/stickpress/stickpress/agent/ntfs"
@@ -71,20 +70,22 @@ func subtract(extents, holes []volume.Extent) []volume.Extent {
 	return left
 }
 
-// Copy makes the file path, which must not exist, a sparse copy of the volume:
-// as long as it, with its used clusters. progress counts bytes up to Bytes. It
+// Copy makes the file path, which must not exist, a copy of the volume for
+// Pack: as long as it, with its used clusters. progress counts bytes up to Bytes. It
 // returns the faults of the source, capture_read_failed with the offset on it,
 // and errors that wrap syscall.ENOSPC when the disk is full; the file is then
 // left for the caller to remove.
 func (v *Volume) Copy(ctx context.Context, path string, progress func(done, total int64)) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := v.newCopy(path)
 	if err != nil {
-		return fmt.Errorf("make a copy of the volume: %w", err)
+		return full(err)
 	}
+	return v.copyTo(ctx, f, progress)
+}
+
+// copyTo fills a file and closes it.
+func (v *Volume) copyTo(ctx context.Context, f copyFile, progress func(done, total int64)) error {
 	defer f.Close()
-	if err := f.Truncate(v.size); err != nil {
-		return fmt.Errorf("make a copy of the volume: %w", err)
-	}
 	buf := make([]byte, copyChunk)
 	var done int64
 	for _, e := range v.extents {
@@ -97,15 +98,15 @@ func (v *Volume) Copy(ctx context.Context, path string, progress func(done, tota
 				return v.unreadable(err, at)
 			}
 			if _, err := f.WriteAt(b, at); err != nil {
-				return fmt.Errorf("write the copy of the volume: %w", err)
+				return full(fmt.Errorf("write the copy of the volume: %w", err))
 			}
 			at += int64(len(b))
 			done += int64(len(b))
 			progress(done, v.Bytes())
 		}
 	}
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("write the copy of the volume: %w", err)
+	if err := f.Finish(); err != nil {
+		return full(fmt.Errorf("write the copy of the volume: %w", err))
 	}
 	return nil
 }

@@ -80,7 +80,7 @@ func Look(src Source, opts Options) (*Volume, error) {
 	if err := w.deployable(opts.AnyState); err != nil {
 		return nil, err
 	}
-	v := &Volume{Windows: *w, Partition: found.number, src: found.src, size: found.ntfs.Size(), exclude: opts.Exclude}
+	v := &Volume{Windows: *w, Partition: found.number, src: found.src, size: found.ntfs.Size(), sector: found.ntfs.SectorSize(), exclude: opts.Exclude}
 	if v.size > found.src.length {
 		return nil, protocol.NewFault(protocol.FaultCaptureCorrupt, "partition", found.number,
 			"detail", fmt.Sprintf("the volume has %d bytes, its place %d", v.size, found.src.length))
