@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"strings"
 
@@ -277,10 +276,7 @@ func (p *program) serve(ctx context.Context, f *runFlags, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
-	capabilities := []string{protocol.CapPress, protocol.CapRaw, protocol.CapWipe}
-	if runtime.GOOS == "linux" { // see disk.Lister.OpenToRead and Blink
-		capabilities = append(capabilities, protocol.CapVerify, protocol.CapIdentify)
-	}
+	capabilities := []string{protocol.CapPress, protocol.CapRaw, protocol.CapWipe, protocol.CapVerify, protocol.CapIdentify}
 	if capture.Supported {
 		capabilities = append(capabilities, protocol.CapCapture)
 	}
