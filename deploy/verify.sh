@@ -10,7 +10,7 @@ go mod tidy -diff
 go vet ./...
 # The agent of a Windows host; tests that need Linux say so by their name.
 GOOS=windows go build -o /dev/null ./cmd/stickpress-agent
-GOOS=windows go vet ./agent/disk/... ./agent/tool ./agent/wim/...
+GOOS=windows go vet ./agent/... ./cmd/stickpress-agent
 
 mapfile -t sources < <(git ls-files '*.go')
 unformatted=$(gofmt -l "${sources[@]}")
