@@ -59,6 +59,7 @@ const (
 	UseEstimateJob       UseCase = "estimate_job"
 	UseCancelBuild       UseCase = "cancel_build"
 	UseGetOverview       UseCase = "get_overview"
+	UseSearch            UseCase = "search"
 	UseListAudit         UseCase = "list_audit"
 )
 
@@ -91,6 +92,7 @@ var permissions = map[UseCase]Role{
 	UseListJobs:          RoleViewer,
 	UseGetOverview:       RoleViewer,
 	UseEstimateJob:       RoleViewer,
+	UseSearch:            RoleViewer, // what the actor's sites have
 
 	UseQueueJob:       RoleHelpdesk,
 	UseCancelJob:      RoleHelpdesk,

@@ -46,7 +46,11 @@ func (s *Web) hostWith(w http.ResponseWriter, r *http.Request, problem error) er
 	if err != nil {
 		return err
 	}
-	page := view.Host(s.frame(r, "hosts"), h, jobs.Items, view.NewProblem(localeOf(r), problem))
+	ports, err := s.console.GetHostPorts(ctx, actor, h.ID)
+	if err != nil {
+		return err
+	}
+	page := view.Host(s.frame(r, "hosts"), h, ports.Items, jobs.Items, view.NewProblem(localeOf(r), problem))
 	if problem != nil {
 		return s.again(w, r, problem, page)
 	}

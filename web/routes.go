@@ -59,6 +59,10 @@ func (s *Web) routes(r chi.Router) {
 	r.Get("/certificates/{id}", s.page(s.certificate))
 	r.Get("/certificates/{id}/file", s.page(s.certificateFile))
 
+	r.Get("/search", s.page(s.search))
+	r.Get("/shortcuts", s.page(s.shortcuts))
+	r.Get("/ui", s.page(s.ui))
+
 	r.Get("/account", s.page(s.account))
 	r.Post("/account/tokens", s.page(s.tokenCreate))
 	r.Post("/account/tokens/{id}/revoke", s.page(s.tokenRevoke))

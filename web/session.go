@@ -26,6 +26,7 @@ const (
 const (
 	cookieTheme  = "theme"
 	cookieLocale = "locale"
+	cookieKeys   = "keys" // "off": no shortcuts of single letters
 )
 
 func newSessions(store scs.Store, secure bool) *scs.SessionManager {

@@ -132,7 +132,8 @@ func (s *Web) frame(r *http.Request, section string) view.Frame {
 	f := view.Frame{
 		L: localeOf(r), Section: section, Path: r.URL.Path, Query: r.URL.Query(), Back: backOf(r), Theme: themeOf(r),
 		Nonce: nonceOf(r), RequestID: a.RequestID,
-		Actor: a, SignedIn: a.Kind == api.ActorUser,
+		Actor: a, SignedIn: a.Kind == api.ActorUser, Again: r.Method == http.MethodGet,
+		Keys: cookie(r, cookieKeys) != "off",
 	}
 	if !strings.HasSuffix(r.URL.Path, "/live") && !byScript(r) { // who shows no flash must not eat it
 		f.Flash = s.sessions.PopString(r.Context(), keyFlash)

@@ -19,5 +19,10 @@ func blinkValues(d api.Device) string {
 
 // anchor names a device in an address within the page.
 func anchor(d api.Device) string {
-	return strings.NewReplacer(".", "_", ":", "_", " ", "_").Replace(d.Port) + "-" + strconv.Itoa(d.LUN)
+	return idOf(d.Port) + "-" + strconv.Itoa(d.LUN)
+}
+
+// idOf makes the name of a place fit for an ID that selectors can spell.
+func idOf(place string) string {
+	return strings.NewReplacer(".", "_", ":", "_", " ", "_").Replace(place)
 }

@@ -27,6 +27,8 @@ type Frame struct {
 	SignedIn  bool
 	Flash     string // a sentence about the action before
 	Refresh   bool   // without scripts the page loads itself again
+	Keys      bool   // single letters are shortcuts
+	Again     bool   // the page was only asked for: to ask again is harmless
 }
 
 // With is the page's own address with one parameter of its query changed.

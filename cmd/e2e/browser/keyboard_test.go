@@ -92,3 +92,47 @@ func TestWithoutScripts(t *testing.T) {
 	b.press("noscript form .btn-danger")
 	b.until("it is cancelled", `document.querySelector(".page-head [data-state=cancelled]")`)
 }
+
+// focused describes the element with the focus: whether it can be seen, whether
+// it comes after the one before it in the page, and what it is. At the end of the
+// page the focus begins anew.
+const focused = `(() => {
+	const e = document.activeElement, s = getComputedStyle(e), r = e.getBoundingClientRect(), before = window.before;
+	window.before = e;
+	if (e === document.body) return "end";
+	const what = e.outerHTML.slice(0, 160);
+	if (s.outlineStyle === "none" || parseFloat(s.outlineWidth) < 2) return "has no outline: " + what;
+	if (r.width === 0 || r.bottom < 0 || r.top > innerHeight) return "is out of sight: " + what;
+	if (before && before !== document.body && !(before.compareDocumentPosition(e) & Node.DOCUMENT_POSITION_FOLLOWING)) return e.matches(".skip") ? "end" : "jumps back to: " + what;
+	return "";
+})()`
+
+// On every page Tab leads through what can be used in the order in which it is
+// read, and where the focus is can be seen.
+func TestTabOrder(t *testing.T) {
+	t.Parallel()
+	s := webtest.Play(t, webtest.Start(t))
+	b := open(t, s.URL, "en")
+	b.visit(s.Link(t, "admin"))
+	b.press("main form .btn-primary")
+	b.at("/")
+	for _, p := range everyPage(t, s, s.Done) {
+		b.visit(p.path)
+		b.do(chromedp.Evaluate[chromedp.Void](`window.before = null; document.activeElement.blur()`))
+		stops := 0
+		for ; stops < 120; stops++ {
+			b.do(chromedp.KeyEvent(kb.Tab))
+			said := eval[string](b, focused)
+			if said == "end" {
+				break
+			}
+			if said != "" {
+				t.Errorf("%s: the focus %s", p.name, said)
+			}
+		}
+		if stops < 10 {
+			t.Errorf("%s: Tab finds only %d things", p.name, stops)
+		}
+	}
+	b.expect("404")
+}

@@ -1,6 +1,9 @@
 package browser
 
 import (
+	"os"
+	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -25,37 +28,7 @@ func TestPages(t *testing.T) {
 			b.visit(s.Link(t, "admin"))
 			b.press("main form .btn-primary")
 			b.at("/")
-			for _, p := range []struct{ name, path string }{
-				{"overview", "/"},
-				{"jobs", "/jobs"},
-				{"job-running", "/jobs/" + s.Running.ID},
-				{"job-failed", "/jobs/" + s.Failed.ID},
-				{"job-done", "/jobs/" + s.Done.ID},
-				{"job-wiped", "/jobs/" + s.Wiped.ID},
-				{"job-checked", "/jobs/" + checked.ID},
-				{"job-new", "/jobs/new"},
-				{"job-new-verify", "/jobs/new?kind=verify"},
-				{"job-new-wipe", "/jobs/new?kind=wipe"},
-				{"job-new-raw", "/jobs/new?kind=raw&version=" + s.Disk.ID},
-				{"images", "/images"},
-				{"image", "/images/win11-ent"},
-				{"version", "/versions/" + s.Version.ID},
-				{"version-disk", "/versions/" + s.Disk.ID},
-				{"templates", "/templates"},
-				{"template", "/templates/" + s.Template.ID},
-				{"task-sequences", "/task-sequences"},
-				{"task-sequence", "/task-sequences/" + s.Sequence.ID},
-				{"hosts", "/hosts"},
-				{"host", "/hosts/" + s.Host.ID},
-				{"host-ports", "/hosts/" + s.Host.ID + "/ports"},
-				{"sticks", "/sticks"},
-				{"stick", "/sticks/" + s.Failed.Builds[1].StickID},
-				{"stick-checked", "/sticks/" + s.Done.Builds[1].StickID},
-				{"stick-wiped", "/sticks/" + s.Wiped.Builds[0].StickID},
-				{"certificate", "/certificates/" + s.Wiped.Builds[0].CertificateID},
-				{"account", "/account"},
-				{"missing", "/nothing/here"},
-			} {
+			for _, p := range everyPage(t, s, checked) {
 				b.visit(p.path)
 				b.shoot(dir, p.name+"-"+language)
 			}
@@ -68,6 +41,51 @@ func TestPages(t *testing.T) {
 			b.shoot(dir, "job-confirm-verify-"+language)
 		})
 	}
+}
+
+// everyPage names the pages of a scene with their pictures' names. With the
+// regular expression STICKPRESS_PAGES in the environment it names some.
+func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []struct{ name, path string } {
+	t.Helper()
+	wanted, err := regexp.Compile(os.Getenv("STICKPRESS_PAGES"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := []struct{ name, path string }{
+		{"overview", "/"},
+		{"jobs", "/jobs"},
+		{"job-running", "/jobs/" + s.Running.ID},
+		{"job-failed", "/jobs/" + s.Failed.ID},
+		{"job-done", "/jobs/" + s.Done.ID},
+		{"job-wiped", "/jobs/" + s.Wiped.ID},
+		{"job-checked", "/jobs/" + checked.ID},
+		{"job-new", "/jobs/new"},
+		{"job-new-verify", "/jobs/new?kind=verify"},
+		{"job-new-wipe", "/jobs/new?kind=wipe"},
+		{"job-new-raw", "/jobs/new?kind=raw&version=" + s.Disk.ID},
+		{"images", "/images"},
+		{"image", "/images/win11-ent"},
+		{"version", "/versions/" + s.Version.ID},
+		{"version-disk", "/versions/" + s.Disk.ID},
+		{"templates", "/templates"},
+		{"template", "/templates/" + s.Template.ID},
+		{"task-sequences", "/task-sequences"},
+		{"task-sequence", "/task-sequences/" + s.Sequence.ID},
+		{"hosts", "/hosts"},
+		{"host", "/hosts/" + s.Host.ID},
+		{"host-ports", "/hosts/" + s.Host.ID + "/ports"},
+		{"sticks", "/sticks"},
+		{"stick", "/sticks/" + s.Failed.Builds[1].StickID},
+		{"stick-checked", "/sticks/" + s.Done.Builds[1].StickID},
+		{"stick-wiped", "/sticks/" + s.Wiped.Builds[0].StickID},
+		{"certificate", "/certificates/" + s.Wiped.Builds[0].CertificateID},
+		{"account", "/account"},
+		{"missing", "/nothing/here"},
+		{"search", "/search?q=1"},
+		{"shortcuts", "/shortcuts"},
+		{"ui", "/ui"},
+	}
+	return slices.DeleteFunc(all, func(p struct{ name, path string }) bool { return !wanted.MatchString(p.name) })
 }
 
 // calibrate numbers some sockets of the host, which is in the middle of it, and

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -50,6 +51,7 @@ func (b *tab) shoot(dir, name string) {
 		for _, scheme := range []string{"light", "dark"} {
 			b.theme(scheme)
 			b.accessible(name + " " + label + " " + scheme)
+			b.still(name)
 			raw, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 			if err != nil {
 				b.Fatal(err)
@@ -65,6 +67,22 @@ func (b *tab) shoot(dir, name string) {
 	}
 	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{})
 	b.size(1440, 900)
+}
+
+// moving is a script that names what moves although the system asks for less of
+// it, and what came from elsewhere.
+const moving = `[...document.querySelectorAll("body *")].filter((e) => {
+	const s = getComputedStyle(e);
+	return parseFloat(s.animationDuration) > 0 && s.animationName !== "none" || parseFloat(s.transitionDuration) > 0;
+}).map((e) => e.outerHTML.slice(0, 120)).concat(performance.getEntriesByType("resource").map((r) => r.name).filter((n) => !n.startsWith(location.origin + "/")))`
+
+// still fails if something on the page moves under prefers-reduced-motion, or if
+// the page loaded something from another server.
+func (b *tab) still(name string) {
+	b.Helper()
+	if found := eval[[]string](b, moving); len(found) > 0 {
+		b.Errorf("%s moves, or loads from elsewhere:\n\t%s", name, strings.Join(found, "\n\t"))
+	}
 }
 
 // widest is a script that names the elements that reach to the page's right end.

@@ -113,7 +113,7 @@ document.addEventListener('htmx:oobAfterSwap', (e) => {
 
 // A dialog whose button is gone asks about something that is over.
 document.addEventListener('htmx:sseMessage', () => {
-  for (const dialog of document.querySelectorAll('dialog[open]')) {
+  for (const dialog of document.querySelectorAll('main dialog[open]')) {
     if (!document.querySelector(`[data-opens="${dialog.id}"]:not([disabled])`)) dialog.close();
   }
 });

@@ -1,7 +1,8 @@
 // Parts that keep themselves up to date by asking: [data-refresh] names the
-// page that has the part, under the same ID. The part is replaced only when it
-// looks different from the last time; what was ticked and what had the focus
-// stays so, as long as it is still there.
+// page that has the part, under the same ID. A page is asked once for all of
+// its parts. A part is replaced only when it looks different from the last
+// time; what was ticked and what had the focus stays so, as long as it is still
+// there.
 const every = 3000;
 const before = new WeakMap();
 
@@ -9,14 +10,19 @@ function markup(part) {
   return part.innerHTML.replace(/\s+/g, ' ');
 }
 
-async function refresh(part) {
-  const response = await fetch(part.dataset.refresh, { headers: { 'HX-Request': 'true' } });
+async function refresh(url) {
+  const response = await fetch(url, { headers: { 'HX-Request': 'true' } });
   if (response.status === 401) location.reload();
   if (!response.ok) return;
   const page = new DOMParser().parseFromString(await response.text(), 'text/html');
-  const fresh = page.getElementById(part.id);
-  // The part may have been exchanged for another host's while this was asked.
-  if (!fresh || !part.isConnected) return;
+  for (const part of document.querySelectorAll('[data-refresh]')) {
+    // It may have been exchanged for another host's while this was asked.
+    if (part.dataset.refresh === url) exchange(part, page.getElementById(part.id));
+  }
+}
+
+function exchange(part, fresh) {
+  if (!fresh) return;
   const now = markup(fresh);
   if (before.get(part) === now) return;
   before.set(part, now);
@@ -38,8 +44,9 @@ document.addEventListener('DOMContentLoaded', () => {
 
 async function tick() {
   if (!document.hidden) {
-    for (const part of document.querySelectorAll('[data-refresh]')) {
-      await refresh(part).catch(() => {}); // the server is away; the next time, then
+    const urls = [...document.querySelectorAll('[data-refresh]')].map((part) => part.dataset.refresh);
+    for (const url of new Set(urls)) {
+      await refresh(url).catch(() => {}); // the server is away; the next time, then
     }
   }
   setTimeout(tick, every);

@@ -1,3 +1,5 @@
+import { toast } from './toast.js';
+
 // Small conveniences: copying, dialogs, forms that submit once, counting what
 // was ticked, times in the reader's own zone.
 document.addEventListener('click', (e) => {
@@ -7,6 +9,7 @@ document.addEventListener('click', (e) => {
   if (opener) document.getElementById(opener.dataset.opens).showModal();
   e.target.closest('[data-closes]')?.closest('dialog').close();
   if (e.target.closest('[data-print]')) print();
+  e.target.closest('[data-dismiss]')?.closest('.toast').remove();
 });
 
 function copyText(button) {
@@ -14,7 +17,9 @@ function copyText(button) {
   getSelection().selectAllChildren(source);
   // Browsers have a clipboard only where the connection is safe.
   navigator.clipboard?.writeText(source.textContent).then(() => {
-    button.textContent = button.dataset.done;
+    // A button with an icon alone keeps it, and its size.
+    if (button.querySelector('svg')) toast(button.dataset.done, 'good');
+    else button.textContent = button.dataset.done;
   }, () => {});
 }
 
@@ -30,13 +35,6 @@ document.addEventListener('submit', (e) => {
 window.addEventListener('pageshow', (e) => {
   if (e.persisted) document.querySelectorAll('form button').forEach((b) => { b.disabled = false; });
 });
-
-// On a narrow screen the navigation scrolls; its current entry is in sight.
-function showHere() {
-  const here = document.querySelector('.nav [aria-current]');
-  if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 48;
-}
-window.addEventListener('resize', showHere);
 
 // How many boxes are ticked, in words.
 function countTicked() {
@@ -71,7 +69,6 @@ function nameZone() {
 }
 
 document.addEventListener('DOMContentLoaded', () => {
-  showHere();
   countTicked();
   localTimes(document);
   nameZone();

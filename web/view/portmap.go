@@ -1,0 +1,107 @@
+package view
+
+import "github.com/a-h/templ"
+
+// Socket is one USB socket of a host, as the port map draws it.
+type Socket struct {
+	ID     string // unique on the page and the same while the stick stays: live updates replace it
+	Number string // printed beside the socket; empty where nobody has numbered it
+	Port   string // the kernel's name, shown where there is no number
+	Stick  string // maker and model; empty in an empty socket
+	Serial string
+	Size   string
+	State  string // a key of "state."; empty in an empty socket
+	Done   int64  // of Total; the stick's window is filled so far
+	Total  int64  // 0 shows no bar
+	Reason string // why the stick cannot be chosen, a sentence; empty if it can
+	Href   string // where the socket leads; empty for none
+
+	// With a name the socket is a box to tick of a form: the picker.
+	Name, Value string
+	BoxID       string // of the box; empty takes the socket's with "-box" behind it
+	Chosen      bool
+}
+
+// Hub is a row of sockets in the order in which they were taught.
+type Hub struct {
+	Name    string
+	Sockets []Socket
+}
+
+// look is the class of a socket's state.
+func (s Socket) look() string {
+	switch {
+	case s.State == "":
+		return "empty"
+	case s.State == "ready":
+		return "idle"
+	}
+	if t := tone(s.State); t != "idle" {
+		return t
+	}
+	return "off"
+}
+
+// label is what people call the socket.
+func (s Socket) label() string {
+	if s.Number != "" {
+		return s.Number
+	}
+	return s.Port
+}
+
+// box is the ID of the socket's box.
+func (s Socket) box() string {
+	if s.BoxID != "" {
+		return s.BoxID
+	}
+	return s.ID + "-box"
+}
+
+// about is what describes the box of a stick that cannot be chosen.
+func (s Socket) about() templ.Attributes {
+	switch {
+	case s.Reason == "":
+		return nil
+	case !s.explained():
+		return templ.Attributes{"disabled": true}
+	}
+	return templ.Attributes{"aria-describedby": s.ID + "-why", "disabled": true}
+}
+
+// explained reports whether the reason is written below the map; that a stick is
+// being pressed can be seen on it.
+func (s Socket) explained() bool { return s.Reason != "" && tone(s.State) != "run" }
+
+// windowHeight is how high the window of a drawn stick is.
+const windowHeight = 30
+
+// filled is how much of the window is filled.
+func (s Socket) filled() float64 {
+	if s.Total <= 0 {
+		return 0
+	}
+	return windowHeight * float64(max(0, min(s.Done, s.Total))) / float64(s.Total)
+}
+
+// said is the state in words, with how far it is.
+func (s Socket) said(f Frame) string {
+	switch {
+	case s.State == "":
+		return f.T("portmap.empty")
+	case s.Total > 0 && tone(s.State) == "run":
+		return f.T("portmap.percent", "percent", 100*max(0, min(s.Done, s.Total))/s.Total)
+	}
+	return f.T("state." + s.State)
+}
+
+// held counts the sockets that hold a stick.
+func (h Hub) held() int {
+	n := 0
+	for _, s := range h.Sockets {
+		if s.State != "" {
+			n++
+		}
+	}
+	return n
+}
