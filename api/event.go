@@ -11,7 +11,7 @@ import (
 
 // JobEvent is one thing that happened to a job. Types: "job_queued",
 // "job_rescheduled" (NotBefore), "job_cancel_requested", "job_started", "job_cancelling", "job_succeeded",
-// "job_failed", "job_cancelled"; with a build "build_assigned",
+// "job_failed", "job_cancelled", "job_retried"; with a build "build_assigned",
 // "build_accepted", "build_step_begun" and "build_step_done" (Step),
 // "build_touched", "build_log" (Log), "build_preflight" (Preflight), "build_verified" (Result),
 // "build_failed" and "build_cancelled" (Fault), "build_retried",

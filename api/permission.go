@@ -58,6 +58,7 @@ const (
 	UseScheduleJob       UseCase = "schedule_job"
 	UseEstimateJob       UseCase = "estimate_job"
 	UseCancelBuild       UseCase = "cancel_build"
+	UseRetryBuilds       UseCase = "retry_builds"
 	UseGetOverview       UseCase = "get_overview"
 	UseSearch            UseCase = "search"
 	UseListAudit         UseCase = "list_audit"
@@ -98,6 +99,7 @@ var permissions = map[UseCase]Role{
 	UseCancelJob:      RoleHelpdesk,
 	UseScheduleJob:    RoleHelpdesk,
 	UseCancelBuild:    RoleHelpdesk,
+	UseRetryBuilds:    RoleHelpdesk,
 	UseReturnStick:    RoleHelpdesk,
 	UseIdentifyDevice: RoleHelpdesk,
 

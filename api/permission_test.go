@@ -147,6 +147,10 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 		},
 		api.UseCancelBuild: func(ctx context.Context, a api.Actor) error { _, err := f.CancelBuild(ctx, a, "x", "y"); return err },
 		api.UseSearch:      func(ctx context.Context, a api.Actor) error { _, err := f.Search(ctx, a, "x"); return err },
+		api.UseRetryBuilds: func(ctx context.Context, a api.Actor) error {
+			_, err := f.RetryBuilds(ctx, a, api.RetryBuildsInput{JobID: "x"})
+			return err
+		},
 		api.UseGetOverview: func(ctx context.Context, a api.Actor) error { _, err := f.GetOverview(ctx, a); return err },
 		api.UseListAudit: func(ctx context.Context, a api.Actor) error {
 			_, err := f.ListAudit(ctx, a, api.AuditFilter{}, page)

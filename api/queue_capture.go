@@ -53,11 +53,7 @@ func planCapture(ctx context.Context, r store.Reader, in *QueueJobInput, p *plan
 	switch {
 	case err == nil:
 		o.Image = image.Name
-		_, err := r.VersionByNumber(ctx, image.ID, o.Version)
-		if err == nil {
-			return nil, fault.New(fault.KindConflict, store.CodeVersionExists, "version", o.Version).At("version")
-		}
-		if !isNotFound(err, "image_version") {
+		if err := checkUnpublished(ctx, r, image.ID, o.Version); err != nil {
 			return nil, err
 		}
 	case !isNotFound(err, "image"):
@@ -77,6 +73,18 @@ func planCapture(ctx context.Context, r store.Reader, in *QueueJobInput, p *plan
 	}
 	p.job.Options = protocol.JobOptions{Capture: &o}
 	return func(*protocol.Device) error { return nil }, nil
+}
+
+// checkUnpublished refuses a version that is there already.
+func checkUnpublished(ctx context.Context, r store.Reader, image store.ImageID, number string) error {
+	_, err := r.VersionByNumber(ctx, image, number)
+	switch {
+	case err == nil:
+		return fault.New(fault.KindConflict, store.CodeVersionExists, "version", number).At("version")
+	case isNotFound(err, "image_version"):
+		return nil
+	}
+	return err
 }
 
 // checkExclusions refuses a list that a host would not understand.

@@ -28,7 +28,7 @@ func (tx *Tx) RequestCancel(ctx context.Context, id JobID, by Actor) (Job, error
 	if err := c.job(s, Event{Type: EventJobCancelRequested}, struct{}{}); err != nil {
 		return Job{}, err
 	}
-	if err := c.cancelQueued(s, protocol.NewFault(protocol.FaultCancelled)); err != nil {
+	if err := c.cancelQueued(ctx, s, protocol.FaultCancelled); err != nil {
 		return Job{}, err
 	}
 	tx.Notify(TopicHost(s.job.HostID))
@@ -61,8 +61,12 @@ func (tx *Tx) RequestCancelBuild(ctx context.Context, id BuildID, by Actor) (Job
 		return Job{}, err
 	}
 	if b.State == BuildQueued {
+		why, err := c.unbegun(ctx, b, protocol.FaultCancelled)
+		if err != nil {
+			return Job{}, err
+		}
 		event.Type = EventBuildCancelled
-		if err := c.job(s, event, BuildReport{Fault: protocol.NewFault(protocol.FaultCancelled)}); err != nil {
+		if err := c.job(s, event, BuildReport{Fault: why}); err != nil {
 			return Job{}, err
 		}
 	}
@@ -70,11 +74,28 @@ func (tx *Tx) RequestCancelBuild(ctx context.Context, id BuildID, by Actor) (Job
 	return s.job, c.save(ctx)
 }
 
-func (c *change) cancelQueued(s *jobStream, why *protocol.Fault) error {
+// unbegun is why a build ends that waits, with the code of a fault. What an
+// earlier attempt of it left on the stick is still there.
+func (c *change) unbegun(ctx context.Context, b *Build, code string) (*protocol.Fault, error) {
+	why := protocol.NewFault(code)
+	if b.Attempt == 0 || b.StickID.IsZero() {
+		return why, nil
+	}
+	stick, err := c.tx.Stick(ctx, b.StickID)
+	why.Touched = stick.LastBuildID == b.ID
+	return why, err
+}
+
+// cancelQueued cancels the builds that wait, with the code of a fault.
+func (c *change) cancelQueued(ctx context.Context, s *jobStream, code string) error {
 	for i := range s.job.Builds {
 		b := &s.job.Builds[i]
 		if b.State != BuildQueued {
 			continue
+		}
+		why, err := c.unbegun(ctx, b, code)
+		if err != nil {
+			return err
 		}
 		event := Event{Type: EventBuildCancelled, BuildID: b.ID, Attempt: b.Attempt}
 		if err := c.job(s, event, BuildReport{Fault: why}); err != nil {
@@ -82,42 +103,6 @@ func (c *change) cancelQueued(s *jobStream, why *protocol.Fault) error {
 		}
 	}
 	return nil
-}
-
-// RetryBuild queues a failed build again: the only way to a further attempt,
-// never taken by the console itself, and what the numbers and fences of attempts
-// are for. It needs a job that is not over (the
-// fault job_ended) and an attempt that its host ended or that was declared
-// lost (attempt_leased).
-func (tx *Tx) RetryBuild(ctx context.Context, id BuildID, by Actor) (Job, error) {
-	build, err := tx.Build(ctx, id)
-	if err != nil {
-		return Job{}, err
-	}
-	c := tx.change(by)
-	s, err := c.lockJob(ctx, build.JobID)
-	if err != nil {
-		return Job{}, err
-	}
-	b, _ := s.job.Build(id)
-	switch {
-	case s.job.State != JobRunning:
-		return Job{}, fault.New(fault.KindConflict, CodeJobEnded, "state", s.job.State)
-	case b.State != BuildFailed:
-		return Job{}, errTransition("build", b.State, BuildQueued)
-	}
-	attempt, err := tx.attempt(ctx, b.ID, b.Attempt)
-	if err != nil {
-		return Job{}, err
-	}
-	if attempt.State == AttemptLeased {
-		return Job{}, fault.New(fault.KindConflict, CodeAttemptLeased)
-	}
-	if err := c.job(s, Event{Type: EventBuildRetried, BuildID: b.ID, Attempt: b.Attempt}, BuildReport{}); err != nil {
-		return Job{}, err
-	}
-	tx.Notify(TopicHost(s.job.HostID))
-	return s.job, c.save(ctx)
 }
 
 // DeclareHostLost ends every attempt that the host holds: the builds fail with
@@ -178,7 +163,7 @@ func (tx *Tx) loseBuilds(ctx context.Context, host HostID, by Actor, queued bool
 	batch := &pgx.Batch{}
 	for _, s := range jobs {
 		if queued {
-			if err := c.cancelQueued(s, protocol.NewFault(string(CodeHostRevoked))); err != nil {
+			if err := c.cancelQueued(ctx, s, string(CodeHostRevoked)); err != nil {
 				return err
 			}
 		}

@@ -77,42 +77,6 @@ func TestCancelTooLate(t *testing.T) {
 	w.checkHistory()
 }
 
-func TestRetry(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	job := w.mustQueue(w.host.ID, 1, 2)
-	builds := w.claim(w.host, 2)[0].Builds
-	retry := func() error {
-		_, err := try(t.Context(), w.Store, func(tx *store.Tx) (store.Job, error) {
-			return tx.RetryBuild(t.Context(), builds[0].ID, w.by)
-		})
-		return err
-	}
-	wantCode(t, retry(), "state_refused")
-	w.report(w.host, said(builds[0].Ref(), 1, protocol.Event{Type: protocol.EventFailed, Fault: protocol.NewFault("x")})...)
-	// As if the host had not said so: the lease is what counts.
-	if _, err := w.Pool().Exec(t.Context(), `UPDATE build_attempts SET state = 'leased' WHERE attempt = 1`); err != nil {
-		t.Fatal(err)
-	}
-	wantCode(t, retry(), store.CodeAttemptLeased)
-	if _, err := w.Pool().Exec(t.Context(), `UPDATE build_attempts SET state = 'ended' WHERE build_id = $1`, builds[0].ID); err != nil {
-		t.Fatal(err)
-	}
-	if err := retry(); err != nil {
-		t.Fatal(err)
-	}
-	again := w.claim(w.host, 1)[0].Builds[0]
-	if again.ID != builds[0].ID || again.Attempt != 2 || again.Fault != nil {
-		t.Errorf("second attempt %+v", again)
-	}
-	w.report(w.host, append(goodRun(again.Ref()), goodRun(builds[1].Ref())...)...)
-	if got := w.job(job.ID); got.State != store.JobSucceeded {
-		t.Errorf("job %s", got.State)
-	}
-	wantCode(t, retry(), store.CodeJobEnded)
-	w.checkHistory()
-}
-
 func TestLostAndRevokedHosts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

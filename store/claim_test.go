@@ -118,7 +118,9 @@ func TestUnsentBuildsFail(t *testing.T) {
 	if a, b := job.Builds[0].State, job.Builds[1].State; a != store.BuildRunning || b != store.BuildFailed {
 		t.Fatalf("builds are %s and %s: only the one that was not accepted fails", a, b)
 	}
-	in(t, w.Store, func(tx *store.Tx) (store.Job, error) { return tx.RetryBuild(t.Context(), builds[1].ID, w.by) })
+	in(t, w.Store, func(tx *store.Tx) (store.Job, error) {
+		return tx.RetryBuilds(t.Context(), store.Retry{JobID: job.ID, By: w.by})
+	})
 	again := w.claim(w.host, 2)
 	if len(again) != 1 || len(again[0].Builds) != 1 || again[0].Builds[0].ID != builds[1].ID {
 		t.Fatalf("claimed again %+v: only the build that failed", again)

@@ -20,6 +20,7 @@ const (
 	EventJobQueued          EventType = "job_queued"           // QueuedJob
 	EventJobRescheduled     EventType = "job_rescheduled"      // JobSchedule
 	EventJobCancelRequested EventType = "job_cancel_requested" //
+	EventJobRetried         EventType = "job_retried"          // RetriedJob; an EventBuildRetried follows for each build
 	EventJobStarted         EventType = "job_started"          //
 	EventJobCancelling      EventType = "job_cancelling"       //
 	EventJobSucceeded       EventType = "job_succeeded"        //
@@ -36,7 +37,7 @@ const (
 	EventBuildVerified  EventType = "build_verified"   // BuildReport.Result
 	EventBuildFailed    EventType = "build_failed"     // BuildReport.Fault
 	EventBuildCancelled EventType = "build_cancelled"  // BuildReport.Fault
-	EventBuildRetried   EventType = "build_retried"    // Attempt is the one that failed
+	EventBuildRetried   EventType = "build_retried"    // Attempt is the one that is over
 	// EventBuildCancelRequested asks one build to stop, Attempt as it is then.
 	EventBuildCancelRequested EventType = "build_cancel_requested"
 )
@@ -115,6 +116,11 @@ type QueuedBuild struct {
 	Reference string            `json:"reference"`
 	Holder    string            `json:"holder"`
 	Variables map[string]string `json:"variables"`
+}
+
+// RetriedJob is the payload of EventJobRetried.
+type RetriedJob struct {
+	Overrides []string `json:"overrides,omitempty"` // of the job from now on
 }
 
 // BuildReport is the payload of the events of a build.

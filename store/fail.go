@@ -28,6 +28,9 @@ const (
 	CodeVersionWithdrawn  fault.Code = "version_withdrawn"    //
 	CodeReferenceMissing  fault.Code = "reference_missing"    // kind: names a record that does not exist
 	CodeIdempotencyReused fault.Code = "idempotency_reused"   // the key came with another request before
+	CodeJobCancelling     fault.Code = "job_cancelling"       // somebody is stopping the job, and its host has not ended all of it
+	CodeRetryNothing      fault.Code = "retry_nothing"        // state: no build of the job failed or was cancelled
+	CodeStickRewritten    fault.Code = "stick_rewritten"      // port, job: a later job wrote to the stick
 	CodeAttemptLeased     fault.Code = "attempt_leased"       // the host has not said that the old attempt is over
 	CodeSchemaTooNew      fault.Code = "schema_too_new"       // min_app, app
 	CodeKeyMissing        fault.Code = "master_key_missing"   // key

@@ -36,6 +36,8 @@ func (j *Job) Apply(e JobEvent) error {
 	case EventJobCancelRequested:
 		j.CancelRequestedAt = &e.At
 		return nil
+	case EventJobRetried:
+		return j.applyRetried(&e)
 	case EventJobStarted:
 		j.StartedAt = &e.At
 		return j.become(JobRunning)
@@ -89,6 +91,20 @@ func (j *Job) applyQueued(e *JobEvent) error {
 	return nil
 }
 
+// applyRetried opens a job anew that was over; one that runs goes on.
+func (j *Job) applyRetried(e *JobEvent) error {
+	p, err := decodePayload[RetriedJob](&e.Event)
+	if err != nil {
+		return err
+	}
+	j.Overrides = append([]string{}, p.Overrides...)
+	if !j.State.Final() {
+		return nil
+	}
+	j.CancelRequestedAt, j.StartedAt, j.EndedAt = nil, nil, nil
+	return j.become(JobQueued)
+}
+
 // apply brings the build from before the event to after it.
 func (b *Build) apply(e *JobEvent) error {
 	p, err := decodePayload[BuildReport](&e.Event)
@@ -113,7 +129,8 @@ func (b *Build) apply(e *JobEvent) error {
 	case EventBuildAssigned:
 		b.Attempt, b.Step, b.Touched, b.Fault, b.Result = e.Attempt, "", false, nil, nil
 		b.AssignedAt, b.StartedAt, b.EndedAt, b.CancelRequestedAt = &e.At, nil, nil, nil
-	case EventBuildRetried:
+	case EventBuildRetried: // what the old attempt came to is history, not state
+		b.Step, b.Touched, b.Fault, b.Result = "", false, nil, nil
 		b.AssignedAt, b.StartedAt, b.EndedAt, b.CancelRequestedAt = nil, nil, nil, nil
 	case EventBuildCancelRequested:
 		b.CancelRequestedAt = &e.At

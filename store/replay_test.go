@@ -15,7 +15,7 @@ func TestReplayAfterARandomWalk(t *testing.T) {
 	w := newWorld(t)
 	hosts := []store.Host{w.host, w.enroll("bench-2")}
 	r := rand.New(rand.NewPCG(1, 2))
-	next := map[protocol.AttemptRef]int64{}
+	next, retried := map[protocol.AttemptRef]int64{}, 0
 	types := []protocol.EventType{
 		protocol.EventAccepted, protocol.EventStepBegun, protocol.EventStepDone, protocol.EventTouched, protocol.EventLog,
 		protocol.EventVerified, protocol.EventFailed, protocol.EventCancelled, "strange",
@@ -55,14 +55,22 @@ func TestReplayAfterARandomWalk(t *testing.T) {
 				w.cancel(jobs[r.IntN(len(jobs))].ID)
 			}
 		case 6:
-			builds, err := w.Builds(t.Context(), store.BuildFilter{States: []store.BuildState{store.BuildFailed}})
+			builds, err := w.Builds(t.Context(), store.BuildFilter{States: []store.BuildState{store.BuildFailed, store.BuildCancelled}})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if len(builds) > 0 {
-				_, _ = try(t.Context(), w.Store, func(tx *store.Tx) (store.Job, error) { // of jobs that are over: refused
-					return tx.RetryBuild(t.Context(), builds[r.IntN(len(builds))].ID, w.by)
+				b := builds[r.IntN(len(builds))]
+				_, err := try(t.Context(), w.Store, func(tx *store.Tx) (store.Job, error) { // some are refused
+					again := store.Retry{JobID: b.JobID, By: w.by}
+					if r.IntN(2) == 0 {
+						again.Builds = []store.BuildID{b.ID}
+					}
+					return tx.RetryBuilds(t.Context(), again)
 				})
+				if err == nil {
+					retried++
+				}
 			}
 		case 7:
 			if r.IntN(6) == 0 {
@@ -96,8 +104,8 @@ func TestReplayAfterARandomWalk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if report.Jobs < 5 || report.Events < 100 {
-		t.Errorf("the walk was short: %+v", report)
+	if report.Jobs < 5 || report.Events < 100 || retried < 3 {
+		t.Errorf("the walk was short: %+v, %d retries", report, retried)
 	}
 	w.checkHistory()
 	w.checkSeq()

@@ -61,6 +61,7 @@ type Transition[S ~string] struct {
 // JobTransitions is the whole life of a job.
 var JobTransitions = []Transition[JobState]{
 	{JobQueued, JobRunning, "a host took its first build"},
+	{JobQueued, JobFailed, "cancelled before a host took the builds that were to be tried again, one of the others had failed"},
 	{JobQueued, JobCancelled, "cancelled before a host took a build"},
 	{JobRunning, JobCancelling, "asked to stop while a host holds builds"},
 	{JobRunning, JobSucceeded, "the last build was verified"},
@@ -69,10 +70,12 @@ var JobTransitions = []Transition[JobState]{
 	{JobCancelling, JobSucceeded, "every build was verified before the request reached it"},
 	{JobCancelling, JobFailed, "the last build is over, one failed"},
 	{JobCancelling, JobCancelled, "the last build is over, one was cancelled, none failed"},
+	{JobFailed, JobQueued, "builds are to be tried again"},
+	{JobCancelled, JobQueued, "builds are to be tried again"},
 }
 
-// BuildTransitions is the whole life of a build. failed → queued is a retry: it
-// needs a job that is not over and an attempt that has ended on its host.
+// BuildTransitions is the whole life of a build. Back to queued is a retry: it
+// needs an attempt that has ended on its host, see Tx.RetryBuilds.
 var BuildTransitions = []Transition[BuildState]{
 	{BuildQueued, BuildAssigned, "its host claimed it: a new attempt begins"},
 	{BuildQueued, BuildCancelled, "cancelled before it was assigned"},
@@ -83,9 +86,10 @@ var BuildTransitions = []Transition[BuildState]{
 	{BuildRunning, BuildFailed, "the host gave up, or was declared lost"},
 	{BuildRunning, BuildCancelled, "the host stopped it"},
 	{BuildFailed, BuildQueued, "to be tried again with a new attempt"},
+	{BuildCancelled, BuildQueued, "to be tried again with a new attempt"},
 }
 
-// Final reports whether the job is over.
+// Final reports whether the job is over, unless somebody has it tried again.
 func (s JobState) Final() bool {
 	return s == JobSucceeded || s == JobFailed || s == JobCancelled
 }
@@ -126,7 +130,7 @@ func (j *Job) derived() JobState {
 		default:
 			live = live || s.Live()
 		}
-		begun = begun || j.Builds[i].Attempt > 0
+		begun = begun || j.Builds[i].State == BuildAssigned || j.Builds[i].State == BuildRunning
 	}
 	switch {
 	case live && j.CancelRequestedAt != nil && j.State != JobQueued:

@@ -17,12 +17,12 @@ import (
 const (
 	jobSquare = `
 	           queued running cancelling succeeded failed cancelled
-	queued     .      x       .          .         .      x
+	queued     .      x       .          .         x      x
 	running    .      .       x          x         x      x
 	cancelling .      .       .          x         x      x
 	succeeded  .      .       .          .         .      .
-	failed     .      .       .          .         .      .
-	cancelled  .      .       .          .         .      .`
+	failed     x      .       .          .         .      .
+	cancelled  x      .       .          .         .      .`
 	buildSquare = `
 	           queued assigned running verified failed cancelled
 	queued     .      x        .       .        .      x
@@ -30,7 +30,7 @@ const (
 	running    .      .        .       x        x      x
 	verified   .      .        .       .        .      .
 	failed     x      .        .       .        .      .
-	cancelled  .      .        .       .        .      .`
+	cancelled  x      .        .       .        .      .`
 	lifeSquare = `
 	           stock issued returned
 	stock      .     x      x

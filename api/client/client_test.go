@@ -145,6 +145,9 @@ func TestJobs(t *testing.T) {
 	if j := must[api.Job](t)(c.CancelJob(ctx, job.ID)); j.State != "cancelled" {
 		t.Errorf("state %s", j.State)
 	}
+	if j := must[api.Job](t)(c.RetryBuilds(ctx, api.RetryBuildsInput{JobID: job.ID, Builds: []string{job.Builds[0].ID}})); j.State != "queued" {
+		t.Errorf("tried again it is %s", j.State)
+	}
 	if e := must[[]api.JobEvent](t)(c.JobEvents(ctx, job.ID, 1)); len(e) == 0 || e[0].Seq != 2 {
 		t.Errorf("events are %+v", e)
 	}

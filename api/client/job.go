@@ -56,6 +56,14 @@ func (c *Client) CancelBuild(ctx context.Context, job, build string) (api.Job, e
 	return send[api.Job](ctx, c, call{method: http.MethodPost, path: at("jobs", job, "builds", build, "cancel"), again: true})
 }
 
+// RetryBuilds queues builds again that failed or were cancelled.
+func (c *Client) RetryBuilds(ctx context.Context, in api.RetryBuildsInput) (api.Job, error) {
+	return send[api.Job](ctx, c, call{
+		method: http.MethodPost, path: at("jobs", in.JobID, "retries"),
+		body: wire.RetryBuilds{Builds: in.Builds, Overrides: in.Overrides},
+	})
+}
+
 // JobEvents returns a job's history after a seq, oldest first, at most
 // api.MaxPage of it.
 func (c *Client) JobEvents(ctx context.Context, id string, after int64) ([]api.JobEvent, error) {

@@ -310,6 +310,11 @@ func (w *world) jobs() {
 	w.ok(202, post(s, helpdesk, one, nil))
 	w.no(403, "forbidden", post(s, viewer, path+"/cancel", nil))
 	w.ok(202, post(s, helpdesk, path+"/cancel", nil))
+	w.no(403, "forbidden", post(s, viewer, path+"/retries", nil))
+	w.ok(202, post(s, helpdesk, path+"/retries", nil))
+	w.no(409, "retry_nothing", post(s, helpdesk, path+"/retries", nil))
+	w.no(404, "build_not_found", post(s, helpdesk, path+"/retries", wire.RetryBuilds{Builds: []string{"nope"}}))
+	w.ok(202, post(s, helpdesk, path+"/cancel", nil))
 	w.ok(200, get(s, viewer, path+"/events")) // it has ended, and so does the stream
 	w.no(404, "job_not_found", get(s, viewer, "/jobs/nope/events"))
 	w.ok(200, get(s, viewer, path+"/history?after=1"))

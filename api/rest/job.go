@@ -31,6 +31,7 @@ func (s *REST) jobRoutes() {
 	})
 	s.cancelBuild()
 	s.scheduleJob()
+	s.retryBuilds()
 }
 
 func (s *REST) scheduleJob() {
@@ -72,6 +73,23 @@ func (s *REST) queueJob() {
 		job.IdempotencyKey = in.Key
 		j, err := s.console.QueueJob(ctx, a, job)
 		return madeOf(j, "/jobs/"+j.ID, j.Revision, err)
+	})
+}
+
+func (s *REST) retryBuilds() {
+	type input struct {
+		Job  string `path:"job" doc:"ID of a job."`
+		Body *wire.RetryBuilds
+	}
+	op := post("/jobs/{job}/retries", "retry_builds", "jobs", "Try builds again that failed or were cancelled", http.StatusAccepted)
+	op.Description = "Each gets a new attempt on the stick that was confirmed, which must still be plugged in as it was then. " +
+		"What may have changed since is checked as in POST /jobs; nothing is queued if any of it is refused."
+	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*plain[api.Job], error) {
+		again := api.RetryBuildsInput{JobID: in.Job}
+		if in.Body != nil {
+			again.Builds, again.Overrides = in.Body.Builds, in.Body.Overrides
+		}
+		return plainOf(s.console.RetryBuilds(ctx, a, again))
 	})
 }
 

@@ -86,6 +86,12 @@ func (b QueueJob) Input() api.QueueJobInput {
 	return in
 }
 
+// RetryBuilds is the body of POST /jobs/{job}/retries.
+type RetryBuilds struct {
+	Builds    []string `json:"builds,omitempty" doc:"IDs of builds; all that failed or were cancelled if left out."`
+	Overrides []string `json:"overrides,omitempty" doc:"Codes of refusals that are to pass from now on, besides the job's own; admins only. Recorded."`
+}
+
 // CreateImage is the body of POST /images.
 type CreateImage struct {
 	Name        string `json:"name" doc:"1 to 63 of a-z 0-9 . _ -, beginning with a letter or digit."`
