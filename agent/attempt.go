@@ -31,8 +31,9 @@ type attempt struct {
 	build  *protocol.Build
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	after  <-chan struct{} // closed when the device's earlier user is done
+	after  <-chan struct{} // closed when the device's earlier users have left
 	done   chan struct{}   // closed when the end is in the journal
+	left   chan struct{}   // closed when it is done and its earlier users have left
 
 	mu       sync.Mutex
 	device   Device
@@ -165,12 +166,15 @@ func (at *attempt) openBy(open func(context.Context, protocol.Identity) (Device,
 	return d, nil
 }
 
-// enter waits for the earlier user of the place and begins the first step.
+// enter waits for the earlier users of the place, as long as one that does not
+// hang can take, and begins the first step.
 func (at *attempt) enter() error {
 	if at.after != nil {
 		select {
 		case <-at.after:
 		case <-at.ctx.Done():
+		case <-at.r.clock.After(stallTime):
+			return protocol.NewFault(protocol.FaultEarlierAttempt, "port", at.build.Identity.Port)
 		}
 	}
 	if !at.alive() {

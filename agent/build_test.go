@@ -181,6 +181,50 @@ func TestBusyDevice(t *testing.T) {
 	})
 }
 
+// Newer attempts wait for all older ones: one that ended while it waited does
+// not let the next one run into the device that the first still holds.
+func TestThirdAttemptWaitsForTheFirst(t *testing.T) {
+	t.Parallel()
+	for hangs, third := range map[bool]string{false: wholeStory, true: "accepted failed:earlier_attempt:untouched"} {
+		t.Run(third, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, h *host) {
+				answers := make(chan struct{})
+				h.engine.outcome = func(n int, _ string) error {
+					if n == 1 {
+						<-answers
+						return protocol.NewFault(protocol.FaultFenced)
+					}
+					return nil
+				}
+				h.start()
+				for n := 1; n <= 3; n++ {
+					a := h.assignment("1-1")
+					a.Builds[0].Attempt = n
+					h.send(a)
+					if n == 2 {
+						h.send(&protocol.Cancel{Attempts: []protocol.AttemptRef{ref(1, 2)}, Fenced: true})
+						h.wantStory(ref(1, 2), "accepted cancelled:attempt_fenced:untouched")
+					}
+				}
+				h.wantStory(ref(1, 3), "accepted")
+				if hangs {
+					later(stallTime)
+				} else {
+					close(answers)
+				}
+				h.wantStory(ref(1, 3), third)
+				if hangs {
+					close(answers)
+				}
+				h.wantStory(ref(1, 1), "accepted preflight< preflight> fetch< fetch> master< master> write< touched cancelled:attempt_fenced:touched")
+				if r := h.agent.runner; len(r.places) != 0 {
+					t.Errorf("left behind: %v", r.places)
+				}
+			})
+		})
+	}
+}
+
 func TestCancelBeforeTheWrite(t *testing.T) {
 	inBubble(t, func(t *testing.T, h *host) {
 		h.srv.hold = make(chan struct{})

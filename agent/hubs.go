@@ -19,8 +19,9 @@ const (
 	// atOnce is how close together sticks must vanish for that to be their
 	// hub's doing: the kernel notices all of them within a moment.
 	atOnce = 2 * time.Second
-	// turnPatience bounds the wait for a turn at a weak hub: a stick that hangs
-	// in its own turn must not hold up the others for ever.
+	// turnPatience bounds a turn at a weak hub, and the wait for one: a stick
+	// that hangs in its turn loses it, and holds up the others once and not at
+	// each of their transfers.
 	turnPatience = 10 * time.Second
 )
 
@@ -150,7 +151,7 @@ func (h *hubs) together(port string, at time.Time) (hub string, ports []string) 
 }
 
 // await waits for a turn at every weak hub above the port, and returns how to
-// end it.
+// end it. It ends by itself after turnPatience.
 func (h *hubs) await(port string) (end func()) {
 	var held []turn
 	h.mu.Lock()
@@ -173,10 +174,25 @@ func (h *hubs) await(port string) (end func()) {
 		case <-h.clock.After(turnPatience):
 		}
 	}
-	return func() {
+	if len(held) == 0 {
+		return func() {}
+	}
+	giveBack := sync.OnceFunc(func() {
 		for _, t := range held {
 			<-t
 		}
+	})
+	over := make(chan struct{})
+	go func() {
+		select {
+		case <-over:
+		case <-h.clock.After(turnPatience):
+			giveBack()
+		}
+	}()
+	return func() {
+		close(over)
+		giveBack()
 	}
 }
 

@@ -35,11 +35,13 @@ type runner struct {
 	engine  Engine
 	tickets *tickets
 	records *records
-	clock   backoff.Clock
-	log     *slog.Logger
-	changed func()     // the inventory may differ
-	wake    func()     // the spool has something to send
-	fatal   chan error // the journal broke
+
+	verdicts *verdicts
+	clock    backoff.Clock
+	log      *slog.Logger
+	changed  func()     // the inventory may differ
+	wake     func()     // the spool has something to send
+	fatal    chan error // the journal broke
 
 	hard    context.Context // ends everything at once
 	abandon func()
@@ -140,7 +142,7 @@ func (r *runner) checkBroken(err error) {
 func (r *runner) begin(b *protocol.Build) *attempt {
 	at := &attempt{
 		AttemptRef: protocol.AttemptRef{BuildID: b.BuildID, Attempt: b.Attempt},
-		r:          r, build: b, done: make(chan struct{}), moved: r.clock.Now(),
+		r:          r, build: b, done: make(chan struct{}), left: make(chan struct{}), moved: r.clock.Now(),
 	}
 	at.ctx, at.cancel = context.WithCancelCause(r.hard)
 	r.mu.Lock()
@@ -150,6 +152,9 @@ func (r *runner) begin(b *protocol.Build) *attempt {
 	busy := holder != nil && holder.BuildID != b.BuildID
 	if !busy {
 		r.places[p] = at
+		if holder != nil {
+			at.after = holder.left
+		}
 	}
 	r.mu.Unlock()
 	context.AfterFunc(at.ctx, at.interrupted)
@@ -157,7 +162,6 @@ func (r *runner) begin(b *protocol.Build) *attempt {
 	case busy:
 		at.fail(protocol.NewFault(protocol.FaultDeviceBusy, "path", b.Identity.Port))
 	case holder != nil:
-		at.after = holder.done
 		holder.stop(true)
 	}
 	return at
@@ -211,15 +215,34 @@ func (r *runner) busy(id *protocol.Identity) bool {
 	return r.places[placeOf(id)] != nil
 }
 
-// release gives an ended attempt's place free.
+// release gives an ended attempt's place free. One that ended while it waited
+// for an earlier one keeps it until that has left.
 func (r *runner) release(at *attempt) {
 	r.mu.Lock()
 	delete(r.attempts, at.AttemptRef)
-	if p := placeOf(&at.build.Identity); r.places[p] == at {
-		delete(r.places, p)
-	}
 	r.mu.Unlock()
-	r.changed()
+	leave := func() {
+		r.mu.Lock()
+		if p := placeOf(&at.build.Identity); r.places[p] == at {
+			delete(r.places, p)
+		}
+		r.mu.Unlock()
+		close(at.left)
+		r.changed()
+	}
+	if at.after == nil {
+		leave()
+		return
+	}
+	select {
+	case <-at.after:
+		leave()
+	default:
+		go func() {
+			<-at.after
+			leave()
+		}()
+	}
 }
 
 // persistEnd writes the last event of an attempt, for as long as it takes: an
