@@ -76,8 +76,10 @@ type Agent struct {
 	lights  *identifier
 	tickets *tickets
 	records *records
-	devices *inventory
-	acked   chan struct{} // an Ack came, or the session ended
+
+	verdicts *verdicts
+	devices  *inventory
+	acked    chan struct{} // an Ack came, or the session ended
 
 	mu      sync.Mutex
 	session *session
@@ -101,9 +103,10 @@ func New(cfg Config) (*Agent, error) {
 	a.close = func() { blobs.Close(); closeClient() }
 	a.tickets = newTickets(func(m protocol.Message) { a.send(m) })
 	a.records = newRecords(cfg.Records, func(m protocol.Message) { a.send(m) }, cfg.Log)
+	a.verdicts = newVerdicts(func(m protocol.Message) { a.send(m) })
 	a.devices = newInventory(cfg.Devices, cfg.Files, blobs.Used, cfg.Log, a.wake)
 	a.runner = newRunner(&runner{
-		spool: cfg.Spool, healthy: cfg.Spool.Healthy, cache: blobs, files: cfg.Files, devices: cfg.Devices, engine: cfg.Engine, tickets: a.tickets, records: a.records,
+		spool: cfg.Spool, healthy: cfg.Spool.Healthy, cache: blobs, files: cfg.Files, devices: cfg.Devices, engine: cfg.Engine, tickets: a.tickets, records: a.records, verdicts: a.verdicts,
 		uploads: upload.New(upload.Config{Client: client, URL: cfg.State.URL, Clock: cfg.Clock, Rand: cfg.Rand, Log: cfg.Log}),
 		clock:   cfg.Clock, log: cfg.Log, changed: a.devices.nudge, wake: a.wake,
 	})

@@ -40,6 +40,8 @@ type Device interface {
 type Engine interface {
 	// Class returns the capacity class of a device, or device_too_small.
 	Class(bytes int64) (int64, error)
+	// Found returns the ID of the stick whose manifest lies on a device, or "".
+	Found(stick.Source) (string, error)
 	// Prepare makes the master of spec in dir, or finds it there.
 	Prepare(ctx context.Context, dir string, spec stick.Spec, report func(done, total int64)) (*stick.Master, error)
 	// Personal makes what differs on this stick.
@@ -58,6 +60,9 @@ type Sticks struct {
 
 // Class is stick.ClassFor.
 func (Sticks) Class(bytes int64) (int64, error) { return stick.ClassFor(bytes) }
+
+// Found is stick.FoundID.
+func (Sticks) Found(d stick.Source) (string, error) { return stick.FoundID(d) }
 
 // Prepare is stick.Prepare.
 func (Sticks) Prepare(ctx context.Context, dir string, spec stick.Spec, report func(done, total int64)) (*stick.Master, error) {

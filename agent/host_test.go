@@ -114,6 +114,7 @@ type fakeDevice struct {
 	hub     string
 
 	removable bool
+	holds     string // ID of a stick
 }
 
 func (d *fakeDevice) Size() int64         { return d.size }
@@ -148,6 +149,8 @@ type press struct {
 	making   chan struct{} // Prepare waits for it, if set
 	writing  chan struct{} // Press waits for it after the first byte, if set
 }
+
+func (e *press) Found(d stick.Source) (string, error) { return d.(*fakeDevice).holds, nil }
 
 func (e *press) Class(bytes int64) (int64, error) {
 	if bytes < 28*gib {

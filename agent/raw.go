@@ -65,7 +65,7 @@ func (j *job) openAll() []*attempt {
 	var all sync.WaitGroup
 	for _, at := range j.attempts {
 		all.Go(func() {
-			if _, err := at.open(); err != nil {
+			if _, err := at.openToFill(); err != nil {
 				j.fail([]*attempt{at}, err)
 				return
 			}

@@ -92,6 +92,7 @@ type server struct {
 	got      map[string]protocol.Event // by build/attempt#seq
 	refresh  func(p *peer, job string) // answers Refresh
 	want     func(*peer, *protocol.WantRecord)
+	judge    func(*peer, *protocol.FoundStick)
 	records  []*protocol.Record            // all that came
 	progress []protocol.AttemptProgress    // all that came
 	invs     []*protocol.Inventory         // all that came
@@ -328,6 +329,10 @@ func (s *server) take(p *peer, m protocol.Message) {
 	case *protocol.WantRecord:
 		if s.want != nil {
 			go s.want(p, m)
+		}
+	case *protocol.FoundStick:
+		if s.judge != nil {
+			go s.judge(p, m)
 		}
 	case *protocol.Record:
 		s.records = append(s.records, m)

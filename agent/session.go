@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -115,7 +116,7 @@ func (s *session) write(ctx context.Context) error {
 	if err := send(s.conn, s.resume()); err != nil {
 		return err
 	}
-	for _, m := range append(s.a.tickets.open(), s.a.records.open()...) {
+	for _, m := range slices.Concat(s.a.tickets.open(), s.a.records.open(), s.a.verdicts.open()) {
 		s.queueUp(m)
 	}
 	beat := time.NewTicker(s.heartbeat)
@@ -242,6 +243,8 @@ func (s *session) handle(ctx context.Context, m protocol.Message) error {
 		s.queueUp(s.a.records.answer(m))
 	case *protocol.Record:
 		s.a.records.put(m)
+	case *protocol.StickVerdict:
+		s.a.verdicts.put(m)
 	case *protocol.Identify:
 		s.a.lights.start(ctx, m)
 	case *protocol.Drain:

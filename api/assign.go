@@ -218,7 +218,7 @@ func (c *Console) assignments(ctx context.Context, tx *store.Tx, s HostSession, 
 			}
 			a.Builds = append(a.Builds, protocol.Build{
 				BuildID: b.ID.String(), Attempt: b.Attempt, StickID: b.StickID.String(), Identity: b.Device.Identity, AnswerFile: answer,
-				Reference: b.Reference, Overrides: w.Job.Overrides,
+				Reference: b.Reference, Overrides: w.Job.Overrides, AskFound: true,
 			})
 			if w.Job.Kind == protocol.JobVerify {
 				stick, err := tx.Stick(ctx, b.StickID)

@@ -204,6 +204,13 @@ func lastSeq(events []protocol.Event, ref protocol.AttemptRef) int64 {
 	return last
 }
 
+// HostFound says whether an attempt may have the stick that its host found in
+// the device. Faults: attempt_not_found.
+func (c *Console) HostFound(ctx context.Context, s HostSession, m *protocol.FoundStick) (protocol.StickVerdict, error) {
+	why, err := c.store.JudgeFound(ctx, s.id, m)
+	return protocol.StickVerdict{FoundStick: *m, Fault: why}, err
+}
+
 // HostProgress takes where the running attempts are: in memory for the
 // watchers of this replica, and once a second into the database for the rest.
 func (c *Console) HostProgress(ctx context.Context, s HostSession, m *protocol.Progress) error {

@@ -208,7 +208,13 @@ func (c *change) findSticks(ctx context.Context, n *NewJob) ([]StickID, error) {
 		}
 		taken[found[i]] = true
 	}
-	if err := c.lockSticks(ctx, found); err != nil {
+	lock := slices.Clone(found)
+	for i := range devices {
+		if id := carriedBy(&devices[i]); !id.IsZero() {
+			lock = append(lock, id)
+		}
+	}
+	if err := c.lockSticks(ctx, lock); err != nil {
 		return nil, err
 	}
 	for i := range found {

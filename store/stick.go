@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -85,24 +87,32 @@ func (r Reader) Sticks(ctx context.Context, f StickFilter) ([]Stick, error) {
 		}))
 }
 
-// MatchSticks guesses which known sticks the devices of a host are: one entry
-// per device, zero where there is no stick or more than one that it could be.
-// A device without a serial is never recognised, nor is one whose serial some
-// other device has at the same time, here or on another connected host. A
-// virtual stick is recognised on its own host alone.
+// MatchSticks says which known sticks the devices of a host are: one entry per
+// device, zero where there is no stick or more than one that it could be. The ID
+// in the manifest on a device counts first, unless two of the devices carry it;
+// where there is none that is known, the hardware suggests. By that, a device
+// without a serial is never recognised, nor is one whose serial some other
+// device has at the same time, here or on another connected host. A virtual
+// stick is recognised by its serial on its own host alone.
 func (r Reader) MatchSticks(ctx context.Context, host HostID, devices []protocol.Device) ([]StickID, error) {
 	found := make([]StickID, len(devices))
 	serials := make([]string, 0, len(devices))
-	for _, d := range devices {
+	carried := map[StickID]int{} // how many devices carry it
+	for i := range devices {
+		d := &devices[i]
 		if d.Serial != "" && d.DuplicateOf == 0 {
 			serials = append(serials, cleanText(d.Serial))
 		}
+		if id := carriedBy(d); !id.IsZero() {
+			carried[id]++
+		}
 	}
-	if len(serials) == 0 {
+	if len(serials) == 0 && len(carried) == 0 {
 		return found, nil
 	}
 	sticks, err := many[Stick](ctx, r.db, "sticks",
-		`SELECT `+stickColumns+` FROM sticks WHERE serial = ANY (@serials)`, pgx.NamedArgs{"serials": serials})
+		`SELECT `+stickColumns+` FROM sticks WHERE serial = ANY (@serials) OR id = ANY (@ids)`,
+		pgx.NamedArgs{"serials": serials, "ids": slices.Collect(maps.Keys(carried))})
 	if err != nil {
 		return nil, err
 	}
@@ -110,13 +120,20 @@ func (r Reader) MatchSticks(ctx context.Context, host HostID, devices []protocol
 	if err != nil {
 		return nil, err
 	}
-	for i, d := range devices {
+	for i := range devices {
+		d := &devices[i]
+		if id := carriedBy(d); carried[id] == 1 && slices.ContainsFunc(sticks, func(s Stick) bool {
+			return s.ID == id && s.Kind == d.Kind && s.Bytes == d.Bytes
+		}) {
+			found[i] = id
+			continue
+		}
 		if d.Serial == "" || d.DuplicateOf != 0 || d.Kind != protocol.KindVirtual && shared[cleanText(d.Serial)] {
 			continue
 		}
 		matches := 0
 		for _, s := range sticks {
-			if s.is(host, &d) {
+			if s.is(host, d) {
 				found[i], matches = s.ID, matches+1
 			}
 		}
@@ -125,6 +142,15 @@ func (r Reader) MatchSticks(ctx context.Context, host HostID, devices []protocol
 		}
 	}
 	return found, nil
+}
+
+// carriedBy is the ID in the manifest on a device, zero without one.
+func carriedBy(d *protocol.Device) StickID {
+	id, err := ParseID[StickID](d.FoundID)
+	if err != nil {
+		return StickID{}
+	}
+	return id
 }
 
 // serialsElsewhere says which of the serials other connected hosts see now.

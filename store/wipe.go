@@ -1,6 +1,10 @@
 package store
 
 import (
+	"context"
+	"errors"
+	"slices"
+
 	"github.com/stickpress/stickpress/agent/protocol"
 )
 
@@ -35,32 +39,73 @@ func (r *reporter) applyWipe(s *jobStream, b *Build, cause *Event) error {
 }
 
 // proven reports whether a host's result says that all of the build's device
-// was erased and read back. The console certifies nothing less.
-func proven(b *Build, res *protocol.Result) bool {
-	if res == nil || res.Wipe == nil {
+// was erased by what the job asked for, and read back. The console certifies
+// nothing less.
+func proven(asked *protocol.WipeOptions, b *Build, res *protocol.Result) bool {
+	if asked == nil || res == nil || res.Wipe == nil {
 		return false
 	}
 	w := res.Wipe
-	if w.Bytes != b.Device.Bytes || res.BytesVerified != w.Bytes {
+	if w.Asked != asked.Method || w.Bytes != b.Device.Bytes || res.BytesVerified != w.Bytes {
 		return false
 	}
 	if w.Method == protocol.WipeOverwrite {
-		return w.Passes >= 1 && res.BytesWritten >= int64(w.Passes)*w.Bytes
+		return asked.Method != protocol.WipeDiscard && w.Passes >= 1 && w.Passes >= asked.Passes &&
+			res.BytesWritten/int64(w.Passes) >= w.Bytes
 	}
-	return w.Method == protocol.WipeDiscard && w.BytesDiscarded == w.Bytes
+	return w.Method == protocol.WipeDiscard && asked.Method != protocol.WipeOverwrite && w.BytesDiscarded == w.Bytes
 }
 
 // checkWiped refuses to put content for one holder onto a stick that may hold
-// another's. The sticks are locked.
+// another's: by what the console knows of the stick, and of the one whose
+// manifest lies on it. The sticks are locked.
 func (c *change) checkWiped(n *NewJob, sticks []StickID) error {
 	if n.Kind != protocol.JobPress && n.Kind != protocol.JobRaw || n.overrides(CodeStickNotWiped) {
 		return nil
 	}
 	for i, b := range n.Builds {
-		s, known := c.sticks[sticks[i]]
-		if known && s.stick.NeedsWipe(or(b.Holder, n.Holder)) {
-			return s.stick.errNotWiped(b.Device.Port)
+		for _, id := range []StickID{sticks[i], carriedBy(&b.Device)} {
+			s, known := c.sticks[id]
+			if known && s.stick.NeedsWipe(or(b.Holder, n.Holder)) {
+				return s.stick.errNotWiped(b.Device.Port)
+			}
 		}
 	}
 	return nil
+}
+
+// JudgeFound is the host's answer to what it found in the device of an attempt:
+// a stick by the ID in its manifest. A stick that nobody knows is none of
+// ours. An attempt that is not this host's is the fault attempt_not_found.
+func (r Reader) JudgeFound(ctx context.Context, host HostID, m *protocol.FoundStick) (*protocol.Fault, error) {
+	known, err := r.Attempts(ctx, host, []protocol.AttemptRef{m.AttemptRef})
+	if err != nil {
+		return nil, err
+	}
+	a, ok := known[m.AttemptRef]
+	if !ok {
+		return nil, NotFound("attempt", m.BuildID)
+	}
+	id, err := ParseID[StickID](m.StickID)
+	if err != nil {
+		return nil, nil //nolint:nilnil // no fault
+	}
+	b, err := r.Build(ctx, a.BuildID)
+	if err != nil {
+		return nil, err
+	}
+	j, err := r.Job(ctx, b.JobID)
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.Stick(ctx, id)
+	switch {
+	case errors.Is(err, NotFound("stick", id)):
+		return nil, nil //nolint:nilnil // no fault
+	case err != nil:
+		return nil, err
+	case slices.Contains(j.Overrides, string(CodeStickNotWiped)) || !s.NeedsWipe(b.Holder):
+		return nil, nil //nolint:nilnil // no fault
+	}
+	return protocol.NewFault(string(CodeStickNotWiped), "port", b.Device.Port, "holder", or(s.Holder, "–")), nil
 }

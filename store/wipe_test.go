@@ -203,6 +203,8 @@ func TestWipeUnproven(t *testing.T) {
 		"a smaller device":  func(r *protocol.Result) { r.Wipe.Bytes -= 512; r.BytesVerified -= 512 },
 		"written once":      func(r *protocol.Result) { r.BytesWritten /= 2 },
 		"no passes":         func(r *protocol.Result) { r.Wipe.Passes = 0 },
+		"fewer than asked":  func(r *protocol.Result) { r.Wipe.Passes = 1 },
+		"asked otherwise":   func(r *protocol.Result) { r.Wipe.Asked = protocol.WipeOverwrite },
 		"strange method":    func(r *protocol.Result) { r.Wipe.Method = "magnet" },
 		"half a discard":    func(r *protocol.Result) { r.Wipe.Method = protocol.WipeDiscard },
 	} {
@@ -262,4 +264,94 @@ func TestCertificateIsKept(t *testing.T) {
 	}
 	_, err := w.Certificate(t.Context(), store.CertificateID{1})
 	wantCode(t, err, "certificate_not_found")
+}
+
+// A stick without a serial is known by the manifest that lies on it; whoever
+// carries its ID, it must not come to somebody else.
+func TestHolderOfAStickWithoutASerial(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	nameless := func(port int, found store.StickID) protocol.Device {
+		d := device(port)
+		d.Serial = ""
+		if !found.IsZero() {
+			d.FoundID = found.String()
+		}
+		return d
+	}
+	order := func(holder string, overrides []string, devices ...protocol.Device) (store.Job, error) {
+		n := store.NewJob{
+			HostID: w.host.ID, Kind: protocol.JobPress, ImageVersionID: w.version.ID, TaskSequenceVersionID: w.sequence.ID,
+			Holder: holder, Overrides: overrides, By: w.by,
+		}
+		for _, d := range devices {
+			n.Builds = append(n.Builds, store.NewBuild{Device: d})
+		}
+		return try(t.Context(), w.Store, func(tx *store.Tx) (store.Job, error) { return tx.QueueJob(t.Context(), n) })
+	}
+	job, err := order("Ada", nil, nameless(1, store.StickID{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stick, _ := w.done(job, protocol.Event{Type: protocol.EventVerified, Result: &protocol.Result{DiskID: "deadbeef"}})
+	// In another socket, days later.
+	found := nameless(4, stick.ID)
+	_, err = order("Bob", nil, found)
+	wantCode(t, err, store.CodeStickNotWiped)
+	// Nor do two that carry one ID, or one of another size: copies of it.
+	other := nameless(5, stick.ID)
+	other.Bytes /= 2
+	_, err = order("Bob", nil, other)
+	wantCode(t, err, store.CodeStickNotWiped)
+	_, err = order("Bob", nil, found, nameless(6, stick.ID))
+	wantCode(t, err, store.CodeStickNotWiped)
+	again, err := order("Ada", nil, found)
+	if err != nil || again.Builds[0].StickID != stick.ID {
+		t.Fatalf("for the same person: %+v, %v", again.Builds, err)
+	}
+	if s := w.stick(stick.ID); s.Port != found.Port {
+		t.Errorf("seen in %s", s.Port)
+	}
+	// IDs that nobody gave are no reason.
+	strange := nameless(7, store.StickID{9})
+	if _, err := order("Bob", nil, strange); err != nil {
+		t.Error(err)
+	}
+	strange.Port, strange.FoundID = "1-8", "'; DROP TABLE sticks"
+	if _, err := order("Bob", nil, strange); err != nil {
+		t.Error(err)
+	}
+	w.checkHistory()
+}
+
+// What a host finds in the device of an attempt is judged as when queueing.
+func TestJudgeFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	adas := w.pressed("Ada", 1)
+	free, _ := w.wiped(2)
+	judge := func(host store.HostID, ref protocol.AttemptRef, id string) (*protocol.Fault, error) {
+		return w.JudgeFound(t.Context(), host, &protocol.FoundStick{AttemptRef: ref, StickID: id})
+	}
+	if _, err := w.give(protocol.JobPress, "Bob", 3); err != nil {
+		t.Fatal(err)
+	}
+	bobs := w.claim(w.host, 1)[0].Builds[0].Ref()
+	f, err := judge(w.host.ID, bobs, adas.ID.String())
+	if err != nil || f == nil || f.Code != string(store.CodeStickNotWiped) || f.Params["holder"] != "Ada" || f.Touched {
+		t.Errorf("Ada's stick for Bob: %v, %v", f, err)
+	}
+	for _, id := range []string{free.ID.String(), store.StickID{9}.String(), "no ID"} {
+		if f, err := judge(w.host.ID, bobs, id); err != nil || f != nil {
+			t.Errorf("%s: %v, %v", id, f, err)
+		}
+	}
+	_, err = judge(w.enroll("bench-2").ID, bobs, adas.ID.String())
+	wantCode(t, err, "attempt_not_found")
+	if _, err := w.give(protocol.JobPress, "Bob", 4, string(store.CodeStickNotWiped)); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := judge(w.host.ID, w.claim(w.host, 1)[0].Builds[0].Ref(), adas.ID.String()); err != nil || f != nil {
+		t.Errorf("an admin let it pass: %v, %v", f, err)
+	}
 }

@@ -24,6 +24,7 @@
 package disk
 
 import (
+	"io"
 	"strconv"
 	"sync"
 	"time"
@@ -57,6 +58,9 @@ type Lister struct {
 	// VirtualDir is a folder whose *.img files are virtual sticks; empty
 	// means that there are none.
 	VirtualDir string
+	// FoundID returns the ID of the stick whose manifest is on a device, for
+	// List; nil leaves it out.
+	FoundID func(Source) (string, error)
 
 	patience time.Duration // of Open with other claims; tests shorten it
 
@@ -64,6 +68,13 @@ type Lister struct {
 	gates  map[string]chan struct{} // by path: one opener or prober at a time
 	open   map[string]*Handle       // by path
 	speeds map[int64]int            // by connection, see learned
+}
+
+// Source is a device that List looks into.
+type Source interface {
+	io.ReaderAt
+	Size() int64     // bytes
+	SectorSize() int // logical, bytes
 }
 
 // compare returns the device_changed fault for the first part of the identity

@@ -58,7 +58,7 @@ func (l *Lister) List(ctx context.Context) ([]protocol.Device, error) {
 		if p.gone {
 			continue
 		}
-		c.Volumes, c.Busy, c.MaxMbps = p.volumes, p.held, p.maxMbps
+		c.Volumes, c.FoundID, c.Busy, c.MaxMbps = p.volumes, p.stick, p.held, p.maxMbps
 		if p.fault != nil {
 			c.Refusals = append(c.Refusals, p.fault)
 		}
@@ -71,6 +71,7 @@ func (l *Lister) List(ctx context.Context) ([]protocol.Device, error) {
 // probed is what a look at the device itself gave.
 type probed struct {
 	volumes []string
+	stick   string // the ID in its manifest
 	maxMbps int
 	fault   *protocol.Fault
 	held    bool // by this Lister
@@ -127,6 +128,10 @@ func (l *Lister) probe(ctx context.Context, c *candidate) probed {
 		offsets = append(offsets, part.start)
 	}
 	p.volumes = volumes(f, offsets)
+	if l.FoundID != nil {
+		// What cannot be read now is read when the stick is opened to be written.
+		p.stick, _ = l.FoundID(looked{f, &c.Device})
+	}
 	if p.fault != nil && p.fault.Code == protocol.FaultDeviceBusy {
 		for _, v := range p.volumes {
 			if v == "zfs" { // ZFS claims its disks without listing itself as a holder
@@ -136,6 +141,15 @@ func (l *Lister) probe(ctx context.Context, c *candidate) probed {
 	}
 	return p
 }
+
+// looked is the Source of a device that List has open.
+type looked struct {
+	io.ReaderAt
+	device *protocol.Device
+}
+
+func (s looked) Size() int64     { return s.device.Bytes }
+func (s looked) SectorSize() int { return s.device.SectorSize }
 
 func openRead(c *candidate, exclusive bool) (*os.File, error) {
 	flags := os.O_RDONLY | unix.O_NOFOLLOW

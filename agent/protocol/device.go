@@ -43,6 +43,7 @@ type Device struct {
 	Removable     bool     `json:"removable"`      // the removable-media bit
 	DuplicateOf   int      `json:"duplicates"`     // how many other devices here carry the same serial
 	Volumes       []string `json:"volumes"`        // labels or types of filesystems found on it
+	FoundID       string   `json:"found_id"`       // of the stick whose manifest was on it, "" without one; whoever writes to the stick can forge it
 	AutomountedAt []string `json:"automounted_at"` // mount points that would be unmounted first
 	// Lockable says that whoever mounted it can be kept out of it without a
 	// change of its content, so that a mounted one may be read: on Windows.

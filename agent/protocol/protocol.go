@@ -75,6 +75,9 @@ const (
 
 	TypeWantRecord Type = "want_record"
 	TypeRecord     Type = "record"
+
+	TypeFoundStick   Type = "found_stick"
+	TypeStickVerdict Type = "stick_verdict"
 )
 
 // Envelope is one message on the wire.
@@ -144,7 +147,16 @@ var makers = map[Type]func() Message{
 
 	TypeWantRecord: func() Message { return new(WantRecord) },
 	TypeRecord:     func() Message { return new(Record) },
+
+	TypeFoundStick:   func() Message { return new(FoundStick) },
+	TypeStickVerdict: func() Message { return new(StickVerdict) },
 }
+
+// MessageType is TypeFoundStick.
+func (*FoundStick) MessageType() Type { return TypeFoundStick }
+
+// MessageType is TypeStickVerdict.
+func (*StickVerdict) MessageType() Type { return TypeStickVerdict }
 
 // MessageType is TypeWantRecord.
 func (*WantRecord) MessageType() Type { return TypeWantRecord }

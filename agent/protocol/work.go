@@ -88,6 +88,9 @@ type Build struct {
 	// AnswerFile is the rendered unattend.xml, secrets included: it is kept
 	// in memory and on the stick, never on the host's disk.
 	AnswerFile string `json:"answer_file"`
+	// AskFound says that the server answers FoundStick: the agent asks before
+	// the first byte if the stick carries the ID of another one than StickID.
+	AskFound bool `json:"ask_found,omitempty"`
 	// Verify is there for a JobVerify.
 	Verify *VerifyBuild `json:"verify,omitempty"`
 	// Overrides are the codes of faults that an admin allowed to pass.
@@ -107,6 +110,20 @@ type Cancel struct {
 type AttemptRef struct {
 	BuildID string `json:"build_id"`
 	Attempt int    `json:"attempt"`
+}
+
+// FoundStick asks whether an attempt may have the stick in its device, which
+// carries the ID of another one than the console took it for. The host asks
+// again on a new connection until it is answered.
+type FoundStick struct {
+	AttemptRef
+	StickID string `json:"stick_id"` // as found, see Device.FoundID
+}
+
+// StickVerdict answers FoundStick. Without a Fault the attempt goes on.
+type StickVerdict struct {
+	FoundStick
+	Fault *Fault `json:"fault,omitempty"`
 }
 
 // Resume is the first message after Welcome: every attempt whose events are

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 
+	"github.com/stickpress/stickpress/agent/fat"
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/volume"
 )
@@ -104,4 +105,47 @@ func (t *foundTable) at(p Partition) (foundPart, error) {
 		}
 	}
 	return foundPart{}, fmt.Errorf("no %s partition at %d", p.Role, p.Offset)
+}
+
+// maxSystem is the length of the longest system volume that is looked into for
+// a manifest, in bytes: ours are shorter, and what others' sticks hold there may
+// take long to read.
+const maxSystem = 512 * mib
+
+// FoundID returns the ID of the stick whose manifest lies on a device, "" where
+// there is none that can be read. It reads the partition table, the allocation
+// table of a small FAT32 volume and one file: below 1 MiB of a stick of ours. A
+// stick that got a disk image has no manifest. An error is the device's.
+func FoundID(src Source) (string, error) {
+	r := newSectors(src)
+	t, err := readTable(r, src.SectorSize())
+	if err != nil {
+		return "", onlyDevice(err)
+	}
+	for _, p := range t.parts {
+		if p.role != RoleSystem || p.Offset < 0 || p.Length <= 0 || p.Length > maxSystem || p.End() > src.Size() {
+			continue
+		}
+		system := io.NewSectionReader(r, p.Offset, p.Length)
+		v, err := fat.Open(system)
+		if err == nil {
+			var tag Tag
+			if tag, err = readTag(v, system); err == nil {
+				return tag.Stick, nil
+			}
+		}
+		if err := onlyDevice(err); err != nil {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// onlyDevice is err where the device itself says what is wrong; that nothing of
+// ours is there is no error.
+func onlyDevice(err error) error {
+	if deviceFault(err) {
+		return err
+	}
+	return nil
 }

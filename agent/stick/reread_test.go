@@ -56,6 +56,9 @@ func TestReread(t *testing.T) {
 		m := smallMaster(t, layout)
 		d, record := pressOne(t, m, layout, "stick_a")
 		writes := d.Count(sticktest.Write)
+		if id, err := FoundID(d); id != "stick_a" || err != nil {
+			t.Errorf("found %q on it, %v", id, err)
+		}
 		var done, all int64
 		found, read, err := Reread(t.Context(), d, record, func(n, total int64) {
 			if n < done || n > total {
@@ -98,6 +101,21 @@ func TestReread(t *testing.T) {
 }
 
 // flipBit changes one bit of a stick.
+// What holds no manifest of ours is no error, what does not answer is.
+func TestFoundIDOfOtherSticks(t *testing.T) {
+	t.Parallel()
+	d := sticktest.New(deviceBytes, 512)
+	if id, err := FoundID(d); id != "" || err != nil {
+		t.Errorf("an empty device: %q, %v", id, err)
+	}
+	gone := protocol.NewFault(protocol.FaultDeviceGone)
+	d = sticktest.New(deviceBytes, 512)
+	d.Fail(sticktest.Read, 1, gone)
+	if _, err := FoundID(d); !errors.Is(err, gone) {
+		t.Errorf("a device that is gone: %v", err)
+	}
+}
+
 func flipBit(t *testing.T, d *sticktest.Device, at int64) {
 	t.Helper()
 	b := alignedBuffer(512)

@@ -42,11 +42,17 @@ func (c *conn) take(m protocol.Message) error {
 	case *protocol.Record:
 		return console.HostRecord(c.ctx, c.session, m)
 	case *protocol.WantRecord:
-		r, err := console.RecordForHost(c.ctx, m)
+		r, err := console.RecordForHost(c.ctx, c.session, m)
 		if err != nil {
 			return err
 		}
 		return c.send(&r)
+	case *protocol.FoundStick:
+		v, err := console.HostFound(c.ctx, c.session, m)
+		if err != nil {
+			return err
+		}
+		return c.send(&v)
 	case *protocol.Refresh:
 		t, err := console.HostTicket(c.ctx, c.session, m.JobID)
 		if err != nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/record"
 	"github.com/stickpress/stickpress/agent/spool"
+	"github.com/stickpress/stickpress/agent/stick"
 )
 
 // Exit codes.
@@ -223,7 +224,10 @@ func (p *program) deviceFlags(f *pflag.FlagSet) {
 }
 
 func (p *program) lister() *disk.Lister {
-	return &disk.Lister{DataDirs: []string{p.opts.data}, AllowLoop: p.opts.allowLoop, VirtualDir: p.opts.virtual}
+	return &disk.Lister{
+		DataDirs: []string{p.opts.data}, AllowLoop: p.opts.allowLoop, VirtualDir: p.opts.virtual,
+		FoundID: func(s disk.Source) (string, error) { return stick.FoundID(s) },
+	}
 }
 
 // records are kept where verify finds them, whether the agent runs or not.
