@@ -143,13 +143,19 @@ func (j *job) check(at *attempt) (stick.Spec, error) {
 		ImageSHA256: j.assign.Image.SHA256, Edition: rec.Edition, Layout: rec.Layout,
 		BootSignature: rec.BootSignature, PortableOperatingSystem: rec.PortableOperatingSystem,
 	}
-	d, err := at.open()
+	d, err := at.openToFill()
 	if err != nil {
 		return spec, err
 	}
 	spec.SectorSize = d.SectorSize()
-	if spec.Layout == protocol.LayoutMBRDual && spec.SectorSize != 512 {
-		return spec, protocol.NewFault(protocol.FaultSectorSize, "layout", spec.Layout, "sector_size", spec.SectorSize)
+	if spec.Layout == protocol.LayoutMBRDual {
+		if spec.SectorSize != 512 && !slices.Contains(at.build.Overrides, protocol.FaultSectorSize) {
+			return spec, protocol.NewFault(protocol.FaultSectorSize, "layout", spec.Layout, "sector_size", spec.SectorSize)
+		}
+		// The content ends within the class; Windows cannot grow beyond this.
+		if usable := int64(spec.SectorSize) << 32; d.Size() > usable {
+			at.Checked(protocol.NewCheck(protocol.CheckTable, protocol.VerdictWarn, "device_bytes", d.Size(), "usable_bytes", usable))
+		}
 	}
 	if spec.CapacityClass, err = j.r.engine.Class(d.Size()); err != nil {
 		return spec, err

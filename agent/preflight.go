@@ -21,6 +21,10 @@ func (at *attempt) looked(d protocol.Device) {
 	if d.Removable && slices.Contains(at.build.Overrides, protocol.FaultTooOldForRemovable) {
 		removable = protocol.VerdictOverridden
 	}
+	sectors := ok
+	if d.SectorSize != 512 && slices.Contains(at.build.Overrides, protocol.FaultSectorSize) {
+		sectors = protocol.VerdictOverridden
+	}
 	checks := []protocol.Check{protocol.NewCheck(protocol.CheckIdentity, ok, "path", d.Path, "port", d.Port)}
 	if d.SpeedMbps > 0 {
 		checks = append(checks,
@@ -29,7 +33,7 @@ func (at *attempt) looked(d protocol.Device) {
 	}
 	at.checked(append(checks,
 		protocol.NewCheck(protocol.CheckRemovable, removable, "removable", strconv.FormatBool(d.Removable)),
-		protocol.NewCheck(protocol.CheckSectors, ok, "sector_size", d.SectorSize))...)
+		protocol.NewCheck(protocol.CheckSectors, sectors, "sector_size", d.SectorSize))...)
 }
 
 // Checked sends what a look at the stick came to.

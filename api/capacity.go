@@ -29,8 +29,6 @@ const (
 	// besideNTFS is what a layout takes beside the Windows volume at most:
 	// boot partition, MSR, alignment and both tables.
 	besideNTFS = 512 << 20
-	// mbrLimit is where 32-bit sector numbers end, in bytes.
-	mbrLimit = int64(2) << 40
 	// removableBuild is the first Windows that starts from a stick that calls
 	// itself removable (1703).
 	removableBuild = 15063
@@ -42,8 +40,11 @@ func volumeNeed(e *Edition) int64 {
 	return e.Bytes + e.Bytes/50 + 64<<20 + besideNTFS
 }
 
-// checkFit refuses a device that cannot carry an edition in a layout.
-func checkFit(d *protocol.Device, e *Edition, layout string) error {
+// checkFit refuses a device that cannot carry an edition in a layout. An MBR on
+// a device that is larger than it can count is no such pair: all classes end
+// within its 2^32 sectors, and the host warns that the rest stays unused. What
+// pass lets through, because an admin said so, comes last: it hides nothing else.
+func checkFit(d *protocol.Device, e *Edition, layout string, pass func(error) error) error {
 	class := CapacityClass(d.Bytes)
 	need := volumeNeed(e)
 	switch {
@@ -51,14 +52,17 @@ func checkFit(d *protocol.Device, e *Edition, layout string) error {
 		least := capacityClasses[0]
 		return fault.New(fault.KindInvalid, CodeDeviceTooSmall, "port", d.Port,
 			"have_bytes", d.Bytes, "need_bytes", least, "missing_bytes", least-d.Bytes)
-	case layout == protocol.LayoutMBRDual && d.SectorSize != 512:
-		return fault.New(fault.KindInvalid, CodeSectorSize, "port", d.Port, "layout", layout, "sector_size", d.SectorSize)
-	case layout == protocol.LayoutMBRDual && d.Bytes > mbrLimit:
-		return fault.New(fault.KindInvalid, CodeLayoutLimit, "port", d.Port, "layout", layout, "have_bytes", d.Bytes, "limit_bytes", mbrLimit)
 	case need > class:
 		return fault.New(fault.KindInvalid, CodeImageTooBig, "port", d.Port, "need_bytes", need, "have_bytes", class)
-	case d.Removable && e.Build > 0 && e.Build < removableBuild:
-		return fault.New(fault.KindInvalid, CodeRemovableRefused, "port", d.Port, "build", e.Build, "min_build", removableBuild)
+	}
+	if layout == protocol.LayoutMBRDual && d.SectorSize != 512 {
+		err := pass(fault.New(fault.KindInvalid, CodeSectorSize, "port", d.Port, "layout", layout, "sector_size", d.SectorSize))
+		if err != nil {
+			return err
+		}
+	}
+	if d.Removable && e.Build > 0 && e.Build < removableBuild {
+		return pass(fault.New(fault.KindInvalid, CodeRemovableRefused, "port", d.Port, "build", e.Build, "min_build", removableBuild))
 	}
 	return nil
 }

@@ -46,7 +46,6 @@ const (
 	CodeDeviceTooSmall   fault.Code = "device_too_small"            // port, have_bytes, need_bytes, missing_bytes
 	CodeImageTooBig      fault.Code = "image_too_big"               // port, need_bytes, have_bytes
 	CodeSectorSize       fault.Code = "device_sector_size"          // port, layout, sector_size
-	CodeLayoutLimit      fault.Code = "device_too_large_for_layout" // port, layout, have_bytes, limit_bytes
 	CodeEditionMissing   fault.Code = "edition_missing"             // edition, editions
 	CodeArchRefused      fault.Code = "architecture_refused"        // architecture
 	CodeFormatRefused    fault.Code = "format_refused"              // format

@@ -72,7 +72,7 @@ const (
 // architecture_refused, host_not_found, host_revoked, host_outdated,
 // task_sequence_not_found, layout_unknown, devices_missing, devices_too_many,
 // device_twice, device_gone, device_changed, any of a device's own refusals,
-// device_too_small, device_sector_size, device_too_large_for_layout,
+// device_too_small, device_sector_size,
 // image_too_big, image_too_old_for_removable, stick_busy, stick_not_wiped, wipe_invalid, text_too_long,
 // variable_invalid, computer_name_invalid, computer_name_pattern,
 // computer_name_twice, channel_moved, schedule_past, schedule_too_far, template_unknown_variable, template_value_invalid,
@@ -276,7 +276,7 @@ func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobI
 	for i, d := range in.Devices {
 		device, err := checkDevice(&host, kind, &d.Identity, busy)
 		if err == nil {
-			err = p.pass(fits(device))
+			err = fits(device)
 		}
 		if err != nil {
 			return nil, fault.From(err).At(deviceField(i))

@@ -31,7 +31,7 @@ func planPress(ctx context.Context, r store.Reader, in *QueueJobInput, p *plan) 
 		p.job.Edition = in.Edition
 	}
 	edition, err := checkEdition(&p.version, p.job.Edition)
-	return func(d *protocol.Device) error { return checkFit(d, edition, p.job.Layout) }, err
+	return func(d *protocol.Device) error { return checkFit(d, edition, p.job.Layout, p.pass) }, err
 }
 
 // findVersion looks up the version that the request names, for kinds that

@@ -87,10 +87,11 @@ const (
 	FaultNoMedium       = "device_no_medium"        // path
 	FaultTooSmall       = "device_too_small"        // have_bytes, need_bytes, missing_bytes
 	FaultDeviceBusy     = "device_busy"             // path: somebody else holds it open exclusively
+	FaultEarlierAttempt = "earlier_attempt"         // port: an earlier attempt of the build hangs in the device
 	FaultDeviceChanged  = "device_changed"          // path, what, want, have
 	FaultDeviceGone     = "device_gone"             // port
 	FaultHubPower       = "hub_power"               // port, hub, ports: they vanished at once
-	FaultSectorSize     = "device_sector_size"      // layout, sector_size
+	FaultSectorSize     = "device_sector_size"      // layout, sector_size: no BIOS starts it; an admin may let it pass for UEFI
 
 	// What a look at the stick itself showed (Check). An admin may let it pass.
 	FaultCapacity      = "stick_capacity_false"  // offset, device_bytes: what was written there is not there

@@ -25,6 +25,7 @@ const (
 	CheckTransport CheckName = "transport"  // uasp: "true" or "false"
 	CheckRemovable CheckName = "removable"  // removable: "true" or "false", build: of the image's Windows, 0 if unknown
 	CheckSectors   CheckName = "sectors"    // sector_size
+	CheckTable     CheckName = "table"      // device_bytes, usable_bytes: an MBR counts no further
 	CheckCapacity  CheckName = "capacity"   // device_bytes, marks; offset of the first one that was not there
 	CheckWriteRate CheckName = "write_rate" // write_rate, need_rate: bytes per second; measured over sample_bytes
 	CheckRandomIO  CheckName = "random_io"  // write_iops, read_iops, write_us, read_us, need

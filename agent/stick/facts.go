@@ -57,7 +57,7 @@ func (m *Master) Facts() (*Facts, error) { return m.facts() }
 func (m *Master) gatherFacts() (*Facts, error) {
 	f := &Facts{Layout: m.plan.Layout, SectorSize: m.plan.SectorSize, Partitions: m.plan.Partitions}
 	if f.Layout == protocol.LayoutMBRDual {
-		f.MBRCode = SumOf(bootcode.MBR()[:bootcode.MBRCodeSize])
+		f.MBRCode = SumOf(m.plan.mbr(Personal{})[:bootcode.MBRCodeSize])
 	}
 	var err error
 	if f.FATBoot, err = fatBoot(m.files[m.part(RoleSystem)], f.Layout); err != nil {

@@ -12,7 +12,6 @@ const (
 	kib = 1 << 10
 	mib = 1 << 20
 	gib = 1 << 30
-	tib = 1 << 40
 )
 
 // Classes are the capacity classes in bytes, smallest first. A stick sold as
@@ -67,7 +66,11 @@ const edge = mib
 // based hard drive partitions" for the sizes). mbr-dual ends exactly at the
 // capacity class; gpt-uefi ends 1 MiB before it, so that the backup table has
 // room on a device that is no larger. It returns the fault device_sector_size
-// for a pair that no firmware starts, or that the table cannot express.
+// for sectors of other lengths than 512 and 4096 bytes.
+//
+// An mbr-dual stick with 4096-byte sectors starts under UEFI alone: firmware and
+// Windows count an MBR's sectors in those of the device, BIOS boot code cannot
+// read them. It gets no boot code and no boot files for a BIOS.
 func NewPlan(layout string, class int64, sectorSize int) (*Plan, error) {
 	p := &Plan{Layout: layout, SectorSize: sectorSize, Class: class}
 	if !slices.Contains(Classes, class) {
@@ -81,10 +84,7 @@ func NewPlan(layout string, class int64, sectorSize int) (*Plan, error) {
 	end := class
 	switch layout {
 	case protocol.LayoutMBRDual:
-		// BIOS boot code reads 512-byte sectors, and an MBR counts 2^32 of them.
-		if sectorSize != 512 || class > 2*tib {
-			return nil, badSector(layout, sectorSize)
-		}
+		// All classes end within the 2^32 sectors that an MBR counts.
 		roles, sizes = []Role{RoleSystem, RoleWindows}, []int64{350 * mib}
 	case protocol.LayoutGPTUEFI:
 		// 260 MiB is the least that holds FAT32 with 4096-byte sectors.
@@ -115,16 +115,14 @@ func (p *Plan) Partition(role Role) Partition {
 	return p.Partitions[i]
 }
 
-// Check says whether a device can carry the plan.
+// Check says whether a device can carry the plan. An MBR's partitions end within
+// the class: what lies behind 2^32 sectors of a larger device stays unused.
 func (p *Plan) Check(size int64, sectorSize int) error {
 	if sectorSize != p.SectorSize {
 		return badSector(p.Layout, sectorSize)
 	}
 	if size < p.Class {
 		return tooSmall(size, p.Class)
-	}
-	if p.Layout == protocol.LayoutMBRDual && size > 2*tib {
-		return badSector(p.Layout, sectorSize)
 	}
 	return nil
 }

@@ -97,7 +97,7 @@ func TestPrepareFaults(t *testing.T) {
 			spec: func(s *Spec) { s.BootSignature = protocol.BootSignature2023 }, param: "path=/Windows/Boot/EFI_EX/bootmgfw_EX.efi",
 		},
 		"no edition":  {spec: func(s *Spec) { s.Edition = 2 }, code: protocol.FaultEdition, param: "edition=2"},
-		"4Kn by BIOS": {spec: func(s *Spec) { s.SectorSize = 4096 }, code: protocol.FaultSectorSize},
+		"odd sectors": {spec: func(s *Spec) { s.SectorSize = 1024 }, code: protocol.FaultSectorSize},
 		"truncated": {
 			edit: func(t *testing.T, image string) {
 				if err := os.Truncate(image, 1000); err != nil {
@@ -131,6 +131,38 @@ func TestPrepareFaults(t *testing.T) {
 			}
 			onlyLocks(t, dir)
 		})
+	}
+}
+
+// With sectors of 4096 bytes an mbr-dual stick is one for UEFI: its volumes have
+// such sectors, say foreign tools, and nothing on it is for a BIOS.
+func TestPrepare4Kn(t *testing.T) {
+	t.Parallel()
+	spec := specFor(writeImage(t, smallWindows(t, map[string][]byte{"Windows/Boot/PCAT/bootmgr": nil, "Windows/System32/winload.exe": nil})), protocol.LayoutMBRDual)
+	spec.SectorSize = 4096
+	m, err := Prepare(t.Context(), t.TempDir(), spec, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	system, windows := filepath.Join(m.dir, systemFile), filepath.Join(m.dir, windowsFile)
+	if out := foreign(t, "fsck.fat", "-n", "-v", system); !strings.Contains(out, "4096 bytes per logical sector") {
+		t.Errorf("fsck.fat says\n%s", out)
+	}
+	if out := foreign(t, "ntfsinfo", "-m", windows); !strings.Contains(out, "Sector Size: 4096") {
+		t.Errorf("ntfsinfo says\n%s", out)
+	}
+	foreign(t, "ntfsfix", "-n", windows)
+	files := foreign(t, "mdir", "-b", "-/", "-i", system, "::/")
+	if !strings.Contains(files, "/EFI/Microsoft/Boot/BCD") || strings.Contains(files, "::/Boot/") || strings.Contains(files, "::/bootmgr") {
+		t.Errorf("on the system volume:\n%s", files)
+	}
+	if code := m.plan.mbr(Personal{DiskSignature: 7})[:440]; !bytes.Equal(code, make([]byte, 440)) {
+		t.Error("the table has boot code that no BIOS can read")
+	}
+	facts, err := m.Facts()
+	if err != nil || len(facts.Stores) != 1 || facts.SectorSize != 4096 {
+		t.Errorf("%+v, %v", facts, err)
 	}
 }
 

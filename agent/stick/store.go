@@ -16,9 +16,10 @@ const (
 	storeTimeout     = 30 // seconds
 )
 
-// firmwares are those that a layout starts on.
+// firmwares are those that a layout starts on: no BIOS reads sectors of 4096
+// bytes.
 func (p *Plan) firmwares() []bcd.Firmware {
-	if p.Layout == protocol.LayoutMBRDual {
+	if p.Layout == protocol.LayoutMBRDual && p.SectorSize == 512 {
 		return []bcd.Firmware{bcd.UEFI, bcd.BIOS}
 	}
 	return []bcd.Firmware{bcd.UEFI}

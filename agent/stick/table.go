@@ -93,7 +93,9 @@ func mustGUID(text string) GUID {
 
 func (p *Plan) mbr(personal Personal) []byte {
 	b := make([]byte, p.SectorSize)
-	copy(b, bootcode.MBR())
+	if slices.Contains(p.firmwares(), bcd.BIOS) {
+		copy(b, bootcode.MBR())
+	}
 	binary.LittleEndian.PutUint32(b[mbrSignature:], personal.DiskSignature)
 	for i, part := range p.Partitions {
 		status, typ := byte(0), byte(typeNTFS)
