@@ -14,7 +14,8 @@ import (
 const metaJob = "job"
 
 // HostUpload begins the upload of a capture's image for the host that holds a
-// ticket for its job. Faults: ticket_invalid, host_revoked, capture_over,
+// ticket for its job. A job has one upload: what it began before is given up, so
+// that a host that begins again and again fills no disk. Faults: ticket_invalid, host_revoked, capture_over,
 // upload_empty, upload_too_large, blob_disk_full.
 func (c *Console) HostUpload(ctx context.Context, ticket string, in protocol.UploadRequest) (protocol.Upload, error) {
 	job, _, err := c.capturing(ctx, ticket)
@@ -25,6 +26,9 @@ func (c *Console) HostUpload(ctx context.Context, ticket string, in protocol.Upl
 		return protocol.Upload{}, fault.New(fault.KindInvalid, CodeUploadEmpty)
 	case in.Bytes > c.maxUpload:
 		return protocol.Upload{}, fault.New(fault.KindTooLarge, CodeUploadTooLarge, "limit_bytes", c.maxUpload)
+	}
+	if err := c.staging.RemoveOf(metaJob, job.ID.String()); err != nil {
+		return protocol.Upload{}, err
 	}
 	o := job.Options.Capture
 	p, err := c.staging.Begin(ctx, in.Bytes, map[string]string{metaJob: job.ID.String(), "filename": o.Image + "-" + o.Version + ".wim"})

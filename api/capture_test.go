@@ -129,3 +129,29 @@ func TestExclusions(t *testing.T) {
 		t.Errorf("audit is %+v", log.Items)
 	}
 }
+
+// A host that begins its upload again and again keeps one.
+func TestOneUploadOfACapture(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	file := apitest.Image("/srv/images/a.vhdx")
+	_, s := f.Connect(t, "bench")
+	if err := f.HostInventory(t.Context(), s, &protocol.Inventory{Files: []protocol.Device{file}}); err != nil {
+		t.Fatal(err)
+	}
+	must[api.Job](t)(f.QueueJob(t.Context(), f.Admin, captureOrder(file, "1.0.0")))
+	assign := must[api.HostWork](t)(f.HostClaim(t.Context(), s)).Assigns[0]
+	must[api.HostWork](t)(f.HostEvents(t.Context(), s, []protocol.Event{{
+		AttemptRef: protocol.AttemptRef{BuildID: assign.Builds[0].BuildID, Attempt: 1}, HostSeq: 1, Type: protocol.EventAccepted,
+	}}))
+	var before string
+	for range 3 {
+		up := must[protocol.Upload](t)(f.HostUpload(t.Context(), assign.Ticket, protocol.UploadRequest{Bytes: 1000}))
+		if before != "" {
+			_, err := f.HostUploadAt(t.Context(), assign.Ticket, before)
+			wantFault(t, err, "upload_not_found")
+		}
+		must[protocol.Upload](t)(f.HostUploadAt(t.Context(), assign.Ticket, up.ID))
+		before = up.ID
+	}
+}

@@ -37,10 +37,12 @@ func (c *Console) HostRecord(ctx context.Context, s HostSession, m *protocol.Rec
 }
 
 // RecordForHost answers a host that is to compare a stick of which it has no
-// record. There being none is an answer, too.
-func (c *Console) RecordForHost(ctx context.Context, m *protocol.WantRecord) (protocol.Record, error) {
+// record, from what was written at its site. There being none is an answer, too,
+// and so is one that no message can carry: to say nothing would have it ask
+// again on each connection.
+func (c *Console) RecordForHost(ctx context.Context, s HostSession, m *protocol.WantRecord) (protocol.Record, error) {
 	answer := protocol.Record{WantRecord: *m}
-	r, err := c.store.RecordOfDisk(ctx, m.DiskID, m.Bytes)
+	r, err := c.store.RecordOfDisk(ctx, s.id, m.DiskID, m.Bytes)
 	switch {
 	case isNotFound(err, "record"):
 		return answer, nil
@@ -48,8 +50,17 @@ func (c *Console) RecordForHost(ctx context.Context, m *protocol.WantRecord) (pr
 		return answer, err
 	}
 	own := recordOf(&r)
-	answer.Stick, answer.Body = &own, r.Body
-	return answer, nil
+	whole := answer
+	whole.Stick, whole.Body = &own, r.Body
+	raw, err := protocol.Encode(&whole)
+	if err != nil {
+		return answer, err
+	}
+	if len(raw) > protocol.MaxMessage {
+		c.log.WarnContext(ctx, "a stick's record is too long for its host", "stick_id", r.StickID.String(), "bytes", len(raw))
+		return answer, nil
+	}
+	return whole, nil
 }
 
 // recordOf is a record under the name that the console has for its stick.

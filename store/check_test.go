@@ -139,18 +139,33 @@ func TestRecords(t *testing.T) {
 	if err != nil || r.StickID != a.ID || r.Own.DiskID != "0000000a" || !bytes.Equal(r.Body, body) {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if r, err := w.RecordOfDisk(ctx, "0000000a", device(1).Bytes); err != nil || r.StickID != a.ID {
+	if r, err := w.RecordOfDisk(ctx, w.host.ID, "0000000a", device(1).Bytes); err != nil || r.StickID != a.ID {
 		t.Errorf("%+v, %v", r, err)
 	}
 	for _, find := range []func(context.Context) (store.StickRecord, error){
 		func(ctx context.Context) (store.StickRecord, error) { return w.RecordOfStick(ctx, b.ID) },
 		func(ctx context.Context) (store.StickRecord, error) {
-			return w.RecordOfDisk(ctx, "0000000a", device(1).Bytes-512)
+			return w.RecordOfDisk(ctx, w.host.ID, "0000000a", device(1).Bytes-512)
 		},
-		func(ctx context.Context) (store.StickRecord, error) { return w.RecordOfDisk(ctx, "", device(1).Bytes) },
+		func(ctx context.Context) (store.StickRecord, error) {
+			return w.RecordOfDisk(ctx, w.host.ID, "", device(1).Bytes)
+		},
 	} {
 		_, err := find(ctx)
 		wantCode(t, err, "record_not_found")
+	}
+	// A host of another site is told of none of it.
+	if _, err := w.Pool().Exec(ctx, `INSERT INTO sites (id, name, created_at, updated_at) VALUES ($1, 'elsewhere', now(), now())`, store.SiteID{7}); err != nil {
+		t.Fatal(err)
+	}
+	far := w.enroll("far")
+	if _, err := w.Pool().Exec(ctx, `UPDATE hosts SET site_id = $1 WHERE id = $2`, store.SiteID{7}, far.ID); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.RecordOfDisk(ctx, far.ID, "0000000a", device(1).Bytes)
+	wantCode(t, err, "record_not_found")
+	if _, err := w.RecordOfDisk(ctx, w.enroll("near").ID, "0000000a", device(1).Bytes); err != nil {
+		t.Errorf("another host of the site: %v", err)
 	}
 	// Another press of that content, on a host that has it, is a new chance.
 	if lacking, err := w.LacksRecords(ctx, w.host.ID, []string{digest(body), digest(lost), digest([]byte("1"))}); err != nil || len(lacking) != 1 || lacking[0] != digest(lost) {

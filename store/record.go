@@ -31,11 +31,14 @@ const recordQuery = `SELECT s.id AS stick_id, b.result -> 'record' AS own, r.bod
 
 // RecordOfDisk finds the record of the stick that carries a disk ID and has a
 // size in bytes; of copies that share both, the one that was written last. It
-// fails with record_not_found.
-func (r Reader) RecordOfDisk(ctx context.Context, diskID string, size int64) (StickRecord, error) {
+// looks among what was written at the host's site. It fails with
+// record_not_found.
+func (r Reader) RecordOfDisk(ctx context.Context, host HostID, diskID string, size int64) (StickRecord, error) {
 	return one[StickRecord](ctx, r.db, "record", diskID,
-		recordQuery+`s.disk_id = @disk AND s.disk_id <> '' AND s.bytes = @size ORDER BY s.verified_at DESC, s.id DESC LIMIT 1`,
-		pgx.NamedArgs{"disk": diskID, "size": size})
+		recordQuery+`s.disk_id = @disk AND s.disk_id <> '' AND s.bytes = @size
+			AND b.host_id IN (SELECT id FROM hosts WHERE site_id = (SELECT site_id FROM hosts WHERE id = @host))
+		ORDER BY s.verified_at DESC, s.id DESC LIMIT 1`,
+		pgx.NamedArgs{"disk": diskID, "size": size, "host": host})
 }
 
 // RecordOfStick finds the record of what a stick carries, or fails with

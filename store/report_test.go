@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -195,6 +196,70 @@ func TestParallelEvents(t *testing.T) {
 		if got := w.job(j.ID); got.State != store.JobSucceeded || got.Seq != 1+7*sticks+2 {
 			t.Errorf("job %s after %d events", got.State, got.Seq)
 		}
+	}
+	w.checkHistory()
+}
+
+// What a host says beside its states is bounded, and never in the way of them.
+func TestReportsAreBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	job := w.mustQueue(w.host.ID, 1)
+	ref := w.claim(w.host, 1)[0].Builds[0].Ref()
+	line := func(text string) protocol.Event {
+		return protocol.Event{Type: protocol.EventLog, Log: &protocol.LogLine{Level: "info", Text: text}}
+	}
+	next := int64(1)
+	say := func(events ...protocol.Event) {
+		t.Helper()
+		acked := w.report(w.host, said(ref, next, events...)...).Acked[ref]
+		if next += int64(len(events)); acked != next-1 {
+			t.Fatalf("acknowledged up to %d, want %d", acked, next-1)
+		}
+	}
+	say(protocol.Event{Type: protocol.EventAccepted}, line(strings.Repeat("x", 20<<10)),
+		protocol.Event{Type: protocol.EventPreflight, Preflight: &protocol.Preflight{Checks: make([]protocol.Check, 2000)}})
+	for range 30 { // in many messages, as a host would
+		many := make([]protocol.Event, 20)
+		for i := range many {
+			many[i] = line("again and again")
+		}
+		say(many...)
+	}
+	say(protocol.Event{Type: protocol.EventTouched}, line("too late"),
+		protocol.Event{Type: protocol.EventVerified, Result: &protocol.Result{DiskID: "deadbeef", Record: &protocol.StickRecord{
+			Common: strings.Repeat("ab", 32), Zeros: make([]protocol.Range, 20_000),
+		}}})
+
+	var after int64
+	kept, codes := 0, map[string]int{}
+	for {
+		events, err := w.JobEvents(t.Context(), job.ID, after, 500)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			after = e.Seq
+			if len(e.Payload) > 17<<10 {
+				t.Errorf("event %d has %d bytes", e.Seq, len(e.Payload))
+			}
+			if e.Type == store.EventBuildLog || e.Type == store.EventBuildPreflight {
+				kept++
+			}
+			if r, err := e.Report(); err == nil && r.Log != nil {
+				codes[r.Log.Code]++
+			}
+		}
+		if len(events) < 500 {
+			break
+		}
+	}
+	if kept != 501 || codes["events_dropped"] != 1 || codes["event_too_long"] != 2 {
+		t.Errorf("%d kept, %v", kept, codes)
+	}
+	got := w.job(job.ID)
+	if b := got.Builds[0]; got.State != store.JobSucceeded || !b.Touched || b.Result.DiskID != "deadbeef" || b.Result.Record != nil {
+		t.Errorf("job %s, build %+v", got.State, b)
 	}
 	w.checkHistory()
 }

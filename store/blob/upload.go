@@ -87,6 +87,28 @@ func (s *Staging) Remove(id string) error {
 	return u.remove()
 }
 
+// RemoveOf forgets all uploads whose meta data have a value under a key.
+func (s *Staging) RemoveOf(key, value string) error {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return fmt.Errorf("look for uploads: %w", err)
+	}
+	for _, e := range entries {
+		id, isState := strings.CutSuffix(e.Name(), stateSuffix)
+		if !isState {
+			continue
+		}
+		u, err := s.load(id)
+		if err != nil || u.state.Info.MetaData[key] != value {
+			continue // gone by now, or not readable: Expire takes it
+		}
+		if err := s.Remove(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Expire removes the uploads that nobody has written to for at least age, and
 // returns how many they were. One that is being written stays.
 func (s *Staging) Expire(ctx context.Context, age time.Duration) (int, error) {
