@@ -18,8 +18,8 @@ const (
 var WipeMethods = []WipeMethod{WipeAuto, WipeOverwrite, WipeDiscard}
 
 // MaxWipePasses is the most that WipeOptions.Passes may be: a pattern and its
-// complement, which is what NIST SP 800-88 Rev. 1, table A-8, asks of flash on
-// USB before it speaks of Clear.
+// complement, which is what NIST SP 800-88 Rev. 1 (2014), table A-8, asked of
+// flash on USB before it spoke of Clear. Rev. 2 (2025) has no such tables.
 const MaxWipePasses = 2
 
 // WipeOptions is what a JobWipe asks for.

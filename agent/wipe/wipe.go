@@ -11,8 +11,8 @@
 // Both speak of the addresses that a stick shows. Flash has more memory than
 // that: spare blocks, blocks that were taken out of use, copies that wear
 // levelling left behind. Nobody can write to those from outside, or read them
-// without taking the stick apart. So neither way is what NIST SP 800-88 Rev. 1
-// calls Purge.
+// without taking the stick apart. So neither way is what NIST SP 800-88 calls
+// Purge, in Rev. 1 (2014) as in Rev. 2 (2025).
 package wipe
 
 import (

@@ -21,7 +21,10 @@ import (
 // Form is what Statement.Form says of a wiped stick's certificate.
 const Form = "stickpress.wipe.v1"
 
-// Standard is whose words Class is.
+// Standard is whose words Class is. Rev. 2 of September 2025, which took its
+// place, defines Clear, Purge and Destroy alike; what it asks of each kind of
+// medium it leaves to other standards. So the number of passes is still Rev. 1's,
+// and a certificate says by which revision it speaks.
 const Standard = "NIST SP 800-88 Rev. 1"
 
 // Class is what Standard calls a way to sanitise.

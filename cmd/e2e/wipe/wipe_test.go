@@ -78,7 +78,7 @@ func (d *desk) anotherHolder() {
 	if out := d.tool("du", "--block-size=1", d.file("stick-1")); !strings.HasPrefix(out, "0\t") {
 		t.Errorf("the stick still takes %s", out)
 	}
-	d.certified(job, "Discarded", "NIST SP 800-88 Rev. 1: it asks for more", "Pressed for +Ada")
+	d.certified(job, "Discarded", "NIST SP 800-88 Rev. 1 (2014): it asks for more", "Pressed for +Ada")
 
 	job = d.done(d.press("Bob"))
 	if stick, err = d.Client.GetStick(d.Context(), job.Builds[0].StickID); err != nil || stick.Life != "issued" || stick.Holder != "Bob" {
