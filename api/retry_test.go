@@ -21,7 +21,8 @@ func fails(t *testing.T, f *apitest.Fixture, s api.HostSession) {
 				{Type: protocol.EventAccepted},
 				{Type: protocol.EventPreflight, Preflight: &protocol.Preflight{Checks: []protocol.Check{{Name: "speed"}}}},
 				{Type: protocol.EventStepBegun, Step: protocol.StepWrite},
-				{Type: protocol.EventTouched}, {Type: protocol.EventFailed, Fault: why},
+				{Type: protocol.EventTouched},
+				{Type: protocol.EventFailed, Fault: why},
 			}
 			for i := range events {
 				events[i].AttemptRef, events[i].HostSeq = protocol.AttemptRef{BuildID: b.BuildID, Attempt: b.Attempt}, int64(i+1)

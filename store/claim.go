@@ -237,10 +237,3 @@ func (r Reader) Attempts(ctx context.Context, host HostID, refs []protocol.Attem
 	}
 	return found, err
 }
-
-// attempt finds one attempt, or fails with attempt_not_found.
-func (tx *Tx) attempt(ctx context.Context, build BuildID, attempt int) (Attempt, error) {
-	return one[Attempt](ctx, tx.db, "attempt", build,
-		`SELECT build_id, attempt, host_id, state, host_seq, begun_at, ended_at FROM build_attempts
-		WHERE build_id = @build AND attempt = @attempt`, pgx.NamedArgs{"build": build, "attempt": attempt})
-}

@@ -94,7 +94,7 @@ type reporter struct {
 	applied  *Applied
 	attempts map[protocol.AttemptRef]*Attempt
 	of       map[BuildID]*jobStream
-	captured map[JobID]VersionID // what captures have published
+	captured map[JobID]VersionID         // what captures have published
 	notes    map[protocol.AttemptRef]int // stored so far
 }
 

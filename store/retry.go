@@ -135,7 +135,7 @@ func (tx *Tx) checkUnwritten(ctx context.Context, builds []Build) error {
 			ORDER BY id DESC LIMIT 1`,
 			pgx.NamedArgs{
 				"id": b.ID, "host": b.HostID, "kind": b.Device.Kind, "port": b.Device.Port,
-				"lun": b.Device.LUN, "connection": int64(b.Device.Connection),
+				"lun": b.Device.LUN, "connection": b.Device.Connection,
 			})
 		if err != nil {
 			return err

@@ -148,7 +148,10 @@ type looked struct {
 	device *protocol.Device
 }
 
-func (s looked) Size() int64     { return s.device.Bytes }
+// Size implements Source.
+func (s looked) Size() int64 { return s.device.Bytes }
+
+// SectorSize implements Source.
 func (s looked) SectorSize() int { return s.device.SectorSize }
 
 func openRead(c *candidate, exclusive bool) (*os.File, error) {
