@@ -17,8 +17,9 @@ type stepBoard struct {
 
 type attemptLog struct {
 	BuildAttempt
-	steps map[protocol.Step]BuildStep
-	over  bool
+	steps   map[protocol.Step]BuildStep
+	over    bool
+	retried bool // what comes after it is another attempt's
 }
 
 // apply takes the next event and returns its number among those of its build,
@@ -53,6 +54,9 @@ func (s *stepBoard) attempt(e *store.JobEvent) *attemptLog {
 // apply takes an event of the attempt; what comes after its end changes
 // nothing.
 func (l *attemptLog) apply(e *store.JobEvent, r *store.BuildReport) {
+	if e.Type == store.EventBuildRetried {
+		l.retried = true
+	}
 	if l.over {
 		return
 	}
@@ -129,7 +133,7 @@ func (s *stepBoard) fill(j *Job) {
 		b.Earlier = nil
 		for _, l := range s.attempts[id] {
 			switch {
-			case l.Attempt < b.Attempt || b.State == string(store.BuildQueued):
+			case l.Attempt < b.Attempt || l.retried:
 				earlier := l.BuildAttempt
 				earlier.Steps, earlier.Preflight = l.all(j.Kind), slices.Clone(l.Preflight)
 				b.Earlier = append(b.Earlier, earlier)
