@@ -3,45 +3,12 @@ package vdisk_test
 import (
 	"bytes"
 	"encoding/binary"
-	"hash/crc32"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stickpress/stickpress/agent/vdisk"
 )
-
-func sumVHDX(b []byte) {
-	clear(b[4:8])
-	binary.LittleEndian.PutUint32(b[4:], crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
-}
-
-// dirtyLog gives a VHDX a log with one valid entry: 4 KiB of zeros at 2 MiB.
-func dirtyLog(b []byte) []byte {
-	le := binary.LittleEndian
-	guid := bytes.Repeat([]byte{7}, 16)
-	var log uint64
-	for _, at := range []int{64 << 10, 128 << 10} {
-		h := b[at : at+4096]
-		copy(h[48:], guid)
-		log = le.Uint64(h[72:])
-		sumVHDX(h)
-	}
-	e := b[log : log+4096]
-	copy(e, "loge")
-	le.PutUint32(e[8:], 4096) // the entry's length
-	le.PutUint64(e[16:], 1)   // its number
-	le.PutUint32(e[24:], 1)   // descriptors
-	copy(e[32:], guid)
-	le.PutUint64(e[48:], uint64(len(b)))
-	le.PutUint64(e[56:], uint64(len(b)))
-	copy(e[64:], "zero")
-	le.PutUint64(e[72:], 4096)
-	le.PutUint64(e[80:], 2<<20)
-	le.PutUint64(e[88:], 1)
-	sumVHDX(e)
-	return b
-}
 
 // read opens what a fuzzer made and reads a little of it everywhere: that ends with an answer or an error, and takes
 // no more memory than the tables of a real file.
@@ -121,7 +88,8 @@ func FuzzVHDX(f *testing.F) {
 			bat = o
 		}
 	}
-	for _, b := range [][]byte{bytes.Clone(seed), dirtyLog(bytes.Clone(seed))} {
+	one := entry{sequence: 1, changes: []change{{at: 2 * mib, zeros: logSector}}}
+	for _, b := range [][]byte{bytes.Clone(seed), dirty(seed, one)} {
 		f.Add(part(b, 64<<10, 128), part(b, 192<<10, 128), part(b, metadata, 256), part(b, metadata+64<<10, 64), part(b, bat, 32), part(b, log, 128))
 	}
 	base := make([]byte, 5<<20)

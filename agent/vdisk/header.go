@@ -149,30 +149,3 @@ func regions(r io.ReaderAt, size int64) (bat, metadata region, err error) {
 	}
 	return bat, metadata, nil
 }
-
-// Layout of a log entry's header ([MS-VHDX] 2.3.1.1). Entries begin at multiples of logSector.
-const (
-	logSector   = 4 << 10
-	logMagic    = "loge"
-	logSequence = 16 // u64
-	logGUID     = 32 // 16 bytes
-	logHeadSize = 64
-)
-
-// checkLog refuses a log that has an entry of the current session, even one that was never finished: somebody was
-// writing to the file when it was copied, or when its machine died.
-func (h header) checkLog(r io.ReaderAt, size int64) error {
-	if h.logGUID == ([16]byte{}) {
-		return nil
-	}
-	b := make([]byte, logHeadSize)
-	for at := h.log.offset; at < h.log.offset+h.log.length; at += logSector {
-		if err := readFull(r, b, at); err != nil {
-			return err
-		}
-		if string(b[:4]) == logMagic && [16]byte(b[logGUID:]) == h.logGUID && binary.LittleEndian.Uint64(b[logSequence:]) != 0 {
-			return refuse(ErrDirtyLog, "an entry at %d of %d", at, size)
-		}
-	}
-	return nil
-}

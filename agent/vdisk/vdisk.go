@@ -5,7 +5,8 @@
 // in the file each block of the disk lies, and a block that has no place is zeros. Everything that says where bytes lie
 // is checked once, when a file is opened: its checksums, and that no block lies outside the file, which is how a file
 // that was cut off is found before anything relies on it. Differencing disks are refused: half of their content is
-// in another file. So is a VHDX whose log holds changes that nobody has applied: its tables are not those that it means.
+// in another file. A VHDX that was not closed has a log of changes that may not have reached its tables: they are laid
+// over the file as it is read, and the file stays as it is.
 //
 // Sources: Microsoft, "Virtual Hard Disk Image Format Specification" 1.0 (VHD); [MS-VHDX] 6.0 (VHDX).
 package vdisk
@@ -29,8 +30,8 @@ var (
 	ErrUnsupported = errors.New("virtual disk is of an unsupported kind")
 	// ErrDifferencing means that the file holds only what differs from another file.
 	ErrDifferencing = errors.New("virtual disk is a differencing disk")
-	// ErrDirtyLog means that a VHDX was not closed: its log holds changes that belong into its tables.
-	ErrDirtyLog = errors.New("virtual disk has a log that was not applied")
+	// ErrDirtyLog means that a VHDX was not closed, and that what its log says of it cannot be made out.
+	ErrDirtyLog = errors.New("virtual disk has a log that cannot be applied")
 )
 
 func corrupt(format string, args ...any) error { return refuse(ErrCorrupt, format, args...) }

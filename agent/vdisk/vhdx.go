@@ -32,7 +32,7 @@ func openVHDX(r io.ReaderAt, size int64) (Disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := h.checkLog(r, size); err != nil {
+	if r, size, err = h.replay(r, size); err != nil {
 		return nil, err
 	}
 	table, metadata, err := regions(r, size)
