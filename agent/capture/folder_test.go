@@ -15,7 +15,7 @@ func TestVirtualDisks(t *testing.T) {
 	t.Parallel()
 	volume, dir := newVolume(t, stateGeneralized, 18432), t.TempDir()
 	disk := newDisk(t, 128<<20, 512, dual)
-	place(t, disk, volume, fdiskTable(t, disk, 512)[1].Offset)
+	place(t, disk, volume, starts(t, disk)[1])
 	run(t, "qemu-img", "convert", "-O", "vpc", disk, filepath.Join(dir, "dynamic.vhd"))
 	run(t, "qemu-img", "convert", "-O", "vpc", "-o", "subformat=fixed,force_size=on", disk, filepath.Join(dir, "fixed.VHD"))
 	run(t, "qemu-img", "convert", "-O", "vhdx", disk, filepath.Join(dir, "dynamic.vhdx"))

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/stickpress/stickpress/agent/ntfs"
+	"github.com/stickpress/stickpress/agent/partition"
 	"github.com/stickpress/stickpress/agent/protocol"
-	"github.com/stickpress/stickpress/agent/volume"
 )
 
 // kind is what a place on a source holds, as far as a capture cares.
@@ -112,28 +112,32 @@ func (c *candidate) broken(err error) error {
 
 // find looks at the source as a bare volume and at each of its partitions.
 func find(src Source, want int) (*candidate, error) {
-	list := []partition{{0, volume.Extent{Offset: 0, Length: src.Bytes}}}
+	list := []partition.Place{{Length: src.Bytes}} // number 0: there is no table
 	boot := make([]byte, 512)
-	if _, err := (window{src, 0, src.Bytes}).ReadAt(boot, 0); err != nil {
+	disk := window{src, 0, src.Bytes}
+	if _, err := disk.ReadAt(boot, 0); err != nil {
 		return nil, (&candidate{}).broken(err)
 	}
 	if kindOf(boot) == kindOther {
-		list, _ = partitions(src)
+		var err error
+		if list, _, err = partition.List(disk, src.Bytes, src.SectorSize); err != nil {
+			return nil, (&candidate{}).broken(err)
+		}
 	}
 	var windows []*candidate
 	var encrypted []string
 	var broken error
 	for _, p := range list {
-		if want != 0 && p.number != want {
+		if want != 0 && p.Number != want {
 			continue
 		}
-		c := &candidate{number: p.number, src: window{src, p.Offset, p.Length}}
+		c := &candidate{number: p.Number, src: window{src, p.Offset, p.Length}}
 		if _, err := c.src.ReadAt(boot, 0); err != nil {
 			return nil, c.broken(err)
 		}
 		switch kindOf(boot) {
 		case kindBitLocker:
-			encrypted = append(encrypted, strconv.Itoa(p.number))
+			encrypted = append(encrypted, strconv.Itoa(p.Number))
 		case kindNTFS:
 			is, err := c.holdsWindows()
 			if err != nil {

@@ -81,7 +81,7 @@ func TestRefused(t *testing.T) {
 				c.make(t, volume)
 			}
 			disk := newDisk(t, 128<<20, 512, dual)
-			place(t, disk, volume, fdiskTable(t, disk, 512)[1].Offset)
+			place(t, disk, volume, starts(t, disk)[1])
 			for _, s := range []struct {
 				path, partition string
 			}{{volume, "0"}, {disk, "2"}} {
@@ -131,9 +131,9 @@ func TestSeveral(t *testing.T) {
 	t.Parallel()
 	volume := newVolume(t, stateGeneralized, 2048)
 	disk := newDisk(t, 256<<20, 512, "label: gpt\nsize=96M\nsize=1M\nsize=96M\n")
-	table := fdiskTable(t, disk, 512)
-	place(t, disk, volume, table[0].Offset)
-	place(t, disk, volume, table[2].Offset)
+	at := starts(t, disk)
+	place(t, disk, volume, at[0])
+	place(t, disk, volume, at[2])
 	_, err := Look(source(t, disk), options(t))
 	if params := wantFault(t, err, protocol.FaultCaptureSeveral); params["partitions"] != "1, 3" {
 		t.Errorf("%v", params)
@@ -156,7 +156,7 @@ func TestCutOff(t *testing.T) {
 	place(t, disk, volume, 1<<20)
 	var sectors [4]byte
 	binary.LittleEndian.PutUint32(sectors[:], 95<<11)
-	patch(t, disk, mbrTable+entryCount, sectors[:]...)
+	patch(t, disk, 446+12, sectors[:]...)
 	_, err := Look(source(t, disk), options(t))
 	wantFault(t, err, protocol.FaultCaptureCorrupt)
 }

@@ -28,7 +28,7 @@ func New(sectorSize int, disk [16]byte, parts ...Part) *Table {
 	sector := int64(sectorSize)
 	t := &Table{
 		Kind: GPT, SectorSize: sectorSize, DiskID: guid(disk[:]), Boots: true,
-		sector0: make([]byte, sectorSize), header: make([]byte, sectorSize), entries: make([]byte, newEntries*newEntrySize),
+		sector0: make([]byte, sectorSize), gpt: gpt{make([]byte, sectorSize), make([]byte, newEntries*newEntrySize)},
 	}
 	for i, p := range parts {
 		e := t.entries[i*newEntrySize:]

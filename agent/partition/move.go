@@ -36,8 +36,8 @@ func (t *Table) UsedEnd() (end int64) {
 		return 0
 	case MBR:
 		for e := range slices.Chunk(t.sector0[mbrTable:mbrMark], mbrEntry) {
-			if e[4] != 0 {
-				end = max(end, (int64(le.Uint32(e[8:]))+int64(le.Uint32(e[12:])))*int64(t.SectorSize))
+			if start, count := inMBR(e); e[entryType] != 0 {
+				end = max(end, (start+count)*int64(t.SectorSize))
 			}
 		}
 		return end
@@ -45,10 +45,9 @@ func (t *Table) UsedEnd() (end int64) {
 	}
 	sector := int64(t.SectorSize)
 	end = int64(le.Uint64(t.header[gptTable:]))*sector + int64(len(t.entries))
-	for e := range slices.Chunk(t.entries, int(le.Uint32(t.header[gptEntrySize:]))) {
-		if !bytes.Equal(e[:16], make([]byte, 16)) {
-			end = max(end, (int64(le.Uint64(e[entryLast:]))+1)*sector)
-		}
+	for _, e := range t.used() {
+		_, last := sectors(e)
+		end = max(end, (int64(last)+1)*sector)
 	}
 	return end
 }
@@ -84,7 +83,7 @@ func (t *Table) Move(size int64) Moved {
 func (t *Table) protective(last int64) []byte {
 	b := bytes.Clone(t.sector0)
 	e := b[mbrTable:]
-	if e[4] == mbrProtective && binary.LittleEndian.Uint32(e[8:]) == 1 && bytes.Equal(e[mbrEntry:mbrMark-mbrTable], make([]byte, 3*mbrEntry)) {
+	if e[entryType] == mbrProtective && binary.LittleEndian.Uint32(e[8:]) == 1 && bytes.Equal(e[mbrEntry:mbrMark-mbrTable], make([]byte, 3*mbrEntry)) {
 		binary.LittleEndian.PutUint32(e[12:], uint32(min(last, 1<<32-1)))
 	}
 	return b

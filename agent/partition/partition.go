@@ -1,11 +1,11 @@
-// Package partition reads the partition table of a disk image, MBR or GPT, and fits a GPT to the device that the image is
-// written to.
+// Package partition reads partition tables, MBR and GPT: of a disk image, to fit a GPT to the device that it is written
+// to (Read, Table.Move), and of a disk that may be damaged, to find what lies on it (List).
 //
 // A GPT lies on a disk twice, at its start and at its very end. An image that was made for a smaller disk has its second
 // copy somewhere in the middle of a larger one, where firmware and tools do not look for it, and its header says that the
 // disk ends there. So the copy is moved, and both headers are told; partitions stay what and where they are.
 //
-// Sources: UEFI 2.10, 5.2 (MBR) and 5.3 (GPT).
+// Sources: UEFI 2.10, 5.2 (MBR) and 5.3 (GPT); the chain of extended boot records is as Linux and Windows read it.
 package partition
 
 import (
@@ -13,7 +13,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"slices"
 )
@@ -49,37 +48,29 @@ type Table struct {
 	Boots bool
 
 	sector0 []byte
-	header  []byte
-	entries []byte
+	gpt
 }
 
 // Fields of an MBR.
 const (
 	mbrSignature  = 440 // u32
-	mbrTable      = 446
+	mbrTable      = 446 // four entries
 	mbrEntry      = 16
 	mbrMark       = 510
 	mbrProtective = 0xee
+	entryType     = 4
+	entryStart    = 8  // u32, sectors
+	entryCount    = 12 // u32, sectors
 )
 
-// Fields of a GPT header.
-const (
-	gptMagic       = "EFI PART"
-	gptSize        = 12 // u32, of the header
-	gptCRC         = 16 // u32, of the header with this as zero
-	gptOwn         = 24 // u64, sector of this header
-	gptOther       = 32 // u64, of the other one
-	gptFirstUsable = 40 // u64
-	gptLastUsable  = 48 // u64
-	gptDiskGUID    = 56
-	gptTable       = 72 // u64, sector of the entries
-	gptCount       = 80 // u32
-	gptEntrySize   = 84 // u32
-	gptTableCRC    = 88 // u32
-	gptMinSize     = 92
-	entryFirst     = 32 // u64, of an entry
-	entryLast      = 40 // u64
-)
+// marked reports whether a sector has the mark of one that may be started, and may have a table.
+func marked(sector []byte) bool { return sector[mbrMark] == 0x55 && sector[mbrMark+1] == 0xAA }
+
+// inMBR are the sectors that an entry of an MBR names.
+func inMBR(entry []byte) (start, count int64) {
+	le := binary.LittleEndian
+	return int64(le.Uint32(entry[entryStart:])), int64(le.Uint32(entry[entryCount:]))
+}
 
 // Read reads the table of a disk of size bytes, of which r has at least the first HeadBytes or all. With an error that
 // wraps ErrCorrupt the table is what sector 0 says, for those who do not need the GPT.
@@ -93,7 +84,7 @@ func Read(r io.ReaderAt, size int64) (*Table, error) {
 		return t, nil
 	}
 	t.sector0 = head[:512]
-	t.Boots = t.sector0[mbrMark] == 0x55 && t.sector0[mbrMark+1] == 0xAA
+	t.Boots = marked(t.sector0)
 	if t.Boots && plausible(t.sector0) {
 		t.Kind = MBR
 		if id := binary.LittleEndian.Uint32(t.sector0[mbrSignature:]); id != 0 {
@@ -119,59 +110,32 @@ func cause(err error) error {
 func plausible(sector []byte) bool {
 	used := false
 	for e := range slices.Chunk(sector[mbrTable:mbrMark], mbrEntry) {
-		start, count := binary.LittleEndian.Uint32(e[8:]), binary.LittleEndian.Uint32(e[12:])
+		start, count := inMBR(e)
 		switch {
 		case e[0]&0x7f != 0:
 			return false
-		case e[4] == 0:
+		case e[entryType] == 0:
 		case count == 0: // start 0 is what isohybrid images have
 			return false
 		default:
-			used = used || uint64(start)+uint64(count) > 0
+			used = used || start+count > 0
 		}
 	}
 	return used
 }
 
+// readGPT takes the first copy of a GPT, which must be whole, with its entries, within the head.
 func (t *Table) readGPT(head []byte, sector int) error {
-	h := head[sector : 2*sector]
-	le := binary.LittleEndian
-	length := le.Uint32(h[gptSize:])
-	if length < gptMinSize || int(length) > sector || headerCRC(h) != le.Uint32(h[gptCRC:]) {
-		return corrupt("the checksum of its header is wrong")
+	g, err := readGPT(bytes.NewReader(head), int64(sector), sector, int64(len(head)))
+	if err != nil {
+		return err
 	}
-	count, entry := int64(le.Uint32(h[gptCount:])), int64(le.Uint32(h[gptEntrySize:]))
-	at := le.Uint64(h[gptTable:])
-	if le.Uint64(h[gptOwn:]) != 1 || entry < 128 || entry%8 != 0 || entry > 4096 || count < 1 || count > 4096 {
-		return corrupt("%d entries of %d bytes", count, entry)
-	}
-	if at < 2 || at > HeadBytes || int64(at)*int64(sector)+count*entry > int64(len(head)) {
-		return corrupt("its entries are at sector %d", at)
-	}
-	entries := head[int64(at)*int64(sector):][:count*entry]
-	if crc32.ChecksumIEEE(entries) != le.Uint32(h[gptTableCRC:]) {
-		return corrupt("the checksum of its entries is wrong")
-	}
-	for e := range slices.Chunk(entries, int(entry)) {
-		first, last := le.Uint64(e[entryFirst:]), le.Uint64(e[entryLast:])
-		if !bytes.Equal(e[:16], make([]byte, 16)) && (first > last || last >= 1<<50) {
+	for _, e := range g.used() {
+		if first, last := sectors(e); first > last || last >= 1<<50 {
 			return corrupt("a partition from sector %d to %d", first, last)
 		}
 	}
-	t.Kind, t.SectorSize, t.header, t.entries, t.sector0 = GPT, sector, h, entries, head[:sector]
-	t.DiskID = guid(h[gptDiskGUID:])
+	t.Kind, t.SectorSize, t.gpt, t.sector0 = GPT, sector, g, head[:sector]
+	t.DiskID = guid(g.header[gptDiskGUID:])
 	return nil
-}
-
-// headerCRC is the checksum that a header should have.
-func headerCRC(h []byte) uint32 {
-	b := bytes.Clone(h[:binary.LittleEndian.Uint32(h[gptSize:])])
-	clear(b[gptCRC : gptCRC+4])
-	return crc32.ChecksumIEEE(b)
-}
-
-// guid prints a GUID: the first three groups are stored little-endian.
-func guid(b []byte) string {
-	le := binary.LittleEndian
-	return fmt.Sprintf("%08x-%04x-%04x-%x-%x", le.Uint32(b), le.Uint16(b[4:]), le.Uint16(b[6:]), b[8:10], b[10:16])
 }

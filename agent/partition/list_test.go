@@ -1,10 +1,9 @@
-package capture
+package partition_test
 
 import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stickpress/stickpress/agent/volume"
+	"github.com/stickpress/stickpress/agent/partition"
 )
 
 // newDisk makes an empty disk with a partition table that sfdisk writes, or,
@@ -22,8 +21,8 @@ import (
 func newDisk(t testing.TB, size int64, sector int, script string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "disk.img")
-	check(t, os.WriteFile(path, nil, 0o600))
-	check(t, os.Truncate(path, size))
+	ok(t, os.WriteFile(path, nil, 0o600))
+	ok(t, os.Truncate(path, size))
 	cmd := exec.CommandContext(t.Context(), "sfdisk", "--quiet", path)
 	if sector != 512 {
 		cmd = exec.CommandContext(t.Context(), "fdisk", "-b", strconv.Itoa(sector), path)
@@ -38,9 +37,9 @@ func newDisk(t testing.TB, size int64, sector int, script string) string {
 var partitionLine = regexp.MustCompile(`(?m)^/\S*?(\d+) +(\d+) +(\d+) +(.*)$`)
 
 // fdiskTable is what fdisk reads from a disk, extended partitions left out.
-func fdiskTable(t testing.TB, path string, sector int64) (list []partition) {
+func fdiskTable(t testing.TB, path string, sector int64) (list []partition.Place) {
 	t.Helper()
-	out := run(t, "fdisk", "-b", strconv.FormatInt(sector, 10), "-l", "-o", "Device,Start,Sectors,Type", path)
+	out := run(t, "", "fdisk", "-b", strconv.FormatInt(sector, 10), "-l", "-o", "Device,Start,Sectors,Type", path)
 	for _, m := range partitionLine.FindAllStringSubmatch(out, -1) {
 		if m[4] == "Extended" {
 			continue
@@ -49,14 +48,14 @@ func fdiskTable(t testing.TB, path string, sector int64) (list []partition) {
 		for i := range n {
 			var err error
 			n[i], err = strconv.ParseInt(m[i+1], 10, 64)
-			check(t, err)
+			ok(t, err)
 		}
-		list = append(list, partition{int(n[0]), volume.Extent{Offset: n[1] * sector, Length: n[2] * sector}})
+		list = append(list, partition.Place{Number: int(n[0]), Offset: n[1] * sector, Length: n[2] * sector})
 	}
 	return list
 }
 
-func TestPartitions(t *testing.T) {
+func TestList(t *testing.T) {
 	t.Parallel()
 	const logical = "label: dos\nsize=8M,type=c,bootable\nsize=40M,type=5\nsize=8M,type=7\nsize=4M,type=7\nsize=4M,type=83\nsize=8M,type=7\n"
 	const gpt = "label: gpt\nsize=4M,type=U\nsize=8M,type=E3C9E316-0B5C-4DB8-817D-F92DF00215AE\nsize=16M,type=EBD0A0A2-B9E5-4433-87C0-68B6B72699C7\n"
@@ -86,12 +85,10 @@ func TestPartitions(t *testing.T) {
 			if c.harm != nil {
 				c.harm(t, path)
 			}
-			src := source(t, path)
-			src.SectorSize = c.sector
-			got, ok := partitions(src)
-			slices.SortFunc(got, func(a, b partition) int { return cmp.Compare(a.number, b.number) })
-			if !ok || !slices.Equal(got, want) {
-				t.Errorf("%v, %v; fdisk reads %v", got, ok, want)
+			got, ok, err := list(t, path, c.sector)
+			slices.SortFunc(got, func(a, b partition.Place) int { return cmp.Compare(a.Number, b.Number) })
+			if !ok || err != nil || !slices.Equal(got, want) {
+				t.Errorf("%v, %v, %v; fdisk reads %v", got, ok, err, want)
 			}
 		})
 	}
@@ -101,62 +98,43 @@ func TestPartitions(t *testing.T) {
 func TestForeignSectorSize(t *testing.T) {
 	t.Parallel()
 	path := newDisk(t, 96<<20, 4096, "g\nn\n1\n\n+16M\nw\n")
-	if got, _ := partitions(source(t, path)); !slices.Equal(got, fdiskTable(t, path, 4096)) {
-		t.Errorf("%v", got)
+	if got, _, err := list(t, path, 512); err != nil || !slices.Equal(got, fdiskTable(t, path, 4096)) {
+		t.Errorf("%v, %v", got, err)
 	}
 }
 
 func patch(t testing.TB, path string, at int64, data ...byte) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	check(t, err)
+	ok(t, err)
 	_, err = f.WriteAt(data, at)
-	check(t, err)
-	check(t, f.Close())
+	ok(t, err)
+	ok(t, f.Close())
 }
 
-// Reads of a window give the same bytes whatever their alignment, though the
-// source takes whole sectors only.
-func TestWindow(t *testing.T) {
-	t.Parallel()
-	content := make([]byte, 10*4096)
-	random := rand.New(rand.NewPCG(1, 2))
-	for i := range content {
-		content[i] = byte(random.Uint32())
-	}
-	w := window{Source{strict{bytes.NewReader(content), t}, int64(len(content)), 4096}, 2 * 4096, 5 * 4096}
-	want := content[2*4096 : 7*4096]
-	for range 2000 {
-		at := random.IntN(len(want) + 1)
-		p := make([]byte, random.IntN(3*4096))
-		n, err := w.ReadAt(p, int64(at))
-		if end := at+len(p) > len(want); end != (err != nil) || n != min(len(p), len(want)-at) || !bytes.Equal(p[:n], want[at:at+n]) {
-			t.Fatalf("%d bytes at %d: %d, %v", len(p), at, n, err)
-		}
+func list(t testing.TB, path string, sector int) ([]partition.Place, bool, error) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	ok(t, err)
+	return partition.List(bytes.NewReader(b), int64(len(b)), sector)
+}
+
+func ok(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
-type strict struct {
-	*bytes.Reader
-	t *testing.T
-}
-
-func (s strict) ReadAt(p []byte, at int64) (int, error) {
-	if at%4096 != 0 || len(p)%4096 != 0 {
-		s.t.Errorf("%d bytes at %d are no whole sectors", len(p), at)
-	}
-	return s.Reader.ReadAt(p, at)
-}
-
-// FuzzLook lays fuzzed bytes over the beginning of a disk.
-func FuzzLook(f *testing.F) {
+// FuzzList lays fuzzed bytes over the beginning of a disk.
+func FuzzList(f *testing.F) {
 	const fuzzDisk = 128 << 10
 	for _, script := range []string{
 		"label: dos\nstart=64,size=16,type=7\nstart=96,size=64,type=5\nstart=100,size=8,type=7\n",
 		"label: gpt\nfirst-lba: 34\nstart=64,size=16\nstart=96,size=32\n",
 	} {
 		raw, err := os.ReadFile(newDisk(f, fuzzDisk, 512, script))
-		check(f, err)
+		ok(f, err)
 		f.Add(raw[:8192], uint16(0))
 		f.Add(raw[:8192], uint16(96))
 	}
@@ -164,15 +142,14 @@ func FuzzLook(f *testing.F) {
 		disk := make([]byte, fuzzDisk)
 		copy(disk, table)
 		copy(disk[int64(at)*512%int64(len(disk)):], table)
-		src := Source{bytes.NewReader(disk), int64(len(disk)), 512}
-		list, _ := partitions(src)
+		list, _, err := partition.List(bytes.NewReader(disk), int64(len(disk)), 512)
+		if err != nil {
+			t.Error(err)
+		}
 		for _, p := range list {
-			if p.number < 1 || p.Offset <= 0 || p.Length <= 0 || p.End() > src.Bytes {
+			if p.Number < 1 || p.Offset <= 0 || p.Length <= 0 || p.Offset+p.Length > int64(len(disk)) {
 				t.Errorf("%+v", p)
 			}
-		}
-		if _, err := Look(src, Options{}); err == nil {
-			t.Error("a Windows was found")
 		}
 	})
 }
