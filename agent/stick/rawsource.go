@@ -22,7 +22,7 @@ var errImage = errors.New("disk image is not what was published")
 func imageFault(err error) error {
 	for _, reason := range []error{
 		errImage, partition.ErrCorrupt,
-		stream.ErrUnknown, stream.ErrTruncated, stream.ErrCorrupt, stream.ErrUnsupported, stream.ErrWindow,
+		stream.ErrUnknown, stream.ErrTruncated, stream.ErrCorrupt, stream.ErrUnsupported, stream.ErrFilter, stream.ErrWindow,
 		vdisk.ErrUnknown, vdisk.ErrTruncated, vdisk.ErrCorrupt, vdisk.ErrUnsupported, vdisk.ErrDifferencing, vdisk.ErrDirtyLog,
 	} {
 		if errors.Is(err, reason) {

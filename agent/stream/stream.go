@@ -11,12 +11,10 @@
 package stream
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -28,8 +26,10 @@ var (
 	ErrTruncated = errors.New("compressed image is truncated")
 	// ErrCorrupt means that the file contradicts itself.
 	ErrCorrupt = errors.New("compressed image is corrupt")
-	// ErrUnsupported means a filter or a check that is not known here.
+	// ErrUnsupported means a kind of the format that is not known here.
 	ErrUnsupported = errors.New("compressed image is of an unsupported kind")
+	// ErrFilter means an xz that was made with a filter for programs (BCJ) or for samples (delta).
+	ErrFilter = errors.New("compressed image needs a filter")
 	// ErrWindow means that decoding would take more memory than MaxWindow.
 	ErrWindow = errors.New("compressed image needs too much memory")
 )
@@ -78,6 +78,7 @@ type File struct {
 	format Format
 
 	decoded int64 // -1 if unknown
+	window  int64
 	xz      []xzBlock
 }
 
@@ -92,16 +93,18 @@ func Open(r io.ReaderAt, size int64) (*File, error) {
 	switch f.format {
 	case Gzip:
 		// Its last four bytes are the size of its last member, modulo 4 GiB: no use.
+		f.window = gzipWindow
 		return f, nil
 	case XZ:
 		f.xz, err = readIndexes(r, size)
 		f.decoded = 0
 		for _, b := range f.xz {
 			f.decoded += b.decoded
+			f.window = max(f.window, int64(b.dict))
 		}
 		return f, err
 	case Zstd:
-		f.decoded, err = walkFrames(r, size)
+		f.decoded, f.window, err = walkFrames(r, size)
 		return f, err
 	}
 	return nil, refuse(ErrUnknown, "it begins with % x", head[:n])
@@ -114,6 +117,9 @@ func (f *File) Format() Format { return f.format }
 // with gzip. A reader fails when it is not what comes out.
 func (f *File) DecodedSize() (bytes int64, known bool) { return max(f.decoded, 0), f.decoded >= 0 }
 
+// Window is how far back the content refers to itself, in bytes: a reader takes that much memory, and some hundred KiB.
+func (f *File) Window() int64 { return f.window }
+
 // NewReader decodes from the beginning. Close gives its memory back; until then it may be read by one goroutine.
 func (f *File) NewReader() (io.ReadCloser, error) {
 	src := &source{r: f.r}
@@ -121,7 +127,7 @@ func (f *File) NewReader() (io.ReadCloser, error) {
 	d := &reader{src: src, want: f.decoded, close: func() {}}
 	switch f.format {
 	case Gzip:
-		z, err := gzip.NewReader(bufio.NewReaderSize(file, 1<<20))
+		z, err := newGzipReader(file)
 		if err != nil {
 			return nil, d.reason(err)
 		}
@@ -194,7 +200,7 @@ func (d *reader) reason(err error) error {
 		return io.EOF
 	case d.src.err != nil:
 		return fmt.Errorf("read a compressed image: %w", d.src.err)
-	case errors.Is(err, ErrCorrupt), errors.Is(err, ErrTruncated), errors.Is(err, ErrWindow), errors.Is(err, ErrUnsupported):
+	case errors.Is(err, ErrCorrupt), errors.Is(err, ErrTruncated), errors.Is(err, ErrWindow), errors.Is(err, ErrUnsupported), errors.Is(err, ErrFilter):
 		return err
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return fmt.Errorf("%w: %w", ErrWindow, err)

@@ -76,6 +76,7 @@ func TestDecodes(t *testing.T) {
 	}{
 		{"gzip", compress(t, data, false, "gzip", "-6"), stream.Gzip, false},
 		{"gzip, two members", twice("gzip", "-1"), stream.Gzip, false},
+		{"gzip, zeros behind", append(compress(t, data, false, "gzip", "-1"), make([]byte, 3000)...), stream.Gzip, false},
 		{"xz", compress(t, data, false, "xz", "-0"), stream.XZ, true},
 		{"xz -9", compress(t, data, false, "xz", "-9"), stream.XZ, true},
 		{"xz from a pipe", compress(t, data, true, "xz", "-1"), stream.XZ, true},
@@ -152,6 +153,38 @@ func TestChanged(t *testing.T) {
 	}
 }
 
+// gzip(1) passes over zeros, and over nothing else.
+func TestGarbageBehindZeros(t *testing.T) {
+	t.Parallel()
+	b := append(compress(t, content(10_000), true, "gzip"), "\x00\x00garbage"...)
+	if _, err := decode(b); !errors.Is(err, stream.ErrCorrupt) {
+		t.Errorf("%v", err)
+	}
+}
+
+// What a file says of its window is what its compressor was told.
+func TestWindowOf(t *testing.T) {
+	t.Parallel()
+	data := content(20 << 20)
+	for _, c := range []struct {
+		want int64
+		args []string
+	}{
+		{32 << 10, []string{"gzip", "-1"}},
+		{256 << 10, []string{"xz", "-0"}},
+		{8 << 20, []string{"xz", "--lzma2=preset=0,dict=8MiB"}},
+		{20 << 20, []string{"xz", "--lzma2=preset=0,dict=64MiB"}}, // no more than there is
+		{8 << 20, []string{"zstd", "-q", "-1", "--zstd=wlog=23"}},
+		{16 << 20, []string{"zstd", "-q", "-1", "--zstd=wlog=24"}},
+	} {
+		b := compress(t, data, false, c.args...)
+		f, err := stream.Open(bytes.NewReader(b), int64(len(b)))
+		if err != nil || f.Window() != c.want {
+			t.Errorf("%v: %d, %v, want %d", c.args, f.Window(), err, c.want)
+		}
+	}
+}
+
 func TestGarbageBehind(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"gzip", "xz", "zstd"} {
@@ -190,9 +223,11 @@ func TestWindow(t *testing.T) {
 
 func TestUnsupported(t *testing.T) {
 	t.Parallel()
-	b := compress(t, content(10_000), true, "xz", "--x86", "--lzma2=preset=0")
-	if _, err := decode(b); !errors.Is(err, stream.ErrUnsupported) {
-		t.Errorf("a filter for programs: %v", err)
+	for _, filter := range []string{"--x86", "--arm", "--delta=dist=4"} {
+		b := compress(t, content(10_000), true, "xz", filter, "--lzma2=preset=0")
+		if _, err := decode(b); !errors.Is(err, stream.ErrFilter) {
+			t.Errorf("%s: %v", filter, err)
+		}
 	}
 	if _, err := decode([]byte("BZh91AY&SY")); !errors.Is(err, stream.ErrUnknown) {
 		t.Errorf("bzip2: %v", err)

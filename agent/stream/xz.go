@@ -185,7 +185,7 @@ func (b *xzBlock) readHeader(r io.ReaderAt, size int64) error {
 	case v.bad || length > int64(len(v.b)):
 		return refuse(ErrCorrupt, "block at %d", b.offset)
 	case flags&0x3f != 0 || id != filterLZMA2:
-		return refuse(ErrUnsupported, "filter %#x; only LZMA2 alone is read", id)
+		return refuse(ErrFilter, "filter %#x; only LZMA2 alone is read", id)
 	case length != 1 || v.b[0] > maxDictBits || !allZero(v.b[1:]):
 		return refuse(ErrCorrupt, "block at %d", b.offset)
 	}

@@ -10,6 +10,7 @@ import (
 	"hash/crc32"
 	"hash/crc64"
 	"io"
+	"runtime"
 	"slices"
 
 	"github.com/ulikunitz/xz/lzma"
@@ -18,10 +19,15 @@ import (
 // xzReader decodes blocks one after the other. The LZMA2 in them is ulikunitz's; its reader of whole files is not used,
 // because that takes as much memory as a header asks for.
 type xzReader struct {
-	r      io.ReaderAt
-	blocks []xzBlock
-	block  *blockReader
+	r       io.ReaderAt
+	blocks  []xzBlock
+	block   *blockReader
+	decoded bool // a block was
 }
+
+// manyBytes is a dictionary that is not left to the garbage collector's own time: each block has one of its own, and two
+// of them at once are more than a reader says that it takes.
+const manyBytes = 1 << 20
 
 // Read implements io.Reader.
 func (x *xzReader) Read(p []byte) (int, error) {
@@ -30,10 +36,14 @@ func (x *xzReader) Read(p []byte) (int, error) {
 			if len(x.blocks) == 0 {
 				return 0, io.EOF
 			}
+			if x.decoded && x.blocks[0].dict >= manyBytes {
+				runtime.GC()
+			}
 			var err error
 			if x.block, err = x.blocks[0].open(x.r); err != nil {
 				return 0, err
 			}
+			x.decoded = true
 			x.blocks = x.blocks[1:]
 		}
 		n, err := x.block.Read(p)
