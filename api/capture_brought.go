@@ -44,7 +44,7 @@ func (c *Console) brought(ctx context.Context, ticket string, job *store.Job, id
 		return brought{}, errors.Join(
 			fault.New(fault.KindInvalid, CodeUploadDigest, "want", digest, "have", whole.Record.SHA256), c.staging.Remove(id))
 	}
-	f, err := inspect(ctx, whole.Path)
+	f, err := inspect(ctx, whole.Path, nil)
 	if err != nil {
 		var refused *fault.Error
 		if errors.As(err, &refused) { // else it was not looked at to the end, and can be again

@@ -22,6 +22,8 @@ const (
 	CodeVersionInChannel fault.Code = "version_in_channel" // version, channels
 	CodeUploadTooLarge   fault.Code = "upload_too_large"   // limit_bytes
 	CodeUploadEmpty      fault.Code = "upload_empty"       //
+	CodeUploadInspecting fault.Code = "upload_inspecting"  // done_bytes, total_bytes
+	CodeInspectionFailed fault.Code = "inspection_failed"  //
 	CodeBlockMapInvalid  fault.Code = "block_map_invalid"  // detail
 	CodeBlockMapMismatch fault.Code = "block_map_mismatch" // offset: -1 when the sizes differ
 	CodeBlockMapTooLong  fault.Code = "block_map_too_long" // ranges, most

@@ -64,6 +64,8 @@ type Console struct {
 	rates     rateBoard
 	counted   statistics
 
+	background *store.Background
+
 	// life ends with Run: watchers must not hold up the end of the program.
 	life context.Context
 	die  context.CancelFunc
@@ -110,6 +112,9 @@ func New(d Deps) (*Console, error) {
 	if c.passwords, err = newPasswords(d.Rand, 2); err != nil {
 		return nil, err
 	}
+	if err := c.openBackground(); err != nil {
+		return nil, err
+	}
 	c.limits.address = newLimiter(d.Clock, 60, 5*time.Minute)
 	c.limits.signIn = newLimiter(d.Clock, 10, 5*time.Minute)
 	c.limits.enroll = newLimiter(d.Clock, 30, 5*time.Minute)
@@ -122,8 +127,8 @@ const sweepEvery = 10 * time.Minute
 // uploadAge is how long an unfinished upload may rest.
 const uploadAge = 48 * time.Hour
 
-// Run hears of what happens on other replicas and sweeps now and then, until
-// ctx ends. Each replica runs it once, beside its servers. Watchers end with it.
+// Run hears of what happens on other replicas, works in the background and
+// sweeps now and then, until ctx ends. Each replica runs it once, beside its servers. Watchers end with it.
 func (c *Console) Run(ctx context.Context) error {
 	defer c.die()
 	var wg sync.WaitGroup
@@ -141,6 +146,11 @@ func (c *Console) Run(ctx context.Context) error {
 		}
 	})
 	wg.Go(func() { c.wakeDue(ctx) })
+	wg.Go(func() {
+		if err := c.background.Run(ctx); err != nil && ctx.Err() == nil {
+			c.log.Error("background work ended", "error", err)
+		}
+	})
 	return c.store.Run(ctx)
 }
 

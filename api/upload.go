@@ -12,6 +12,7 @@ import (
 
 	"github.com/tus/tusd/v2/pkg/handler"
 
+	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/api/imagefile"
 	"github.com/stickpress/stickpress/store"
@@ -19,11 +20,15 @@ import (
 
 // Upload is a file on its way into the store.
 type Upload struct {
-	ID       string    `json:"id"`
-	TusID    string    `json:"tus_id"` // the same: the last element of its tus URL
-	FileName string    `json:"file_name"`
-	Bytes    int64     `json:"bytes"` // declared size
-	State    string    `json:"state"` // UploadReceiving, UploadReady
+	ID       string `json:"id"`
+	TusID    string `json:"tus_id"` // the same: the last element of its tus URL
+	FileName string `json:"file_name"`
+	Bytes    int64  `json:"bytes"` // declared size
+	State    string `json:"state"` // UploadReceiving, UploadInspecting, UploadReady
+	// InspectedBytes is how much of the file has been looked at, while that
+	// takes its time.
+	InspectedBytes int64 `json:"inspected_bytes,omitempty"`
+
 	SHA256   string    `json:"sha256,omitempty"`
 	Format   string    `json:"format,omitempty"`
 	Editions []Edition `json:"editions,omitempty"`
@@ -35,8 +40,9 @@ type Upload struct {
 
 // The states of an upload.
 const (
-	UploadReceiving = "receiving" // bytes are missing, or not inspected yet
-	UploadReady     = "ready"     // inspected and in the store: it may be published
+	UploadReceiving  = "receiving"  // bytes are missing, or not inspected yet
+	UploadInspecting = "inspecting" // whole, and looked into in the background
+	UploadReady      = "ready"      // inspected and in the store: it may be published
 )
 
 // UploadBegunInput is what the tus door knows when an upload is created.
@@ -63,33 +69,38 @@ func (c *Console) UploadBegun(_ context.Context, a Actor, in UploadBegunInput) (
 
 // UploadFinished takes a complete file (admin): it is inspected, and either
 // adopted into the content-addressed store or refused with the reason and
-// removed without a trace. The answer is remembered for a day, so it may be
-// repeated. Faults: upload_not_found, upload_incomplete, and those of
-// imagefile.Inspect.
+// removed without a trace. One that must be decoded for that is inspected in
+// the background: it is returned as UploadInspecting, and GetUpload says later
+// what came of it. The answer is remembered for a day, so it may be repeated.
+// Faults: upload_not_found, upload_incomplete, and those of imagefile.Inspect.
 func (c *Console) UploadFinished(ctx context.Context, a Actor, tusID string) (Upload, error) {
 	if err := allow(a, UseUpload); err != nil {
 		return Upload{}, err
 	}
-	if known, err := c.recallUpload(ctx, tusID); err == nil {
-		return known, nil
-	} else if !errors.Is(err, errNoUpload) {
-		return Upload{}, err
+	if known, err := c.knownUpload(ctx, tusID); err == nil || !errors.Is(err, errNoUpload) {
+		return known, err
 	}
 	whole, err := c.staging.Finished(tusID)
 	if err != nil {
 		return Upload{}, err
 	}
-	inside, err := inspect(ctx, whole.Path)
+	name := whole.MetaData["filename"]
+	slow, err := imagefile.Slow(whole.Path)
 	if err != nil {
-		var refused *fault.Error
-		if !errors.As(err, &refused) { // it was not looked at to the end, and can be again
+		return Upload{}, c.refuseStaged(ctx, a, tusID, err)
+	}
+	if slow {
+		if err := c.beginInspection(ctx, a, tusID, name, whole.Record.Bytes); err != nil {
 			return Upload{}, err
 		}
-		c.log.InfoContext(ctx, "upload refused", "upload_id", tusID, "actor", a.Name, "error", err)
-		return Upload{}, errors.Join(err, c.staging.Remove(tusID))
+		return c.knownUpload(ctx, tusID)
+	}
+	inside, err := inspect(ctx, whole.Path, nil)
+	if err != nil {
+		return Upload{}, c.refuseStaged(ctx, a, tusID, err)
 	}
 	out := Upload{
-		ID: tusID, TusID: tusID, FileName: whole.MetaData["filename"], Bytes: whole.Record.Bytes, State: UploadReady,
+		ID: tusID, TusID: tusID, FileName: name, Bytes: whole.Record.Bytes, State: UploadReady,
 		SHA256: whole.Record.SHA256, Format: inside.Format, Editions: inside.Editions, Disk: inside.Disk, FinishedBy: a.Name,
 	}
 	if err := c.blobs.Adopt(ctx, whole.Path, whole.Record); err != nil {
@@ -98,30 +109,58 @@ func (c *Console) UploadFinished(ctx context.Context, a Actor, tusID string) (Up
 	err = c.change(ctx, a, UseUpload, func(tx *store.Tx, by store.Actor) error {
 		at := tx.At()
 		out.FinishedAt = &at
-		if err := tx.PutBlobRecord(ctx, whole.Record); err != nil {
-			return err
-		}
-		if err := rememberUpload(ctx, tx, &out); err != nil {
-			return err
-		}
-		return tx.Audit(ctx, store.NewAudit{
-			By: by, Action: string(UseUpload), ObjectKind: "blob", ObjectID: out.SHA256,
-			After: map[string]any{"file_name": out.FileName, "bytes": out.Bytes, "format": out.Format},
-		})
+		return keepUpload(ctx, tx, by, &out, whole.Record)
 	})
 	if err != nil {
 		return Upload{}, err
 	}
-	if err := c.staging.Remove(tusID); err != nil {
-		c.log.WarnContext(ctx, "rest of an upload not removed", "upload_id", tusID, "error", err)
-	}
+	c.forgetStaged(ctx, tusID)
 	return out, nil
 }
 
+// refuseStaged removes an upload that was refused, and returns the reason. One
+// that was not looked at to the end stays, and can be looked at again.
+func (c *Console) refuseStaged(ctx context.Context, a Actor, tusID string, reason error) error {
+	var refused *fault.Error
+	if !errors.As(reason, &refused) {
+		return reason
+	}
+	c.log.InfoContext(ctx, "upload refused", "upload_id", tusID, "actor", a.Name, "error", reason)
+	return errors.Join(reason, c.staging.Remove(tusID))
+}
+
+// keepUpload remembers a file that was adopted.
+func keepUpload(ctx context.Context, tx *store.Tx, by store.Actor, u *Upload, record protocol.BlobRecord) error {
+	if err := tx.PutBlobRecord(ctx, record); err != nil {
+		return err
+	}
+	if err := rememberUpload(ctx, tx, u); err != nil {
+		return err
+	}
+	return tx.Audit(ctx, store.NewAudit{
+		By: by, Action: string(UseUpload), ObjectKind: "blob", ObjectID: u.SHA256,
+		After: map[string]any{"file_name": u.FileName, "bytes": u.Bytes, "format": u.Format},
+	})
+}
+
+// forgetStaged removes what is left of an upload whose bytes are in the store.
+func (c *Console) forgetStaged(ctx context.Context, tusID string) {
+	if err := c.staging.Remove(tusID); err != nil {
+		c.log.WarnContext(ctx, "rest of an upload not removed", "upload_id", tusID, "error", err)
+	}
+}
+
 // UploadEnded hears that the sender of an upload gave it up (admin); the door
-// removes the bytes.
+// removes the bytes of one that is not whole.
 func (c *Console) UploadEnded(ctx context.Context, a Actor, tusID string) error {
-	if err := allow(a, UseUpload); err != nil {
+	err := c.change(ctx, a, UseUpload, func(tx *store.Tx, _ store.Actor) error {
+		row, err := tx.LockInspection(ctx, tusID)
+		if err != nil || row.State != store.InspectionRunning {
+			return err
+		}
+		return errors.Join(tx.DropInspection(ctx, tusID), c.staging.Remove(tusID))
+	})
+	if err != nil && !isNotFound(err, "inspection") {
 		return err
 	}
 	c.log.InfoContext(ctx, "upload given up", "upload_id", tusID, "actor", a.Name)
@@ -129,12 +168,13 @@ func (c *Console) UploadEnded(ctx context.Context, a Actor, tusID string) error 
 }
 
 // GetUpload returns an upload by its ID (admin); one that is ready is known
-// for a day. Faults: upload_not_found.
+// for a day. Faults: upload_not_found, and why one that was inspected in the
+// background was refused.
 func (c *Console) GetUpload(ctx context.Context, a Actor, ref string) (Upload, error) {
 	if err := allow(a, UseUpload); err != nil {
 		return Upload{}, err
 	}
-	known, err := c.recallUpload(ctx, ref)
+	known, err := c.knownUpload(ctx, ref)
 	if !errors.Is(err, errNoUpload) {
 		return known, err
 	}
@@ -171,6 +211,28 @@ func rememberUpload(ctx context.Context, tx *store.Tx, u *Upload) error {
 	return tx.EndIdempotent(ctx, uploadScope, u.ID, store.Idempotent{Body: raw})
 }
 
+// knownUpload returns an upload that is whole: a finished one, or one that is
+// looked into. It fails with errNoUpload, or with why it was refused.
+func (c *Console) knownUpload(ctx context.Context, id string) (Upload, error) {
+	known, err := c.recallUpload(ctx, id)
+	if !errors.Is(err, errNoUpload) {
+		return known, err
+	}
+	row, err := c.store.Inspection(ctx, id)
+	switch {
+	case isNotFound(err, "inspection"):
+		return Upload{}, errNoUpload
+	case err != nil:
+		return Upload{}, err
+	case row.State == store.InspectionRefused:
+		return Upload{}, kept(row.Fault)
+	case row.State == store.InspectionRunning:
+		return uploadOf(&row, protocol.BlobRecord{}), nil
+	}
+	record, err := c.store.InspectedRecord(ctx, id)
+	return uploadOf(&row, record), err
+}
+
 // recallUpload returns a finished upload, or errNoUpload.
 func (c *Console) recallUpload(ctx context.Context, id string) (Upload, error) {
 	var out Upload
@@ -202,6 +264,9 @@ type file struct {
 func (c *Console) fileOf(ctx context.Context, a Actor, in PublishVersionInput) (file, error) {
 	if in.UploadID != "" {
 		u, err := c.UploadFinished(ctx, a, in.UploadID)
+		if err == nil && u.State == UploadInspecting {
+			err = fault.New(fault.KindConflict, CodeUploadInspecting, "done_bytes", u.InspectedBytes, "total_bytes", u.Bytes)
+		}
 		return file{SHA256: u.SHA256, Bytes: u.Bytes, Format: u.Format, FileName: u.FileName, Editions: u.Editions, Disk: u.Disk}, err
 	}
 	record, err := c.store.BlobRecord(ctx, in.SHA256)
@@ -209,8 +274,17 @@ func (c *Console) fileOf(ctx context.Context, a Actor, in PublishVersionInput) (
 		return file{}, err
 	}
 	out := file{SHA256: in.SHA256, Bytes: record.Bytes}
+	known, err := c.store.ContentOf(ctx, in.SHA256)
+	if err == nil {
+		out.Format, out.Editions, out.Disk = known.Format, known.Editions, known.Disk
+		out.FileName = in.SHA256[:12] + "." + known.Format
+		return out, nil
+	}
+	if !isNotFound(err, "content") {
+		return file{}, err
+	}
 	err = c.localBlob(ctx, in.SHA256, func(path string) error {
-		inside, err := inspect(ctx, path)
+		inside, err := inspect(ctx, path, nil)
 		out.Format, out.Editions, out.Disk = inside.Format, inside.Editions, inside.Disk
 		out.FileName = in.SHA256[:12] + "." + inside.Format
 		return err
@@ -219,8 +293,8 @@ func (c *Console) fileOf(ctx context.Context, a Actor, in PublishVersionInput) (
 }
 
 // inspect says what is in an image file: its format, editions and disk.
-func inspect(ctx context.Context, path string) (file, error) {
-	info, err := imagefile.Inspect(ctx, path)
+func inspect(ctx context.Context, path string, progress func(done int64)) (file, error) {
+	info, err := imagefile.Inspect(ctx, path, progress)
 	if err != nil {
 		return file{}, err
 	}

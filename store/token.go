@@ -194,13 +194,14 @@ func (s *Store) TouchAPIToken(ctx context.Context, id TokenID) error {
 	return fail(err, "remember the use of a token")
 }
 
-// DropExpired removes one-time tokens and idempotency keys that are of no use
-// any more and returns how many.
+// DropExpired removes one-time tokens, idempotency keys and what came of
+// uploads that are of no use any more and returns how many.
 func (s *Store) DropExpired(ctx context.Context) (int64, error) {
 	var n int64
 	for _, sql := range []string{
 		`DELETE FROM one_time_tokens WHERE expires_at < @at`,
 		`DELETE FROM idempotency_keys WHERE expires_at < @at`,
+		`DELETE FROM inspections WHERE state <> 'inspecting' AND updated_at < @at::timestamptz - interval '7 days'`,
 	} {
 		tag, err := s.pool.Exec(ctx, sql, pgx.NamedArgs{"at": s.Now()})
 		if err != nil {

@@ -114,6 +114,22 @@ func (r Reader) VersionOfJob(ctx context.Context, job JobID) (Version, error) {
 		`SELECT `+versionColumns+` FROM image_versions WHERE source_job_id = @job`, pgx.NamedArgs{"job": job})
 }
 
+// ContentOf returns what is in a file that a version was made of or that was
+// inspected in the background, by its digest, or fails with content_not_found.
+func (r Reader) ContentOf(ctx context.Context, sha256 string) (FileContent, error) {
+	row, err := one[struct{ Content *FileContent }](ctx, r.db, "content", sha256,
+		`SELECT content FROM (
+			SELECT jsonb_build_object('format', format, 'editions', editions, 'disk', disk) AS content
+			FROM image_versions WHERE sha256 = @sha256
+			UNION ALL
+			SELECT content FROM inspections WHERE state IN ('ready', 'published') AND record ->> 'sha256' = @sha256) c
+		LIMIT 1`, pgx.NamedArgs{"sha256": sha256})
+	if err != nil {
+		return FileContent{}, err
+	}
+	return *row.Content, nil
+}
+
 // Versions lists the versions of an image, newest upload first; the zero image
 // lists those of all.
 func (r Reader) Versions(ctx context.Context, image ImageID, page VersionPage) ([]Version, error) {

@@ -21,8 +21,14 @@ func (s *Web) imagesWith(w http.ResponseWriter, r *http.Request, p view.Publish,
 	if err != nil {
 		return err
 	}
+	var open []api.Inspection
+	if actorOf(r).Can(api.UsePublishVersion) {
+		if open, err = s.console.OpenInspections(r.Context(), actorOf(r)); err != nil {
+			return err
+		}
+	}
 	p.Problem = view.NewProblem(localeOf(r), problem)
-	page := view.Images(s.frame(r, "images"), images, p)
+	page := view.Images(s.frame(r, "images"), images, open, p)
 	if problem != nil {
 		return s.again(w, r, problem, page)
 	}
@@ -31,7 +37,8 @@ func (s *Web) imagesWith(w http.ResponseWriter, r *http.Request, p view.Publish,
 
 // imagePublish makes an uploaded file a version. With JavaScript the file is
 // already here and the form names its upload; without, the form carries the
-// file, which is streamed into the store as it arrives.
+// file, which is streamed into the store as it arrives. One that is still being
+// looked into becomes a version when that is done, and has a page until then.
 func (s *Web) imagePublish(w http.ResponseWriter, r *http.Request) error {
 	if err := needs(r, api.UsePublishVersion); err != nil { // before gigabytes are read
 		return err
@@ -40,9 +47,14 @@ func (s *Web) imagePublish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.imagesWith(w, r, p, err)
 	}
-	version, err := s.console.PublishVersion(r.Context(), actorOf(r), api.PublishVersionInput{
-		UploadID: p.Upload, Image: p.Image, Version: p.Version, Commit: p.Commit, Channel: p.Channel,
-	})
+	in := api.PublishVersionInput{UploadID: p.Upload, Image: p.Image, Version: p.Version, Commit: p.Commit, Channel: p.Channel}
+	version, err := s.console.PublishVersion(r.Context(), actorOf(r), in)
+	if errors.Is(err, fault.New(fault.KindConflict, api.CodeUploadInspecting)) {
+		var waits api.Inspection
+		if waits, err = s.console.PublishWhenInspected(r.Context(), actorOf(r), in); err == nil {
+			return see(w, r, "/inspections/"+waits.UploadID)
+		}
+	}
 	if err != nil {
 		return s.imagesWith(w, r, p, err)
 	}

@@ -26,6 +26,7 @@ func (s *Web) routes(r chi.Router) {
 	r.Get("/versions/{id}", s.page(s.version))
 	r.Post("/versions/{id}/withdraw", s.page(s.versionWithdraw))
 	r.Post("/versions/{id}/block-map", s.page(s.versionBlockMap))
+	r.Get("/inspections/{id}", s.page(s.inspection))
 	r.Handle("/uploads", s.uploads)
 	r.Handle("/uploads/*", s.uploads)
 

@@ -191,7 +191,11 @@ func (f *Fixture) Upload(t testing.TB, name string, raw []byte) (api.Upload, err
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f.UploadFinished(t.Context(), f.Admin, whole.ID)
+	u, err := f.UploadFinished(t.Context(), f.Admin, whole.ID)
+	for err == nil && u.State == api.UploadInspecting {
+		u, err = f.GetUpload(t.Context(), f.Admin, whole.ID)
+	}
+	return u, err
 }
 
 // Publish makes a version of WIM, and points the channel "stable" to it.

@@ -99,7 +99,7 @@ func TestUploadGoesOn(t *testing.T) {
 	}
 	var last, total int64
 	c := as(t, s, api.RoleAdmin)
-	u := must[api.Upload](t)(c.UploadFile(t.Context(), path, func(done, all int64) { last, total = done, all }))
+	u := must[api.Upload](t)(c.UploadFile(t.Context(), path, func(done, all int64) { last, total = done, all }, nil))
 	if u.State != "ready" || u.FileName != "install.wim" || u.Bytes != int64(len(raw)) || len(u.Editions) != 3 {
 		t.Errorf("upload is %+v", u)
 	}
@@ -163,7 +163,7 @@ func TestUploadRefused(t *testing.T) {
 	gone.TusID = strings.Repeat("a", 26)
 	_, err = c.Upload(t.Context(), gone)
 	wantCode(t, err, 404, "upload_not_found")
-	if _, err := c.UploadFile(t.Context(), t.TempDir(), nil); err == nil {
+	if _, err := c.UploadFile(t.Context(), t.TempDir(), nil, nil); err == nil {
 		t.Error("a folder was uploaded")
 	}
 	var id string

@@ -29,12 +29,16 @@ type File struct {
 	// Progress, if not nil, is told how many bytes are on their way: after a
 	// broken connection it goes back to what the server has.
 	Progress func(done, total int64)
+	// Inspected, if not nil, is told how many bytes of a file have been looked
+	// at that is inspected in the background.
+	Inspected func(done, total int64)
 }
 
 // UploadFile uploads the file at a path, going on after broken connections,
 // and returns it inspected and ready for PublishVersion. What the server
-// refuses as no image is a *Problem. progress may be nil.
-func (c *Client) UploadFile(ctx context.Context, path string, progress func(done, total int64)) (api.Upload, error) {
+// refuses as no image is a *Problem. progress and inspected, as a File has them,
+// may be nil.
+func (c *Client) UploadFile(ctx context.Context, path string, progress, inspected func(done, total int64)) (api.Upload, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return api.Upload{}, fmt.Errorf("open the image: %w", err)
@@ -47,7 +51,7 @@ func (c *Client) UploadFile(ctx context.Context, path string, progress func(done
 	if !st.Mode().IsRegular() {
 		return api.Upload{}, fmt.Errorf("%s is not a file", path)
 	}
-	return c.Upload(ctx, File{Name: filepath.Base(path), Size: st.Size(), Content: file, Progress: progress})
+	return c.Upload(ctx, File{Name: filepath.Base(path), Size: st.Size(), Content: file, Progress: progress, Inspected: inspected})
 }
 
 // Upload is UploadFile for any content, and for uploads that an earlier run of
@@ -89,7 +93,30 @@ func (c *Client) Upload(ctx context.Context, f File) (api.Upload, error) {
 			try = 0
 		}
 	}
-	return c.GetUpload(ctx, id)
+	return c.inspected(ctx, id, f.Inspected)
+}
+
+// inspected waits until an upload is ready, or refused.
+func (c *Client) inspected(ctx context.Context, id string, show func(done, total int64)) (api.Upload, error) {
+	for try := 1; ; {
+		u, err := c.GetUpload(ctx, id)
+		switch {
+		case err == nil && u.State != api.UploadInspecting:
+			return u, nil
+		case err == nil:
+			try = 1
+			if show != nil {
+				show(u.InspectedBytes, u.Bytes)
+			}
+		case !passing(err) || try >= c.o.Tries:
+			return u, err
+		default:
+			try++
+		}
+		if err := c.o.Backoff(ctx, try); err != nil {
+			return u, fmt.Errorf("wait for the inspection of an upload: %w", err)
+		}
+	}
 }
 
 // GetUpload returns an upload by its ID or its tus ID.

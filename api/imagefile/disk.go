@@ -25,14 +25,14 @@ type Disk struct {
 }
 
 // inspectDisk reads what is no WIM.
-func inspectDisk(r io.ReaderAt, size int64) (Info, error) {
+func inspectDisk(r io.ReaderAt, size int64, progress func(int64)) (Info, error) {
 	head := make([]byte, min(size, partition.HeadBytes))
 	if n, err := r.ReadAt(head, 0); n < len(head) {
 		return Info{}, fmt.Errorf("inspect an image file: %w", err)
 	}
 	info := Info{Bytes: size}
 	if stream.Detect(head) != "" {
-		return inspectCompressed(r, info)
+		return inspectCompressed(r, info, progress)
 	}
 	d, err := vdisk.Open(r, size)
 	switch {
@@ -73,14 +73,15 @@ func inspectHead(head []byte, size int64, info Info) (Info, error) {
 	return info.withTable(bytes.NewReader(head), size)
 }
 
-// withTable reads the partition table. A raw image without any, and without the
-// mark of a sector that may be started, could be anything.
+// withTable reads the partition table. A raw image without any may still be a
+// filesystem on the whole disk; without the mark of a sector that may be
+// started, or of a filesystem, it could be anything.
 func (info Info) withTable(r io.ReaderAt, size int64) (Info, error) {
 	t, err := partition.Read(r, size)
 	if err != nil && !(errors.Is(err, partition.ErrCorrupt) && info.Format == protocol.FormatISO) { // an ISO is written as it is
 		return Info{}, refuseDisk(err, size)
 	}
-	if info.Format == protocol.FormatRaw && t.Kind == partition.None && !t.Boots {
+	if info.Format == protocol.FormatRaw && t.Kind == partition.None && !t.Boots && !hasExt(r) {
 		return Info{}, refuse(nil, "image_not_readable", "found", unknown)
 	}
 	if end := t.UsedEnd(); end > size && info.Format != protocol.FormatISO {
@@ -98,14 +99,13 @@ const maxDecoded = 1 << 40
 
 // inspectCompressed decodes a file once, to the end: its checksums are right,
 // and its size is known before a stick is chosen for it.
-func inspectCompressed(r io.ReaderAt, info Info) (Info, error) {
-	f, err := stream.Open(r, info.Bytes)
+func inspectCompressed(r io.ReaderAt, info Info, progress func(int64)) (Info, error) {
+	read := &progressReader{r: r}
+	f, err := openCompressed(read, info.Bytes)
 	if err != nil {
-		return Info{}, refuseDisk(err, info.Bytes)
+		return Info{}, err
 	}
-	if size, known := f.DecodedSize(); known && size > maxDecoded {
-		return Info{}, refuse(nil, "image_unsupported", "detail", fmt.Sprintf("%d bytes when decompressed", size))
-	}
+	read.progress = progress // decoding goes through the file from its start
 	d, err := f.NewReader()
 	if err != nil {
 		return Info{}, refuseDisk(err, info.Bytes)
@@ -124,6 +124,33 @@ func inspectCompressed(r io.ReaderAt, info Info) (Info, error) {
 	}
 	info.Disk = &Disk{Compression: string(f.Format())}
 	return inspectHead(ends.head, size, info)
+}
+
+// openCompressed looks at the structure of a compressed file.
+func openCompressed(r io.ReaderAt, size int64) (*stream.File, error) {
+	f, err := stream.Open(r, size)
+	if err != nil {
+		return nil, refuseDisk(err, size)
+	}
+	if decoded, known := f.DecodedSize(); known && decoded > maxDecoded {
+		return nil, refuse(nil, "image_unsupported", "detail", fmt.Sprintf("%d bytes when decompressed", decoded))
+	}
+	return f, nil
+}
+
+// progressReader tells where a file is being read.
+type progressReader struct {
+	r        io.ReaderAt
+	progress func(done int64) // nil tells nobody
+}
+
+// ReadAt implements io.ReaderAt.
+func (p *progressReader) ReadAt(b []byte, at int64) (int, error) {
+	n, err := p.r.ReadAt(b, at)
+	if p.progress != nil {
+		p.progress(at + int64(n))
+	}
+	return n, err
 }
 
 // endsWriter keeps the first HeadBytes and the last sector of what it is given.
@@ -152,6 +179,7 @@ func refuseDisk(err error, size int64) error {
 		{vdisk.ErrTruncated, func() error { return refuse(err, "image_truncated", "have_bytes", size, "detail", err) }},
 		{stream.ErrTruncated, func() error { return refuse(err, "image_truncated", "have_bytes", size, "detail", err) }},
 		{vdisk.ErrUnsupported, func() error { return refuse(err, "image_unsupported", "detail", err) }},
+		{stream.ErrFilter, func() error { return refuse(err, "image_filter") }},
 		{stream.ErrUnsupported, func() error { return refuse(err, "image_unsupported", "detail", err) }},
 		{vdisk.ErrCorrupt, func() error { return refuse(err, "image_corrupt", "detail", err) }},
 		{stream.ErrCorrupt, func() error { return refuse(err, "image_corrupt", "detail", err) }},
@@ -162,6 +190,19 @@ func refuseDisk(err error, size int64) error {
 		}
 	}
 	return fmt.Errorf("inspect an image file: %w", err)
+}
+
+// Where ext2, ext3 and ext4 have their mark (Documentation/filesystems/ext4 of
+// Linux, "The Super Block"): they leave the first sector, and its mark, alone.
+const (
+	extMagicAt = 1024 + 56 // u16
+	extMagic   = 0xEF53
+)
+
+func hasExt(r io.ReaderAt) bool {
+	b := make([]byte, 2)
+	n, _ := r.ReadAt(b, extMagicAt)
+	return n == len(b) && binary.LittleEndian.Uint16(b) == extMagic
 }
 
 // Parts of an ISO 9660 (ECMA-119, 8): volume descriptors from sector 16 on.

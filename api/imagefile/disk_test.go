@@ -47,6 +47,8 @@ $iso -o hybrid.iso -b boot.img -no-emul-boot -append_partition 2 0xef mbr.img -p
 gzip -k hybrid.iso
 cp hybrid.iso odd.iso; printf 'EFI PART' | dd of=odd.iso bs=512 seek=1 conv=notrunc
 cp gpt.img misnamed.wim
+truncate -s 40M ext.img; mkfs.ext4 -q -F ext.img
+{ gzip -c mbr.img; head -c 5000 /dev/zero; } >padded.gz
 `)
 	gpt := Disk{Bytes: 40 * mib, SectorSize: 512, Table: "gpt", DiskID: "01234567-89ab-cdef-0123-456789abcdef", Starts: true}
 	mbr := Disk{Bytes: 40 * mib, SectorSize: 512, Table: "mbr", DiskID: "cafe1234", Starts: true}
@@ -59,6 +61,8 @@ cp gpt.img misnamed.wim
 		"gpt.img":      {"raw", &gpt},
 		"mbr.img":      {"raw", &mbr},
 		"fat.img":      {"raw", &fat},
+		"ext.img":      {"raw", &Disk{Bytes: 40 * mib, SectorSize: 512}},
+		"padded.gz":    {"raw", with(mbr, "gz")},
 		"misnamed.wim": {"raw", &gpt},
 		"dynamic.vhd":  {"vhd", &gpt},
 		"fixed.vhd":    {"vhd", &mbr},
@@ -75,7 +79,7 @@ cp gpt.img misnamed.wim
 			SectorSize: 512, ElTorito: true, Table: "mbr", Starts: true, Compression: "gz",
 		}},
 	} {
-		info, err := Inspect(t.Context(), filepath.Join(dir, name))
+		info, err := Inspect(t.Context(), filepath.Join(dir, name), nil)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -101,6 +105,7 @@ func TestRefusedDisks(t *testing.T) {
 	dir := shell(t, `
 qemu-img convert -f raw -O vhdx gpt.img good.vhdx
 xz -0 -k gpt.img; zstd -q gpt.img
+xz --x86 --lzma2=preset=0 -c gpt.img >filter.xz
 head -c 100 gpt.img.xz >cut.xz; head -c 200 gpt.img.zst >cut.zst
 head -c 30000000 gpt.img >cut-gpt.img; head -c 30000000 mbr.img >cut-mbr.img
 head -c 9000000 good.vhdx >cut.vhdx
@@ -116,9 +121,9 @@ head -c 200000000 /dev/zero | zstd -q -1 --long=28 >window.zst
 		"cut.xz": "image_truncated", "cut.zst": "image_truncated", "cut-gpt.img": "image_truncated", "cut-mbr.img": "image_truncated",
 		"cut.vhdx": "image_truncated", "cut.iso": "image_truncated", "vhdx.gz": "image_unsupported", "vhd.gz": "image_unsupported",
 		"twice.gz": "image_unsupported", "disk.qcow2": "image_not_readable", "zeros.img": "image_not_readable", "zeros.gz": "image_not_readable",
-		"bad.img": "image_corrupt", "window.zst": "image_window",
+		"bad.img": "image_corrupt", "window.zst": "image_window", "filter.xz": "image_filter",
 	} {
-		_, err := Inspect(t.Context(), filepath.Join(dir, name))
+		_, err := Inspect(t.Context(), filepath.Join(dir, name), nil)
 		if err == nil {
 			t.Errorf("%s was taken", name)
 			continue
@@ -133,6 +138,6 @@ head -c 200000000 /dev/zero | zstd -q -1 --long=28 >window.zst
 	item := metadata + bytes.Index(raw[metadata:], []byte("\x37\x67\xa1\xca"))
 	at := metadata + int(raw[item+16]) + int(raw[item+17])<<8 + int(raw[item+18])<<16
 	raw[at+4] |= 2 // it has a parent
-	_, err = inspect(bytes.NewReader(raw), int64(len(raw)))
+	_, err = inspect(bytes.NewReader(raw), int64(len(raw)), nil)
 	wantFault(t, err, "image_differencing")
 }

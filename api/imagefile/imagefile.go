@@ -21,6 +21,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/stickpress/stickpress/agent/partition"
+	"github.com/stickpress/stickpress/agent/stream"
 	"github.com/stickpress/stickpress/agent/wim/header"
 	"github.com/stickpress/stickpress/api/fault"
 )
@@ -65,29 +67,59 @@ type Edition struct {
 //	image_part{part, parts}       one file of a split image
 //	image_no_editions{}
 //	image_differencing{}          a VHD or VHDX that needs another one
-//	image_log_dirty{}             a VHDX that was not closed
+//	image_log_dirty{}             a VHDX that was not closed, with a log that cannot be applied
+//	image_filter{}                an xz with a filter for programs
 //	image_window{limit_bytes}     compressed so that decoding takes too much memory
 //
 // A compressed file is decoded once, which takes its time; all others are
-// judged by their structure.
-func Inspect(ctx context.Context, path string) (Info, error) {
-	file, err := os.Open(path)
+// judged by their structure. progress, if not nil, is told how many bytes of a
+// compressed file were read.
+func Inspect(ctx context.Context, path string, progress func(done int64)) (Info, error) {
+	file, size, err := open(path)
 	if err != nil {
-		return Info{}, fmt.Errorf("inspect an image file: %w", err)
+		return Info{}, err
 	}
 	defer file.Close()
-	st, err := file.Stat()
-	if err != nil {
-		return Info{}, fmt.Errorf("inspect an image file: %w", err)
-	}
-	return inspect(contextReader{ctx, file}, st.Size())
+	return inspect(contextReader{ctx, file}, size, progress)
 }
 
-func inspect(r io.ReaderAt, size int64) (Info, error) {
+// Slow reports whether to inspect a file takes long, because it is compressed.
+// What of it can be refused without decoding it is refused, as Inspect does.
+func Slow(path string) (bool, error) {
+	file, size, err := open(path)
+	if err != nil {
+		return false, err
+	}
+	defer file.Close()
+	head := make([]byte, min(size, partition.HeadBytes))
+	if n, err := file.ReadAt(head, 0); n < len(head) {
+		return false, fmt.Errorf("inspect an image file: %w", err)
+	}
+	if stream.Detect(head) == "" {
+		return false, nil
+	}
+	_, err = openCompressed(file, size)
+	return err == nil, err
+}
+
+func open(path string) (*os.File, int64, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, 0, fmt.Errorf("inspect an image file: %w", err)
+	}
+	st, err := file.Stat()
+	if err != nil {
+		file.Close()
+		return nil, 0, fmt.Errorf("inspect an image file: %w", err)
+	}
+	return file, st.Size(), nil
+}
+
+func inspect(r io.ReaderAt, size int64, progress func(int64)) (Info, error) {
 	h, err := header.Read(r, size)
 	switch {
 	case errors.Is(err, header.ErrNotWIM):
-		return inspectDisk(r, size)
+		return inspectDisk(r, size, progress)
 	case errors.Is(err, header.ErrTruncated):
 		return Info{}, refuse(err, "image_truncated", "have_bytes", size, "detail", err)
 	case errors.Is(err, header.ErrCorrupt):

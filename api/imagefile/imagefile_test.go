@@ -88,7 +88,7 @@ func TestInspect(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := capture(t, tc.options...)
-			info, err := Inspect(t.Context(), path)
+			info, err := Inspect(t.Context(), path, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -121,7 +121,7 @@ func TestTruncated(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := 8; n < len(raw); n += max(1, len(raw)/200) {
-		_, err := inspect(bytes.NewReader(raw[:n]), int64(n))
+		_, err := inspect(bytes.NewReader(raw[:n]), int64(n), nil)
 		if p := faultParams(t, err, "image_truncated"); p["have_bytes"] != strconv.Itoa(n) || p["detail"] == "" {
 			t.Errorf("cut at %d: %v", n, p)
 		}
@@ -135,12 +135,12 @@ func TestNotAnImage(t *testing.T) {
 		"QCOW2":   append([]byte("QFI\xfb"), make([]byte, 1000)...),
 		"unknown": []byte("just some text"),
 	} {
-		_, err := inspect(bytes.NewReader(raw), int64(len(raw)))
+		_, err := inspect(bytes.NewReader(raw), int64(len(raw)), nil)
 		if p := faultParams(t, err, "image_not_readable"); p["found"] != want {
 			t.Errorf("found %q, want %q", p["found"], want)
 		}
 	}
-	_, err := inspect(bytes.NewReader(nil), 0)
+	_, err := inspect(bytes.NewReader(nil), 0, nil)
 	wantFault(t, err, "image_not_readable")
 }
 
@@ -161,7 +161,7 @@ func TestSplitPart(t *testing.T) {
 	wimlib(t, "capture", data, whole, "split", "--compress=none")
 	wimlib(t, "split", whole, filepath.Join(dir, "part.swm"), "2")
 	for name, part := range map[string]string{"part.swm": "1", "part2.swm": "2"} {
-		_, err := Inspect(t.Context(), filepath.Join(dir, name))
+		_, err := Inspect(t.Context(), filepath.Join(dir, name), nil)
 		if p := faultParams(t, err, "image_part"); p["part"] != part || p["parts"] == "1" {
 			t.Errorf("%s: %v", name, p)
 		}
@@ -173,7 +173,7 @@ func TestNoEditions(t *testing.T) {
 	path := capture(t, "--compress=none")
 	wimlib(t, "delete", path, "1")
 	wimlib(t, "delete", path, "1")
-	_, err := Inspect(t.Context(), path)
+	_, err := Inspect(t.Context(), path, nil)
 	wantFault(t, err, "image_no_editions")
 }
 
@@ -192,7 +192,7 @@ func TestCorruptAndUnsupported(t *testing.T) {
 		"image_corrupt":     change(16, raw[16]|0x40), // being written
 		"image_unsupported": change(12, 0xff),         // version
 	} {
-		_, err := inspect(bytes.NewReader(c), int64(len(c)))
+		_, err := inspect(bytes.NewReader(c), int64(len(c)), nil)
 		if p := faultParams(t, err, want); p["detail"] == "" {
 			t.Errorf("%s without detail", want)
 		}
@@ -204,10 +204,10 @@ func TestEndedContextAndMissingFile(t *testing.T) {
 	path := capture(t, "--compress=none")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Inspect(ended, path); !errors.Is(err, context.Canceled) {
+	if _, err := Inspect(ended, path, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("ended context: %v", err)
 	}
-	if _, err := Inspect(t.Context(), path+".none"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Inspect(t.Context(), path+".none", nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing file: %v", err)
 	}
 }

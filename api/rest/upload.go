@@ -43,7 +43,9 @@ func (s *REST) uploadRoutes() {
 	s.describe(&huma.Operation{
 		Method: http.MethodPost, Path: "/uploads/", OperationID: "begin_upload", Summary: "Begin a resumable upload (admin)",
 		Description: "tus 1.0.0 (https://tus.io) with the extensions creation, creation-with-upload and termination. " +
-			"The answer to the last bytes tells whether the file is an image; then POST /versions takes the upload by its ID or tus ID.",
+			"The answer to the last bytes tells whether the file is an image. A compressed one is inspected after it: " +
+			"GET /uploads/{upload} says 'inspecting' and how far, and then 'ready' or the reason of the refusal. " +
+			"POST /versions takes an upload that is ready by its ID or tus ID.",
 		Parameters: []*huma.Param{
 			version, header("Upload-Length", "Size of the file in bytes.", true),
 			header("Upload-Metadata", "'filename' and its base64.", false),

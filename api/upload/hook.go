@@ -35,7 +35,7 @@ func (n *note) keep(err error) error {
 }
 
 // wait takes tusd's deadlines off the connection: they are meant for the bytes
-// of a body. To look into a compressed image takes minutes, and when a deadline
+// of a body. To move an image into the store may take long, and when a deadline
 // passes meanwhile, net/http ends the request's context.
 func (n *note) wait() {
 	// A connection that knows no deadlines has none.

@@ -8,7 +8,8 @@
 //
 //	POST    Console.UploadBegun     may this actor, is there a limit
 //	PATCH   bytes; after the last one Console.UploadFinished, whose refusal
-//	        (not an image, cut short) is the answer to that last PATCH
+//	        (not an image, cut short) is the answer to that last PATCH; what
+//	        must be decoded to be judged is inspected after it
 //	HEAD    how many bytes the server has; finishes what a crash interrupted
 //	DELETE  Console.UploadEnded
 //
@@ -137,7 +138,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Receive takes a file as one stream, such as a part of a posted form, and
-// returns its upload, ready to be published. The actor is asked before the
+// returns its upload, ready to be published or being inspected. The actor is asked before the
 // first byte is read. Faults: those of Console.UploadBegun and UploadFinished,
 // blob_disk_full.
 func (h *Handler) Receive(ctx context.Context, a api.Actor, fileName string, r io.Reader) (api.Upload, error) {

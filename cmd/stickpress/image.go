@@ -88,8 +88,16 @@ func addImage(cmd *cobra.Command, c *client.Client, path string, in api.PublishV
 	b := newBars(out)
 	x := b.add("upload")
 	began := time.Now()
+	var looked time.Time // since when it is inspected
 	up, err := c.UploadFile(cmd.Context(), path, func(done, total int64) {
 		x.set(done, total, bytesNote(done, total, began))
+	}, func(done, total int64) {
+		if looked.IsZero() {
+			looked = time.Now()
+			x.end("uploaded")
+			x = b.add("inspect")
+		}
+		x.set(done, total, bytesNote(done, total, looked))
 	})
 	if err != nil {
 		x.end("failed")

@@ -3,6 +3,7 @@ package blob
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,6 +42,31 @@ var (
 	_ handler.DataStore           = (*Staging)(nil)
 	_ handler.TerminaterDataStore = (*Staging)(nil)
 )
+
+// Name is a name of the folder that no other has, of hexadecimal digits, and
+// that survives restarts: it lies beside the folder, in a file.
+func (s *Staging) Name() (string, error) {
+	path := filepath.Clean(s.dir) + ".name"
+	raw, err := os.ReadFile(path)
+	if err == nil && stagingName.Match(raw) {
+		return string(raw), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read the name of the upload folder: %w", err)
+	}
+	var b [8]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", fmt.Errorf("name the upload folder: %w", err)
+	}
+	name := hex.EncodeToString(b[:])
+	if err := os.WriteFile(path, []byte(name), 0o600); err != nil {
+		return "", fmt.Errorf("name the upload folder: %w", err)
+	}
+	return name, nil
+}
+
+// stagingName is the form of names.
+var stagingName = regexp.MustCompile(`^[0-9a-f]{16}$`)
 
 // uploadID is the form of the IDs that NewUpload gives.
 var uploadID = regexp.MustCompile(`^[a-z2-7]{26}$`)

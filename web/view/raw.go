@@ -50,6 +50,9 @@ func rawWarnings(f Frame, v api.Version, sticks int) (out []string) {
 	if sticks > 1 && v.Disk.DiskID != "" {
 		out = append(out, f.T("raw.warn_copies", "count", sticks, "disk_id", v.Disk.DiskID))
 	}
+	if v.Disk.Table == "" && v.Format != protocol.FormatISO {
+		out = append(out, f.T("raw.warn_no_table"))
+	}
 	if !v.Disk.Starts {
 		if v.Format == protocol.FormatISO {
 			out = append(out, f.T("raw.warn_iso"))

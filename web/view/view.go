@@ -102,9 +102,9 @@ func tone(state string) string {
 	switch state {
 	case "verified", "succeeded", "published", "online", "ready", "wiped", "captured":
 		return "good"
-	case "failed", "incomplete", "revoked", "lost", "withdrawn":
+	case "failed", "incomplete", "revoked", "lost", "withdrawn", "refused":
 		return "bad"
-	case "running", "assigned", "pressing", "erasing", "receiving", "cancelling":
+	case "running", "assigned", "pressing", "erasing", "receiving", "inspecting", "cancelling":
 		return "run"
 	case "cancelled", "superseded", "update_needed":
 		return "warn"

@@ -57,7 +57,7 @@ func (b *bench) badUploads() {
 		if err := os.WriteFile(path, c.content, 0o600); err != nil {
 			b.T.Fatal(err)
 		}
-		_, err := b.Client.UploadFile(b.Context(), path, nil)
+		_, err := b.Client.UploadFile(b.Context(), path, nil, nil)
 		b.refused(err, 422, c.code)
 	}
 	left, err := filepath.Glob(filepath.Join(b.Dir, "server", "uploads", "*"))
@@ -132,7 +132,7 @@ func (b *bench) withoutRight() {
 	devices := b.sticks(1)
 	_, err = viewer.QueueJob(b.Context(), b.request(devices))
 	b.refused(err, 403, "forbidden")
-	_, err = viewer.UploadFile(b.Context(), b.Sample(), nil)
+	_, err = viewer.UploadFile(b.Context(), b.Sample(), nil, nil)
 	b.refused(err, 403, "forbidden")
 	if err := b.Client.RevokeToken(b.Context(), token.ID); err != nil {
 		b.T.Fatal(err)

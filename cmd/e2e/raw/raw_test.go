@@ -73,7 +73,7 @@ func (b *bench) shell(script string) string {
 // publish makes a version of a file.
 func (b *bench) publish(name string) api.Version {
 	b.T.Helper()
-	up, err := b.Client.UploadFile(b.Context(), filepath.Join(b.images, name), nil)
+	up, err := b.Client.UploadFile(b.Context(), filepath.Join(b.images, name), nil, nil)
 	if err != nil {
 		b.T.Fatal(err)
 	}

@@ -229,7 +229,7 @@ func (w *World) Publish(path, number string) api.Version {
 	if path == "" {
 		path = w.Sample()
 	}
-	up, err := w.Client.UploadFile(w.Context(), path, nil)
+	up, err := w.Client.UploadFile(w.Context(), path, nil, nil)
 	if err != nil {
 		w.T.Fatal(err)
 	}

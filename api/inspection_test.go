@@ -1,0 +1,207 @@
+package api_test
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/apitest"
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/store/blob"
+)
+
+// staged brings a file into a staging folder.
+func staged(t *testing.T, s *blob.Staging, raw []byte) string {
+	t.Helper()
+	whole, err := s.Receive(t.Context(), map[string]string{"filename": "rescue.img.zst"}, bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return whole.ID
+}
+
+// over asks until an inspection is not running any more.
+func over(t *testing.T, f *apitest.Fixture, id string) api.Inspection {
+	t.Helper()
+	for {
+		in, err := f.GetInspection(t.Context(), f.Admin, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if in.State != api.InspectionRunning {
+			return in
+		}
+	}
+}
+
+// asleep is a console that does nothing in the background, with a staging
+// folder that no other has: a program that died leaves such a state.
+func asleep(t *testing.T, f *apitest.Fixture) (*api.Console, *blob.Staging) {
+	t.Helper()
+	s, err := blob.OpenStaging(filepath.Join(t.TempDir(), "uploads"), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := api.New(api.Deps{Store: f.Store, Blobs: f.Blobs, Staging: s, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, s
+}
+
+// What must be decoded to be judged is inspected after the upload, and may be
+// published when that is over.
+func TestInspection(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	raw := apitest.DiskImage(t, "zstd -q -o out disk")
+	id := staged(t, f.Staging, raw)
+	u, err := f.UploadFinished(t.Context(), f.Admin, id)
+	if err != nil || u.State != api.UploadInspecting || u.Bytes != int64(len(raw)) {
+		t.Fatalf("%+v, %v", u, err)
+	}
+	if in := over(t, f, id); in.State != api.InspectionReady || in.DoneBytes != in.Bytes || in.BegunBy != "admin" {
+		t.Errorf("%+v", in)
+	}
+	u, err = f.GetUpload(t.Context(), f.Admin, id)
+	if err != nil || u.State != api.UploadReady || u.Disk == nil || u.Disk.Compression != "zst" || u.SHA256 == "" {
+		t.Fatalf("%+v, %v", u, err)
+	}
+	v, err := f.PublishVersion(t.Context(), f.Admin, api.PublishVersionInput{UploadID: id, Image: "rescue", Version: "1.0.0"})
+	if err != nil || v.FileName != "rescue.img.zst" {
+		t.Fatalf("%+v, %v", v, err)
+	}
+	// Its content is known from now on, by its digest.
+	if _, err := f.PublishVersion(t.Context(), f.Admin, api.PublishVersionInput{SHA256: u.SHA256, Image: "rescue", Version: "1.0.1"}); err != nil {
+		t.Error(err)
+	}
+	if _, err := f.GetInspection(t.Context(), f.Helpdesk, id); !errors.Is(err, fault.New(fault.KindForbidden, api.CodeForbidden)) {
+		t.Errorf("helpdesk: %v", err)
+	}
+}
+
+// Who asks for a version before its file was inspected gets it afterwards, or
+// hears why not.
+func TestPublishWhenInspected(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	c, staging := asleep(t, f)
+	raw := apitest.DiskImage(t, "zstd -q -o out disk")
+	want := func(number string) api.PublishVersionInput {
+		id := staged(t, staging, raw)
+		if _, err := c.UploadFinished(t.Context(), f.Admin, id); err != nil {
+			t.Fatal(err)
+		}
+		return api.PublishVersionInput{UploadID: id, Image: "rescue", Version: number, Channel: "stable"}
+	}
+	first, second, third := want("1.0.0"), want("1.0.0"), want("no number")
+	if _, err := c.PublishVersion(t.Context(), f.Admin, first); !errors.Is(err, fault.New(fault.KindConflict, api.CodeUploadInspecting)) {
+		t.Errorf("published at once: %v", err)
+	}
+	for _, in := range []api.PublishVersionInput{first, second} {
+		if waits, err := c.PublishWhenInspected(t.Context(), f.Admin, in); err != nil || waits.State != api.InspectionRunning || waits.Version != "1.0.0" {
+			t.Errorf("%+v, %v", waits, err)
+		}
+	}
+	if _, err := c.PublishWhenInspected(t.Context(), f.Admin, third); !errors.Is(err, fault.New(fault.KindInvalid, api.CodeVersionInvalid)) {
+		t.Errorf("no number: %v", err)
+	}
+	if list, err := c.OpenInspections(t.Context(), f.Admin); err != nil || len(list) != 3 {
+		t.Errorf("%d inspections, %v", len(list), err)
+	}
+	f.Replica(t, func(d *api.Deps) { d.Staging = staging })
+	a, b := over(t, f, first.UploadID), over(t, f, second.UploadID)
+	for a.State == api.InspectionReady && a.Fault == nil || b.State == api.InspectionReady && b.Fault == nil {
+		a, b = over(t, f, first.UploadID), over(t, f, second.UploadID)
+	}
+	if b.State == api.InspectionPublished {
+		a, b = b, a
+	}
+	if a.State != api.InspectionPublished || a.VersionID == "" {
+		t.Errorf("%+v", a)
+	}
+	if b.State != api.InspectionReady || b.Fault == nil || b.Fault.Code != "version_exists" || b.Version != "1.0.0" {
+		t.Errorf("%+v", b)
+	}
+	again := api.PublishVersionInput{UploadID: b.UploadID, Image: "rescue", Version: "1.1.0"}
+	if v, err := f.PublishVersion(t.Context(), f.Admin, again); err != nil || v.PublishedBy != "admin" {
+		t.Errorf("under another number: %+v, %v", v, err)
+	}
+	if v, err := f.GetVersion(t.Context(), f.Admin, a.VersionID); err != nil || v.Version != "1.0.0" || v.PublishedBy != "admin" {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
+// A file that turns out to be none is refused afterwards, with the reason, and
+// nothing of it stays.
+func TestInspectionRefuses(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	raw := apitest.DiskImage(t, "zstd -q -o out disk")
+	raw[len(raw)-1] ^= 1 // its checksum
+	_, err := f.Upload(t, "rescue.img.zst", raw)
+	if !errors.Is(err, fault.New(fault.KindInvalid, "image_corrupt")) {
+		t.Fatalf("%v", err)
+	}
+	list, err := f.OpenInspections(t.Context(), f.Admin)
+	if err != nil || len(list) != 1 || list[0].State != api.InspectionRefused || list[0].Fault.Code != "image_corrupt" {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	_, err = f.PublishWhenInspected(t.Context(), f.Admin, api.PublishVersionInput{UploadID: list[0].UploadID, Image: "rescue", Version: "1.0.0"})
+	if !errors.Is(err, fault.New(fault.KindInvalid, "image_corrupt")) {
+		t.Errorf("%v", err)
+	}
+	if u, err := f.Blobs.Usage(t.Context()); err != nil || u.Blobs != 0 {
+		t.Errorf("%+v, %v", u, err)
+	}
+	// What its structure tells is told at once.
+	id := staged(t, f.Staging, raw[:len(raw)/2])
+	if _, err := f.UploadFinished(t.Context(), f.Admin, id); !errors.Is(err, fault.New(fault.KindInvalid, "image_truncated")) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A server that dies in the middle goes on after its next start.
+func TestInspectionSurvives(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	c, staging := asleep(t, f)
+	id := staged(t, staging, apitest.DiskImage(t, "zstd -q -o out disk"))
+	if _, err := c.UploadFinished(t.Context(), f.Admin, id); err != nil {
+		t.Fatal(err)
+	}
+	// As River leaves it.
+	tag, err := f.Store.Pool().Exec(t.Context(),
+		`UPDATE river.river_job SET state = 'running', attempt = 1, attempted_at = now(), attempted_by = '{dead}' WHERE args ->> 'upload_id' = $1`, id)
+	if err != nil || tag.RowsAffected() != 1 {
+		t.Fatalf("%v, %v", tag, err)
+	}
+	f.Replica(t, func(d *api.Deps) { d.Staging = staging })
+	if in := over(t, f, id); in.State != api.InspectionReady {
+		t.Errorf("%+v", in)
+	}
+}
+
+// An upload that is given up is inspected no further.
+func TestInspectionGivenUp(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	c, staging := asleep(t, f)
+	id := staged(t, staging, apitest.DiskImage(t, "zstd -q -o out disk"))
+	if _, err := c.UploadFinished(t.Context(), f.Admin, id); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.UploadEnded(t.Context(), f.Admin, id); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.GetInspection(t.Context(), f.Admin, id); !errors.Is(err, fault.New(fault.KindNotFound, "inspection_not_found")) {
+		t.Errorf("%v", err)
+	}
+	if _, err := staging.Finished(id); !errors.Is(err, fault.New(fault.KindNotFound, "upload_not_found")) {
+		t.Errorf("%v", err)
+	}
+}

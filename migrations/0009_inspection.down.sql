@@ -1,0 +1,7 @@
+BEGIN;
+
+DROP TABLE inspections;
+DROP SCHEMA river CASCADE;
+
+UPDATE schema_migrations SET dirty = false;
+COMMIT;

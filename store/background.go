@@ -1,0 +1,102 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+)
+
+// backgroundSchema is where River has its tables (migration 0009).
+const backgroundSchema = "river"
+
+const (
+	// backgroundPoll is how long work waits at most for a worker that is free.
+	backgroundPoll = 500 * time.Millisecond
+	// backgroundLost is when River takes up again what a program left running
+	// whose queue nobody else has.
+	backgroundLost = 24 * time.Hour
+	// backgroundStop is how long work may take to notice that it is to stop.
+	backgroundStop = 5 * time.Second
+	// backgroundAgain is the pause before the next try to reach the database.
+	backgroundAgain = 2 * time.Second
+)
+
+// Background runs work that outlives the request that asked for it. It is asked
+// for in the transaction that needs it (Tx.Enqueue), so that both are kept or
+// neither is, and is done by a program that works its queue.
+type Background struct {
+	store  *Store
+	client *river.Client[pgx.Tx]
+	queue  string
+}
+
+// BackgroundOptions say what a program does in the background.
+type BackgroundOptions struct {
+	// Queue belongs to this program alone: what it left running when it died is
+	// taken up again by its next start. Lower-case letters, digits and "_".
+	Queue string
+	// Most is how much of it is done at once.
+	Most int
+	// Workers do it.
+	Workers *river.Workers
+	Log     *slog.Logger
+}
+
+// Background prepares the work of one queue; Run does it.
+func (s *Store) Background(o BackgroundOptions) (*Background, error) {
+	client, err := river.NewClient(riverpgxv5.New(s.pool), &river.Config{
+		Schema: backgroundSchema, PollOnly: true, FetchPollInterval: backgroundPoll, JobTimeout: -1, RescueStuckJobsAfter: backgroundLost,
+		Queues: map[string]river.QueueConfig{o.Queue: {MaxWorkers: o.Most}}, Workers: o.Workers, Logger: o.Log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("prepare background work: %w", err)
+	}
+	return &Background{store: s, client: client, queue: o.Queue}, nil
+}
+
+// Enqueue asks for work once the transaction is committed.
+func (tx *Tx) Enqueue(ctx context.Context, b *Background, args river.JobArgs) error {
+	_, err := b.client.InsertTx(ctx, tx.tx, args, &river.InsertOpts{Queue: b.queue})
+	return fail(err, "queue background work")
+}
+
+// Run does the work until ctx ends; what is under way then has its context
+// cancelled. A database that is away is waited for.
+func (b *Background) Run(ctx context.Context) error {
+	for {
+		err := b.takeUp(ctx)
+		if err == nil {
+			err = b.client.Start(context.WithoutCancel(ctx))
+		}
+		if err == nil {
+			break
+		}
+		if ctx.Err() == nil {
+			b.store.log.Warn("background work not started yet", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(backgroundAgain):
+		}
+	}
+	<-ctx.Done()
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), backgroundStop)
+	defer cancel()
+	return errors.Join(ctx.Err(), b.client.StopAndCancel(stopping))
+}
+
+// takeUp makes available again what this program's last run left running. That
+// it died is no attempt.
+func (b *Background) takeUp(ctx context.Context) error {
+	_, err := b.store.pool.Exec(ctx,
+		`UPDATE river.river_job SET state = 'available', attempt = greatest(attempt - 1, 0), scheduled_at = now()
+		WHERE state = 'running' AND queue = @queue`, pgx.NamedArgs{"queue": b.queue})
+	return fail(err, "take up background work")
+}
