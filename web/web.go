@@ -108,10 +108,7 @@ func (s *Web) render(w http.ResponseWriter, r *http.Request, status int, c templ
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = page.WriteTo(w) // the reader is gone if this fails
+	writePage(w, r, status, &page)
 }
 
 // show is render with 200 as the last line of a handler.

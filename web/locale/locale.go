@@ -167,7 +167,10 @@ func (l Locale) lookup(key string) (string, bool) {
 	return message, ok
 }
 
-// Bytes renders a size in binary units with at most one decimal: "57.2 GiB".
+// Bytes renders a size in binary units with at most one decimal: "57.2 GiB". Sizes
+// of sticks, images and disks are in GiB therefore; only what is smaller than
+// 1000 MiB, such as what a step has done so far, is in MiB, KiB or B, and what is
+// larger than 1000 GiB in TiB.
 func Bytes(n int64) string {
 	const units = "KMGTPE"
 	if n > -1024 && n < 1024 {

@@ -33,8 +33,8 @@ type StackChart struct {
 	Format  func(float64) string
 }
 
-// niceMax is the least of 1, 2 and 5 times a power of ten that is not below any
-// value, so that an axis ends at a round number; 1 if there is nothing.
+// niceMax is the least round number that is not below any value, for the end of an
+// axis whose middle is labelled too; 1 if there is nothing.
 func niceMax(values []float64) float64 {
 	top := 0.0
 	for _, v := range values {
@@ -46,7 +46,7 @@ func niceMax(values []float64) float64 {
 		return 1
 	}
 	power := math.Pow(10, math.Floor(math.Log10(top)))
-	for _, step := range []float64{1, 2, 5} {
+	for _, step := range []float64{1, 2, 3, 4, 5, 6, 8} {
 		if top <= step*power {
 			return step * power
 		}

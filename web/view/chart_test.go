@@ -13,11 +13,11 @@ func TestNiceMax(t *testing.T) {
 	}{
 		{nil, 1},
 		{[]float64{0, 0}, 1},
-		{[]float64{math.NaN(), 3}, 5},
+		{[]float64{math.NaN(), 3.5}, 4},
 		{[]float64{1}, 1},
 		{[]float64{1.01, 0.5}, 2},
 		{[]float64{99}, 100},
-		{[]float64{0.04}, 0.05},
+		{[]float64{0.041}, 0.05},
 		{[]float64{math.Inf(1)}, 1},
 	} {
 		if got := niceMax(c.values); math.Abs(got-c.want) > 1e-9 {

@@ -103,12 +103,16 @@ func stripSteps(f Frame, b api.Build, begun, now time.Time) []StripStep {
 func (s StripStep) text(span time.Duration) string {
 	took := locale.Duration(s.End - s.Begin)
 	switch part := share(s.End-s.Begin, span); {
-	case part >= 14:
-		return s.Name + " " + took
-	case part >= 6:
+	case part < 6:
+		return ""
+	case s.State == "expected":
+		return "+" + took
+	case part < 9:
 		return took
+	case part < 14:
+		return s.Name
 	}
-	return ""
+	return s.Name + " " + took
 }
 
 // said is the strip in words.

@@ -111,6 +111,7 @@ func bench() []protocol.Device {
 	all[7].Serial, all[7].DuplicateOf = "", 0
 	all[7].SpeedMbps = 480
 	small := all[1]
+	small.Socket, small.Hub = "pci-0000:00:14.0-usb-0:3", "usb1"
 	small.Port, small.Serial, small.Path, small.Bytes = "1-3", "AA00000000000489", "/dev/sdj", 15_518_924_800
 	small.Refusals = []*protocol.Fault{protocol.NewFault(protocol.FaultTooSmall, "path", "/dev/sdj",
 		"have_bytes", small.Bytes, "need_bytes", int64(28)<<30, "missing_bytes", int64(28)<<30-small.Bytes)}

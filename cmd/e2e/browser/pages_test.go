@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -88,18 +89,18 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []struct{ name, 
 	return slices.DeleteFunc(all, func(p struct{ name, path string }) bool { return !wanted.MatchString(p.name) })
 }
 
-// calibrate numbers some sockets of the host, which is in the middle of it, and
+// calibrate numbers the sockets of the host's hub, is in the middle of it, and
 // lets its sticks flash.
 func calibrate(t *testing.T, s *webtest.Scene) {
 	t.Helper()
 	s.Reconnect(t, protocol.CapIdentify)
 	var ports []api.HostPort
-	for i, d := range s.Free {
-		ports = append(ports, api.HostPort{Hub: "A", Number: i + 7, Socket: d.Socket})
+	for i := range 10 { // the last two are empty
+		ports = append(ports, api.HostPort{Hub: "A", Number: i + 1, Socket: fmt.Sprintf("pci-0000:00:14.0-usb-0:2.%d", i+1)})
 	}
 	_, err := s.SetHostPorts(t.Context(), s.Admin, s.Host.ID, ports)
 	if err == nil {
-		_, err = s.StartCalibration(t.Context(), s.Admin, s.Host.ID, "A", 9)
+		_, err = s.StartCalibration(t.Context(), s.Admin, s.Host.ID, "A", 11)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -10,4 +10,3 @@ import './palette.js';
 import './keys.js';
 import './toast.js';
 import './announce.js';
-import './upload.js';
