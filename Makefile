@@ -60,6 +60,10 @@ lint: assets ## golangci-lint with the project's rules
 bench: tools-test ## measure the stick engine beside its peers in one run, as root; ARGS='-rounds 5 -etcher -only raw'
 	$(GO) run ./cmd/e2e/bench $(ARGS)
 
+.PHONY: bench-web
+bench-web: tools-test assets ## measure the pages: bytes of the first, time of the list of jobs, paint on a slow line
+	$(GO) test -run '^$$' -bench . -benchtime 20x -timeout 30m ./cmd/e2e/browser
+
 .PHONY: screenshots
 screenshots: tools-test build ## a picture of every page, light and dark, wide and narrow, in build/screenshots
 	STICKPRESS_SCREENSHOTS=$(CURDIR)/build/screenshots $(GO) test -count=1 -timeout 15m -run 'TestPages|TestFirstRun' ./cmd/e2e/browser

@@ -32,7 +32,7 @@ const patience = 12 * time.Minute
 
 // tab is one browser with one tab.
 type tab struct {
-	*testing.T
+	testing.TB
 	ctx context.Context
 	url string // of the console
 
@@ -41,7 +41,7 @@ type tab struct {
 }
 
 // open starts a browser with a profile of its own.
-func open(t *testing.T, url, language string) *tab {
+func open(t testing.TB, url, language string) *tab {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
@@ -65,7 +65,7 @@ func open(t *testing.T, url, language string) *tab {
 	)...)
 	t.Cleanup(stop)
 	ctx, closeTab := chromedp.NewContext(ctx)
-	b := &tab{T: t, ctx: ctx, url: url}
+	b := &tab{TB: t, ctx: ctx, url: url}
 	heard := make(chan struct{})
 	messages := chromedp.Console(ctx)
 	go func() {

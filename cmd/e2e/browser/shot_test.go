@@ -60,7 +60,7 @@ func (b *tab) shoot(dir, name string) {
 			if err := os.WriteFile(path, raw, 0o644); err != nil {
 				b.Fatal(err)
 			}
-			if spread := variance(b.T, raw); spread < 20 {
+			if spread := variance(b.TB, raw); spread < 20 {
 				b.Errorf("%s is blank: the brightness of its pixels varies by %.1f only", path, spread)
 			}
 		}
@@ -100,7 +100,7 @@ func (b *tab) fits(name string, width int64) {
 
 // variance of the brightness of a picture's pixels; that of a page with one
 // heading is above 50, that of an empty one 0.
-func variance(t *testing.T, raw []byte) float64 {
+func variance(t testing.TB, raw []byte) float64 {
 	t.Helper()
 	img, err := png.Decode(bytes.NewReader(raw))
 	if err != nil {
