@@ -47,6 +47,9 @@ const (
 	CodeRecordRefused     fault.Code = "record_refused"       // common: no stick of the host needs it, or it is something else
 	CodePortTaken         fault.Code = "port_taken"           // a number or a socket stands there twice
 	CodeUnpublished       fault.Code = "capture_unpublished"  // in the history of a build: its host names no version that its job published
+	CodeSiteInUse         fault.Code = "site_in_use"          // site, hosts, jobs: that are still there
+	CodeSiteDefault       fault.Code = "site_default"         // site
+	CodeSiteClosed        fault.Code = "site_closed"          // site
 	CodeWipeUnproven      fault.Code = "wipe_unproven"        // in the history of a build: its host does not say that all was read back
 )
 
@@ -54,6 +57,9 @@ const (
 var constraints = map[string]*fault.Error{
 	"sites_name_key":                                  taken("site"),
 	"sites_name_check":                                badName("site"),
+	"saved_views_name_key":                            taken("view"),
+	"saved_views_shared_key":                          taken("view"),
+	"saved_views_name_check":                          badName("view"),
 	"users_login_key":                                 taken("user").At("login"),
 	"users_login_check":                               badName("user").At("login"),
 	"users_role_check":                                value("role"),

@@ -104,21 +104,52 @@ func (r Reader) HostByName(ctx context.Context, name string) (Host, error) {
 
 // HostFilter narrows Hosts; empty fields do not.
 type HostFilter struct {
-	Sites []SiteID
-	State HostState
-	Page  ByName
+	Sites  []SiteID
+	Status HostStatus
+	Search string // what its name holds, whatever its case
+	OS     string
+	Page   ByName
 }
 
-// Hosts lists hosts by name. A revoked host may share its name with another
-// one, so ask for one state when paging.
+// HostStatus is what a host is like now.
+type HostStatus struct {
+	Name   string    // "online", "offline", "update_needed"; empty for any
+	Since  time.Time // who was not heard of since then is offline
+	Oldest int       // protocol versions that the console speaks
+	Newest int
+}
+
+func (f *HostFilter) where() *where {
+	var w where
+	if len(f.Sites) > 0 {
+		w.and("site_id = ANY (@sites)", "sites", f.Sites)
+	}
+	const outdated = "(protocol_max <> 0 AND (protocol_max < @oldest OR protocol_min > @newest))"
+	const online = "coalesce(connected_at IS NOT NULL AND disconnected_at IS NULL AND last_seen_at >= @since, false)"
+	if f.Status.Name != "" {
+		is := map[string]string{"online": online + " AND NOT " + outdated, "offline": "NOT " + online + " AND NOT " + outdated, "update_needed": outdated}
+		w.and(is[f.Status.Name], "since", f.Status.Since)
+		w.args["oldest"], w.args["newest"] = f.Status.Oldest, f.Status.Newest
+	}
+	w.text("os = @os", "os", f.OS)
+	w.text("lower(name) LIKE @search", "search", holding(f.Search))
+	return &w
+}
+
+// Hosts lists enrolled hosts by name.
 func (r Reader) Hosts(ctx context.Context, f HostFilter) ([]Host, error) {
-	args := f.Page.args()
-	args["sites"], args["state"] = append([]SiteID{}, f.Sites...), f.State
-	return many[Host](ctx, r.db, "hosts",
-		`SELECT `+hostColumns+` FROM hosts
-		WHERE lower(name) > lower(@after) AND (@state = '' OR state = @state)
-			AND (cardinality(@sites::uuid[]) = 0 OR site_id = ANY (@sites))
-		ORDER BY lower(name), id LIMIT @limit`, args)
+	w := f.where()
+	w.and("state = @state", "state", HostEnrolled)
+	return byName[Host](ctx, r, "hosts", "hosts", hostColumns, w, f.Page)
+}
+
+// RevokedHosts lists hosts that were revoked, the one that was enrolled last
+// first; they may share their names. The filter's status and page do not count.
+func (r Reader) RevokedHosts(ctx context.Context, f HostFilter, page HostPage) ([]Host, error) {
+	f.Status = HostStatus{}
+	w := f.where()
+	w.and("state = @state", "state", HostRevoked)
+	return byID[Host](ctx, r, "hosts", "hosts", hostColumns, w, page)
 }
 
 // NewHost is what a host is made of.
@@ -245,4 +276,17 @@ func (tx *Tx) holdSession(ctx context.Context, id HostID, session int64) error {
 		return fault.New(fault.KindConflict, CodeSessionStale)
 	}
 	return nil
+}
+
+// UpdateHost renames a host and moves it to a site; a stale revision is the
+// fault stale, a closed site site_closed.
+func (tx *Tx) UpdateHost(ctx context.Context, id HostID, revision int64, name string, site SiteID) (Host, error) {
+	if _, err := tx.OpenSite(ctx, site); err != nil {
+		return Host{}, err
+	}
+	tx.Notify(TopicHosts, TopicHost(id))
+	return changed[Host](ctx, tx.tx, "hosts", "host", id,
+		`UPDATE hosts SET name = @name, site_id = @site, revision = revision + 1, updated_at = @at
+		WHERE id = @id AND revision = @revision
+		RETURNING `+hostColumns, pgx.NamedArgs{"id": id, "revision": revision, "name": name, "site": site, "at": tx.at})
 }

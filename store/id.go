@@ -42,6 +42,7 @@ type (
 	auditKind           struct{}
 	serverKeyKind       struct{}
 	certificateKind     struct{}
+	viewKind            struct{}
 	actorKind           struct{}
 )
 
@@ -62,6 +63,7 @@ func (sequenceVersionKind) prefix() string { return "seqver" }
 func (auditKind) prefix() string           { return "audit" }
 func (serverKeyKind) prefix() string       { return "key" }
 func (certificateKind) prefix() string     { return "cert" }
+func (viewKind) prefix() string            { return "view" }
 func (actorKind) prefix() string           { return "actor" }
 
 type (
@@ -99,6 +101,8 @@ type (
 	ServerKeyID = ID[serverKeyKind]
 	// CertificateID names a certificate of a wiped stick: cert_….
 	CertificateID = ID[certificateKind]
+	// ViewID names a saved view of a list: view_….
+	ViewID = ID[viewKind]
 	// ActorID names whoever did something; see Actor for its text form.
 	ActorID = ID[actorKind]
 )
@@ -120,6 +124,20 @@ func NewID[T ~[16]byte](now time.Time, random io.Reader) (T, error) {
 	id[6] = id[6]&0x0f | 0x70
 	id[8] = id[8]&0x3f | 0x80
 	return id, nil
+}
+
+// firstID is where the IDs of a time begin: those that were made earlier are
+// less. The zero time gives the zero ID.
+func firstID[K kind](t time.Time) ID[K] {
+	var id ID[K]
+	if t.IsZero() {
+		return id
+	}
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(t.UnixMilli()))
+	copy(id[:6], ms[2:])
+	id[6] = 0x70
+	return id
 }
 
 // ParseID reads the text form: ParseID[store.JobID]("job_…"). What is not one

@@ -39,10 +39,11 @@ func (r Reader) ImageByName(ctx context.Context, name string) (Image, error) {
 		`SELECT `+imageColumns+` FROM images WHERE name = @name`, pgx.NamedArgs{"name": name})
 }
 
-// Images lists images by name.
-func (r Reader) Images(ctx context.Context, page ByName) ([]Image, error) {
-	return many[Image](ctx, r.db, "images",
-		`SELECT `+imageColumns+` FROM images WHERE name > @after ORDER BY name LIMIT @limit`, page.args())
+// Images lists images by name; search is held by the name or the title.
+func (r Reader) Images(ctx context.Context, search string, page ByName) ([]Image, error) {
+	var w where
+	w.text("(name LIKE @search OR lower(title) LIKE @search)", "search", holding(search))
+	return byName[Image](ctx, r, "images", "images", imageColumns, &w, page)
 }
 
 // CreateImage adds an image. A name in use is the fault name_taken.

@@ -117,25 +117,40 @@ type JobFilter struct {
 	HostID         HostID
 	ImageID        ImageID
 	ImageVersionID VersionID
+	Kind           protocol.JobKind
 	States         []JobState
-	Reference      string
+	Reference      string    // exact
+	Holder         string    // how a holder of one of its sticks begins, whatever its case
+	Search         string    // how a reference or a holder of one of its sticks begins, whatever its case
+	From, To       time.Time // when it was queued: from, and before
 	Page           JobPage
 }
 
 // Jobs lists jobs with their builds, newest first.
 func (r Reader) Jobs(ctx context.Context, f JobFilter) ([]Job, error) {
-	jobs, err := many[Job](ctx, r.db, "jobs",
-		`SELECT `+jobColumns+` FROM jobs
-		WHERE (cardinality(@sites::uuid[]) = 0 OR site_id = ANY (@sites)) AND (@host::uuid IS NULL OR host_id = @host)
-			AND (@version::uuid IS NULL OR image_version_id = @version)
-			AND (@image::uuid IS NULL OR image_version_id IN (SELECT id FROM image_versions WHERE image_id = @image))
-			AND (cardinality(@states::text[]) = 0 OR state = ANY (@states))
-			AND (@reference = '' OR reference = @reference) AND (@before::uuid IS NULL OR id < @before)
-		ORDER BY id DESC LIMIT @limit`, f.Page.args(pgx.NamedArgs{
-			"sites": append([]SiteID{}, f.Sites...), "host": f.HostID,
-			"image": f.ImageID, "version": f.ImageVersionID,
-			"states": append([]JobState{}, f.States...), "reference": f.Reference,
-		}))
+	var w where
+	if len(f.Sites) > 0 {
+		w.and("site_id = ANY (@sites)", "sites", f.Sites)
+	}
+	switch len(f.States) {
+	case 0:
+	case 1:
+		w.and("state = @state", "state", f.States[0])
+	default:
+		w.and("state = ANY (@states)", "states", f.States)
+	}
+	equal(&w, "host_id = @host", "host", f.HostID)
+	equal(&w, "image_version_id IN (SELECT id FROM image_versions WHERE image_id = @image)", "image", f.ImageID)
+	equal(&w, "image_version_id = @version", "version", f.ImageVersionID)
+	w.text("kind = @kind", "kind", string(f.Kind))
+	w.text("reference = @reference", "reference", f.Reference)
+	// A build has its job's reference and holder where it has none of its own.
+	w.text("id IN (SELECT job_id FROM builds WHERE holder <> '' AND lower(holder) LIKE @holder)", "holder", beginning(f.Holder))
+	w.text(`id IN (SELECT job_id FROM builds WHERE holder <> '' AND lower(holder) LIKE @search
+		OR reference <> '' AND lower(reference) LIKE @search)`, "search", beginning(f.Search))
+	equal(&w, "id >= @from", "from", firstID[jobKind](f.From))
+	equal(&w, "id < @to", "to", firstID[jobKind](f.To))
+	jobs, err := byID[Job](ctx, r, "jobs", "jobs", jobColumns, &w, f.Page)
 	if err != nil {
 		return nil, err
 	}

@@ -113,7 +113,7 @@ func TestAPITokens(t *testing.T) {
 	if err := w.TouchAPIToken(ctx, tok.ID); err != nil {
 		t.Error(err)
 	}
-	list, err := w.APITokens(ctx, user, store.TokenPage{})
+	list, err := w.APITokens(ctx, store.APITokenFilter{UserID: user})
 	if err != nil || len(list) != 1 || list[0].LastUsedAt == nil {
 		t.Errorf("tokens %+v, %v", list, err)
 	}
@@ -185,15 +185,15 @@ func TestImagesVersionsChannels(t *testing.T) {
 	if list, err := w.Channels(ctx); err != nil || len(list) != 1 {
 		t.Errorf("channels %+v, %v", list, err)
 	}
-	images, err := w.Images(ctx, store.ByName{Limit: 1})
+	images, err := w.Images(ctx, "", store.ByName{Limit: 1})
 	if err != nil || len(images) != 1 || images[0].Name != "a-first" {
 		t.Errorf("images %+v, %v", images, err)
 	}
-	images, err = w.Images(ctx, store.ByName{After: "a-first"})
+	images, err = w.Images(ctx, "", store.ByName{After: "a-first"})
 	if err != nil || len(images) != 1 || images[0].Name != "win11-ent" {
 		t.Errorf("images %+v, %v", images, err)
 	}
-	versions, err := w.Versions(ctx, v.ImageID, store.VersionPage{})
+	versions, err := w.Versions(ctx, store.VersionFilter{ImageID: v.ImageID})
 	if err != nil || len(versions) != 1 {
 		t.Errorf("versions %+v, %v", versions, err)
 	}
@@ -400,7 +400,7 @@ func TestHostsSayWhatTheySee(t *testing.T) {
 	}
 	in(t, w.Store, none(func(tx *store.Tx) error { return tx.DisconnectHost(ctx, host.ID, host.Session-1) }))
 	in(t, w.Store, none(func(tx *store.Tx) error { return tx.DisconnectHost(ctx, host.ID, host.Session) }))
-	hosts, err := w.Hosts(ctx, store.HostFilter{Sites: []store.SiteID{store.DefaultSite}, State: store.HostEnrolled})
+	hosts, err := w.Hosts(ctx, store.HostFilter{Sites: []store.SiteID{store.DefaultSite}})
 	if err != nil || len(hosts) != 1 || hosts[0].DisconnectedAt == nil {
 		t.Errorf("hosts %+v, %v", hosts, err)
 	}

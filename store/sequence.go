@@ -23,6 +23,7 @@ type Sequence struct {
 	Revision    int64
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	RetiredAt   *time.Time // no job may follow it any more
 }
 
 // SequenceVersion is one immutable way to build a stick.
@@ -50,7 +51,7 @@ type SequenceFields struct {
 }
 
 const (
-	sequenceColumns        = `id, name, description, revision, created_at, updated_at`
+	sequenceColumns        = `id, name, description, revision, created_at, updated_at, retired_at`
 	sequenceVersionColumns = `id, task_sequence_id, number, layout, edition, template_version_id, boot_signature,
 	portable_operating_system, min_write_rate, min_random_iops, created_at, created_by_kind, created_by_id`
 )
@@ -68,19 +69,22 @@ func (r Reader) SequenceByName(ctx context.Context, name string) (Sequence, erro
 		pgx.NamedArgs{"name": name})
 }
 
-// OldestSequence finds the task sequence that was made first; there being none
-// is task_sequence_not_found.
+// OldestSequence finds the task sequence that was made first of those in use;
+// there being none is task_sequence_not_found.
 func (r Reader) OldestSequence(ctx context.Context) (Sequence, error) {
 	return one[Sequence](ctx, r.db, "task_sequence", "",
-		`SELECT `+sequenceColumns+` FROM task_sequences ORDER BY created_at, id LIMIT 1`, nil)
+		`SELECT `+sequenceColumns+` FROM task_sequences WHERE retired_at IS NULL ORDER BY created_at, id LIMIT 1`, nil)
 }
 
 // Sequences lists task sequences by name.
-func (r Reader) Sequences(ctx context.Context, page ByName) ([]Sequence, error) {
-	return many[Sequence](ctx, r.db, "task sequences",
-		`SELECT `+sequenceColumns+` FROM task_sequences
-		WHERE lower(name) > lower(@after)
-		ORDER BY lower(name) LIMIT @limit`, page.args())
+func (r Reader) Sequences(ctx context.Context, s Shelf) ([]Sequence, error) {
+	return byName[Sequence](ctx, r, "task sequences", "task_sequences", sequenceColumns, s.where(), s.Page)
+}
+
+// RetireSequence takes a task sequence out of use, or back into it; a stale
+// revision is the fault stale.
+func (tx *Tx) RetireSequence(ctx context.Context, id SequenceID, revision int64, retired bool) (Sequence, error) {
+	return retire[Sequence](ctx, tx, "task_sequences", "task_sequence", id, sequenceColumns, revision, retired)
 }
 
 // CreateSequence adds a task sequence without a version. A name in use is the
@@ -117,6 +121,13 @@ func (r Reader) NewestSequenceVersion(ctx context.Context, id SequenceID) (Seque
 	return one[SequenceVersion](ctx, r.db, "task_sequence_version", id,
 		`SELECT `+sequenceVersionColumns+` FROM task_sequence_versions
 		WHERE task_sequence_id = @id ORDER BY number DESC LIMIT 1`, pgx.NamedArgs{"id": id})
+}
+
+// SequenceVersions lists all versions of a task sequence, newest first.
+func (r Reader) SequenceVersions(ctx context.Context, id SequenceID) ([]SequenceVersion, error) {
+	return many[SequenceVersion](ctx, r.db, "task sequence versions",
+		`SELECT `+sequenceVersionColumns+` FROM task_sequence_versions
+		WHERE task_sequence_id = @id ORDER BY number DESC`, pgx.NamedArgs{"id": id})
 }
 
 // AddSequenceVersion adds the next version of a task sequence and raises the

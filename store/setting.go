@@ -30,6 +30,11 @@ func (r Reader) Setting(ctx context.Context, name string) (Setting, error) {
 		`SELECT name, value, revision, updated_at FROM settings WHERE name = @name`, pgx.NamedArgs{"name": name})
 }
 
+// Settings lists the settings that somebody has set, by name.
+func (r Reader) Settings(ctx context.Context) ([]Setting, error) {
+	return many[Setting](ctx, r.db, "settings", `SELECT name, value, revision, updated_at FROM settings ORDER BY name`, nil)
+}
+
 // PutSetting sets a setting whose revision was seen, 0 for one that nobody has
 // set; a stale revision is the fault stale.
 func (tx *Tx) PutSetting(ctx context.Context, name, value string, revision int64) (Setting, error) {

@@ -67,24 +67,33 @@ func (r Reader) SticksByID(ctx context.Context, ids []StickID) (map[StickID]Stic
 
 // StickFilter narrows Sticks; empty fields do not.
 type StickFilter struct {
+	Sites          []SiteID // of the host that saw it last
 	HostID         HostID
 	State          StickState
+	ImageID        ImageID
 	ImageVersionID VersionID
 	Serial         string
 	Life           StickLife
+	Holder         string // how its holder begins, whatever its case
+	Search         string // how its serial or its holder begins, whatever its case
 	Page           StickPage
 }
 
 // Sticks lists sticks, newest first.
 func (r Reader) Sticks(ctx context.Context, f StickFilter) ([]Stick, error) {
-	return many[Stick](ctx, r.db, "sticks",
-		`SELECT `+stickColumns+` FROM sticks
-		WHERE (@host::uuid IS NULL OR host_id = @host) AND (@state = '' OR state = @state)
-			AND (@version::uuid IS NULL OR image_version_id = @version) AND (@serial = '' OR serial = @serial)
-			AND (@life = '' OR life = @life) AND (@before::uuid IS NULL OR id < @before)
-		ORDER BY id DESC LIMIT @limit`, f.Page.args(pgx.NamedArgs{
-			"host": f.HostID, "state": f.State, "version": f.ImageVersionID, "serial": f.Serial, "life": f.Life,
-		}))
+	var w where
+	if len(f.Sites) > 0 {
+		w.and("host_id IN (SELECT id FROM hosts WHERE site_id = ANY (@sites))", "sites", f.Sites)
+	}
+	equal(&w, "host_id = @host", "host", f.HostID)
+	equal(&w, "image_version_id IN (SELECT id FROM image_versions WHERE image_id = @image)", "image", f.ImageID)
+	equal(&w, "image_version_id = @version", "version", f.ImageVersionID)
+	w.text("state = @state", "state", string(f.State))
+	w.text("life = @life", "life", string(f.Life))
+	w.text("serial = @serial", "serial", f.Serial)
+	w.text("holder <> '' AND lower(holder) LIKE @holder", "holder", beginning(f.Holder))
+	w.text("(lower(serial) LIKE @search OR holder <> '' AND lower(holder) LIKE @search)", "search", beginning(f.Search))
+	return byID[Stick](ctx, r, "sticks", "sticks", stickColumns, &w, f.Page)
 }
 
 // MatchSticks says which known sticks the devices of a host are: one entry per

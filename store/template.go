@@ -15,6 +15,7 @@ type Template struct {
 	Revision    int64
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	RetiredAt   *time.Time // no task sequence may take it any more
 }
 
 // TemplateVersion is one immutable text of a template. The XML may hold
@@ -29,7 +30,7 @@ type TemplateVersion struct {
 }
 
 const (
-	templateColumns        = `id, name, description, revision, created_at, updated_at`
+	templateColumns        = `id, name, description, revision, created_at, updated_at, retired_at`
 	templateVersionColumns = `id, template_id, number, created_at, created_by_kind, created_by_id`
 )
 
@@ -47,11 +48,14 @@ func (r Reader) TemplateByName(ctx context.Context, name string) (Template, erro
 }
 
 // Templates lists templates by name.
-func (r Reader) Templates(ctx context.Context, page ByName) ([]Template, error) {
-	return many[Template](ctx, r.db, "templates",
-		`SELECT `+templateColumns+` FROM unattend_templates
-		WHERE lower(name) > lower(@after)
-		ORDER BY lower(name) LIMIT @limit`, page.args())
+func (r Reader) Templates(ctx context.Context, s Shelf) ([]Template, error) {
+	return byName[Template](ctx, r, "templates", "unattend_templates", templateColumns, s.where(), s.Page)
+}
+
+// RetireTemplate takes a template out of use, or back into it; a stale
+// revision is the fault stale.
+func (tx *Tx) RetireTemplate(ctx context.Context, id TemplateID, revision int64, retired bool) (Template, error) {
+	return retire[Template](ctx, tx, "unattend_templates", "template", id, templateColumns, revision, retired)
 }
 
 // CreateTemplate adds a template without a version. A name in use is the fault

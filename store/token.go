@@ -169,12 +169,31 @@ func (r Reader) APIToken(ctx context.Context, id TokenID) (APIToken, error) {
 		`SELECT `+apiTokenColumns+` FROM api_tokens WHERE id = @id`, pgx.NamedArgs{"id": id})
 }
 
-// APITokens lists the tokens of a user, newest first; the zero user lists all.
-func (r Reader) APITokens(ctx context.Context, user UserID, page Page[tokenKind]) ([]APIToken, error) {
-	return many[APIToken](ctx, r.db, "tokens",
-		`SELECT `+apiTokenColumns+` FROM api_tokens
-		WHERE (@user_id::uuid IS NULL OR user_id = @user_id) AND (@before::uuid IS NULL OR id < @before)
-		ORDER BY id DESC LIMIT @limit`, page.args(pgx.NamedArgs{"user_id": user}))
+// APITokenFilter narrows APITokens; empty fields do not.
+type APITokenFilter struct {
+	UserID UserID // its owner
+	Role   Role
+	State  string // "active", "expired", "revoked"
+	Search string // what its name holds, whatever its case
+	At     time.Time
+	Page   TokenPage
+}
+
+// APITokens lists tokens, newest first.
+func (r Reader) APITokens(ctx context.Context, f APITokenFilter) ([]APIToken, error) {
+	var w where
+	equal(&w, "user_id = @user", "user", f.UserID)
+	w.text("role = @role", "role", string(f.Role))
+	switch f.State {
+	case "active":
+		w.and("revoked_at IS NULL AND (expires_at IS NULL OR expires_at > @at)", "at", f.At)
+	case "expired":
+		w.and("revoked_at IS NULL AND expires_at <= @at", "at", f.At)
+	case "revoked":
+		w.conditions = append(w.conditions, "revoked_at IS NOT NULL")
+	}
+	w.text("lower(name) LIKE @search", "search", holding(f.Search))
+	return byID[APIToken](ctx, r, "tokens", "api_tokens", apiTokenColumns, &w, f.Page)
 }
 
 // RevokeAPIToken ends a token; to revoke a revoked one changes nothing.

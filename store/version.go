@@ -130,13 +130,23 @@ func (r Reader) ContentOf(ctx context.Context, sha256 string) (FileContent, erro
 	return *row.Content, nil
 }
 
-// Versions lists the versions of an image, newest upload first; the zero image
-// lists those of all.
-func (r Reader) Versions(ctx context.Context, image ImageID, page VersionPage) ([]Version, error) {
-	return many[Version](ctx, r.db, "image versions",
-		`SELECT `+versionColumns+` FROM image_versions
-		WHERE (@image_id::uuid IS NULL OR image_id = @image_id) AND (@before::uuid IS NULL OR id < @before)
-		ORDER BY id DESC LIMIT @limit`, page.args(pgx.NamedArgs{"image_id": image}))
+// VersionFilter narrows Versions; empty fields do not.
+type VersionFilter struct {
+	ImageID ImageID
+	State   VersionState
+	Format  string
+	Search  string // how its number, its commit or its digest begins, whatever its case
+	Page    VersionPage
+}
+
+// Versions lists image versions, newest upload first.
+func (r Reader) Versions(ctx context.Context, f VersionFilter) ([]Version, error) {
+	var w where
+	equal(&w, "image_id = @image", "image", f.ImageID)
+	w.text("state = @state", "state", string(f.State))
+	w.text("format = @format", "format", f.Format)
+	w.text("(lower(version) LIKE @search OR lower(source_commit) LIKE @search OR sha256 LIKE @search)", "search", beginning(f.Search))
+	return byID[Version](ctx, r, "image versions", "image_versions", versionColumns, &w, f.Page)
 }
 
 // VersionsByID finds several image versions at once, in no order; IDs that do
