@@ -19,13 +19,17 @@ const metaJob = "job"
 // upload_empty, upload_too_large, blob_disk_full.
 func (c *Console) HostUpload(ctx context.Context, ticket string, in protocol.UploadRequest) (protocol.Upload, error) {
 	job, _, err := c.capturing(ctx, ticket)
+	if err != nil {
+		return protocol.Upload{}, err
+	}
+	limit, err := c.uploadLimit(ctx)
 	switch {
 	case err != nil:
 		return protocol.Upload{}, err
 	case in.Bytes <= 0:
 		return protocol.Upload{}, fault.New(fault.KindInvalid, CodeUploadEmpty)
-	case in.Bytes > c.maxUpload:
-		return protocol.Upload{}, fault.New(fault.KindTooLarge, CodeUploadTooLarge, "limit_bytes", c.maxUpload)
+	case in.Bytes > limit:
+		return protocol.Upload{}, fault.New(fault.KindTooLarge, CodeUploadTooLarge, "limit_bytes", limit)
 	}
 	if err := c.staging.RemoveOf(metaJob, job.ID.String()); err != nil {
 		return protocol.Upload{}, err

@@ -33,6 +33,20 @@ const (
 	CodeSignatureUnknown fault.Code = "boot_signature_unknown"
 	CodeEditionInvalid   fault.Code = "edition_invalid" // edition
 
+	// What is refused of a list's filter, at the field's name in the address.
+	CodeFilterChoice fault.Code = "filter_choice_unknown" // value
+	CodeFilterDay    fault.Code = "filter_day_invalid"    // value
+	CodeFilterText   fault.Code = "filter_text_invalid"   // max
+
+	// What is refused of things that are out of use, or that must stay in it.
+	CodeTemplateRetired fault.Code = "template_retired"      // name
+	CodeSequenceRetired fault.Code = "task_sequence_retired" // name
+	CodeSequenceLast    fault.Code = "task_sequence_last"    // name: jobs need one
+	CodeListUnknown     fault.Code = "list_unknown"          // list: of a view
+	CodeSettingUnknown  fault.Code = "setting_unknown"       // name
+	CodeSettingInvalid  fault.Code = "setting_invalid"       // name
+	CodeSettingFixed    fault.Code = "setting_fixed"         // name, origin: who runs the server has set it
+
 	// What QueueJob refuses.
 	CodeKindUnknown      fault.Code = "kind_unknown"                // kind
 	CodePartitionInvalid fault.Code = "partition_invalid"           // partition, max

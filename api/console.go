@@ -37,7 +37,11 @@ type Deps struct {
 	// Replica names this program among those that share the database, in logs
 	// and in the hosts table; a random name if empty.
 	Replica string
-	// MaxUpload bounds one upload, in bytes; default 64 GiB.
+	// Config is what the server was told, with secrets masked, for the page that
+	// shows it.
+	Config []Setting
+	// MaxUpload bounds one upload, in bytes, until an admin sets another limit;
+	// default 64 GiB.
 	MaxUpload int64
 	// TicketLifetime is how long a blob ticket is good for; default one hour.
 	TicketLifetime time.Duration
@@ -55,6 +59,7 @@ type Console struct {
 	now       func() time.Time
 	rand      io.Reader
 	replica   string
+	config    []Setting
 	maxUpload int64
 	ticketTTL time.Duration
 	offline   time.Duration
@@ -63,6 +68,7 @@ type Console struct {
 	progress  progressBoard
 	rates     rateBoard
 	counted   statistics
+	known     settingCache
 
 	background *store.Background
 
@@ -104,7 +110,7 @@ func New(d Deps) (*Console, error) {
 	}
 	c := &Console{
 		store: d.Store, blobs: d.Blobs, staging: d.Staging, log: d.Logger.With("part", "api"),
-		now: d.Clock, rand: d.Rand, replica: d.Replica, maxUpload: d.MaxUpload,
+		now: d.Clock, rand: d.Rand, replica: d.Replica, config: d.Config, maxUpload: d.MaxUpload,
 		ticketTTL: d.TicketLifetime, offline: d.OfflineAfter,
 	}
 	c.life, c.die = context.WithCancel(context.Background())
@@ -124,7 +130,8 @@ func New(d Deps) (*Console, error) {
 // sweepEvery is how often what has expired is removed.
 const sweepEvery = 10 * time.Minute
 
-// uploadAge is how long an unfinished upload may rest.
+// uploadAge is how long an unfinished upload may rest until an admin says
+// otherwise.
 const uploadAge = 48 * time.Hour
 
 // Run hears of what happens on other replicas, works in the background and
@@ -159,7 +166,12 @@ func (c *Console) sweep(ctx context.Context) {
 	if _, err := c.store.DropExpired(ctx); err != nil && ctx.Err() == nil {
 		c.log.Warn("sweep of expired tokens failed", "error", err)
 	}
-	if n, err := c.staging.Expire(ctx, uploadAge); err != nil && ctx.Err() == nil {
+	age, err := c.uploadKeep(ctx)
+	if err != nil {
+		c.log.Warn("the time that uploads are kept is not known", "error", err)
+		return
+	}
+	if n, err := c.staging.Expire(ctx, age); err != nil && ctx.Err() == nil {
 		c.log.Warn("sweep of abandoned uploads failed", "error", err)
 	} else if n > 0 {
 		c.log.Info("abandoned uploads removed", "count", n)

@@ -19,7 +19,7 @@ type Enrolment struct {
 
 // CreateEnrolmentInput describes an enrolment token.
 type CreateEnrolmentInput struct {
-	SiteID string        // empty means the default site
+	SiteID string        // or its name; empty means the default site
 	TTL    time.Duration // 0 means one hour; at most 7 days
 }
 
@@ -28,22 +28,18 @@ const (
 	enrolmentLongest  = 7 * 24 * time.Hour
 )
 
-// CreateEnrolment makes an enrolment token (admin). Faults: site_not_found.
+// CreateEnrolment makes an enrolment token (admin). Faults: site_not_found,
+// site_closed.
 func (c *Console) CreateEnrolment(ctx context.Context, a Actor, in CreateEnrolmentInput) (Enrolment, error) {
-	site := store.DefaultSite
-	if in.SiteID != "" {
-		var err error
-		if site, err = parse[store.SiteID]("site", in.SiteID); err != nil {
-			return Enrolment{}, err
-		}
-	}
 	var out Enrolment
 	err := c.change(ctx, a, UseCreateEnrolment, func(tx *store.Tx, by store.Actor) error {
-		if _, err := tx.Site(ctx, site); err != nil {
+		found, err := findSite(ctx, tx.Reader, a, in.SiteID)
+		if err != nil {
 			return err
 		}
-		if !a.InSite(site.String()) {
-			return store.NotFound("site", in.SiteID)
+		site := found.ID
+		if _, err := tx.OpenSite(ctx, site); err != nil {
+			return err
 		}
 		secret, token, err := tx.CreateOneTimeToken(ctx, store.NewOneTimeToken{
 			Purpose: store.PurposeEnroll, SiteID: site, Lifetime: lifetime(in.TTL, enrolmentLifetime, enrolmentLongest), By: by,
@@ -63,7 +59,7 @@ func (c *Console) CreateEnrolment(ctx context.Context, a Actor, in CreateEnrolme
 // EnrollHost exchanges an enrolment token for a place in the inventory and
 // tells the agent the server's identity, which it pins. A request that is
 // refused leaves the token unspent. Faults: token_invalid, host_key_invalid,
-// name_invalid, name_taken, host_enrolled, too_many_attempts.
+// name_invalid, name_taken, host_enrolled, site_closed, too_many_attempts.
 func (c *Console) EnrollHost(ctx context.Context, a Actor, in protocol.EnrollRequest) (protocol.EnrollResponse, error) {
 	if err := allow(a, UseEnrollHost); err != nil {
 		return protocol.EnrollResponse{}, err
@@ -86,6 +82,9 @@ func (c *Console) EnrollHost(ctx context.Context, a Actor, in protocol.EnrollReq
 	err = c.store.InTx(ctx, func(tx *store.Tx) error {
 		token, err := tx.UseOneTimeToken(ctx, store.PurposeEnroll, in.Token)
 		if err != nil {
+			return err
+		}
+		if _, err := tx.OpenSite(ctx, token.SiteID); err != nil {
 			return err
 		}
 		host, err = tx.EnrollHost(ctx, store.NewHost{

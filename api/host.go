@@ -58,22 +58,59 @@ type ChangeHostInput struct {
 	Revision int64 // as seen; 0 does not check
 }
 
-// ListHosts lists enrolled hosts by name, with their devices.
-func (c *Console) ListHosts(ctx context.Context, a Actor, p Page) (List[Host], error) {
+// HostFilter narrows ListHosts; empty fields do not.
+type HostFilter struct {
+	State  string // "online", "offline", "update_needed", or "revoked": the others are enrolled
+	SiteID string // or its name
+	OS     string
+	Search string // what its name holds, whatever its case
+}
+
+// HostFields are the fields of a HostFilter.
+var HostFields = []Field[HostFilter]{
+	{FieldInfo{Name: "q", Kind: FieldText}, func(f *HostFilter) *string { return &f.Search }},
+	{FieldInfo{Name: "state", Kind: FieldChoice, Values: []string{"online", "offline", "update_needed", stateRevoked}}, func(f *HostFilter) *string { return &f.State }},
+	{FieldInfo{Name: "site", Kind: FieldThing, Object: "site"}, func(f *HostFilter) *string { return &f.SiteID }},
+	{FieldInfo{Name: "os", Kind: FieldChoice, Values: []string{"linux", "windows"}}, func(f *HostFilter) *string { return &f.OS }},
+}
+
+const stateRevoked = string(store.HostRevoked)
+
+// ListHosts lists enrolled hosts by name, with their devices; with
+// HostFilter.State those that were revoked, newest first. Faults: those of
+// checkFilter, site_not_found.
+func (c *Console) ListHosts(ctx context.Context, a Actor, f HostFilter, p Page) (List[Host], error) {
 	if err := allow(a, UseListHosts); err != nil {
 		return List[Host]{}, err
 	}
-	sites, err := a.sites()
-	if err != nil {
+	if err := checkFilter(HostFields, &f); err != nil {
 		return List[Host]{}, err
 	}
-	rows, err := c.store.Hosts(ctx, store.HostFilter{Sites: sites, State: store.HostEnrolled, Page: p.byName()})
-	if err != nil {
+	query := store.HostFilter{OS: f.OS, Search: f.Search, Page: p.byName(), Status: store.HostStatus{
+		Name: f.State, Since: c.store.Now().Add(-c.offline), Oldest: protocol.MinVersion, Newest: protocol.Version,
+	}}
+	var err error
+	if query.Sites, err = c.scope(ctx, a, f.SiteID); err != nil {
 		return List[Host]{}, err
 	}
 	n := c.names()
-	return listOf(p, rows, func(h *store.Host) (Host, error) { return c.hostOf(ctx, n, h) },
-		func(h store.Host) string { return h.Name })
+	view := func(h *store.Host) (Host, error) { return c.hostOf(ctx, n, h) }
+	if f.State == stateRevoked {
+		before, after, limit, err := byID[store.HostID](p)
+		if err != nil {
+			return List[Host]{}, err
+		}
+		rows, err := c.store.RevokedHosts(ctx, query, store.HostPage{Before: before, After: after, Limit: limit})
+		if err != nil {
+			return List[Host]{}, err
+		}
+		return listOf(p, rows, view, func(h store.Host) string { return h.ID.String() })
+	}
+	rows, err := c.store.Hosts(ctx, query)
+	if err != nil {
+		return List[Host]{}, err
+	}
+	return listOf(p, rows, view, func(h store.Host) string { return h.Name })
 }
 
 // GetHost returns a host by ID or, of enrolled ones, by name.

@@ -27,12 +27,26 @@ type CreateImageInput struct {
 	Description string
 }
 
+// ImageFilter narrows ListImages; empty fields do not.
+type ImageFilter struct {
+	Search string // what its name or title holds, whatever its case
+}
+
+// ImageFields are the fields of an ImageFilter.
+var ImageFields = []Field[ImageFilter]{
+	{FieldInfo{Name: "q", Kind: FieldText}, func(f *ImageFilter) *string { return &f.Search }},
+}
+
 // ListImages lists images by name, with their newest versions and channels.
-func (c *Console) ListImages(ctx context.Context, a Actor, p Page) (List[Image], error) {
+// Faults: those of checkFilter.
+func (c *Console) ListImages(ctx context.Context, a Actor, f ImageFilter, p Page) (List[Image], error) {
 	if err := allow(a, UseListImages); err != nil {
 		return List[Image]{}, err
 	}
-	rows, err := c.store.Images(ctx, p.byName())
+	if err := checkFilter(ImageFields, &f); err != nil {
+		return List[Image]{}, err
+	}
+	rows, err := c.store.Images(ctx, f.Search, p.byName())
 	if err != nil {
 		return List[Image]{}, err
 	}
@@ -101,7 +115,7 @@ func (c *Console) imageOf(ctx context.Context, r store.Reader, i store.Image) (I
 	if out.Channels, err = channelsOf(ctx, r, channels); err != nil {
 		return Image{}, err
 	}
-	versions, err := r.Versions(ctx, i.ID, store.VersionPage{Limit: MaxPage})
+	versions, err := r.Versions(ctx, store.VersionFilter{ImageID: i.ID, Page: store.VersionPage{Limit: MaxPage}})
 	if err != nil {
 		return Image{}, err
 	}

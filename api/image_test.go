@@ -131,19 +131,19 @@ func TestVersionsAndChannels(t *testing.T) {
 	must[api.Image](t)(f.CreateImage(t.Context(), f.Admin, api.CreateImageInput{Name: "a-first"}))
 	_, err = f.CreateImage(t.Context(), f.Admin, api.CreateImageInput{Name: "a-first"})
 	wantFault(t, err, "name_taken")
-	p1 := must[api.List[api.Image]](t)(f.ListImages(t.Context(), f.Viewer, api.Page{Limit: 1}))
-	p2 := must[api.List[api.Image]](t)(f.ListImages(t.Context(), f.Viewer, api.Page{Limit: 1, After: p1.Next}))
+	p1 := must[api.List[api.Image]](t)(f.ListImages(t.Context(), f.Viewer, api.ImageFilter{}, api.Page{Limit: 1}))
+	p2 := must[api.List[api.Image]](t)(f.ListImages(t.Context(), f.Viewer, api.ImageFilter{}, api.Page{Limit: 1, After: p1.Next}))
 	if p1.Items[0].Name != "a-first" || p1.Items[0].Latest != nil || p2.Items[0].Name != "win11-ent" || p2.Next != "" {
 		t.Errorf("pages are %+v and %+v", p1, p2)
 	}
 	if l := p2.Items[0].Latest; l == nil || l.ID != two.ID || len(p2.Items[0].Channels) != 2 {
 		t.Errorf("image is %+v", p2.Items[0])
 	}
-	v1 := must[api.List[api.Version]](t)(f.ListVersions(t.Context(), f.Viewer, "win11-ent", api.Page{Limit: 1}))
-	v2 := must[api.List[api.Version]](t)(f.ListVersions(t.Context(), f.Viewer, "win11-ent", api.Page{Limit: 1, After: v1.Next}))
+	v1 := must[api.List[api.Version]](t)(f.ListVersions(t.Context(), f.Viewer, api.VersionFilter{Image: "win11-ent"}, api.Page{Limit: 1}))
+	v2 := must[api.List[api.Version]](t)(f.ListVersions(t.Context(), f.Viewer, api.VersionFilter{Image: "win11-ent"}, api.Page{Limit: 1, After: v1.Next}))
 	if v1.Items[0].ID != two.ID || v2.Items[0].ID != one.ID || v2.Next != "" {
 		t.Errorf("version pages are %+v and %+v", v1, v2)
 	}
-	_, err = f.ListVersions(t.Context(), f.Viewer, "win11-ent", api.Page{After: "zzz"})
+	_, err = f.ListVersions(t.Context(), f.Viewer, api.VersionFilter{Image: "win11-ent"}, api.Page{After: "zzz"})
 	wantFault(t, err, api.CodeCursorInvalid)
 }

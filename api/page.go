@@ -13,8 +13,9 @@ import (
 // Page asks for a part of a list. Lists go from newest to oldest unless their
 // use case says otherwise.
 type Page struct {
-	After string // List.Next of the page before; empty for the first
-	Limit int    // 1 to MaxPage; 0 means DefaultPage
+	After  string // List.Next of the page before; empty for the first
+	Before string // List.Prev of the page after, in place of After: the way back
+	Limit  int    // 1 to MaxPage; 0 means DefaultPage
 }
 
 // Sizes of pages.
@@ -27,6 +28,7 @@ const (
 type List[T any] struct {
 	Items []T    `json:"items"`
 	Next  string `json:"next,omitempty"` // Page.After of the next page; empty on the last
+	Prev  string `json:"-"`              // Page.Before of the page before; empty on the first
 }
 
 // limit returns the size of the page within its bounds.
@@ -42,17 +44,15 @@ func (p Page) limit() int {
 }
 
 // byName is the page of a list by name, with one row more: it tells whether
-// there is a next page.
-func (p Page) byName() store.ByName { return store.ByName{After: p.After, Limit: p.limit() + 1} }
+// there is another page.
+func (p Page) byName() store.ByName {
+	return store.ByName{After: p.After, Before: p.Before, Limit: p.limit() + 1}
+}
 
-// listOf makes a page of rows, of which there may be one too many. It ends with
-// the first view that fails.
+// listOf makes a page of rows, of which there may be one too many at the end
+// that the page goes to. It ends with the first view that fails.
 func listOf[R, T any](p Page, rows []R, view func(*R) (T, error), key func(R) string) (List[T], error) {
-	l := List[T]{Items: make([]T, 0, len(rows))}
-	if len(rows) > p.limit() {
-		rows = rows[:p.limit()]
-		l.Next = key(rows[len(rows)-1])
-	}
+	rows, l := cut[R, T](p, rows, key)
 	for i := range rows {
 		v, err := view(&rows[i])
 		if err != nil {
@@ -63,23 +63,58 @@ func listOf[R, T any](p Page, rows []R, view func(*R) (T, error), key func(R) st
 	return l, nil
 }
 
+// cut takes the row too many away and says what lies on either side of a page.
+func cut[R, T any](p Page, rows []R, key func(R) string) ([]R, List[T]) {
+	more, back := len(rows) > p.limit(), p.Before != ""
+	switch {
+	case more && back:
+		rows = rows[len(rows)-p.limit():]
+	case more:
+		rows = rows[:p.limit()]
+	}
+	l := List[T]{Items: make([]T, 0, len(rows))}
+	if len(rows) == 0 {
+		return rows, l
+	}
+	if back || more {
+		l.Next = key(rows[len(rows)-1])
+	}
+	if back && more || !back && p.After != "" {
+		l.Prev = key(rows[0])
+	}
+	return rows, l
+}
+
 // asIs is the view of rows that are shown as they are.
 func asIs[R any](r *R) (R, error) { return *r, nil }
 
-// after reads the cursor of a list by ID; the first page has none.
+// byID is the page of a list by ID, with one row more: it tells whether there
+// is another page. Faults: cursor_invalid.
+func byID[T any, P interface {
+	*T
+	encoding.TextUnmarshaler
+}](p Page) (before, after T, limit int, err error) {
+	for _, c := range []struct {
+		text, field string
+		id          *T
+	}{{p.After, "after", &before}, {p.Before, "before", &after}} {
+		if c.text == "" {
+			continue
+		}
+		if *c.id, err = store.ParseID[T, P](c.text); err != nil {
+			return before, after, 0, fault.Wrap(err, fault.KindInvalid, CodeCursorInvalid).At(c.field)
+		}
+	}
+	return before, after, p.limit() + 1, nil
+}
+
+// after reads the cursor of a list by ID that is read forward alone.
 func after[T any, P interface {
 	*T
 	encoding.TextUnmarshaler
 }](p Page) (T, error) {
-	var id T
-	if p.After == "" {
-		return id, nil
-	}
-	id, err := store.ParseID[T, P](p.After)
-	if err != nil {
-		return id, fault.Wrap(err, fault.KindInvalid, CodeCursorInvalid).At("after")
-	}
-	return id, nil
+	before, _, _, err := byID[T, P](p)
+	return before, err
 }
 
 // parse reads an ID that names the thing itself: what is none names nothing,

@@ -62,6 +62,18 @@ const (
 	UseGetOverview       UseCase = "get_overview"
 	UseSearch            UseCase = "search"
 	UseListAudit         UseCase = "list_audit"
+	UseListHistory       UseCase = "list_history"
+	UseListSites         UseCase = "list_sites"
+	UseSaveSite          UseCase = "save_site"
+	UseRetireSite        UseCase = "retire_site"
+	UseUpdateHost        UseCase = "update_host"
+	UseRetireTemplate    UseCase = "retire_template"
+	UseRetireSequence    UseCase = "retire_task_sequence"
+	UseListViews         UseCase = "list_views"
+	UseSaveView          UseCase = "save_view"
+	UseShareView         UseCase = "share_view"
+	UseListSettings      UseCase = "list_settings"
+	UseSaveSetting       UseCase = "save_setting"
 )
 
 // permissions is the least role of every use case: the one place where this
@@ -94,6 +106,10 @@ var permissions = map[UseCase]Role{
 	UseGetOverview:       RoleViewer,
 	UseEstimateJob:       RoleViewer,
 	UseSearch:            RoleViewer, // what the actor's sites have
+	UseListHistory:       RoleViewer, // of what one may see; see history.go
+	UseListSites:         RoleViewer,
+	UseListViews:         RoleViewer, // one's own, and everybody's
+	UseSaveView:          RoleViewer, // one's own
 
 	UseQueueJob:       RoleHelpdesk,
 	UseCancelJob:      RoleHelpdesk,
@@ -124,6 +140,14 @@ var permissions = map[UseCase]Role{
 	UseDeclareHostLost:  RoleAdmin,
 	UseCalibrateHost:    RoleAdmin,
 	UseListAudit:        RoleAdmin,
+	UseSaveSite:         RoleAdmin,
+	UseRetireSite:       RoleAdmin,
+	UseUpdateHost:       RoleAdmin,
+	UseRetireTemplate:   RoleAdmin,
+	UseRetireSequence:   RoleAdmin,
+	UseShareView:        RoleAdmin, // everybody's views
+	UseListSettings:     RoleAdmin,
+	UseSaveSetting:      RoleAdmin,
 }
 
 // Can reports whether an actor's role allows a use case. Pages use it to hide

@@ -37,10 +37,10 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			_, err := f.CreateToken(ctx, a, api.CreateTokenInput{Name: "t", Role: api.RoleViewer})
 			return err
 		},
-		api.UseListTokens:  func(ctx context.Context, a api.Actor) error { _, err := f.ListTokens(ctx, a, page); return err },
+		api.UseListTokens:  func(ctx context.Context, a api.Actor) error { _, err := f.ListTokens(ctx, a, api.TokenFilter{}, page); return err },
 		api.UseRevokeToken: func(ctx context.Context, a api.Actor) error { return f.RevokeToken(ctx, a, unknownToken) },
-		api.UseListImages:  func(ctx context.Context, a api.Actor) error { _, err := f.ListImages(ctx, a, page); return err },
-		api.UseGetImage:    func(ctx context.Context, a api.Actor) error { _, err := f.ListVersions(ctx, a, "x", page); return err },
+		api.UseListImages:  func(ctx context.Context, a api.Actor) error { _, err := f.ListImages(ctx, a, api.ImageFilter{}, page); return err },
+		api.UseGetImage:    func(ctx context.Context, a api.Actor) error { _, err := f.ListVersions(ctx, a, api.VersionFilter{Image: "x"}, page); return err },
 		api.UseCreateImage: func(ctx context.Context, a api.Actor) error {
 			_, err := f.CreateImage(ctx, a, api.CreateImageInput{})
 			return err
@@ -71,7 +71,7 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			return err
 		},
 		api.UseUpload:        func(ctx context.Context, a api.Actor) error { _, err := f.UploadFinished(ctx, a, "x"); return err },
-		api.UseListTemplates: func(ctx context.Context, a api.Actor) error { _, err := f.ListTemplates(ctx, a, page); return err },
+		api.UseListTemplates: func(ctx context.Context, a api.Actor) error { _, err := f.ListTemplates(ctx, a, api.ShelfFilter{}, page); return err },
 		api.UseGetTemplate: func(ctx context.Context, a api.Actor) error {
 			_, err := f.GetTemplate(ctx, a, api.DefaultTemplate)
 			return err
@@ -82,13 +82,13 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			_, err := f.SaveTemplate(ctx, a, api.SaveTemplateInput{})
 			return err
 		},
-		api.UseListTaskSequences: func(ctx context.Context, a api.Actor) error { _, err := f.ListTaskSequences(ctx, a, page); return err },
+		api.UseListTaskSequences: func(ctx context.Context, a api.Actor) error { _, err := f.ListTaskSequences(ctx, a, api.ShelfFilter{}, page); return err },
 		api.UseGetTaskSequence:   func(ctx context.Context, a api.Actor) error { _, err := f.GetTaskSequence(ctx, a, ""); return err },
 		api.UseSaveTaskSequence: func(ctx context.Context, a api.Actor) error {
 			_, err := f.SaveTaskSequence(ctx, a, api.SaveTaskSequenceInput{})
 			return err
 		},
-		api.UseListHosts: func(ctx context.Context, a api.Actor) error { _, err := f.ListHosts(ctx, a, page); return err },
+		api.UseListHosts: func(ctx context.Context, a api.Actor) error { _, err := f.ListHosts(ctx, a, api.HostFilter{}, page); return err },
 		api.UseGetHost:   func(ctx context.Context, a api.Actor) error { _, err := f.GetHost(ctx, a, "x"); return err },
 		api.UseCreateEnrolment: func(ctx context.Context, a api.Actor) error {
 			_, err := f.CreateEnrolment(ctx, a, api.CreateEnrolmentInput{})
@@ -154,6 +154,48 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 		api.UseGetOverview: func(ctx context.Context, a api.Actor) error { _, err := f.GetOverview(ctx, a); return err },
 		api.UseListAudit: func(ctx context.Context, a api.Actor) error {
 			_, err := f.ListAudit(ctx, a, api.AuditFilter{}, page)
+			return err
+		},
+		api.UseListHistory: func(ctx context.Context, a api.Actor) error {
+			_, err := f.ListHistory(ctx, a, "image", "x", 1)
+			return err
+		},
+		api.UseListSites: func(ctx context.Context, a api.Actor) error {
+			_, err := f.ListSites(ctx, a, api.ShelfFilter{}, page)
+			return err
+		},
+		api.UseSaveSite: func(ctx context.Context, a api.Actor) error {
+			_, err := f.SaveSite(ctx, a, api.SaveSiteInput{})
+			return err
+		},
+		api.UseRetireSite: func(ctx context.Context, a api.Actor) error {
+			_, err := f.RetireSite(ctx, a, api.RetireInput{ID: "x"})
+			return err
+		},
+		api.UseUpdateHost: func(ctx context.Context, a api.Actor) error {
+			_, err := f.UpdateHost(ctx, a, api.UpdateHostInput{ID: unknownHost, Name: "x"})
+			return err
+		},
+		api.UseRetireTemplate: func(ctx context.Context, a api.Actor) error {
+			_, err := f.RetireTemplate(ctx, a, api.RetireInput{ID: "x"})
+			return err
+		},
+		api.UseRetireSequence: func(ctx context.Context, a api.Actor) error {
+			_, err := f.RetireTaskSequence(ctx, a, api.RetireInput{ID: "x"})
+			return err
+		},
+		api.UseListViews: func(ctx context.Context, a api.Actor) error { _, err := f.ListViews(ctx, a, "jobs"); return err },
+		api.UseSaveView: func(ctx context.Context, a api.Actor) error {
+			_, err := f.SaveView(ctx, a, api.SaveViewInput{List: "x", Name: "x"})
+			return err
+		},
+		api.UseShareView: func(ctx context.Context, a api.Actor) error {
+			_, err := f.SaveView(ctx, a, api.SaveViewInput{List: "x", Name: "x", Shared: true})
+			return err
+		},
+		api.UseListSettings: func(ctx context.Context, a api.Actor) error { _, err := f.ListSettings(ctx, a); return err },
+		api.UseSaveSetting: func(ctx context.Context, a api.Actor) error {
+			_, err := f.SaveSetting(ctx, a, api.SaveSettingInput{Name: "x"})
 			return err
 		},
 	}

@@ -19,6 +19,9 @@ func planPress(ctx context.Context, r store.Reader, in *QueueJobInput, p *plan) 
 	if err != nil {
 		return nil, err
 	}
+	if sequence.RetiredAt != nil {
+		return nil, fault.New(fault.KindConflict, CodeSequenceRetired, "name", sequence.Name).At("task_sequence")
+	}
 	steps, err := r.NewestSequenceVersion(ctx, sequence.ID)
 	if err != nil {
 		return nil, err

@@ -15,9 +15,10 @@ type TaskSequence struct {
 	ID          string              `json:"id"`
 	Name        string              `json:"name"`
 	Description string              `json:"description"`
-	Default     bool                `json:"default"` // used by jobs that name none: the oldest one
+	Default     bool                `json:"default"` // used by jobs that name none: the oldest one in use
 	Current     TaskSequenceVersion `json:"current"`
 	CreatedAt   time.Time           `json:"created_at"`
+	RetiredAt   *time.Time          `json:"retired_at,omitempty"` // no job may follow it any more
 	Revision    int64               `json:"revision"`
 }
 
@@ -57,12 +58,16 @@ type SaveTaskSequenceInput struct {
 	Revision    int64  // of the task sequence as seen; 0 does not check
 }
 
-// ListTaskSequences lists task sequences by name.
-func (c *Console) ListTaskSequences(ctx context.Context, a Actor, p Page) (List[TaskSequence], error) {
+// ListTaskSequences lists task sequences by name. Faults: those of checkFilter.
+func (c *Console) ListTaskSequences(ctx context.Context, a Actor, f ShelfFilter, p Page) (List[TaskSequence], error) {
 	if err := allow(a, UseListTaskSequences); err != nil {
 		return List[TaskSequence]{}, err
 	}
-	rows, err := c.store.Sequences(ctx, p.byName())
+	shelf, err := f.shelf(p)
+	if err != nil {
+		return List[TaskSequence]{}, err
+	}
+	rows, err := c.store.Sequences(ctx, shelf)
 	if err != nil {
 		return List[TaskSequence]{}, err
 	}
@@ -86,7 +91,8 @@ func (c *Console) GetTaskSequence(ctx context.Context, a Actor, ref string) (Tas
 
 // SaveTaskSequence stores a new version (admin); the same choices again store
 // none. Faults: name_invalid, name_taken, layout_unknown, edition_invalid,
-// boot_signature_unknown, minimum_invalid, template_not_found, task_sequence_not_found, stale.
+// boot_signature_unknown, minimum_invalid, template_not_found, template_retired,
+// task_sequence_not_found, stale.
 func (c *Console) SaveTaskSequence(ctx context.Context, a Actor, in SaveTaskSequenceInput) (TaskSequence, error) {
 	if err := allow(a, UseSaveTaskSequence); err != nil {
 		return TaskSequence{}, err
@@ -119,6 +125,9 @@ func (c *Console) SaveTaskSequence(ctx context.Context, a Actor, in SaveTaskSequ
 		id = s.ID
 		before, err := tx.NewestSequenceVersion(ctx, s.ID)
 		if err != nil && !isNotFound(err, "task_sequence_version") || err == nil && before.SequenceFields == fields {
+			return err
+		}
+		if err := usable(ctx, tx, fields.TemplateVersionID, before.TemplateVersionID); err != nil {
 			return err
 		}
 		v, err := tx.AddSequenceVersion(ctx, s.ID, s.Revision, fields, by)
@@ -183,6 +192,32 @@ func findSequence(ctx context.Context, r store.Reader, ref string) (store.Sequen
 	return r.SequenceByName(ctx, ref)
 }
 
+// ListTaskSequenceVersions lists a task sequence's versions, newest first.
+// Faults: task_sequence_not_found.
+func (c *Console) ListTaskSequenceVersions(ctx context.Context, a Actor, ref string) ([]TaskSequenceVersion, error) {
+	if err := allow(a, UseGetTaskSequence); err != nil {
+		return nil, err
+	}
+	s, err := findSequence(ctx, c.store.Reader, ref)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := c.store.SequenceVersions(ctx, s.ID)
+	if err != nil {
+		return nil, err
+	}
+	n := c.names()
+	out := make([]TaskSequenceVersion, 0, len(rows))
+	for _, v := range rows {
+		view, err := sequenceVersionOf(ctx, c.store.Reader, n, v)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, view)
+	}
+	return out, nil
+}
+
 func sequenceOf(ctx context.Context, r store.Reader, n *names, s store.Sequence) (TaskSequence, error) {
 	oldest, err := r.OldestSequence(ctx)
 	if err != nil {
@@ -192,18 +227,24 @@ func sequenceOf(ctx context.Context, r store.Reader, n *names, s store.Sequence)
 	if err != nil {
 		return TaskSequence{}, err
 	}
+	out := TaskSequence{
+		ID: s.ID.String(), Name: s.Name, Description: s.Description, Default: oldest.ID == s.ID,
+		CreatedAt: s.CreatedAt, RetiredAt: s.RetiredAt, Revision: s.Revision,
+	}
+	out.Current, err = sequenceVersionOf(ctx, r, n, v)
+	return out, err
+}
+
+func sequenceVersionOf(ctx context.Context, r store.Reader, n *names, v store.SequenceVersion) (TaskSequenceVersion, error) {
 	by, err := n.actor(ctx, v.CreatedByKind, v.CreatedByID)
 	if err != nil {
-		return TaskSequence{}, err
+		return TaskSequenceVersion{}, err
 	}
-	out := TaskSequence{
-		ID: s.ID.String(), Name: s.Name, Description: s.Description, Default: oldest.ID == s.ID, CreatedAt: s.CreatedAt, Revision: s.Revision,
-		Current: TaskSequenceVersion{
-			ID: v.ID.String(), TaskSequenceID: s.ID.String(), Number: v.Number, CreatedBy: by, CreatedAt: v.CreatedAt,
-			Spec: TaskSequenceSpec{
-				Layout: v.Layout, Edition: v.Edition, BootSignature: v.BootSignature, PortableOperatingSystem: v.PortableOperatingSystem,
-				MinWriteRate: v.MinWriteRate, MinRandomIOPS: v.MinRandomIOPS,
-			},
+	out := TaskSequenceVersion{
+		ID: v.ID.String(), TaskSequenceID: v.TaskSequenceID.String(), Number: v.Number, CreatedBy: by, CreatedAt: v.CreatedAt,
+		Spec: TaskSequenceSpec{
+			Layout: v.Layout, Edition: v.Edition, BootSignature: v.BootSignature, PortableOperatingSystem: v.PortableOperatingSystem,
+			MinWriteRate: v.MinWriteRate, MinRandomIOPS: v.MinRandomIOPS,
 		},
 	}
 	if v.TemplateVersionID.IsZero() {
@@ -211,10 +252,10 @@ func sequenceOf(ctx context.Context, r store.Reader, n *names, s store.Sequence)
 	}
 	tv, err := r.TemplateVersion(ctx, v.TemplateVersionID)
 	if err != nil {
-		return TaskSequence{}, err
+		return out, err
 	}
 	t, err := r.Template(ctx, tv.TemplateID)
-	out.Current.TemplateID, out.Current.TemplateName = tv.TemplateID.String(), t.Name
-	out.Current.TemplateVersionID, out.Current.TemplateVersion = tv.ID.String(), tv.Number
+	out.TemplateID, out.TemplateName = tv.TemplateID.String(), t.Name
+	out.TemplateVersionID, out.TemplateVersion = tv.ID.String(), tv.Number
 	return out, err
 }

@@ -148,8 +148,8 @@ func TestTokens(t *testing.T) {
 	if a.Kind != api.ActorToken || a.Role != api.RoleHelpdesk || a.Name != "ci" || a.Address != "192.0.2.8" {
 		t.Errorf("actor is %+v", a)
 	}
-	mine := must[api.List[api.Token]](t)(f.ListTokens(t.Context(), f.Viewer, api.Page{}))
-	all := must[api.List[api.Token]](t)(f.ListTokens(t.Context(), f.Admin, api.Page{}))
+	mine := must[api.List[api.Token]](t)(f.ListTokens(t.Context(), f.Viewer, api.TokenFilter{}, api.Page{}))
+	all := must[api.List[api.Token]](t)(f.ListTokens(t.Context(), f.Admin, api.TokenFilter{}, api.Page{}))
 	if len(mine.Items) != 0 || len(all.Items) != 1 || all.Items[0].LastUsedAt == nil {
 		t.Errorf("the viewer sees %+v, the admin %+v", mine.Items, all.Items)
 	}

@@ -83,55 +83,71 @@ type StickEvent struct {
 // StickFilter narrows ListSticks; empty fields do not.
 type StickFilter struct {
 	State     string
-	HostID    string // seen last on this host
+	HostID    string // seen last on this host; or its name
+	ImageID   string // carries a version of this image; or its name
 	VersionID string // carries this version
+	SiteID    string // of the host that saw it last; or its name
 	Serial    string // exact
 	Life      string
+	Holder    string // how its holder begins, whatever its case
+	Search    string // how its serial or its holder begins, whatever its case
 }
 
-// ListSticks lists sticks, newest first.
+// StickFields are the fields of a StickFilter.
+var StickFields = []Field[StickFilter]{
+	{FieldInfo{Name: "q", Kind: FieldText}, func(f *StickFilter) *string { return &f.Search }},
+	{FieldInfo{Name: "state", Kind: FieldChoice, Values: []string{"verified", "pressing", "incomplete", "erasing", "wiped", "unknown"}}, func(f *StickFilter) *string { return &f.State }},
+	{FieldInfo{Name: "life", Kind: FieldChoice, Values: []string{"stock", "issued", "returned"}}, func(f *StickFilter) *string { return &f.Life }},
+	{FieldInfo{Name: "image", Kind: FieldThing, Object: "image"}, func(f *StickFilter) *string { return &f.ImageID }},
+	{FieldInfo{Name: "version", Kind: FieldThing}, func(f *StickFilter) *string { return &f.VersionID }},
+	{FieldInfo{Name: "host", Kind: FieldThing, Object: "host"}, func(f *StickFilter) *string { return &f.HostID }},
+	{FieldInfo{Name: "site", Kind: FieldThing, Object: "site"}, func(f *StickFilter) *string { return &f.SiteID }},
+	{FieldInfo{Name: "holder", Kind: FieldText}, func(f *StickFilter) *string { return &f.Holder }},
+	{FieldInfo{Name: "serial", Kind: FieldText}, func(f *StickFilter) *string { return &f.Serial }},
+}
+
+// ListSticks lists sticks, newest first. Faults: those of checkFilter,
+// host_not_found, image_not_found, image_version_not_found, site_not_found.
 func (c *Console) ListSticks(ctx context.Context, a Actor, f StickFilter, p Page) (List[Stick], error) {
 	if err := allow(a, UseListSticks); err != nil {
 		return List[Stick]{}, err
 	}
-	query := store.StickFilter{State: store.StickState(f.State), Serial: f.Serial, Life: store.StickLife(f.Life)}
-	var err error
-	if query.HostID, err = optional[store.HostID]("host", f.HostID); err != nil {
-		return List[Stick]{}, err
-	}
-	if query.ImageVersionID, err = optional[store.VersionID]("image_version", f.VersionID); err != nil {
-		return List[Stick]{}, err
-	}
-	before, err := after[store.StickID](p)
+	query, err := c.stickQuery(ctx, a, &f)
 	if err != nil {
 		return List[Stick]{}, err
 	}
-	query.Page = store.StickPage{Before: before, Limit: p.limit() + 1}
+	if query.Page.Before, query.Page.After, query.Page.Limit, err = byID[store.StickID](p); err != nil {
+		return List[Stick]{}, err
+	}
 	rows, err := c.store.Sticks(ctx, query)
 	if err != nil {
 		return List[Stick]{}, err
 	}
-	list, err := listOf(p, rows, asIs, func(s store.Stick) string { return s.ID.String() })
-	if err != nil {
-		return List[Stick]{}, err
-	}
-	out := List[Stick]{Items: []Stick{}, Next: list.Next}
 	n := c.names()
-	for i := range list.Items {
-		ok, err := c.inScope(ctx, a, list.Items[i].HostID)
-		if err != nil {
-			return List[Stick]{}, err
-		}
-		if !ok {
-			continue
-		}
-		v, err := c.stickOf(ctx, n, &list.Items[i])
-		if err != nil {
-			return List[Stick]{}, err
-		}
-		out.Items = append(out.Items, v)
+	return listOf(p, rows, func(s *store.Stick) (Stick, error) { return c.stickOf(ctx, n, s) },
+		func(s store.Stick) string { return s.ID.String() })
+}
+
+// stickQuery is a filter as the store takes it.
+func (c *Console) stickQuery(ctx context.Context, a Actor, f *StickFilter) (store.StickFilter, error) {
+	query := store.StickFilter{
+		State: store.StickState(f.State), Serial: f.Serial, Life: store.StickLife(f.Life), Holder: f.Holder, Search: f.Search,
 	}
-	return out, nil
+	err := checkFilter(StickFields, f)
+	if err != nil {
+		return query, err
+	}
+	if query.Sites, err = c.scope(ctx, a, f.SiteID); err != nil {
+		return query, err
+	}
+	if query.HostID, err = c.hostField(ctx, a, f.HostID); err != nil {
+		return query, err
+	}
+	if query.ImageID, err = c.imageField(ctx, f.ImageID); err != nil {
+		return query, err
+	}
+	query.ImageVersionID, err = thing("version", f.VersionID, parseVersion, func(id store.VersionID) store.VersionID { return id })
+	return query, err
 }
 
 // GetStick returns a stick by ID. Faults: stick_not_found.

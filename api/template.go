@@ -17,6 +17,7 @@ type Template struct {
 	Description string          `json:"description"`
 	Current     TemplateVersion `json:"current"`
 	CreatedAt   time.Time       `json:"created_at"`
+	RetiredAt   *time.Time      `json:"retired_at,omitempty"` // no task sequence may take it any more
 	Revision    int64           `json:"revision"`
 }
 
@@ -46,12 +47,16 @@ type SaveTemplateInput struct {
 	Revision    int64  // of the template as seen; 0 does not check
 }
 
-// ListTemplates lists templates by name.
-func (c *Console) ListTemplates(ctx context.Context, a Actor, p Page) (List[Template], error) {
+// ListTemplates lists templates by name. Faults: those of checkFilter.
+func (c *Console) ListTemplates(ctx context.Context, a Actor, f ShelfFilter, p Page) (List[Template], error) {
 	if err := allow(a, UseListTemplates); err != nil {
 		return List[Template]{}, err
 	}
-	rows, err := c.store.Templates(ctx, p.byName())
+	shelf, err := f.shelf(p)
+	if err != nil {
+		return List[Template]{}, err
+	}
+	rows, err := c.store.Templates(ctx, shelf)
 	if err != nil {
 		return List[Template]{}, err
 	}
@@ -228,7 +233,7 @@ func findTemplateVersion(ctx context.Context, r store.Reader, ref string) (store
 
 func (c *Console) templateOf(ctx context.Context, n *names, t store.Template, read bool) (Template, error) {
 	out := Template{
-		ID: t.ID.String(), Name: t.Name, Description: t.Description, CreatedAt: t.CreatedAt, Revision: t.Revision,
+		ID: t.ID.String(), Name: t.Name, Description: t.Description, CreatedAt: t.CreatedAt, RetiredAt: t.RetiredAt, Revision: t.Revision,
 	}
 	v, err := c.store.NewestTemplateVersion(ctx, t.ID)
 	if err != nil {

@@ -27,8 +27,8 @@ func TestDefaults(t *testing.T) {
 	if err := other.EnsureDefaults(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	list := must[api.List[api.TaskSequence]](t)(f.ListTaskSequences(t.Context(), f.Viewer, api.Page{}))
-	templates := must[api.List[api.Template]](t)(f.ListTemplates(t.Context(), f.Viewer, api.Page{}))
+	list := must[api.List[api.TaskSequence]](t)(f.ListTaskSequences(t.Context(), f.Viewer, api.ShelfFilter{}, api.Page{}))
+	templates := must[api.List[api.Template]](t)(f.ListTemplates(t.Context(), f.Viewer, api.ShelfFilter{}, api.Page{}))
 	if len(list.Items) != 1 || len(templates.Items) != 1 {
 		t.Errorf("%d task sequences and %d templates, want one each", len(list.Items), len(templates.Items))
 	}

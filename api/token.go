@@ -86,24 +86,46 @@ func (c *Console) tokenOwner(ctx context.Context, tx *store.Tx, a Actor, login s
 	return tx.UserByLogin(ctx, login)
 }
 
+// TokenFilter narrows ListTokens; empty fields do not.
+type TokenFilter struct {
+	State  string // "active", "expired", "revoked"
+	Role   string
+	Owner  string // login
+	Search string // what its name holds, whatever its case
+}
+
+// TokenFields are the fields of a TokenFilter.
+var TokenFields = []Field[TokenFilter]{
+	{FieldInfo{Name: "q", Kind: FieldText}, func(f *TokenFilter) *string { return &f.Search }},
+	{FieldInfo{Name: "state", Kind: FieldChoice, Values: []string{StateActive, "expired", "revoked"}}, func(f *TokenFilter) *string { return &f.State }},
+	{FieldInfo{Name: "role", Kind: FieldChoice, Values: []string{string(RoleViewer), string(RoleHelpdesk), string(RoleAdmin)}}, func(f *TokenFilter) *string { return &f.Role }},
+	{FieldInfo{Name: "owner", Kind: FieldThing}, func(f *TokenFilter) *string { return &f.Owner }},
+}
+
 // ListTokens lists the actor's own tokens, or everyone's for an admin, newest
-// first.
-func (c *Console) ListTokens(ctx context.Context, a Actor, p Page) (List[Token], error) {
+// first. Faults: those of checkFilter, user_not_found.
+func (c *Console) ListTokens(ctx context.Context, a Actor, f TokenFilter, p Page) (List[Token], error) {
 	if err := allow(a, UseListTokens); err != nil {
 		return List[Token]{}, err
 	}
-	var owner store.UserID
-	if a.Role != RoleAdmin {
-		var err error
-		if owner, err = parse[store.UserID]("user", a.UserID); err != nil {
-			return List[Token]{}, err
-		}
+	if err := checkFilter(TokenFields, &f); err != nil {
+		return List[Token]{}, err
 	}
-	before, err := after[store.TokenID](p)
+	query := store.APITokenFilter{State: f.State, Role: store.Role(f.Role), Search: f.Search, At: c.store.Now()}
+	var err error
+	if a.Role != RoleAdmin {
+		query.UserID, err = parse[store.UserID]("user", a.UserID)
+	} else {
+		query.UserID, err = thing("owner", f.Owner, func(login string) (store.User, error) { return c.store.UserByLogin(ctx, login) },
+			func(u store.User) store.UserID { return u.ID })
+	}
 	if err != nil {
 		return List[Token]{}, err
 	}
-	rows, err := c.store.APITokens(ctx, owner, store.TokenPage{Before: before, Limit: p.limit() + 1})
+	if query.Page.Before, query.Page.After, query.Page.Limit, err = byID[store.TokenID](p); err != nil {
+		return List[Token]{}, err
+	}
+	rows, err := c.store.APITokens(ctx, query)
 	if err != nil {
 		return List[Token]{}, err
 	}

@@ -54,15 +54,18 @@ type UploadBegunInput struct {
 
 // UploadBegun allows an upload (admin); the tus door calls it before it takes
 // the first byte. Faults: upload_empty, upload_too_large, forbidden.
-func (c *Console) UploadBegun(_ context.Context, a Actor, in UploadBegunInput) (Upload, error) {
+func (c *Console) UploadBegun(ctx context.Context, a Actor, in UploadBegunInput) (Upload, error) {
 	if err := allow(a, UseUpload); err != nil {
 		return Upload{}, err
 	}
+	limit, err := c.uploadLimit(ctx)
 	switch {
+	case err != nil:
+		return Upload{}, err
 	case in.Bytes <= 0:
 		return Upload{}, fault.New(fault.KindInvalid, CodeUploadEmpty)
-	case in.Bytes > c.maxUpload:
-		return Upload{}, fault.New(fault.KindTooLarge, CodeUploadTooLarge, "limit_bytes", c.maxUpload)
+	case in.Bytes > limit:
+		return Upload{}, fault.New(fault.KindTooLarge, CodeUploadTooLarge, "limit_bytes", limit)
 	}
 	return Upload{ID: in.TusID, TusID: in.TusID, FileName: in.FileName, Bytes: in.Bytes, State: UploadReceiving}, nil
 }

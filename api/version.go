@@ -58,33 +58,46 @@ type WithdrawVersionInput struct {
 	Revision int64 // of the version as seen; 0 does not check
 }
 
-// ListVersions lists an image's versions, newest first; an empty image lists
-// those of all images. Faults: image_not_found.
-func (c *Console) ListVersions(ctx context.Context, a Actor, image string, p Page) (List[Version], error) {
+// VersionFilter narrows ListVersions; empty fields do not.
+type VersionFilter struct {
+	Image  string // name or ID
+	State  string
+	Format string
+	Search string // how its number, its commit or its digest begins, whatever its case
+}
+
+// VersionFields are the fields of a VersionFilter.
+var VersionFields = []Field[VersionFilter]{
+	{FieldInfo{Name: "q", Kind: FieldText}, func(f *VersionFilter) *string { return &f.Search }},
+	{FieldInfo{Name: "image", Kind: FieldThing, Object: "image"}, func(f *VersionFilter) *string { return &f.Image }},
+	{FieldInfo{Name: "state", Kind: FieldChoice, Values: []string{"published", "superseded", "withdrawn"}}, func(f *VersionFilter) *string { return &f.State }},
+	{FieldInfo{Name: "format", Kind: FieldChoice, Values: store.Formats}, func(f *VersionFilter) *string { return &f.Format }},
+}
+
+// ListVersions lists versions, newest first. Faults: those of checkFilter,
+// image_not_found.
+func (c *Console) ListVersions(ctx context.Context, a Actor, f VersionFilter, p Page) (List[Version], error) {
 	if err := allow(a, UseGetImage); err != nil {
 		return List[Version]{}, err
 	}
-	var id store.ImageID
-	if image != "" {
-		i, err := findImage(ctx, c.store.Reader, image)
-		if err != nil {
-			return List[Version]{}, err
-		}
-		id = i.ID
+	if err := checkFilter(VersionFields, &f); err != nil {
+		return List[Version]{}, err
 	}
-	before, err := after[store.VersionID](p)
+	query := store.VersionFilter{State: store.VersionState(f.State), Format: f.Format, Search: f.Search}
+	var err error
+	if query.ImageID, err = c.imageField(ctx, f.Image); err != nil {
+		return List[Version]{}, err
+	}
+	if query.Page.Before, query.Page.After, query.Page.Limit, err = byID[store.VersionID](p); err != nil {
+		return List[Version]{}, err
+	}
+	rows, err := c.store.Versions(ctx, query)
 	if err != nil {
 		return List[Version]{}, err
 	}
-	rows, err := c.store.Versions(ctx, id, store.VersionPage{Before: before, Limit: p.limit() + 1})
-	if err != nil {
-		return List[Version]{}, err
-	}
-	views, err := versionsOf(ctx, c.store.Reader, rows)
-	if err != nil {
-		return List[Version]{}, err
-	}
-	return listOf(p, views, asIs, func(v Version) string { return v.ID })
+	rows, l := cut[store.Version, Version](p, rows, func(v store.Version) string { return v.ID.String() })
+	l.Items, err = versionsOf(ctx, c.store.Reader, rows)
+	return l, err
 }
 
 // GetVersion returns a version by ID. Faults: image_version_not_found.

@@ -12,7 +12,7 @@ func (s *REST) hostRoutes() {
 	type list struct{ Paging }
 	register(s, get("/hosts", "list_hosts", "hosts", "Imaging hosts by name, with their devices"),
 		func(ctx context.Context, a api.Actor, in *list) (*listed[api.Host], error) {
-			l, err := s.console.ListHosts(ctx, a, in.page())
+			l, err := s.console.ListHosts(ctx, a, api.HostFilter{}, in.page())
 			return pageOf(&in.Paging, l, err)
 		})
 

@@ -17,7 +17,7 @@ func (s *REST) imageRoutes() {
 	type list struct{ Paging }
 	register(s, get("/images", "list_images", "images", "Images by name"),
 		func(ctx context.Context, a api.Actor, in *list) (*listed[api.Image], error) {
-			l, err := s.console.ListImages(ctx, a, in.page())
+			l, err := s.console.ListImages(ctx, a, api.ImageFilter{}, in.page())
 			return pageOf(&in.Paging, l, err)
 		})
 

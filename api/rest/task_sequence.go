@@ -12,7 +12,7 @@ func (s *REST) taskSequenceRoutes() {
 	type list struct{ Paging }
 	register(s, get("/task-sequences", "list_task_sequences", "task sequences", "Task sequences by name"),
 		func(ctx context.Context, a api.Actor, in *list) (*listed[api.TaskSequence], error) {
-			l, err := s.console.ListTaskSequences(ctx, a, in.page())
+			l, err := s.console.ListTaskSequences(ctx, a, api.ShelfFilter{}, in.page())
 			return pageOf(&in.Paging, l, err)
 		})
 

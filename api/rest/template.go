@@ -19,7 +19,7 @@ func (s *REST) templateRoutes() {
 	type list struct{ Paging }
 	register(s, get("/templates", "list_templates", "templates", "Unattend templates by name"),
 		func(ctx context.Context, a api.Actor, in *list) (*listed[api.Template], error) {
-			l, err := s.console.ListTemplates(ctx, a, in.page())
+			l, err := s.console.ListTemplates(ctx, a, api.ShelfFilter{}, in.page())
 			return pageOf(&in.Paging, l, err)
 		})
 

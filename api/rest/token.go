@@ -12,7 +12,7 @@ func (s *REST) tokenRoutes() {
 	type list struct{ Paging }
 	register(s, get("/tokens", "list_tokens", "tokens", "One's own tokens, or everyone's for admins, newest first"),
 		func(ctx context.Context, a api.Actor, in *list) (*listed[api.Token], error) {
-			l, err := s.console.ListTokens(ctx, a, in.page())
+			l, err := s.console.ListTokens(ctx, a, api.TokenFilter{}, in.page())
 			return pageOf(&in.Paging, l, err)
 		})
 

@@ -15,7 +15,7 @@ func (s *REST) versionRoutes() {
 	}
 	register(s, get("/versions", "list_versions", "versions", "Image versions, newest first"),
 		func(ctx context.Context, a api.Actor, in *list) (*listed[api.Version], error) {
-			l, err := s.console.ListVersions(ctx, a, in.Image, in.page())
+			l, err := s.console.ListVersions(ctx, a, api.VersionFilter{Image: in.Image}, in.page())
 			return pageOf(&in.Paging, l, err)
 		})
 

@@ -1,0 +1,277 @@
+package api
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/store"
+)
+
+// Where the value of a setting comes from. Later ones win: what who runs the
+// server has set beside it cannot be changed from the console.
+const (
+	OriginDefault     = "default"
+	OriginConsole     = "console"
+	OriginFile        = "file"
+	OriginEnvironment = "environment"
+	OriginFlag        = "flag"
+)
+
+// Setting is one setting of the server with its value.
+type Setting struct {
+	Name     string // "public-url"
+	Value    string // masked if it is secret
+	Default  string
+	Origin   string // OriginDefault, …
+	Where    string // of OriginFile the path, of OriginEnvironment the variable
+	Secret   bool
+	Kind     SettingKind // of those that the console can change; else empty
+	Revision int64       // of the console's value, 0 while there is none
+}
+
+// Fixed reports whether the console cannot change the setting now: because it
+// is not made for that, or because its value comes from elsewhere.
+func (s *Setting) Fixed() bool {
+	return s.Kind == "" || s.Origin != OriginDefault && s.Origin != OriginConsole
+}
+
+// SettingKind says what the values of a setting are.
+type SettingKind string
+
+// The kinds of settings that the console can change.
+const (
+	SettingText  SettingKind = "text"
+	SettingURL   SettingKind = "url"   // http(s)://HOST[:PORT]
+	SettingGiB   SettingKind = "gib"   // a whole number of GiB, from 1
+	SettingHours SettingKind = "hours" // a whole number of hours, from 1
+)
+
+// The settings that the console can change.
+const (
+	SettingPublicURL   = "public-url"   // also the server's: how browsers and agents reach the console
+	SettingBanner      = "banner"       // a sentence on every page
+	SettingUploadLimit = "upload-limit" // of one upload
+	SettingUploadKeep  = "upload-keep"  // how long an unfinished upload may rest
+)
+
+const (
+	maxBanner = 300     // characters
+	maxGiB    = 1 << 14 // 16 TiB
+	maxHours  = 24 * 365
+)
+
+// changeable are the settings that the console can change, in the order in
+// which they are shown.
+func (c *Console) changeable() []Setting {
+	return []Setting{
+		{Name: SettingPublicURL, Kind: SettingURL},
+		{Name: SettingBanner, Kind: SettingText},
+		{Name: SettingUploadLimit, Kind: SettingGiB, Default: strconv.FormatInt(c.maxUpload>>30, 10)},
+		{Name: SettingUploadKeep, Kind: SettingHours, Default: strconv.Itoa(int(uploadAge / time.Hour))},
+	}
+}
+
+// ListSettings lists every setting with its value and where that comes from
+// (admin): those that the console can change, then the others of this server.
+func (c *Console) ListSettings(ctx context.Context, a Actor) ([]Setting, error) {
+	if err := allow(a, UseListSettings); err != nil {
+		return nil, err
+	}
+	rows, err := c.store.Settings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := c.settingsOf(rows)
+	for _, s := range c.config {
+		if !slices.ContainsFunc(out, func(x Setting) bool { return x.Name == s.Name }) {
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+// settingsOf are the settings that the console can change, with their values.
+func (c *Console) settingsOf(rows []store.Setting) []Setting {
+	out := c.changeable()
+	for i := range out {
+		s := &out[i]
+		s.Value, s.Origin = s.Default, OriginDefault
+		for _, row := range rows {
+			if row.Name == s.Name {
+				s.Revision = row.Revision
+				if row.Value != "" {
+					s.Value, s.Origin = row.Value, OriginConsole
+				}
+			}
+		}
+		for _, x := range c.config {
+			if x.Name == s.Name && x.Origin != OriginDefault {
+				s.Value, s.Origin, s.Where = x.Value, x.Origin, x.Where
+			}
+		}
+	}
+	return out
+}
+
+// SaveSettingInput sets a setting.
+type SaveSettingInput struct {
+	Name     string
+	Value    string // empty: the default again
+	Revision int64  // as seen
+}
+
+// SaveSetting sets a setting from the console (admin). It holds from then on,
+// on other replicas a second later. Faults: setting_unknown, setting_fixed (origin),
+// setting_invalid, stale.
+func (c *Console) SaveSetting(ctx context.Context, a Actor, in SaveSettingInput) (Setting, error) {
+	var out Setting
+	err := c.change(ctx, a, UseSaveSetting, func(tx *store.Tx, by store.Actor) error {
+		before, err := c.readSetting(ctx, tx.Reader, in.Name)
+		if err != nil {
+			return err
+		}
+		if before.Fixed() {
+			return fault.New(fault.KindConflict, CodeSettingFixed, "name", in.Name, "origin", before.Origin).At(in.Name)
+		}
+		value, ok := cleanSetting(before.Kind, in.Value)
+		if !ok {
+			return fault.New(fault.KindInvalid, CodeSettingInvalid, "name", in.Name).At(in.Name)
+		}
+		if _, err := tx.PutSetting(ctx, in.Name, value, in.Revision); err != nil {
+			return fault.From(err).At(in.Name)
+		}
+		if out, err = c.readSetting(ctx, tx.Reader, in.Name); err != nil {
+			return err
+		}
+		return tx.Audit(ctx, store.NewAudit{
+			By: by, Action: string(UseSaveSetting), ObjectKind: "setting", ObjectID: in.Name,
+			Before: map[string]string{"value": before.Value, "origin": before.Origin},
+			After:  map[string]string{"value": out.Value, "origin": out.Origin},
+		})
+	})
+	c.known.forget()
+	return out, err
+}
+
+// readSetting finds one setting that the console can change.
+func (c *Console) readSetting(ctx context.Context, r store.Reader, name string) (Setting, error) {
+	rows, err := r.Settings(ctx)
+	if err != nil {
+		return Setting{}, err
+	}
+	all := c.settingsOf(rows)
+	i := slices.IndexFunc(all, func(s Setting) bool { return s.Name == name })
+	if i < 0 {
+		return Setting{}, fault.New(fault.KindNotFound, CodeSettingUnknown, "name", name)
+	}
+	return all[i], nil
+}
+
+// setting is a setting as it was at most a second ago: every page asks.
+func (c *Console) setting(ctx context.Context, name string) (Setting, error) {
+	all, err := c.known.get(c.now(), func() ([]Setting, error) {
+		rows, err := c.store.Settings(ctx)
+		return c.settingsOf(rows), err
+	})
+	for _, s := range all {
+		if s.Name == name {
+			return s, err
+		}
+	}
+	return Setting{}, err
+}
+
+// settingCache holds settings for settingAge.
+type settingCache struct {
+	mu  sync.Mutex
+	all []Setting
+	at  time.Time
+}
+
+const settingAge = time.Second
+
+func (k *settingCache) get(now time.Time, read func() ([]Setting, error)) ([]Setting, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.all != nil && now.Sub(k.at) < settingAge {
+		return k.all, nil
+	}
+	all, err := read()
+	if err == nil {
+		k.all, k.at = all, now
+	}
+	return all, err
+}
+
+func (k *settingCache) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.all = nil
+}
+
+// cleanSetting checks a value; an empty one is of every kind.
+func cleanSetting(kind SettingKind, value string) (string, bool) {
+	value = strings.TrimSpace(value)
+	if value == "" {
+		return "", true
+	}
+	switch kind {
+	case SettingText:
+		return value, len([]rune(value)) <= maxBanner && !strings.ContainsFunc(value, unicode.IsControl)
+	case SettingURL:
+		u, err := url.Parse(value)
+		return strings.TrimSuffix(value, "/"), err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" &&
+			strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.Fragment == "" && u.User == nil && len(value) <= maxFilterText
+	case SettingGiB:
+		n, err := strconv.Atoi(value)
+		return strconv.Itoa(n), err == nil && n >= 1 && n <= maxGiB
+	case SettingHours:
+		n, err := strconv.Atoi(value)
+		return strconv.Itoa(n), err == nil && n >= 1 && n <= maxHours
+	}
+	return "", false
+}
+
+// PublicURL is how browsers and agents reach the console, without a slash at
+// its end; derived is what the server makes of its own address, for when nobody
+// has said it.
+func (c *Console) PublicURL(ctx context.Context, derived string) (string, error) {
+	s, err := c.setting(ctx, SettingPublicURL)
+	if err != nil || s.Value == "" {
+		return derived, err
+	}
+	return strings.TrimSuffix(s.Value, "/"), nil
+}
+
+// Banner is the sentence that every page shows, or empty.
+func (c *Console) Banner(ctx context.Context) (string, error) {
+	s, err := c.setting(ctx, SettingBanner)
+	return s.Value, err
+}
+
+// uploadLimit is the size that an upload may have, in bytes.
+func (c *Console) uploadLimit(ctx context.Context) (int64, error) {
+	s, err := c.setting(ctx, SettingUploadLimit)
+	if err != nil || s.Origin == OriginDefault {
+		return c.maxUpload, err
+	}
+	n, err := strconv.ParseInt(s.Value, 10, 64)
+	return n << 30, err
+}
+
+// uploadKeep is how long an unfinished upload may rest.
+func (c *Console) uploadKeep(ctx context.Context) (time.Duration, error) {
+	s, err := c.setting(ctx, SettingUploadKeep)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.Atoi(s.Value)
+	return time.Duration(n) * time.Hour, err
+}
