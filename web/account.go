@@ -20,7 +20,7 @@ func (s *Web) accountWith(w http.ResponseWriter, r *http.Request, made *api.NewT
 	if err != nil {
 		return err
 	}
-	tokens, err := s.console.ListTokens(r.Context(), actorOf(r), pageOf(r))
+	tokens, err := s.console.ListTokens(r.Context(), actorOf(r), api.TokenFilter{}, pageOf(r))
 	if err != nil {
 		return err
 	}

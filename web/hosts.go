@@ -10,26 +10,42 @@ import (
 )
 
 func (s *Web) hosts(w http.ResponseWriter, r *http.Request) error {
-	list, err := s.console.ListHosts(r.Context(), actorOf(r), pageOf(r))
+	return s.hostsWith(w, r, nil, "", nil)
+}
+
+// hostsWith shows the list with the line that enrols a host, or with what is
+// wrong with the form for it.
+func (s *Web) hostsWith(w http.ResponseWriter, r *http.Request, e *api.Enrolment, line string, problem error) error {
+	ctx, actor := r.Context(), actorOf(r)
+	narrowing, list, err := narrowed(s, r, "hosts", api.HostFields, func(f api.HostFilter, p api.Page) (api.List[api.Host], error) {
+		return s.console.ListHosts(ctx, actor, f, p)
+	})
 	if err != nil {
 		return err
 	}
-	return s.show(w, r, view.Hosts(s.frame(r, "hosts"), list, nil, ""))
+	sites, err := s.console.ListSites(ctx, actor, api.ShelfFilter{}, api.Page{Limit: api.MaxPage})
+	if err != nil {
+		return err
+	}
+	page := view.Hosts(s.frame(r, "hosts"), narrowing, list, sites.Items, e, line, view.NewProblem(localeOf(r), problem))
+	if problem != nil {
+		return s.again(w, r, problem, page)
+	}
+	return s.show(w, r, page)
 }
 
 // hostEnrol makes an enrolment token and shows, once, the line to run on the
 // new host.
 func (s *Web) hostEnrol(w http.ResponseWriter, r *http.Request) error {
-	e, err := s.console.CreateEnrolment(r.Context(), actorOf(r), api.CreateEnrolmentInput{})
+	e, err := s.console.CreateEnrolment(r.Context(), actorOf(r), api.CreateEnrolmentInput{SiteID: r.PostFormValue("site")})
+	if err != nil {
+		return s.hostsWith(w, r, nil, "", err)
+	}
+	url, err := s.console.PublicURL(r.Context(), s.url)
 	if err != nil {
 		return err
 	}
-	list, err := s.console.ListHosts(r.Context(), actorOf(r), api.Page{})
-	if err != nil {
-		return err
-	}
-	line := "stickpress-agent enroll " + s.url + " --token " + e.Token
-	return s.show(w, r, view.Hosts(s.frame(r, "hosts"), list, &e, line))
+	return s.hostsWith(w, r, &e, "stickpress-agent enroll "+url+" --token "+e.Token, nil)
 }
 
 func (s *Web) host(w http.ResponseWriter, r *http.Request) error {

@@ -19,7 +19,7 @@ func (s *Web) imageWith(w http.ResponseWriter, r *http.Request, problem error) e
 	if err != nil {
 		return err
 	}
-	versions, err := s.console.ListVersions(ctx, actor, image.ID, pageOf(r))
+	versions, err := s.console.ListVersions(ctx, actor, api.VersionFilter{Image: image.ID}, pageOf(r))
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,9 @@ func (s *Web) images(w http.ResponseWriter, r *http.Request) error {
 
 // imagesWith shows the list with the upload form as it was filled in.
 func (s *Web) imagesWith(w http.ResponseWriter, r *http.Request, p view.Publish, problem error) error {
-	images, err := s.console.ListImages(r.Context(), actorOf(r), pageOf(r))
+	narrowing, images, err := narrowed(s, r, "images", api.ImageFields, func(f api.ImageFilter, p api.Page) (api.List[api.Image], error) {
+		return s.console.ListImages(r.Context(), actorOf(r), f, p)
+	})
 	if err != nil {
 		return err
 	}
@@ -28,7 +30,7 @@ func (s *Web) imagesWith(w http.ResponseWriter, r *http.Request, p view.Publish,
 		}
 	}
 	p.Problem = view.NewProblem(localeOf(r), problem)
-	page := view.Images(s.frame(r, "images"), images, open, p)
+	page := view.Images(s.frame(r, "images"), narrowing, images, open, p)
 	if problem != nil {
 		return s.again(w, r, problem, page)
 	}

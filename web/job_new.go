@@ -133,13 +133,13 @@ func (s *Web) newJobPage(r *http.Request) (view.NewJob, error) {
 		}
 		p.Chosen = append(p.Chosen, id)
 	}
-	images, err := s.console.ListImages(ctx, actor, api.Page{Limit: api.MaxPage})
+	images, err := s.console.ListImages(ctx, actor, api.ImageFilter{}, api.Page{Limit: api.MaxPage})
 	if err != nil {
 		return p, err
 	}
 	for _, image := range images.Items {
 		p.Images = append(p.Images, image.Name)
-		versions, err := s.console.ListVersions(ctx, actor, image.ID, api.Page{})
+		versions, err := s.console.ListVersions(ctx, actor, api.VersionFilter{Image: image.ID}, api.Page{})
 		if err != nil {
 			return p, err
 		}
@@ -151,12 +151,12 @@ func (s *Web) newJobPage(r *http.Request) (view.NewJob, error) {
 	slices.SortStableFunc(p.Versions, func(a, b api.Version) int {
 		return cmp.Or(cmp.Compare(len(b.Channels), len(a.Channels)), b.PublishedAt.Compare(a.PublishedAt))
 	})
-	sequences, err := s.console.ListTaskSequences(ctx, actor, api.Page{Limit: api.MaxPage})
+	sequences, err := s.console.ListTaskSequences(ctx, actor, api.ShelfFilter{}, api.Page{Limit: api.MaxPage})
 	if err != nil {
 		return p, err
 	}
 	p.Sequences = sequences.Items
-	hosts, err := s.console.ListHosts(ctx, actor, api.Page{Limit: api.MaxPage})
+	hosts, err := s.console.ListHosts(ctx, actor, api.HostFilter{}, api.Page{Limit: api.MaxPage})
 	if err != nil {
 		return p, err
 	}

@@ -8,13 +8,11 @@ import (
 )
 
 func (s *Web) jobs(w http.ResponseWriter, r *http.Request) error {
-	active := r.FormValue("active") == "true"
-	jobs, err := s.console.ListJobs(r.Context(), actorOf(r), api.JobFilter{Active: active}, pageOf(r))
+	narrowing, jobs, err := narrowed(s, r, "jobs", api.JobFields, func(f api.JobFilter, p api.Page) (api.List[api.Job], error) {
+		return s.console.ListJobs(r.Context(), actorOf(r), f, p)
+	})
 	if err != nil {
 		return err
 	}
-	return s.show(w, r, view.Jobs(s.frame(r, "jobs"), active, jobs))
+	return s.show(w, r, view.Jobs(s.frame(r, "jobs"), narrowing, jobs))
 }
-
-// pageOf reads which part of a list is asked for.
-func pageOf(r *http.Request) api.Page { return api.Page{After: r.FormValue("after")} }

@@ -25,7 +25,7 @@ func (s *Web) home(r *http.Request, o api.Overview) (view.Home, error) {
 	if !h.New() {
 		return h, nil
 	}
-	images, err := s.console.ListImages(r.Context(), actorOf(r), api.Page{Limit: 1})
+	images, err := s.console.ListImages(r.Context(), actorOf(r), api.ImageFilter{}, api.Page{Limit: 1})
 	h.Images = len(images.Items) > 0
 	return h, err
 }

@@ -13,11 +13,13 @@ import (
 )
 
 func (s *Web) sequences(w http.ResponseWriter, r *http.Request) error {
-	list, err := s.console.ListTaskSequences(r.Context(), actorOf(r), pageOf(r))
+	narrowing, list, err := narrowed(s, r, "task-sequences", api.ShelfFields, func(f api.ShelfFilter, p api.Page) (api.List[api.TaskSequence], error) {
+		return s.console.ListTaskSequences(r.Context(), actorOf(r), f, p)
+	})
 	if err != nil {
 		return err
 	}
-	return s.show(w, r, view.Sequences(s.frame(r, "sequences"), list))
+	return s.show(w, r, view.Sequences(s.frame(r, "sequences"), narrowing, list))
 }
 
 func (s *Web) sequenceNew(w http.ResponseWriter, r *http.Request) error {
@@ -45,7 +47,7 @@ func (s *Web) sequence(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Web) sequencePage(r *http.Request) (view.SequencePage, error) {
 	var p view.SequencePage
-	templates, err := s.console.ListTemplates(r.Context(), actorOf(r), api.Page{Limit: api.MaxPage})
+	templates, err := s.console.ListTemplates(r.Context(), actorOf(r), api.ShelfFilter{}, api.Page{Limit: api.MaxPage})
 	if err != nil {
 		return p, err
 	}

@@ -130,7 +130,7 @@ func TestCrossOrigin(t *testing.T) {
 		v.do(http.MethodPost, path, kind, strings.NewReader("name=x&role=admin"), "Origin", "https://example.org").want(http.StatusForbidden)
 		v.do(http.MethodPost, path, kind, strings.NewReader("name=x&role=admin"), "Sec-Fetch-Site", "cross-site").want(http.StatusForbidden)
 	}
-	tokens, err := s.ListTokens(t.Context(), s.Admin, api.Page{})
+	tokens, err := s.ListTokens(t.Context(), s.Admin, api.TokenFilter{}, api.Page{})
 	if err != nil || len(tokens.Items) != 0 {
 		t.Errorf("there are %d tokens (%v)", len(tokens.Items), err)
 	}

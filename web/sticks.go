@@ -10,12 +10,13 @@ import (
 )
 
 func (s *Web) sticks(w http.ResponseWriter, r *http.Request) error {
-	filter := api.StickFilter{State: r.FormValue("state"), Life: r.FormValue("life"), Serial: r.FormValue("serial"), VersionID: r.FormValue("version")}
-	list, err := s.console.ListSticks(r.Context(), actorOf(r), filter, pageOf(r))
+	narrowing, list, err := narrowed(s, r, "sticks", api.StickFields, func(f api.StickFilter, p api.Page) (api.List[api.Stick], error) {
+		return s.console.ListSticks(r.Context(), actorOf(r), f, p)
+	})
 	if err != nil {
 		return err
 	}
-	return s.show(w, r, view.Sticks(s.frame(r, "sticks"), filter, list))
+	return s.show(w, r, view.Sticks(s.frame(r, "sticks"), narrowing, list))
 }
 
 func (s *Web) stick(w http.ResponseWriter, r *http.Request) error {

@@ -13,11 +13,13 @@ import (
 )
 
 func (s *Web) templates(w http.ResponseWriter, r *http.Request) error {
-	list, err := s.console.ListTemplates(r.Context(), actorOf(r), pageOf(r))
+	narrowing, list, err := narrowed(s, r, "templates", api.ShelfFields, func(f api.ShelfFilter, p api.Page) (api.List[api.Template], error) {
+		return s.console.ListTemplates(r.Context(), actorOf(r), f, p)
+	})
 	if err != nil {
 		return err
 	}
-	return s.show(w, r, view.Templates(s.frame(r, "templates"), list))
+	return s.show(w, r, view.Templates(s.frame(r, "templates"), narrowing, list))
 }
 
 func (s *Web) templateNew(w http.ResponseWriter, r *http.Request) error {

@@ -196,11 +196,11 @@ func OverviewTiles(f Frame, o Home) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = tile("jobs", f.T("overview.running"), strconv.Itoa(o.JobsRunning), "/jobs?active=true").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = tile("jobs", f.T("overview.running"), strconv.Itoa(o.JobsRunning), "/jobs?state=active").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = tile("queued", f.T("overview.queued"), strconv.Itoa(o.JobsQueued), "/jobs?active=true").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = tile("queued", f.T("overview.queued"), strconv.Itoa(o.JobsQueued), "/jobs?state=queued").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

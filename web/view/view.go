@@ -31,14 +31,18 @@ type Frame struct {
 	Again     bool   // the page was only asked for: to ask again is harmless
 }
 
-// With is the page's own address with one parameter of its query changed.
+// With is the page's own address with one parameter of its query changed, or
+// without it if the value is empty.
 func (f Frame) With(name, value string) string {
 	q := url.Values{}
 	for k, v := range f.Query {
 		q[k] = v
 	}
 	q.Set(name, value)
-	return f.Path + "?" + q.Encode()
+	if value == "" {
+		q.Del(name)
+	}
+	return address(f.Path, q)
 }
 
 // T is the message of a key in the reader's language.

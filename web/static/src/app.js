@@ -1,6 +1,7 @@
 // What every page loads. Pages work without it: each form posts and each link
 // leads somewhere; this makes them live.
 import './htmx.js';
+import './filter.js';
 import 'htmx-ext-sse';
 import './live.js';
 import './refresh.js';
