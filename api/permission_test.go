@@ -37,10 +37,19 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			_, err := f.CreateToken(ctx, a, api.CreateTokenInput{Name: "t", Role: api.RoleViewer})
 			return err
 		},
-		api.UseListTokens:  func(ctx context.Context, a api.Actor) error { _, err := f.ListTokens(ctx, a, api.TokenFilter{}, page); return err },
+		api.UseListTokens: func(ctx context.Context, a api.Actor) error {
+			_, err := f.ListTokens(ctx, a, api.TokenFilter{}, page)
+			return err
+		},
 		api.UseRevokeToken: func(ctx context.Context, a api.Actor) error { return f.RevokeToken(ctx, a, unknownToken) },
-		api.UseListImages:  func(ctx context.Context, a api.Actor) error { _, err := f.ListImages(ctx, a, api.ImageFilter{}, page); return err },
-		api.UseGetImage:    func(ctx context.Context, a api.Actor) error { _, err := f.ListVersions(ctx, a, api.VersionFilter{Image: "x"}, page); return err },
+		api.UseListImages: func(ctx context.Context, a api.Actor) error {
+			_, err := f.ListImages(ctx, a, api.ImageFilter{}, page)
+			return err
+		},
+		api.UseGetImage: func(ctx context.Context, a api.Actor) error {
+			_, err := f.ListVersions(ctx, a, api.VersionFilter{Image: "x"}, page)
+			return err
+		},
 		api.UseCreateImage: func(ctx context.Context, a api.Actor) error {
 			_, err := f.CreateImage(ctx, a, api.CreateImageInput{})
 			return err
@@ -70,8 +79,11 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			_, err := f.SaveExclusions(ctx, a, api.SaveExclusionsInput{List: "[no"})
 			return err
 		},
-		api.UseUpload:        func(ctx context.Context, a api.Actor) error { _, err := f.UploadFinished(ctx, a, "x"); return err },
-		api.UseListTemplates: func(ctx context.Context, a api.Actor) error { _, err := f.ListTemplates(ctx, a, api.ShelfFilter{}, page); return err },
+		api.UseUpload: func(ctx context.Context, a api.Actor) error { _, err := f.UploadFinished(ctx, a, "x"); return err },
+		api.UseListTemplates: func(ctx context.Context, a api.Actor) error {
+			_, err := f.ListTemplates(ctx, a, api.ShelfFilter{}, page)
+			return err
+		},
 		api.UseGetTemplate: func(ctx context.Context, a api.Actor) error {
 			_, err := f.GetTemplate(ctx, a, api.DefaultTemplate)
 			return err
@@ -82,14 +94,20 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			_, err := f.SaveTemplate(ctx, a, api.SaveTemplateInput{})
 			return err
 		},
-		api.UseListTaskSequences: func(ctx context.Context, a api.Actor) error { _, err := f.ListTaskSequences(ctx, a, api.ShelfFilter{}, page); return err },
-		api.UseGetTaskSequence:   func(ctx context.Context, a api.Actor) error { _, err := f.GetTaskSequence(ctx, a, ""); return err },
+		api.UseListTaskSequences: func(ctx context.Context, a api.Actor) error {
+			_, err := f.ListTaskSequences(ctx, a, api.ShelfFilter{}, page)
+			return err
+		},
+		api.UseGetTaskSequence: func(ctx context.Context, a api.Actor) error { _, err := f.GetTaskSequence(ctx, a, ""); return err },
 		api.UseSaveTaskSequence: func(ctx context.Context, a api.Actor) error {
 			_, err := f.SaveTaskSequence(ctx, a, api.SaveTaskSequenceInput{})
 			return err
 		},
-		api.UseListHosts: func(ctx context.Context, a api.Actor) error { _, err := f.ListHosts(ctx, a, api.HostFilter{}, page); return err },
-		api.UseGetHost:   func(ctx context.Context, a api.Actor) error { _, err := f.GetHost(ctx, a, "x"); return err },
+		api.UseListHosts: func(ctx context.Context, a api.Actor) error {
+			_, err := f.ListHosts(ctx, a, api.HostFilter{}, page)
+			return err
+		},
+		api.UseGetHost: func(ctx context.Context, a api.Actor) error { _, err := f.GetHost(ctx, a, "x"); return err },
 		api.UseCreateEnrolment: func(ctx context.Context, a api.Actor) error {
 			_, err := f.CreateEnrolment(ctx, a, api.CreateEnrolmentInput{})
 			return err
