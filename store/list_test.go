@@ -178,7 +178,9 @@ func TestViews(t *testing.T) {
 			t.Errorf("%+v: %d views, %v", c, len(list), err)
 		}
 	}
-	changed := in(t, w.Store, func(tx *store.Tx) (store.View, error) { return tx.UpdateView(ctx, mine.ID, mine.Revision, "Bad", "q=x") })
+	changed := in(t, w.Store, func(tx *store.Tx) (store.View, error) {
+		return tx.UpdateView(ctx, mine.ID, mine.Revision, "Bad", "q=x")
+	})
 	_, err = try(ctx, w.Store, func(tx *store.Tx) (store.View, error) { return tx.DeleteView(ctx, mine.ID, mine.Revision) })
 	wantCode(t, err, store.CodeStale)
 	in(t, w.Store, func(tx *store.Tx) (store.View, error) { return tx.DeleteView(ctx, mine.ID, changed.Revision) })
