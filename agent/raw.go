@@ -2,9 +2,12 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"sync"
+	"syscall"
 
+	"github.com/stickpress/stickpress/agent/cache"
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/stick"
 	"github.com/stickpress/stickpress/agent/volume"
@@ -27,14 +30,14 @@ func (j *job) raw(ctx context.Context) {
 		return
 	}
 	defer func() { im.Release() }()
-	content, err := j.disk(im)
+	content, err := g.disk(ctx, im)
 	rotten := protocol.NewFault(protocol.FaultImageCorrupt)
 	if err != nil {
 		if !rotten.Is(err) || g.refetch(ctx, im) != nil {
 			j.fail(g.attempts, err)
 			return
 		}
-		if content, err = j.disk(im); err != nil {
+		if content, err = g.disk(ctx, im); err != nil {
 			j.fail(g.attempts, err)
 			return
 		}
@@ -48,7 +51,7 @@ func (j *job) raw(ctx context.Context) {
 	}
 	err = g.refetch(ctx, im)
 	if err == nil {
-		content, err = j.disk(im)
+		content, err = g.disk(ctx, im)
 	}
 	if err != nil {
 		for _, s := range again {
@@ -76,19 +79,81 @@ func (j *job) openAll() []*attempt {
 	return alive(j.attempts)
 }
 
-// disk opens the image.
-func (j *job) disk(im *image) (*stick.Raw, error) {
-	img := j.assign.Image
+// rawContent is a disk image and its place in the cache, if it was expanded.
+type rawContent struct {
+	*stick.Raw
+	entry *cache.Entry
+}
+
+// Close releases both.
+func (c *rawContent) Close() error {
+	err := c.Raw.Close()
+	if c.entry != nil {
+		c.entry.Release()
+	}
+	return err
+}
+
+// disk opens the image. One that would take too much memory to decode while it
+// is written is expanded first.
+func (g *group) disk(ctx context.Context, im *image) (*rawContent, error) {
+	img := g.job.assign.Image
 	spec := stick.RawSpec{
 		Path: im.Path, SHA256: img.SHA256, Format: img.Format, Compression: img.Disk.Compression, DiskBytes: img.Disk.Bytes,
 	}
 	for _, r := range img.Disk.Mapped {
 		spec.Mapped = append(spec.Mapped, volume.Extent(r))
 	}
-	return stick.OpenRaw(spec)
+	c := new(rawContent)
+	large, err := spec.Large()
+	if err == nil && large {
+		err = g.expand(ctx, c, &spec)
+	}
+	if err == nil {
+		c.Raw, err = stick.OpenRaw(spec)
+	}
+	if err != nil {
+		if c.entry != nil {
+			c.entry.Release()
+		}
+		return nil, err
+	}
+	return c, nil
 }
 
-func (j *job) close(content *stick.Raw) {
+// expand has the image expanded into the cache. One is at a time: its decoder
+// takes more memory than a press does.
+func (g *group) expand(ctx context.Context, c *rawContent, spec *stick.RawSpec) (err error) {
+	r := g.job.r
+	if c.entry, err = r.cache.Master("disk-" + spec.SHA256); err != nil {
+		return err
+	}
+	return step(g.attempts, protocol.StepFetch, func() error {
+		select {
+		case r.expanding <- struct{}{}:
+			defer func() { <-r.expanding }()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		try := func() error {
+			expanded, err := stick.Expand(ctx, c.entry.Path, *spec, progress(g.attempts, protocol.StepFetch))
+			if err == nil {
+				*spec = expanded
+			}
+			return err
+		}
+		err := try()
+		if errors.Is(err, syscall.ENOSPC) {
+			if err := r.cache.MakeRoom(spec.DiskBytes); err != nil {
+				return err
+			}
+			err = try()
+		}
+		return err
+	})
+}
+
+func (j *job) close(content *rawContent) {
 	if err := content.Close(); err != nil {
 		j.r.log.Warn("could not close a disk image", "err", err)
 	}

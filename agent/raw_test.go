@@ -1,9 +1,11 @@
 package agent
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -107,6 +109,33 @@ func TestRawOfAnImageThatRottedSince(t *testing.T) {
 func digestOf(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
+}
+
+// An image whose decoder would take too much memory is expanded into the cache,
+// and pressed from there; what was expanded serves the next job, too.
+func TestRawIsExpanded(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		a := h.imaging("1-1")
+		disk := h.srv.blobs[a.Image.SHA256]
+		// Of what comes from a pipe zstd does not know the size, so it says the window that it may use.
+		cmd := exec.CommandContext(t.Context(), "zstd", "-q", "-1", "--zstd=wlog=27", "-c")
+		cmd.Stdin = bytes.NewReader(disk)
+		file, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Image.SHA256, a.Image.Bytes, a.Image.Disk.Compression = digestOf(file), int64(len(file)), protocol.CompressionZstd
+		h.srv.mu.Lock()
+		h.srv.blobs[a.Image.SHA256] = file
+		h.srv.mu.Unlock()
+		h.start()
+		h.send(a)
+		h.wantStory(ref(1, 1), "accepted preflight< preflight> fetch< fetch> fetch< fetch> write< touched write> verify< verify> table< table> eject< eject> verified")
+		got, err := os.ReadFile(filepath.Join(h.data, "cache", "masters", "disk-"+a.Image.SHA256, "disk", "disk.raw"))
+		if err != nil || !bytes.Equal(got, disk) {
+			t.Errorf("expanded to %d bytes, %v", len(got), err)
+		}
+	})
 }
 
 // One that is as it was published is not fetched again.

@@ -53,6 +53,8 @@ type runner struct {
 	stopping bool
 	gaveUp   atomic.Bool // on a stick; its job may never end
 
+	expanding chan struct{} // held while an image is expanded
+
 	unsent atomic.Bool // progress
 	hubs   *hubs
 
@@ -76,6 +78,7 @@ func newRunner(r *runner) *runner {
 	r.soft, r.soften = context.WithCancelCause(hard)
 	r.fatal = make(chan error, 1)
 	r.hubs = newHubs(r.clock)
+	r.expanding = make(chan struct{}, 1)
 	r.attempts = map[protocol.AttemptRef]*attempt{}
 	r.places = map[place]*attempt{}
 	return r

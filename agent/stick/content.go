@@ -33,6 +33,17 @@ type Content interface {
 	Fit(t *Target) (*Fit, error)
 }
 
+// Decoded is Content that has to be decoded, by as many decoders as there are
+// places at which it is read.
+type Decoded interface {
+	// DecoderBytes is the memory of one decoder, 0 for content that lies there
+	// as it is.
+	DecoderBytes() int64
+	// Readers is told before the first Read at how many places it will be
+	// read at most.
+	Readers(most int)
+}
+
 // Fit is what one stick has of its own. Ranges are on the device.
 type Fit struct {
 	// DiskID is the identity of the disk as written: the MBR signature in

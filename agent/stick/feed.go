@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	// feedChunks is how many chunks the sticks of a press share: 64 MiB.
+	// feedChunks is how many chunks the sticks of a press share: 64 MiB, less
+	// what the decoder takes that reads for all of them.
 	feedChunks = 16
 	// feedAhead of them are read before the quickest stick asks for them.
 	feedAhead = 2
@@ -19,9 +20,11 @@ const (
 // that falls behind by more than the shared chunks reads again what it needs,
 // from the host's page cache as a rule, and shares it with whoever is as slow.
 // So no stick ever waits for another, and memory stays at feedChunks; at worst,
-// when all sticks are at different places, at one chunk per stick more.
+// when all sticks are at different places, at one chunk per stick more, and at
+// one decoder per stick where the content is decoded.
 type feed struct {
 	content Content
+	shared  int // chunks
 	chunks  []volume.Extent
 	memory  buffers // of the sticks, too
 
@@ -47,7 +50,11 @@ type slot struct {
 }
 
 func newFeed(content Content) *feed {
-	return &feed{content: content, chunks: content.Chunks(), slots: make(map[int]*slot)}
+	f := &feed{content: content, shared: feedChunks, chunks: content.Chunks(), slots: make(map[int]*slot)}
+	if d, ok := content.(Decoded); ok {
+		f.shared -= int((d.DecoderBytes() + ChunkBytes - 1) / ChunkBytes)
+	}
+	return f
 }
 
 // get returns chunk i; whoever got it gets the next ones in their order. The
@@ -119,7 +126,7 @@ func (f *feed) buffer() []byte {
 			oldest = s
 		}
 	}
-	if f.held < feedChunks || oldest == nil {
+	if f.held < f.shared || oldest == nil {
 		f.held++
 		return f.memory.get(ChunkBytes)
 	}

@@ -49,6 +49,9 @@ func Press(ctx context.Context, content Content, targets []Target) []Outcome {
 func pressAll(ctx context.Context, content Content, targets []Target, flushEvery int64) []Outcome {
 	f := newFeed(content)
 	defer f.close()
+	if d, ok := content.(Decoded); ok {
+		d.Readers(len(targets))
+	}
 	records := &recorder{content: content}
 	outcomes := make([]Outcome, len(targets))
 	var wait sync.WaitGroup

@@ -42,7 +42,8 @@ const rawHead = 64 * kib
 //
 // An image that can be read at an offset is read where it lies. A compressed
 // one is decoded as it is written, once for all sticks that keep pace; a stick
-// that falls too far behind has it decoded for itself, from the beginning.
+// that falls too far behind has it decoded for itself, from the beginning. One
+// whose decoders would take too much memory is refused: see Expand.
 type Raw struct {
 	spec   RawSpec
 	src    diskSource
@@ -59,7 +60,10 @@ type Raw struct {
 	known []bool
 }
 
-var _ Content = (*Raw)(nil)
+var (
+	_ Content = (*Raw)(nil)
+	_ Decoded = (*Raw)(nil)
+)
 
 // OpenRaw opens a disk image. Faults: image_corrupt, when the file is not what
 // the spec says.
@@ -241,6 +245,21 @@ func (r *Raw) finish(size int64) []volume.Patch {
 		table = append(table, volume.Patch{Offset: r.sector, Bytes: head[r.sector:]})
 	}
 	return append(table, volume.Patch{Offset: 0, Bytes: head[:r.sector]})
+}
+
+// DecoderBytes implements Decoded.
+func (r *Raw) DecoderBytes() int64 {
+	if s, ok := r.src.(*decoders); ok {
+		return s.stream.Window() + decoderOverhead
+	}
+	return 0
+}
+
+// Readers implements Decoded.
+func (r *Raw) Readers(most int) {
+	if s, ok := r.src.(*decoders); ok {
+		s.readers(most)
+	}
 }
 
 // Close releases the file and all decoders.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -62,7 +63,10 @@ func openSource(f *os.File, spec RawSpec) (diskSource, int64, int, error) {
 		if !known {
 			size = -1
 		}
-		return &decoders{file: f, stream: s, size: spec.DiskBytes}, size, 512, nil
+		if s.Window() > flyWindow {
+			return nil, 0, 0, fmt.Errorf("%w: a window of %d bytes, at most %d without expanding it", errImage, s.Window(), flyWindow)
+		}
+		return &decoders{file: f, stream: s, size: spec.DiskBytes, most: 1}, size, 512, nil
 	}
 	if spec.Format == protocol.FormatVHD || spec.Format == protocol.FormatVHDX {
 		d, err := vdisk.Open(f, info.Size())
@@ -95,9 +99,8 @@ func (s *inPlace) read(_ int, at int64, buf []byte, _ bool) error {
 	return nil
 }
 
-// maxDecoders is how many decoders wait for the next chunk of their place at
-// most: one for each stick of the largest job.
-const maxDecoders = 32
+// decoderOverhead is what a decoder takes beside its window.
+const decoderOverhead = mib
 
 // decoders is a disk that can only be read forward. Each place at which it is
 // being read has a decoder of its own.
@@ -106,8 +109,10 @@ type decoders struct {
 	stream *stream.File
 	size   int64 // of the disk
 
-	mu   sync.Mutex
-	idle []*decoder // the longest unused first
+	mu    sync.Mutex
+	most  int // of them at once
+	alive int
+	idle  []*decoder
 }
 
 // decoder stands somewhere in the disk.
@@ -122,6 +127,7 @@ func (s *decoders) start(n int64) (io.ReaderAt, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer runtime.GC() // as in drop
 	defer d.Close()
 	head := make([]byte, n)
 	if _, err := io.ReadFull(d, head); err != nil {
@@ -138,6 +144,12 @@ func (s *decoders) ended(err error) error {
 	return err
 }
 
+func (s *decoders) readers(most int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.most = most
+}
+
 func (s *decoders) read(chunk int, at int64, buf []byte, last bool) error {
 	d, err := s.take(chunk)
 	if err != nil {
@@ -147,36 +159,56 @@ func (s *decoders) read(chunk int, at int64, buf []byte, last bool) error {
 	if err == nil && last {
 		err = s.finish(d)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err != nil || last {
-		d.Close()
+		s.drop(d)
 		return err
 	}
 	d.next = chunk + 1
-	s.give(d)
+	s.idle = append(s.idle, d)
 	return nil
 }
 
-// take returns the decoder that stands in front of a chunk, or a new one.
+// take returns a decoder that stands in front of a chunk: the one that does,
+// or a new one. Where there are as many as may be, some belong to sticks that
+// have ended, or have caught up: one of them goes on to the chunk, or gives its
+// memory to a new one.
 func (s *decoders) take(chunk int) (*decoder, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if i := slices.IndexFunc(s.idle, func(d *decoder) bool { return d.next == chunk }); i >= 0 {
-		d := s.idle[i]
-		s.idle = slices.Delete(s.idle, i, i+1)
+	slices.SortFunc(s.idle, func(a, b *decoder) int { return a.next - b.next })
+	behind := 0 // how many of them stand at the chunk or in front of it
+	for behind < len(s.idle) && s.idle[behind].next <= chunk {
+		behind++
+	}
+	full := s.alive >= s.most
+	if behind > 0 && (full || s.idle[behind-1].next == chunk) {
+		d := s.idle[behind-1]
+		s.idle = slices.Delete(s.idle, behind-1, behind)
 		return d, nil
 	}
-	r, err := s.stream.NewReader()
-	return &decoder{ReadCloser: r}, err
-}
-
-func (s *decoders) give(d *decoder) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.idle) == maxDecoders {
-		s.idle[0].Close()
+	if full && len(s.idle) > 0 {
+		s.drop(s.idle[0])
 		s.idle = slices.Delete(s.idle, 0, 1)
 	}
-	s.idle = append(s.idle, d)
+	r, err := s.stream.NewReader()
+	if err != nil {
+		return nil, err
+	}
+	s.alive++
+	return &decoder{ReadCloser: r}, nil
+}
+
+// drop gives a decoder's memory back at once: the garbage collector would take
+// its time, and what the decoders hold is counted. s.mu is held.
+func (s *decoders) drop(d *decoder) {
+	d.Close()
+	d.ReadCloser = nil
+	s.alive--
+	if s.stream.Window() >= mib {
+		runtime.GC()
+	}
 }
 
 // fill decodes up to a chunk, and then the chunk.
@@ -214,7 +246,7 @@ func (s *decoders) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range s.idle {
-		d.Close()
+		s.drop(d)
 	}
 	s.idle = nil
 	return s.file.Close()
