@@ -1,5 +1,11 @@
 package store
 
+import (
+	"strings"
+
+	"github.com/stickpress/stickpress/api/fault"
+)
+
 // ActorKind says what sort of actor did something.
 type ActorKind string
 
@@ -43,4 +49,24 @@ func ActorText(kind ActorKind, id ActorID) string {
 		return string(kind)
 	}
 	return encodeID(string(kind), id)
+}
+
+// ParseActor reads what ActorText wrote. Anything else is the fault id_invalid.
+func ParseActor(text string) (ActorKind, ActorID, error) {
+	switch kind, _, _ := strings.Cut(text, "_"); ActorKind(kind) {
+	case ActorUser:
+		id, err := ParseID[UserID](text)
+		return ActorUser, ActorID(id), err
+	case ActorToken:
+		id, err := ParseID[TokenID](text)
+		return ActorToken, ActorID(id), err
+	case ActorHost:
+		id, err := ParseID[HostID](text)
+		return ActorHost, ActorID(id), err
+	case ActorSystem, ActorAnonymous:
+		if text == kind {
+			return ActorKind(kind), ActorID{}, nil
+		}
+	}
+	return "", ActorID{}, fault.New(fault.KindInvalid, "id_invalid", "id", text)
 }

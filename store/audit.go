@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"time"
 
@@ -19,6 +20,7 @@ type AuditEntry struct {
 	Action     string // "job.cancel"
 	ObjectKind string // "job"
 	ObjectID   string // text form of its ID
+	SiteID     SiteID // of the object, zero for what all sites share
 	Before     json.RawMessage
 	After      json.RawMessage
 	At         time.Time
@@ -35,7 +37,18 @@ type NewAudit struct {
 	After      any
 }
 
-const auditColumns = `id, actor_kind, actor_id, request_id, address, action, object_kind, object_id, before, after, at`
+const auditColumns = `id, actor_kind, actor_id, request_id, address, action, object_kind, object_id, site_id, before, after, at`
+
+// siteOf finds the site of what an entry is about, in SQL: of hosts and what
+// belongs to them. What it does not know has none, so that nobody who is
+// limited to sites reads it.
+const siteOf = `CASE @object_kind
+	WHEN 'site' THEN (SELECT id FROM sites WHERE id = @object)
+	WHEN 'host' THEN (SELECT site_id FROM hosts WHERE id = @object)
+	WHEN 'job' THEN (SELECT site_id FROM jobs WHERE id = @object)
+	WHEN 'build' THEN (SELECT h.site_id FROM builds b JOIN hosts h ON h.id = b.host_id WHERE b.id = @object)
+	WHEN 'stick' THEN (SELECT h.site_id FROM sticks s JOIN hosts h ON h.id = s.host_id WHERE s.id = @object)
+END`
 
 // Audit adds a line to the audit log, in the transaction of what it tells of.
 func (tx *Tx) Audit(ctx context.Context, n NewAudit) error {
@@ -53,20 +66,52 @@ func (tx *Tx) Audit(ctx context.Context, n NewAudit) error {
 	}
 	_, err = tx.tx.Exec(ctx,
 		`INSERT INTO audit (`+auditColumns+`)
-		VALUES (@id, @actor_kind, @actor_id, @request_id, @address, @action, @object_kind, @object_id, @before, @after, @at)`,
+		VALUES (@id, @actor_kind, @actor_id, @request_id, @address, @action, @object_kind, @object_id,
+			`+siteOf+`, @before, @after, @at)`,
 		pgx.NamedArgs{
 			"id": id, "actor_kind": n.By.Kind, "actor_id": n.By.ID,
 			"request_id": cleanText(n.By.RequestID), "address": cleanText(n.By.Address),
-			"action": n.Action, "object_kind": n.ObjectKind, "object_id": n.ObjectID,
+			"action": n.Action, "object_kind": n.ObjectKind, "object_id": n.ObjectID, "object": objectKey(n.ObjectKind, n.ObjectID),
 			"before": before, "after": after, "at": tx.at,
 		})
 	return fail(err, "write the audit log")
 }
 
+// objectKey is the key of an object from its text form; what has none is about
+// no site.
+func objectKey(kind, text string) ActorID {
+	var id [16]byte
+	var err error
+	switch kind {
+	case "site":
+		id, err = ParseID[SiteID](text)
+	case "host":
+		id, err = ParseID[HostID](text)
+	case "job":
+		id, err = ParseID[JobID](text)
+	case "build":
+		id, err = ParseID[BuildID](text)
+	case "stick":
+		id, err = ParseID[StickID](text)
+	}
+	if err != nil {
+		return ActorID{}
+	}
+	return id
+}
+
 // AuditFilter narrows AuditLog; empty fields do not.
 type AuditFilter struct {
+	// Sites leaves what is about these sites, and what Self did.
+	Sites      []SiteID
+	Self       ActorID
+	ActorKind  ActorKind
+	ActorID    ActorID
+	Actions    []string
 	ObjectKind string
 	ObjectID   string
+	From       time.Time // inclusive
+	Until      time.Time // exclusive
 	Page       AuditPage
 }
 
@@ -75,9 +120,30 @@ func (r Reader) AuditLog(ctx context.Context, f AuditFilter) ([]AuditEntry, erro
 	return many[AuditEntry](ctx, r.db, "audit log",
 		`SELECT `+auditColumns+` FROM audit
 		WHERE (@kind = '' OR object_kind = @kind) AND (@object = '' OR object_id = @object)
+			AND (@actor_kind = '' OR actor_kind = @actor_kind) AND (@actor::uuid IS NULL OR actor_id = @actor)
+			AND (cardinality(@actions::text[]) = 0 OR action = ANY (@actions))
+			AND (@from::uuid IS NULL OR id >= @from) AND (@until::uuid IS NULL OR id < @until)
+			AND (cardinality(@sites::uuid[]) = 0 OR site_id = ANY (@sites) OR actor_id = @self::uuid)
 			AND (@before::uuid IS NULL OR id < @before)
 		ORDER BY id DESC LIMIT @limit`,
-		f.Page.args(pgx.NamedArgs{"kind": f.ObjectKind, "object": f.ObjectID}))
+		f.Page.args(pgx.NamedArgs{
+			"kind": f.ObjectKind, "object": f.ObjectID, "actor_kind": f.ActorKind, "actor": f.ActorID,
+			"actions": append([]string{}, f.Actions...), "from": firstID(f.From), "until": firstID(f.Until),
+			"sites": append([]SiteID{}, f.Sites...), "self": f.Self,
+		}))
+}
+
+// firstID is where the IDs of a moment begin, to the millisecond: an entry has
+// its time in its ID. The zero time is NULL.
+func firstID(at time.Time) AuditID {
+	var id AuditID
+	if at.IsZero() {
+		return id
+	}
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(at.UnixMilli()))
+	copy(id[:6], ms[2:])
+	return id
 }
 
 // Object names what an audit entry is about.

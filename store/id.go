@@ -43,6 +43,7 @@ type (
 	serverKeyKind       struct{}
 	certificateKind     struct{}
 	viewKind            struct{}
+	sessionKind         struct{}
 	actorKind           struct{}
 )
 
@@ -64,6 +65,7 @@ func (auditKind) prefix() string           { return "audit" }
 func (serverKeyKind) prefix() string       { return "key" }
 func (certificateKind) prefix() string     { return "cert" }
 func (viewKind) prefix() string            { return "view" }
+func (sessionKind) prefix() string         { return "session" }
 func (actorKind) prefix() string           { return "actor" }
 
 type (
@@ -103,6 +105,8 @@ type (
 	CertificateID = ID[certificateKind]
 	// ViewID names a saved view of a list: view_….
 	ViewID = ID[viewKind]
+	// SessionID names a place where a user is signed in: session_….
+	SessionID = ID[sessionKind]
 	// ActorID names whoever did something; see Actor for its text form.
 	ActorID = ID[actorKind]
 )

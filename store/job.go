@@ -180,6 +180,7 @@ func (r Reader) Build(ctx context.Context, id BuildID) (Build, error) {
 
 // BuildFilter narrows Builds; empty fields do not.
 type BuildFilter struct {
+	Sites  []SiteID // of their hosts
 	HostID HostID
 	States []BuildState
 	Page   BuildPage
@@ -191,7 +192,8 @@ func (r Reader) Builds(ctx context.Context, f BuildFilter) ([]Build, error) {
 		`SELECT `+buildColumns+` FROM builds
 		WHERE (@host::uuid IS NULL OR host_id = @host)
 			AND (cardinality(@states::text[]) = 0 OR state = ANY (@states)) AND (@before::uuid IS NULL OR id < @before)
+			AND (cardinality(@sites::uuid[]) = 0 OR host_id IN (SELECT id FROM hosts WHERE site_id = ANY (@sites)))
 		ORDER BY id DESC LIMIT @limit`, f.Page.args(pgx.NamedArgs{
-			"host": f.HostID, "states": append([]BuildState{}, f.States...),
+			"sites": append([]SiteID{}, f.Sites...), "host": f.HostID, "states": append([]BuildState{}, f.States...),
 		}))
 }

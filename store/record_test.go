@@ -33,7 +33,7 @@ func TestUsers(t *testing.T) {
 	}
 	_, err = st.UserByLogin(ctx, "eve")
 	wantCode(t, err, "user_not_found")
-	if list, err := st.Users(ctx, store.ByName{}); err != nil || len(list) != 1 || list[0].DisabledAt != nil {
+	if list, err := st.Users(ctx, store.UserFilter{}); err != nil || len(list) != 1 || list[0].DisabledAt != nil {
 		t.Errorf("users %+v, %v", list, err)
 	}
 }

@@ -22,13 +22,15 @@ const (
 	PurposeSetup  Purpose = "setup"   // makes the first admin
 	PurposeSignIn Purpose = "sign_in" // signs one user in
 	PurposeEnroll Purpose = "enroll"  // enrols one host at one site
+
+	PurposePassword Purpose = "password" // lets one user choose a password
 )
 
 // OneTimeToken is the record of a token that works once. The token itself is
 // known only to whom it was given; the record has its SHA-256.
 type OneTimeToken struct {
 	Purpose       Purpose
-	UserID        UserID // PurposeSignIn
+	UserID        UserID // PurposeSignIn, PurposePassword
 	SiteID        SiteID // PurposeEnroll
 	CreatedByKind ActorKind
 	CreatedByID   ActorID
@@ -102,7 +104,8 @@ type APIToken struct {
 	ID         TokenID
 	Name       string
 	UserID     UserID
-	Role       Role // a cap: see Least
+	Role       Role     // a cap: see Least
+	Sites      []SiteID // a cap on its user's; none: all that its user has
 	ExpiresAt  *time.Time
 	RevokedAt  *time.Time
 	LastUsedAt *time.Time // to the minute
@@ -115,10 +118,11 @@ type NewAPIToken struct {
 	Name     string
 	UserID   UserID
 	Role     Role
+	Sites    []SiteID
 	Lifetime time.Duration // 0: does not expire
 }
 
-const apiTokenColumns = `id, name, user_id, role, expires_at, revoked_at, last_used_at, revision, created_at`
+const apiTokenColumns = `id, name, user_id, role, sites, expires_at, revoked_at, last_used_at, revision, created_at`
 
 // CreateAPIToken makes a token and returns its secret, which is not stored.
 func (tx *Tx) CreateAPIToken(ctx context.Context, n NewAPIToken) (secret string, token APIToken, err error) {
@@ -136,11 +140,11 @@ func (tx *Tx) CreateAPIToken(ctx context.Context, n NewAPIToken) (secret string,
 		expires = &at
 	}
 	token, err = one[APIToken](ctx, tx.tx, "token", id,
-		`INSERT INTO api_tokens (id, hash, name, user_id, role, expires_at, created_at)
-		VALUES (@id, @hash, @name, @user_id, @role, @expires_at, @at)
+		`INSERT INTO api_tokens (id, hash, name, user_id, role, sites, expires_at, created_at)
+		VALUES (@id, @hash, @name, @user_id, @role, @sites, @expires_at, @at)
 		RETURNING `+apiTokenColumns, pgx.NamedArgs{
 			"id": id, "hash": hash[:], "name": n.Name, "user_id": n.UserID, "role": n.Role,
-			"expires_at": expires, "at": tx.at,
+			"sites": append([]SiteID{}, n.Sites...), "expires_at": expires, "at": tx.at,
 		})
 	return secret, token, err
 }
@@ -176,6 +180,10 @@ type APITokenFilter struct {
 	State  string // "active", "expired", "revoked"
 	Search string // what its name holds, whatever its case
 	At     time.Time
+	// Within lists tokens of users who are limited to some of these sites and
+	// to no others, and those of Self.
+	Within []SiteID
+	Self   UserID
 	Page   TokenPage
 }
 
@@ -183,6 +191,10 @@ type APITokenFilter struct {
 func (r Reader) APITokens(ctx context.Context, f APITokenFilter) ([]APIToken, error) {
 	var w where
 	equal(&w, "user_id = @user", "user", f.UserID)
+	if len(f.Within) > 0 {
+		w.and("(user_id = @self OR user_id IN (SELECT id FROM users WHERE cardinality(sites) > 0 AND sites <@ @within))", "within", f.Within)
+		w.args["self"] = f.Self
+	}
 	w.text("role = @role", "role", string(f.Role))
 	switch f.State {
 	case "active":
@@ -213,14 +225,16 @@ func (s *Store) TouchAPIToken(ctx context.Context, id TokenID) error {
 	return fail(err, "remember the use of a token")
 }
 
-// DropExpired removes one-time tokens, idempotency keys and what came of
-// uploads that are of no use any more and returns how many.
+// DropExpired removes what is of no use any more (one-time tokens, idempotency
+// keys, what came of uploads, sessions, counts of attempts) and returns how many.
 func (s *Store) DropExpired(ctx context.Context) (int64, error) {
 	var n int64
 	for _, sql := range []string{
 		`DELETE FROM one_time_tokens WHERE expires_at < @at`,
 		`DELETE FROM idempotency_keys WHERE expires_at < @at`,
 		`DELETE FROM inspections WHERE state <> 'inspecting' AND updated_at < @at::timestamptz - interval '7 days'`,
+		`DELETE FROM user_sessions WHERE expires_at < @at`,
+		`DELETE FROM sign_in_attempts WHERE last_at < @at::timestamptz - interval '2 days'`,
 	} {
 		tag, err := s.pool.Exec(ctx, sql, pgx.NamedArgs{"at": s.Now()})
 		if err != nil {

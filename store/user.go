@@ -43,24 +43,43 @@ type User struct {
 	Login        string // unique whatever its case
 	Name         string
 	Role         Role
+	Sites        []SiteID // that the user sees and uses; none: every site
+	Origin       Origin
+	Subject      string `json:"-"` // the name that Origin knows the user by, empty for OriginLocal
 	PasswordHash string `json:"-"` // argon2id in its text form, or empty: no password sign-in
 	Locale       string // "en", "zh-CN", or empty: what the browser asks for
 	DisabledAt   *time.Time
+	LastSignInAt *time.Time
+	TOTPAt       *time.Time `db:"totp_at"` // since when codes are asked for; nil: they are not
 	Revision     int64
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 }
+
+// Origin is who vouches for a user.
+type Origin string
+
+// The origins.
+const (
+	OriginLocal Origin = "local" // the console: a password, or a link
+	OriginOIDC  Origin = "oidc"  // an OpenID provider
+	OriginLDAP  Origin = "ldap"  // a directory
+)
 
 // UserFields are what a user is made of.
 type UserFields struct {
 	Login        string
 	Name         string
 	Role         Role
+	Sites        []SiteID
+	Origin       Origin // OriginLocal if empty
+	Subject      string
 	PasswordHash string
 	Locale       string
 }
 
-const userColumns = `id, login, name, role, password_hash, locale, disabled_at, revision, created_at, updated_at`
+const userColumns = `id, login, name, role, sites, origin, subject, password_hash, locale, disabled_at,
+	last_sign_in_at, totp_at, revision, created_at, updated_at`
 
 // User finds a user, or fails with user_not_found.
 func (r Reader) User(ctx context.Context, id UserID) (User, error) {
@@ -74,12 +93,24 @@ func (r Reader) UserByLogin(ctx context.Context, login string) (User, error) {
 		`SELECT `+userColumns+` FROM users WHERE lower(login) = lower(@login)`, pgx.NamedArgs{"login": login})
 }
 
+// UserFilter narrows Users; empty fields do not.
+type UserFilter struct {
+	Within []SiteID // limited to some of these sites, and to no others
+	Text   string   // in the login or the name, whatever its case
+	Role   Role
+	Page   ByName
+}
+
 // Users lists users by login.
-func (r Reader) Users(ctx context.Context, page ByName) ([]User, error) {
+func (r Reader) Users(ctx context.Context, f UserFilter) ([]User, error) {
+	args := f.Page.args()
+	args["within"], args["text"], args["role"] = append([]SiteID{}, f.Within...), cleanText(f.Text), f.Role
 	return many[User](ctx, r.db, "users",
 		`SELECT `+userColumns+` FROM users
-		WHERE lower(login) > lower(@after)
-		ORDER BY lower(login) LIMIT @limit`, page.args())
+		WHERE lower(login) > lower(@after) AND (@role = '' OR role = @role)
+			AND (@text = '' OR strpos(lower(login), lower(@text)) > 0 OR strpos(lower(name), lower(@text)) > 0)
+			AND (cardinality(@within::uuid[]) = 0 OR cardinality(sites) > 0 AND sites <@ @within)
+		ORDER BY lower(login) LIMIT @limit`, args)
 }
 
 // SetupDone reports whether there is a user: the first one is made with a setup
@@ -113,10 +144,11 @@ func (tx *Tx) CreateUser(ctx context.Context, f UserFields) (User, error) {
 		return User{}, err
 	}
 	return one[User](ctx, tx.tx, "user", id,
-		`INSERT INTO users (id, login, name, role, password_hash, locale, created_at, updated_at)
-		VALUES (@id, @login, @name, @role, @password_hash, @locale, @at, @at)
+		`INSERT INTO users (id, login, name, role, sites, origin, subject, password_hash, locale, created_at, updated_at)
+		VALUES (@id, @login, @name, @role, @sites, @origin, @subject, @password_hash, @locale, @at, @at)
 		RETURNING `+userColumns, pgx.NamedArgs{
-			"id": id, "login": f.Login, "name": f.Name, "role": f.Role,
+			"id": id, "login": f.Login, "name": f.Name, "role": f.Role, "sites": append([]SiteID{}, f.Sites...),
+			"origin": or(f.Origin, OriginLocal), "subject": f.Subject,
 			"password_hash": f.PasswordHash, "locale": f.Locale, "at": tx.at,
 		})
 }

@@ -1,0 +1,67 @@
+package store
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// UserChange is what an admin changes about a user.
+type UserChange struct {
+	Name  string
+	Role  Role
+	Sites []SiteID
+}
+
+// UpdateUser changes a user whose revision was seen; a stale one is the fault
+// stale.
+func (tx *Tx) UpdateUser(ctx context.Context, id UserID, revision int64, c UserChange) (User, error) {
+	tx.Notify(TopicUser(id))
+	return changed[User](ctx, tx.tx, "users", "user", id,
+		`UPDATE users SET name = @name, role = @role, sites = @sites, revision = revision + 1, updated_at = @at
+		WHERE id = @id AND revision = @revision RETURNING `+userColumns, pgx.NamedArgs{
+			"id": id, "revision": revision, "name": c.Name, "role": c.Role, "sites": append([]SiteID{}, c.Sites...), "at": tx.at,
+		})
+}
+
+// SetUserDisabled shuts a user out, or lets one in again.
+func (tx *Tx) SetUserDisabled(ctx context.Context, id UserID, disabled bool) (User, error) {
+	tx.Notify(TopicUser(id))
+	return one[User](ctx, tx.tx, "user", id,
+		`UPDATE users SET disabled_at = CASE WHEN @disabled THEN coalesce(disabled_at, @at) END,
+			revision = revision + 1, updated_at = @at
+		WHERE id = @id RETURNING `+userColumns, pgx.NamedArgs{"id": id, "disabled": disabled, "at": tx.at})
+}
+
+// SetPassword replaces a local user's password hash.
+func (tx *Tx) SetPassword(ctx context.Context, id UserID, hash string) (User, error) {
+	return one[User](ctx, tx.tx, "user", id,
+		`UPDATE users SET password_hash = @hash, revision = revision + 1, updated_at = @at
+		WHERE id = @id AND origin = 'local' RETURNING `+userColumns, pgx.NamedArgs{"id": id, "hash": hash, "at": tx.at})
+}
+
+// DropOneTimeTokens makes a user's unused tokens of a purpose worthless.
+func (tx *Tx) DropOneTimeTokens(ctx context.Context, purpose Purpose, user UserID) error {
+	_, err := tx.tx.Exec(ctx, `DELETE FROM one_time_tokens WHERE purpose = @purpose AND user_id = @user AND used_at IS NULL`,
+		pgx.NamedArgs{"purpose": purpose, "user": user})
+	return fail(err, "drop one-time tokens")
+}
+
+// HoldChiefs locks, until the end of the transaction, the users who may change
+// everything everywhere, and returns them: two admins must not shut each other
+// out at once and leave none.
+func (tx *Tx) HoldChiefs(ctx context.Context) ([]UserID, error) {
+	rows, _ := tx.tx.Query(ctx,
+		`SELECT id FROM users WHERE role = 'admin' AND cardinality(sites) = 0 AND disabled_at IS NULL
+		ORDER BY id FOR UPDATE`) // the error comes back from CollectRows
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[UserID])
+	return ids, fail(err, "look for admins")
+}
+
+// UserBySubject finds the user whom an origin knows by a name, or fails with
+// user_not_found.
+func (r Reader) UserBySubject(ctx context.Context, origin Origin, subject string) (User, error) {
+	return one[User](ctx, r.db, "user", "",
+		`SELECT `+userColumns+` FROM users WHERE origin = @origin AND subject = @subject`,
+		pgx.NamedArgs{"origin": origin, "subject": subject})
+}
