@@ -27,6 +27,7 @@ bmaptool|bmap-tools|test|makes block maps
 xorriso|xorriso|test|makes ISOs
 zstd|zstd|test|compresses disk images
 xz|xz-utils|test|the same
+zbarimg|zbar-tools|test|reads the QR codes that we draw
 openssl|openssl|test|a second opinion on certificates
 hivexsh|libhivex-bin|test|a second opinion on registry hives
 hivexregedit|libwin-hivex-perl|test|a second opinion on boot stores
