@@ -46,6 +46,8 @@ type Actor struct {
 	Locale    string // "en", "zh-CN", or empty
 	RequestID string
 	Address   string // of the peer, without its port
+	SessionID string // "session_…", of people in a browser
+	Agent     string // what the browser calls itself
 }
 
 // Anonymous is the actor of a request that nobody has signed in for.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/store"
 )
 
@@ -26,11 +27,17 @@ type AuditEntry struct {
 
 // AuditFilter narrows ListAudit; empty fields do not.
 type AuditFilter struct {
-	ObjectKind string
-	ObjectID   string // with ObjectKind
+	Actor      string    `json:"actor,omitempty"` // an ID ("user_…", "token_…", "host_…"), or "system" or "anonymous"
+	Action     string    `json:"action,omitempty"`
+	ObjectKind string    `json:"object_kind,omitempty"`
+	ObjectID   string    `json:"object_id,omitempty"` // with ObjectKind
+	From       time.Time `json:"from,omitzero"`       // inclusive
+	Until      time.Time `json:"until,omitzero"`      // exclusive
 }
 
-// ListAudit lists changes, newest first (admin).
+// ListAudit lists changes, newest first (admin): to an admin of some sites
+// those of hosts, jobs and sticks there, and what they did themselves.
+// Faults: actor_unknown.
 func (c *Console) ListAudit(ctx context.Context, a Actor, f AuditFilter, p Page) (List[AuditEntry], error) {
 	if err := allow(a, UseListAudit); err != nil {
 		return List[AuditEntry]{}, err
@@ -39,20 +46,50 @@ func (c *Console) ListAudit(ctx context.Context, a Actor, f AuditFilter, p Page)
 	if err != nil {
 		return List[AuditEntry]{}, err
 	}
-	rows, err := c.store.AuditLog(ctx, store.AuditFilter{
-		ObjectKind: f.ObjectKind, ObjectID: f.ObjectID,
-		Page: store.AuditPage{Before: before, Limit: p.limit() + 1},
-	})
+	query, err := f.query(a)
+	if err != nil {
+		return List[AuditEntry]{}, err
+	}
+	query.Page = store.AuditPage{Before: before, Limit: p.limit() + 1}
+	rows, err := c.store.AuditLog(ctx, query)
 	if err != nil {
 		return List[AuditEntry]{}, err
 	}
 	n := c.names()
-	return listOf(p, rows, func(e *store.AuditEntry) (AuditEntry, error) {
-		name, err := n.actor(ctx, e.ActorKind, e.ActorID)
-		return AuditEntry{
-			ID: e.ID.String(), At: e.At, ActorKind: ActorKind(e.ActorKind), ActorID: actorID(e.ActorKind, e.ActorID), ActorName: name,
-			Action: e.Action, ObjectKind: e.ObjectKind, ObjectID: e.ObjectID, Before: e.Before, After: e.After,
-			RequestID: e.RequestID, Address: e.Address,
-		}, err
-	}, func(e store.AuditEntry) string { return e.ID.String() })
+	return listOf(p, rows, func(e *store.AuditEntry) (AuditEntry, error) { return auditOf(ctx, n, e) },
+		func(e store.AuditEntry) string { return e.ID.String() })
+}
+
+// query is the filter as the store asks, within the actor's sites.
+func (f AuditFilter) query(a Actor) (store.AuditFilter, error) {
+	q := store.AuditFilter{ObjectKind: f.ObjectKind, ObjectID: f.ObjectID, From: f.From, Until: f.Until}
+	if f.Action != "" {
+		q.Actions = []string{f.Action}
+	}
+	var err error
+	if q.Sites, err = a.sites(); err != nil {
+		return q, err
+	}
+	if a.Limited() {
+		by, err := a.by()
+		if err != nil {
+			return q, err
+		}
+		q.Self = by.ID
+	}
+	if f.Actor != "" {
+		if q.ActorKind, q.ActorID, err = store.ParseActor(f.Actor); err != nil {
+			return q, fault.Wrap(err, fault.KindInvalid, CodeActorUnknown, "actor", f.Actor).At("actor")
+		}
+	}
+	return q, nil
+}
+
+func auditOf(ctx context.Context, n *names, e *store.AuditEntry) (AuditEntry, error) {
+	name, err := n.actor(ctx, e.ActorKind, e.ActorID)
+	return AuditEntry{
+		ID: e.ID.String(), At: e.At, ActorKind: ActorKind(e.ActorKind), ActorID: actorID(e.ActorKind, e.ActorID), ActorName: name,
+		Action: e.Action, ObjectKind: e.ObjectKind, ObjectID: e.ObjectID, Before: e.Before, After: e.After,
+		RequestID: e.RequestID, Address: e.Address,
+	}, err
 }

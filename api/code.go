@@ -88,4 +88,17 @@ const (
 	CodeTicketInvalid  fault.Code = "ticket_invalid"   //
 	CodeHostRevoked               = store.CodeHostRevoked
 	CodeSessionStale              = store.CodeSessionStale
+
+	// What is refused about people and their sites.
+	CodeEverySite       fault.Code = "every_site_needed"    // action
+	CodeSitesTooWide    fault.Code = "sites_too_wide"       //
+	CodeActorUnknown    fault.Code = "actor_unknown"        // actor
+	CodeCodeWrong       fault.Code = "code_wrong"           //
+	CodePasswordWrong   fault.Code = "password_wrong"       //
+	CodeSecondFactorOn  fault.Code = "second_factor_on"     //
+	CodeSecondFactorOff fault.Code = "second_factor_off"    //
+	CodeOtherOrigin     fault.Code = "user_of_other_origin" // kind: of the origin
+	CodeLastAdmin       fault.Code = "last_admin"           //
+	CodeOneself         fault.Code = "not_oneself"          //
+	CodePeopleOnly      fault.Code = "people_only"          //
 )

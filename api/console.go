@@ -64,7 +64,7 @@ type Console struct {
 	ticketTTL time.Duration
 	offline   time.Duration
 	passwords *passwords
-	limits    struct{ address, signIn, enroll *limiter }
+	limits    struct{ address, enroll *limiter }
 	progress  progressBoard
 	rates     rateBoard
 	counted   statistics
@@ -122,7 +122,6 @@ func New(d Deps) (*Console, error) {
 		return nil, err
 	}
 	c.limits.address = newLimiter(d.Clock, 60, 5*time.Minute)
-	c.limits.signIn = newLimiter(d.Clock, 10, 5*time.Minute)
 	c.limits.enroll = newLimiter(d.Clock, 30, 5*time.Minute)
 	return c, nil
 }

@@ -19,7 +19,7 @@ type Enrolment struct {
 
 // CreateEnrolmentInput describes an enrolment token.
 type CreateEnrolmentInput struct {
-	SiteID string        // or its name; empty means the default site
+	SiteID string        // or its name; empty means the default site, or the first of a limited actor's
 	TTL    time.Duration // 0 means one hour; at most 7 days
 }
 
@@ -31,6 +31,9 @@ const (
 // CreateEnrolment makes an enrolment token (admin). Faults: site_not_found,
 // site_closed.
 func (c *Console) CreateEnrolment(ctx context.Context, a Actor, in CreateEnrolmentInput) (Enrolment, error) {
+	if in.SiteID == "" && a.Limited() {
+		in.SiteID = a.Sites[0]
+	}
 	var out Enrolment
 	err := c.change(ctx, a, UseCreateEnrolment, func(tx *store.Tx, by store.Actor) error {
 		found, err := findSite(ctx, tx.Reader, a, in.SiteID)

@@ -1,7 +1,10 @@
 package api
 
-// Permissions lets the tests go through the whole table.
-var Permissions = permissions
+// Permissions and Scopes let the tests go through the whole tables.
+var (
+	Permissions = permissions
+	Scopes      = scopes
+)
 
 // Refusals lets the tests compare the list with what was decided.
 var Refusals = refusals

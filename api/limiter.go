@@ -67,10 +67,3 @@ func limiterAddress(address string) string {
 	network, _ := ip.WithZone("").Prefix(64) // every address has one of 64 bits
 	return network.String()
 }
-
-// forget clears a key after a success.
-func (l *limiter) forget(key string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.seen, key)
-}

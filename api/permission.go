@@ -74,17 +74,46 @@ const (
 	UseShareView         UseCase = "share_view"
 	UseListSettings      UseCase = "list_settings"
 	UseSaveSetting       UseCase = "save_setting"
+
+	UseSignInCode         UseCase = "sign_in_code"
+	UseChoosePassword     UseCase = "choose_password"
+	UseUpdateUser         UseCase = "update_user"
+	UseDisableUser        UseCase = "disable_user" // and back
+	UseUnlockUser         UseCase = "unlock_user"
+	UseResetTOTP          UseCase = "reset_totp"
+	UseCreatePasswordLink UseCase = "create_password_link"
+	UseChangePassword     UseCase = "change_password"
+	UseEnableTOTP         UseCase = "enable_totp"
+	UseDisableTOTP        UseCase = "disable_totp"
+	UseRenewRecoveryCodes UseCase = "renew_recovery_codes"
+	UseListSessions       UseCase = "list_sessions"
+	UseEndSession         UseCase = "end_session"
+	UseExportAudit        UseCase = "export_audit"
 )
 
 // permissions is the least role of every use case: the one place where this
-// is decided. Use cases that touch a host, its jobs or its sticks also check
-// the actor's sites.
+// is decided. Which of them ask for the actor's sites is in scopes.
 var permissions = map[UseCase]Role{
 	UseSetup:            RoleNone, // the setup token decides
 	UseSignIn:           RoleNone, // the password decides
 	UseRedeemSignInLink: RoleNone, // the link decides
 	UseEnrollHost:       RoleNone, // the enrolment token decides
 	UsePublishCapture:   RoleNone, // the host's ticket decides; the job needed UseCapture
+	UseSignInCode:       RoleNone, // the code decides, after the password
+	UseChoosePassword:   RoleNone, // the link decides
+
+	UseChangePassword:     RoleViewer, // one's own
+	UseEnableTOTP:         RoleViewer, // one's own
+	UseDisableTOTP:        RoleViewer, // one's own
+	UseRenewRecoveryCodes: RoleViewer, // one's own
+	UseListSessions:       RoleViewer, // one's own; others: see account.go
+	UseEndSession:         RoleViewer, // one's own; others: see account.go
+	UseUpdateUser:         RoleAdmin,
+	UseDisableUser:        RoleAdmin,
+	UseUnlockUser:         RoleAdmin,
+	UseResetTOTP:          RoleAdmin,
+	UseCreatePasswordLink: RoleAdmin,
+	UseExportAudit:        RoleAdmin,
 
 	UseGetUser:           RoleViewer, // oneself; others: see user.go
 	UseCreateToken:       RoleViewer, // at most one's own role
@@ -150,21 +179,26 @@ var permissions = map[UseCase]Role{
 	UseSaveSetting:      RoleAdmin,
 }
 
-// Can reports whether an actor's role allows a use case. Pages use it to hide
-// what would be refused; the use case itself decides.
-func (a Actor) Can(u UseCase) bool {
-	least, ok := permissions[u]
-	return ok && (least == RoleNone || a.Role.Includes(least))
-}
+// Can reports whether an actor's role and scope allow a use case. Pages use it
+// to hide what would be refused; the use case itself decides.
+func (a Actor) Can(u UseCase) bool { return allow(a, u) == nil }
 
-// allow refuses an actor whose role does not reach a use case.
+// May is Can that says why not.
+func (a Actor) May(u UseCase) error { return allow(a, u) }
+
+// allow refuses an actor whose role does not reach a use case, or whose sites
+// are some where it takes all.
 func allow(a Actor, u UseCase) error {
+	least, ok := permissions[u]
 	switch {
-	case a.Can(u):
+	case ok && least == RoleNone:
 		return nil
 	case a.Role == RoleNone:
 		return fault.New(fault.KindUnauthenticated, CodeSignInNeeded)
-	default:
-		return fault.New(fault.KindForbidden, CodeForbidden, "action", u, "role", permissions[u])
+	case !ok || !a.Role.Includes(least):
+		return fault.New(fault.KindForbidden, CodeForbidden, "action", u, "role", least)
+	case a.Limited() && scopes[u] == ScopeEvery:
+		return fault.New(fault.KindForbidden, CodeEverySite, "action", u)
 	}
+	return nil
 }

@@ -27,8 +27,45 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			return err
 		},
 		api.UseRedeemSignInLink: func(ctx context.Context, a api.Actor) error { _, err := f.RedeemSignInLink(ctx, a, ""); return err },
-		api.UseListUsers:        func(ctx context.Context, a api.Actor) error { _, err := f.ListUsers(ctx, a, page); return err },
-		api.UseGetUser:          func(ctx context.Context, a api.Actor) error { _, err := f.GetUser(ctx, a, a.UserID); return err },
+		api.UseSignInCode: func(ctx context.Context, a api.Actor) error {
+			_, err := f.SignInCode(ctx, a, unknownUser, api.MethodPassword, "1")
+			return err
+		},
+		api.UseChoosePassword: func(ctx context.Context, a api.Actor) error {
+			_, err := f.ChoosePassword(ctx, a, "", apitest.Password)
+			return err
+		},
+		api.UseUpdateUser: func(ctx context.Context, a api.Actor) error {
+			_, err := f.UpdateUser(ctx, a, api.UpdateUserInput{ID: unknownUser, Name: "x", Role: api.RoleViewer})
+			return err
+		},
+		api.UseDisableUser: func(ctx context.Context, a api.Actor) error {
+			_, err := f.SetUserDisabled(ctx, a, unknownUser, true)
+			return err
+		},
+		api.UseUnlockUser: func(ctx context.Context, a api.Actor) error { _, err := f.UnlockUser(ctx, a, unknownUser); return err },
+		api.UseResetTOTP:  func(ctx context.Context, a api.Actor) error { _, err := f.ResetTOTP(ctx, a, unknownUser); return err },
+		api.UseCreatePasswordLink: func(ctx context.Context, a api.Actor) error {
+			_, err := f.CreatePasswordLink(ctx, a, unknownUser)
+			return err
+		},
+		api.UseChangePassword: func(ctx context.Context, a api.Actor) error { return f.ChangePassword(ctx, a, "", "short") },
+		api.UseEnableTOTP:     func(ctx context.Context, a api.Actor) error { _, err := f.PendingTOTP(ctx, a); return err },
+		api.UseDisableTOTP:    func(ctx context.Context, a api.Actor) error { return f.DisableTOTP(ctx, a, "") },
+		api.UseRenewRecoveryCodes: func(ctx context.Context, a api.Actor) error {
+			_, err := f.RenewRecoveryCodes(ctx, a, "")
+			return err
+		},
+		api.UseListSessions: func(ctx context.Context, a api.Actor) error { _, err := f.ListSessions(ctx, a, a.UserID); return err },
+		api.UseEndSession:   func(ctx context.Context, a api.Actor) error { return f.EndSessions(ctx, a, a.UserID) },
+		api.UseExportAudit: func(ctx context.Context, a api.Actor) error {
+			return f.ExportAudit(ctx, a, api.AuditFilter{}, func(api.AuditEntry) error { return nil })
+		},
+		api.UseListUsers: func(ctx context.Context, a api.Actor) error {
+			_, err := f.ListUsers(ctx, a, api.UserFilter{}, page)
+			return err
+		},
+		api.UseGetUser: func(ctx context.Context, a api.Actor) error { _, err := f.GetUser(ctx, a, a.UserID); return err },
 		api.UseCreateUser: func(ctx context.Context, a api.Actor) error {
 			_, err := f.CreateUser(ctx, a, api.CreateUserInput{})
 			return err
@@ -221,6 +258,7 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 
 // IDs of the right form that nothing has.
 const (
+	unknownUser    = "user_01jd6y9k3te0mv8b0g2z5q4w7x"
 	unknownToken   = "token_01jd6y9k3te0mv8b0g2z5q4w7x"
 	unknownVersion = "ver_01jd6y9k3te0mv8b0g2z5q4w7x"
 	unknownHost    = "host_01jd6y9k3te0mv8b0g2z5q4w7x"

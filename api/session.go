@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"strings"
 	"time"
@@ -65,60 +67,164 @@ func (c *Console) SetupToken(ctx context.Context) (token string, needed bool, er
 	return token, true, err
 }
 
-// Setup exchanges the setup token for the first admin.
+// Setup exchanges the setup token for the first admin, who is signed in then.
 // Faults: token_invalid, setup_done, login_invalid, password_too_short,
 // too_many_attempts.
-func (c *Console) Setup(ctx context.Context, a Actor, in SetupInput) (User, error) {
+func (c *Console) Setup(ctx context.Context, a Actor, in SetupInput) (SignedIn, error) {
 	if err := allow(a, UseSetup); err != nil {
-		return User{}, err
+		return SignedIn{}, err
 	}
-	if err := c.attempt(a, ""); err != nil {
-		return User{}, err
+	if err := c.attemptFrom(a); err != nil {
+		return SignedIn{}, err
 	}
 	fields, err := c.userFields(ctx, CreateUserInput{Login: in.Login, Name: in.Name, Role: RoleAdmin, Password: in.Password, Locale: a.Locale})
 	if err != nil {
-		return User{}, err
+		return SignedIn{}, err
 	}
 	if fields.PasswordHash == "" {
-		return User{}, errPasswordShort()
+		return SignedIn{}, errPasswordShort()
 	}
-	var u store.User
+	var out SignedIn
 	err = c.store.InTx(ctx, func(tx *store.Tx) error {
 		if _, err := tx.UseOneTimeToken(ctx, store.PurposeSetup, in.Token); err != nil {
 			return err
 		}
-		if u, err = tx.CreateFirstUser(ctx, fields); err != nil {
+		u, err := tx.CreateFirstUser(ctx, fields)
+		if err != nil {
 			return err
 		}
-		return tx.Audit(ctx, store.NewAudit{
+		err = tx.Audit(ctx, store.NewAudit{
 			By: a.as(store.UserActor(u.ID)), Action: string(UseSetup), ObjectKind: "user", ObjectID: u.ID.String(), After: userOf(u),
 		})
+		if err != nil {
+			return err
+		}
+		out, err = c.enter(ctx, tx, a, UseSignIn, u, MethodSetup)
+		return err
 	})
-	return userOf(u), err
+	return out, err
 }
 
-// SignIn checks a password. It takes the same time for an unknown login.
-// Faults: sign_in_failed, too_many_attempts (retry_seconds).
-func (c *Console) SignIn(ctx context.Context, a Actor, in SignInInput) (User, error) {
+// SignedIn is what an attempt to sign in came to.
+type SignedIn struct {
+	User User
+	// SessionID is the session that was opened; it is empty while CodeNeeded,
+	// and SignInCode is what comes next.
+	SessionID  string
+	CodeNeeded bool
+}
+
+// Ways in, as sessions have them.
+const (
+	MethodSetup    = "setup"
+	MethodPassword = "password"
+	MethodLink     = "link"
+	MethodOIDC     = "oidc"
+	MethodLDAP     = "ldap"
+)
+
+// How long a session lasts, and how long it may be idle.
+const (
+	SessionLifetime = 14 * 24 * time.Hour
+	SessionIdle     = 12 * time.Hour
+)
+
+// signInBackoff is what failed attempts cost a login, whether there is somebody
+// of that name or not. A quarter of an hour is the most, so that nobody can
+// shut another one out for long.
+var signInBackoff = store.Backoff{Free: 5, First: 30 * time.Second, Most: 15 * time.Minute, Forget: 24 * time.Hour}
+
+// SignIn checks a password, here or at the directory. It takes the same time
+// for an unknown login. Faults: sign_in_failed, too_many_attempts
+// (retry_seconds), directory_unavailable, no_role.
+func (c *Console) SignIn(ctx context.Context, a Actor, in SignInInput) (SignedIn, error) {
 	if err := allow(a, UseSignIn); err != nil {
-		return User{}, err
+		return SignedIn{}, err
 	}
-	if err := c.attempt(a, in.Login); err != nil {
-		return User{}, err
+	if err := c.attempt(ctx, a, in.Login); err != nil {
+		return SignedIn{}, err
 	}
 	u, err := c.store.UserByLogin(ctx, in.Login)
-	if err != nil && !errors.Is(err, store.NotFound("user", "")) {
-		return User{}, err
+	if err != nil && !isNotFound(err, "user") {
+		return SignedIn{}, err
 	}
 	ok, err := c.passwords.Check(ctx, u.PasswordHash, in.Password)
 	if err != nil {
-		return User{}, err
+		return SignedIn{}, err
 	}
 	if !ok || u.DisabledAt != nil {
-		return User{}, c.signInFailed(ctx, a, UseSignIn, u, fault.New(fault.KindUnauthenticated, CodeSignInFailed))
+		return SignedIn{}, c.signInFailed(ctx, a, UseSignIn, u, fault.New(fault.KindUnauthenticated, CodeSignInFailed))
 	}
-	c.limits.signIn.forget(attemptKey(a, in.Login))
-	return userOf(u), c.auditSignIn(ctx, a, UseSignIn, u.ID)
+	return c.firstFactor(ctx, a, UseSignIn, u, MethodPassword)
+}
+
+// SignInCode ends what SignIn, a link or a new password began, with a code of
+// the telephone or a recovery code. The door vouches that the first step was
+// taken, by the same browser and a few minutes ago.
+// Faults: code_wrong, too_many_attempts, signed_out.
+func (c *Console) SignInCode(ctx context.Context, a Actor, userID, method, code string) (SignedIn, error) {
+	if err := allow(a, UseSignInCode); err != nil {
+		return SignedIn{}, err
+	}
+	id, err := store.ParseID[store.UserID](userID)
+	if err != nil {
+		return SignedIn{}, fault.Wrap(err, fault.KindUnauthenticated, CodeSignedOut)
+	}
+	u, err := c.store.User(ctx, id)
+	if err != nil || u.DisabledAt != nil {
+		return SignedIn{}, fault.Wrap(err, fault.KindUnauthenticated, CodeSignedOut)
+	}
+	if err := c.attempt(ctx, a, u.Login); err != nil {
+		return SignedIn{}, err
+	}
+	var out SignedIn
+	wrong := fault.New(fault.KindUnauthenticated, CodeCodeWrong).At("code")
+	err = c.store.InTx(ctx, func(tx *store.Tx) error {
+		if err := c.useCode(ctx, tx, u.ID, code); err != nil {
+			return err
+		}
+		out, err = c.enter(ctx, tx, a, UseSignIn, u, method)
+		return err
+	})
+	if errors.Is(err, wrong) {
+		return SignedIn{}, c.signInFailed(ctx, a, UseSignInCode, u, wrong)
+	}
+	return out, err
+}
+
+// firstFactor lets a person in who has proved who they are, or asks for the
+// second factor.
+func (c *Console) firstFactor(ctx context.Context, a Actor, use UseCase, u store.User, method string) (SignedIn, error) {
+	if u.TOTPAt != nil {
+		return SignedIn{User: userOf(u), CodeNeeded: true}, nil
+	}
+	var out SignedIn
+	err := c.store.InTx(ctx, func(tx *store.Tx) (err error) {
+		out, err = c.enter(ctx, tx, a, use, u, method)
+		return err
+	})
+	return out, err
+}
+
+// enter opens a session and says so in the audit log.
+func (c *Console) enter(ctx context.Context, tx *store.Tx, a Actor, use UseCase, u store.User, method string) (SignedIn, error) {
+	key, err := c.loginKey(ctx, u.Login)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	if _, err := tx.ForgetAttempts(ctx, key); err != nil {
+		return SignedIn{}, err
+	}
+	s, err := tx.CreateSession(ctx, store.NewSession{
+		UserID: u.ID, Method: method, Address: a.Address, Agent: a.Agent, Lifetime: SessionLifetime,
+	})
+	if err != nil {
+		return SignedIn{}, err
+	}
+	return SignedIn{User: userOf(u), SessionID: s.ID.String()}, tx.Audit(ctx, store.NewAudit{
+		By: a.as(store.UserActor(u.ID)), Action: string(use), ObjectKind: "user", ObjectID: u.ID.String(),
+		After: map[string]any{"method": method},
+	})
 }
 
 // CreateSignInLink makes a link for a person (admin or system).
@@ -128,6 +234,9 @@ func (c *Console) CreateSignInLink(ctx context.Context, a Actor, in SignInLinkIn
 	var link SignInLink
 	err := c.change(ctx, a, UseCreateSignInLink, func(tx *store.Tx, by store.Actor) error {
 		u, err := tx.UserByLogin(ctx, in.Login)
+		if err == nil && !a.within(siteTexts(u.Sites)) {
+			err = store.NotFound("user", in.Login)
+		}
 		if err != nil {
 			return err
 		}
@@ -145,36 +254,73 @@ func (c *Console) CreateSignInLink(ctx context.Context, a Actor, in SignInLinkIn
 
 // RedeemSignInLink signs the link's person in; a link works once.
 // Faults: token_invalid, too_many_attempts.
-func (c *Console) RedeemSignInLink(ctx context.Context, a Actor, secret string) (User, error) {
+func (c *Console) RedeemSignInLink(ctx context.Context, a Actor, secret string) (SignedIn, error) {
 	if err := allow(a, UseRedeemSignInLink); err != nil {
-		return User{}, err
+		return SignedIn{}, err
 	}
-	if err := c.attempt(a, ""); err != nil {
-		return User{}, err
+	if err := c.attemptFrom(a); err != nil {
+		return SignedIn{}, err
 	}
 	var u store.User
-	err := c.store.InTx(ctx, func(tx *store.Tx) error {
-		token, err := tx.UseOneTimeToken(ctx, store.PurposeSignIn, secret)
-		if err != nil {
+	var out SignedIn
+	err := c.store.InTx(ctx, func(tx *store.Tx) (err error) {
+		if u, err = useLink(ctx, tx, store.PurposeSignIn, secret); err != nil {
 			return err
 		}
-		if u, err = tx.User(ctx, token.UserID); err != nil {
-			return err
+		if u.TOTPAt != nil {
+			out = SignedIn{User: userOf(u), CodeNeeded: true}
+			return nil
 		}
-		if u.DisabledAt != nil {
-			return fault.New(fault.KindUnauthenticated, store.CodeTokenInvalid)
-		}
-		return tx.Audit(ctx, store.NewAudit{
-			By: a.as(store.UserActor(u.ID)), Action: string(UseRedeemSignInLink), ObjectKind: "user", ObjectID: u.ID.String(),
-		})
+		out, err = c.enter(ctx, tx, a, UseRedeemSignInLink, u, MethodLink)
+		return err
 	})
 	if f := fault.From(err); f != nil && f.Kind == fault.KindUnauthenticated {
-		return User{}, c.signInFailed(ctx, a, UseRedeemSignInLink, u, f)
+		return SignedIn{}, c.signInFailed(ctx, a, UseRedeemSignInLink, u, f)
+	}
+	return out, err
+}
+
+// useLink spends a one-time link and finds whom it was made for.
+func useLink(ctx context.Context, tx *store.Tx, purpose store.Purpose, secret string) (store.User, error) {
+	token, err := tx.UseOneTimeToken(ctx, purpose, secret)
+	if err != nil {
+		return store.User{}, err
+	}
+	u, err := tx.User(ctx, token.UserID)
+	if err == nil && u.DisabledAt != nil {
+		err = fault.New(fault.KindUnauthenticated, store.CodeTokenInvalid)
+	}
+	return u, err
+}
+
+// ActorForSession returns the person of a session as an actor, with the
+// request's locale, ID, address and browser taken from base. Session, person,
+// role and sites are read anew each time, so that a change holds at once.
+// Faults: signed_out (the session is over, the person gone or disabled).
+func (c *Console) ActorForSession(ctx context.Context, base Actor, sessionID string) (Actor, error) {
+	id, err := store.ParseID[store.SessionID](sessionID)
+	if err != nil {
+		return Actor{}, fault.Wrap(err, fault.KindUnauthenticated, CodeSignedOut)
+	}
+	now := c.store.Now()
+	s, err := c.store.Session(ctx, id, now, now.Add(-SessionIdle))
+	if isNotFound(err, "session") {
+		return Actor{}, fault.Wrap(err, fault.KindUnauthenticated, CodeSignedOut)
 	}
 	if err != nil {
-		return User{}, err
+		return Actor{}, err
 	}
-	return userOf(u), nil
+	a, err := c.ActorForUser(ctx, base, s.UserID.String())
+	if err != nil {
+		return Actor{}, err
+	}
+	if now.Sub(s.LastSeenAt) >= time.Minute || s.Address != a.Address {
+		if err := c.store.TouchSession(ctx, id, a.Address); err != nil {
+			c.log.WarnContext(ctx, "use of a session not recorded", "session_id", sessionID, "error", err)
+		}
+	}
+	a.SessionID = sessionID
+	return a, nil
 }
 
 // ActorForUser returns a signed-in person as an actor, with the request's
@@ -192,7 +338,7 @@ func (c *Console) ActorForUser(ctx context.Context, base Actor, userID string) (
 	if err != nil {
 		return Actor{}, err
 	}
-	base.Kind, base.UserID, base.Name, base.Role = ActorUser, u.ID.String(), u.Login, u.Role
+	base.Kind, base.UserID, base.Name, base.Role, base.Sites = ActorUser, u.ID.String(), u.Login, u.Role, siteTexts(u.Sites)
 	if u.Locale != "" {
 		base.Locale = u.Locale
 	}
@@ -200,7 +346,8 @@ func (c *Console) ActorForUser(ctx context.Context, base Actor, userID string) (
 }
 
 // ActorForToken returns the actor of a bearer token. Its role is the lesser of
-// the token's and its owner's. Faults: token_invalid.
+// the token's and its owner's, its sites are those of both; a token that has
+// none left is good for nothing. Faults: token_invalid.
 func (c *Console) ActorForToken(ctx context.Context, base Actor, secret string) (Actor, error) {
 	t, u, err := c.store.APITokenBySecret(ctx, secret, c.now())
 	if err != nil {
@@ -211,33 +358,56 @@ func (c *Console) ActorForToken(ctx context.Context, base Actor, secret string) 
 	}
 	base.Kind, base.UserID, base.TokenID, base.Name = ActorToken, u.ID.String(), t.ID.String(), t.Name
 	base.Role = store.Least(t.Role, u.Role)
+	var ok bool
+	if base.Sites, ok = common(siteTexts(t.Sites), siteTexts(u.Sites)); !ok {
+		return Actor{}, fault.New(fault.KindUnauthenticated, store.CodeTokenInvalid)
+	}
 	return base, nil
 }
 
-// attempt counts one try to get in, by address and by login.
-func (c *Console) attempt(a Actor, login string) error {
-	for _, try := range []struct {
-		l   *limiter
-		key string
-	}{{c.limits.address, limiterAddress(a.Address)}, {c.limits.signIn, attemptKey(a, login)}} {
-		if ok, wait := try.l.take(try.key); !ok {
-			return fault.New(fault.KindTooMany, CodeTooManyAttempts, "retry_seconds", int(wait/time.Second)+1)
-		}
+func isSignedOut(err error) bool {
+	return errors.Is(err, fault.New(fault.KindUnauthenticated, CodeSignedOut))
+}
+
+// attempt counts one try to get in, by address and by login. The login's count
+// is everybody's and outlives this program; SignIn clears it.
+func (c *Console) attempt(ctx context.Context, a Actor, login string) error {
+	if err := c.attemptFrom(a); err != nil {
+		return err
+	}
+	key, err := c.loginKey(ctx, login)
+	if err != nil {
+		return err
+	}
+	wait, err := c.store.BeginAttempt(ctx, key, signInBackoff)
+	if err == nil && wait > 0 {
+		err = errTooMany(wait)
+	}
+	return err
+}
+
+// attemptFrom counts one try to get in by address alone.
+func (c *Console) attemptFrom(a Actor) error {
+	if ok, wait := c.limits.address.take(limiterAddress(a.Address)); !ok {
+		return errTooMany(wait)
 	}
 	return nil
 }
 
-// attemptKey has the address in it, so that nobody can lock another one out.
-func attemptKey(a Actor, login string) string {
-	return limiterAddress(a.Address) + " " + strings.ToLower(login)
+func errTooMany(wait time.Duration) error {
+	return fault.New(fault.KindTooMany, CodeTooManyAttempts, "retry_seconds", int(wait/time.Second)+1)
 }
 
-func (c *Console) auditSignIn(ctx context.Context, a Actor, u UseCase, id store.UserID) error {
-	return c.store.InTx(ctx, func(tx *store.Tx) error {
-		return tx.Audit(ctx, store.NewAudit{
-			By: a.as(store.UserActor(id)), Action: string(u), ObjectKind: "user", ObjectID: id.String(),
-		})
-	})
+// loginKey is what attempts are counted under: a hash that needs the server's
+// key, since a password may have been typed into the wrong field.
+func (c *Console) loginKey(ctx context.Context, login string) ([32]byte, error) {
+	key, err := c.ServerKey(ctx)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	mac := hmac.New(sha256.New, key.Seed())
+	mac.Write([]byte("stickpress sign-in attempts\x00" + strings.ToLower(login)))
+	return [32]byte(mac.Sum(nil)), nil
 }
 
 // signInFailed puts a refused sign-in into the audit log and returns the
@@ -245,7 +415,7 @@ func (c *Console) auditSignIn(ctx context.Context, a Actor, u UseCase, id store.
 // else may be a password in the wrong field, and the log cannot be erased. The
 // limits on attempts bound how much a stranger can write.
 func (c *Console) signInFailed(ctx context.Context, a Actor, u UseCase, of store.User, refusal *fault.Error) error {
-	row := store.NewAudit{By: a.as(store.Anonymous), Action: string(u) + "_failed", ObjectKind: "user"}
+	row := store.NewAudit{By: a.as(store.Anonymous), Action: string(u) + failed, ObjectKind: "user"}
 	if !of.ID.IsZero() {
 		row.ObjectID, row.After = of.ID.String(), map[string]any{"login": of.Login}
 	}

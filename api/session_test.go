@@ -4,14 +4,16 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/apitest"
+	"github.com/stickpress/stickpress/api/fault"
 )
 
 // anyone is somebody who has not signed in, from an address of their own.
@@ -43,48 +45,137 @@ func TestFirstRun(t *testing.T) {
 	_, err = fresh.Setup(t.Context(), anyone("192.0.2.4"), in)
 	wantFault(t, err, api.CodeLoginInvalid)
 	in.Login = "ada"
-	u := must[api.User](t)(fresh.Setup(t.Context(), anyone("192.0.2.4"), in))
+	u := must[api.SignedIn](t)(fresh.Setup(t.Context(), anyone("192.0.2.4"), in)).User
 	if u.Role != api.RoleAdmin || u.Name != "ada" {
 		t.Errorf("the first user is %+v, want an admin", u)
 	}
 	_, err = fresh.Setup(t.Context(), anyone("192.0.2.4"), in)
 	wantFault(t, err, "token_invalid")
-	got := must[api.User](t)(fresh.SignIn(t.Context(), anyone("192.0.2.4"), api.SignInInput{Login: "ADA", Password: apitest.Password}))
+	got := must[api.SignedIn](t)(fresh.SignIn(t.Context(), anyone("192.0.2.4"), api.SignInInput{Login: "ADA", Password: apitest.Password})).User
 	if got.ID != u.ID {
 		t.Errorf("signed in as %s, want %s", got.ID, u.ID)
 	}
 }
 
+// signIn tries a password and wants to be refused with code, or let in if that
+// is empty.
+func signIn(t *testing.T, f *apitest.Fixture, address, login, password string, code fault.Code) api.SignedIn {
+	t.Helper()
+	in, err := f.SignIn(t.Context(), anyone(address), api.SignInInput{Login: login, Password: password})
+	if code != "" {
+		wantFault(t, err, code)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
 func TestSignIn(t *testing.T) {
 	t.Parallel()
-	var now atomic.Pointer[time.Time]
-	set := func(at time.Time) { now.Store(&at) }
-	set(time.Now())
-	f := apitest.New(t, func(d *api.Deps) { d.Clock = func() time.Time { return *now.Load() } })
-	must[api.User](t)(f.CreateUser(t.Context(), f.Admin, api.CreateUserInput{Login: "eve", Role: api.RoleViewer, Password: apitest.Password}))
+	f := apitest.New(t)
+	eve := must[api.User](t)(f.CreateUser(t.Context(), f.Admin, api.CreateUserInput{Login: "eve", Role: api.RoleViewer, Password: apitest.Password}))
 
-	_, err := f.SignIn(t.Context(), anyone("192.0.2.5"), api.SignInInput{Login: "nobody", Password: apitest.Password})
-	wantFault(t, err, api.CodeSignInFailed)
-	_, err = f.SignIn(t.Context(), anyone("192.0.2.5"), api.SignInInput{Login: "viewer", Password: ""}) // has no password
-	wantFault(t, err, api.CodeSignInFailed)
-	for range 10 {
-		_, err = f.SignIn(t.Context(), anyone("192.0.2.5"), api.SignInInput{Login: "eve", Password: "wrong"})
-		wantFault(t, err, api.CodeSignInFailed)
+	signIn(t, f, "192.0.2.5", "viewer", "", api.CodeSignInFailed) // has no password
+	// Logins that there are and that there are not are locked alike, wherever
+	// the attempts come from.
+	for _, login := range []string{"eve", "nobody"} {
+		for i := range 6 {
+			signIn(t, f, fmt.Sprintf("192.0.2.%d", 10+i), login, "wrong", api.CodeSignInFailed)
+		}
+		_, err := f.SignIn(t.Context(), anyone("192.0.2.30"), api.SignInInput{Login: strings.ToUpper(login), Password: apitest.Password})
+		if wait := faultOf(t, err, api.CodeTooManyAttempts).Params["retry_seconds"]; wait != "30" && wait != "31" {
+			t.Errorf("%s is to wait for %s s", login, wait)
+		}
 	}
-	_, err = f.SignIn(t.Context(), anyone("192.0.2.5"), api.SignInInput{Login: "eve", Password: apitest.Password})
+	// It outlives the program, and an admin sees it.
+	other, _ := f.Replica(t)
+	_, err := other.SignIn(t.Context(), anyone("192.0.2.31"), api.SignInInput{Login: "eve", Password: apitest.Password})
 	wantFault(t, err, api.CodeTooManyAttempts)
-	// A network of IPv6 is one address: everyone has a whole one.
-	for i := range 10 {
-		_, err = f.SignIn(t.Context(), anyone(fmt.Sprintf("2001:db8::%x", i)), api.SignInInput{Login: "eve", Password: "wrong"})
-		wantFault(t, err, api.CodeSignInFailed)
+	if u := must[api.User](t)(f.GetUser(t.Context(), f.Admin, eve.ID)); u.LockedUntil == nil {
+		t.Error("the admin does not see the lock")
 	}
-	_, err = f.SignIn(t.Context(), anyone("2001:db8::ffff"), api.SignInInput{Login: "eve", Password: apitest.Password})
+	if u := must[api.User](t)(f.UnlockUser(t.Context(), f.Admin, eve.ID)); u.LockedUntil != nil {
+		t.Error("the lock is still there")
+	}
+	in := signIn(t, f, "192.0.2.5", "eve", apitest.Password, "")
+	if in.User.ID != eve.ID || in.SessionID == "" || in.CodeNeeded {
+		t.Errorf("signed in as %+v", in)
+	}
+}
+
+// The rest grows from half a minute to a quarter of an hour and no further, and
+// what is tried meanwhile does not count.
+func TestLockGrowsToItsBound(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	must[api.User](t)(f.CreateUser(t.Context(), f.Admin, api.CreateUserInput{Login: "eve", Role: api.RoleViewer, Password: apitest.Password}))
+	age := func(by string) {
+		t.Helper()
+		if _, err := f.Store.Pool().Exec(t.Context(), `UPDATE sign_in_attempts SET locked_until = locked_until - $1::interval, last_at = last_at - $1::interval`, by); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 5 {
+		signIn(t, f, "192.0.2.10", "eve", "wrong", api.CodeSignInFailed)
+	}
+	for i, want := range []int{30, 60, 120, 240, 480, 900, 900, 900} {
+		signIn(t, f, fmt.Sprintf("192.0.2.%d", 20+i), "eve", "wrong", api.CodeSignInFailed)
+		for range 3 {
+			_, err := f.SignIn(t.Context(), anyone(fmt.Sprintf("192.0.3.%d", i)), api.SignInInput{Login: "eve", Password: apitest.Password})
+			wait, _ := strconv.Atoi(faultOf(t, err, api.CodeTooManyAttempts).Params["retry_seconds"])
+			if wait < want-5 || wait > want+1 {
+				t.Errorf("attempt %d is to wait for %d s, want %d", i, wait, want)
+			}
+		}
+		age("15 minutes")
+	}
+	signIn(t, f, "192.0.4.1", "eve", apitest.Password, "")
+	for range 5 {
+		signIn(t, f, "192.0.4.2", "eve", "wrong", api.CodeSignInFailed)
+	}
+	age("25 hours") // forgotten
+	for range 5 {
+		signIn(t, f, "192.0.4.3", "eve", "wrong", api.CodeSignInFailed)
+	}
+	signIn(t, f, "192.0.4.4", "eve", apitest.Password, "")
+}
+
+// A hundred attempts at once are a hundred.
+func TestAttemptsAtOnceCount(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	must[api.User](t)(f.CreateUser(t.Context(), f.Admin, api.CreateUserInput{Login: "eve", Role: api.RoleViewer, Password: apitest.Password}))
+	var looked, refused atomic.Int64
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			_, err := f.SignIn(t.Context(), anyone("192.0.2.5"), api.SignInInput{Login: "eve", Password: "wrong"})
+			if code := got(err); code == api.CodeSignInFailed {
+				looked.Add(1)
+			} else if code == api.CodeTooManyAttempts {
+				refused.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if looked.Load() != 6 || refused.Load() != 14 {
+		t.Errorf("%d passwords were looked at, %d not", looked.Load(), refused.Load())
+	}
+}
+
+// One address may try sixty times, whatever it tries; a network of IPv6 is one
+// address: everyone has a whole one.
+func TestAddressIsLimited(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	for i := range 60 {
+		_, err := f.RedeemSignInLink(t.Context(), anyone(fmt.Sprintf("2001:db8::%x", i)), "x")
+		wantFault(t, err, "token_invalid")
+	}
+	_, err := f.RedeemSignInLink(t.Context(), anyone("2001:db8::ffff"), "x")
 	wantFault(t, err, api.CodeTooManyAttempts)
-	// Nobody else is locked out, and the one who is may come back.
-	must[api.User](t)(f.SignIn(t.Context(), anyone("2001:db8:0:1::1"), api.SignInInput{Login: "eve", Password: apitest.Password}))
-	must[api.User](t)(f.SignIn(t.Context(), anyone("192.0.2.6"), api.SignInInput{Login: "eve", Password: apitest.Password}))
-	set(time.Now().Add(6 * time.Minute))
-	must[api.User](t)(f.SignIn(t.Context(), anyone("192.0.2.5"), api.SignInInput{Login: "eve", Password: apitest.Password}))
+	_, err = f.RedeemSignInLink(t.Context(), anyone("2001:db8:0:1::1"), "x")
+	wantFault(t, err, "token_invalid")
 }
 
 // What fails leaves a line in the audit log, without what was typed.
@@ -121,9 +212,9 @@ func TestSignInLink(t *testing.T) {
 	t.Parallel()
 	f := apitest.New(t)
 	link := must[api.SignInLink](t)(f.CreateSignInLink(t.Context(), f.System, api.SignInLinkInput{Login: "admin"}))
-	u := must[api.User](t)(f.RedeemSignInLink(t.Context(), anyone("192.0.2.7"), link.Secret))
-	if u.ID != f.Admin.UserID {
-		t.Errorf("signed in %s, want %s", u.ID, f.Admin.UserID)
+	u := must[api.SignedIn](t)(f.RedeemSignInLink(t.Context(), anyone("192.0.2.7"), link.Secret))
+	if u.User.ID != f.Admin.UserID {
+		t.Errorf("signed in %s, want %s", u.User.ID, f.Admin.UserID)
 	}
 	_, err := f.RedeemSignInLink(t.Context(), anyone("192.0.2.7"), link.Secret)
 	wantFault(t, err, "token_invalid")

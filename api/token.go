@@ -15,6 +15,7 @@ type Token struct {
 	ID         string     `json:"id"`
 	Name       string     `json:"name"`
 	Role       Role       `json:"role"`
+	Sites      []string   `json:"sites"`   // IDs; empty: its owner's
 	UserID     string     `json:"user_id"` // its owner
 	Login      string     `json:"login"`   // of the owner
 	CreatedAt  time.Time  `json:"created_at"`
@@ -34,17 +35,25 @@ type NewToken struct {
 type CreateTokenInput struct {
 	Name  string
 	Role  Role          // at most the owner's and the actor's own
+	Sites []string      // IDs of the owner's and the actor's; empty means all of them
 	TTL   time.Duration // 0 means that it does not expire
 	Login string        // the owner; empty means the actor; others for an admin only
 }
 
 // CreateToken makes a bearer token.
-// Faults: name_invalid, role_unknown, forbidden, user_not_found.
+// Faults: name_invalid, role_unknown, forbidden, user_not_found, site_not_found.
 func (c *Console) CreateToken(ctx context.Context, a Actor, in CreateTokenInput) (NewToken, error) {
 	if !slices.Contains(Roles, in.Role) {
 		return NewToken{}, errRoleUnknown(in.Role)
 	}
 	name, err := cleanName("token", in.Name)
+	if err != nil {
+		return NewToken{}, err
+	}
+	if len(in.Sites) == 0 {
+		in.Sites = a.Sites // a token cannot make a wider one
+	}
+	sites, err := siteIDs(in.Sites)
 	if err != nil {
 		return NewToken{}, err
 	}
@@ -57,7 +66,10 @@ func (c *Console) CreateToken(ctx context.Context, a Actor, in CreateTokenInput)
 		if !owner.Role.Includes(in.Role) || !a.Role.Includes(in.Role) {
 			return fault.New(fault.KindForbidden, CodeForbidden, "action", UseCreateToken, "role", in.Role)
 		}
-		secret, t, err := tx.CreateAPIToken(ctx, store.NewAPIToken{Name: name, UserID: owner.ID, Role: in.Role, Lifetime: in.TTL})
+		if err := checkTokenSites(ctx, tx.Reader, a, &owner, sites); err != nil {
+			return err
+		}
+		secret, t, err := tx.CreateAPIToken(ctx, store.NewAPIToken{Name: name, UserID: owner.ID, Role: in.Role, Sites: sites, Lifetime: in.TTL})
 		if err != nil {
 			return err
 		}
@@ -69,7 +81,18 @@ func (c *Console) CreateToken(ctx context.Context, a Actor, in CreateTokenInput)
 	return out, err
 }
 
-// tokenOwner is the actor's own user, or another one for an admin.
+// checkTokenSites refuses sites that the actor or the owner does not have.
+func checkTokenSites(ctx context.Context, r store.Reader, a Actor, owner *store.User, sites []store.SiteID) error {
+	for _, s := range sites {
+		if !a.InSite(s.String()) || len(owner.Sites) > 0 && !slices.Contains(owner.Sites, s) {
+			return store.NotFound("site", s).At("sites")
+		}
+	}
+	return checkSites(ctx, r, sites)
+}
+
+// tokenOwner is the actor's own user, or another one for an admin who has at
+// least the same sites.
 func (c *Console) tokenOwner(ctx context.Context, tx *store.Tx, a Actor, login string) (store.User, error) {
 	if login == "" {
 		id, err := parse[store.UserID]("user", a.UserID)
@@ -83,7 +106,11 @@ func (c *Console) tokenOwner(ctx context.Context, tx *store.Tx, a Actor, login s
 			return store.User{}, err
 		}
 	}
-	return tx.UserByLogin(ctx, login)
+	u, err := tx.UserByLogin(ctx, login)
+	if err == nil && u.ID.String() != a.UserID && !a.within(siteTexts(u.Sites)) {
+		err = store.NotFound("user", login)
+	}
+	return u, err
 }
 
 // TokenFilter narrows ListTokens; empty fields do not.
@@ -102,8 +129,8 @@ var TokenFields = []Field[TokenFilter]{
 	{FieldInfo{Name: "owner", Kind: FieldThing}, func(f *TokenFilter) *string { return &f.Owner }},
 }
 
-// ListTokens lists the actor's own tokens, or everyone's for an admin, newest
-// first. Faults: those of checkFilter, user_not_found.
+// ListTokens lists the actor's own tokens, or everyone's for an admin (of those
+// who have no more sites), newest first. Faults: those of checkFilter, user_not_found.
 func (c *Console) ListTokens(ctx context.Context, a Actor, f TokenFilter, p Page) (List[Token], error) {
 	if err := allow(a, UseListTokens); err != nil {
 		return List[Token]{}, err
@@ -113,6 +140,14 @@ func (c *Console) ListTokens(ctx context.Context, a Actor, f TokenFilter, p Page
 	}
 	query := store.APITokenFilter{State: f.State, Role: store.Role(f.Role), Search: f.Search, At: c.store.Now()}
 	var err error
+	if query.Within, err = a.sites(); err != nil {
+		return List[Token]{}, err
+	}
+	if a.Limited() {
+		if query.Self, err = parse[store.UserID]("user", a.UserID); err != nil {
+			return List[Token]{}, err
+		}
+	}
 	if a.Role != RoleAdmin {
 		query.UserID, err = parse[store.UserID]("user", a.UserID)
 	} else {
@@ -148,8 +183,14 @@ func (c *Console) RevokeToken(ctx context.Context, a Actor, id string) error {
 		if err != nil {
 			return err
 		}
-		if a.Role != RoleAdmin && t.UserID.String() != a.UserID {
-			return store.NotFound("token", id)
+		if t.UserID.String() != a.UserID {
+			owner, err := tx.User(ctx, t.UserID)
+			if err != nil {
+				return err
+			}
+			if a.Role != RoleAdmin || !a.within(siteTexts(owner.Sites)) {
+				return store.NotFound("token", id)
+			}
 		}
 		if t.RevokedAt != nil {
 			return nil
@@ -163,7 +204,7 @@ func (c *Console) RevokeToken(ctx context.Context, a Actor, id string) error {
 
 func tokenOf(t store.APIToken, login string) Token {
 	return Token{
-		ID: t.ID.String(), Name: t.Name, Role: t.Role, UserID: t.UserID.String(), Login: login,
+		ID: t.ID.String(), Name: t.Name, Role: t.Role, Sites: siteTexts(t.Sites), UserID: t.UserID.String(), Login: login,
 		CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, LastUsedAt: t.LastUsedAt, RevokedAt: t.RevokedAt, Revision: t.Revision,
 	}
 }

@@ -13,14 +13,23 @@ import (
 
 // User is a person who signs in.
 type User struct {
-	ID        string    `json:"id"`
-	Login     string    `json:"login"`
-	Name      string    `json:"name"`
-	Role      Role      `json:"role"`
-	Locale    string    `json:"locale"` // empty: what the browser asks for
-	Disabled  bool      `json:"disabled"`
-	CreatedAt time.Time `json:"created_at"`
-	Revision  int64     `json:"revision"`
+	ID          string   `json:"id"`
+	Login       string   `json:"login"`
+	Name        string   `json:"name"`
+	Role        Role     `json:"role"`
+	Sites       []string `json:"sites"`  // IDs; empty: every site
+	Locale      string   `json:"locale"` // empty: what the browser asks for
+	Origin      string   `json:"origin"` // "local", "oidc", "ldap": who vouches for the person
+	Disabled    bool     `json:"disabled"`
+	HasPassword bool     `json:"has_password"` // kept here; of a directory's people it is kept there
+	// SecondFactor: a code of the telephone is asked for.
+	SecondFactor bool       `json:"second_factor"`
+	LastSignInAt *time.Time `json:"last_sign_in_at,omitempty"`
+	// LockedUntil is set while sign-ins with a password rest, after too many
+	// that failed; in answers to admins only.
+	LockedUntil *time.Time `json:"locked_until,omitempty"`
+	CreatedAt   time.Time  `json:"created_at"`
+	Revision    int64      `json:"revision"`
 }
 
 // CreateUserInput describes a new person.
@@ -28,8 +37,9 @@ type CreateUserInput struct {
 	Login    string
 	Name     string // the login if empty
 	Role     Role
-	Locale   string // "en", "zh-CN", or empty: what the browser asks for
-	Password string // may be empty: then only sign-in links let the person in
+	Sites    []string // IDs; empty means every site
+	Locale   string   // "en", "zh-CN", or empty: what the browser asks for
+	Password string   // may be empty: then only sign-in links let the person in
 }
 
 // MinPassword is the least length of a password, in characters.
@@ -40,17 +50,32 @@ const maxPassword = 1024
 
 var loginForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$`)
 
-// ListUsers lists people by login (admin).
-func (c *Console) ListUsers(ctx context.Context, a Actor, p Page) (List[User], error) {
+// UserFilter narrows ListUsers; empty fields do not.
+type UserFilter struct {
+	Text string // in the login or the name
+	Role Role
+}
+
+// ListUsers lists people by login (admin): to an admin of some sites those
+// who have no others.
+func (c *Console) ListUsers(ctx context.Context, a Actor, f UserFilter, p Page) (List[User], error) {
 	if err := allow(a, UseListUsers); err != nil {
 		return List[User]{}, err
 	}
-	rows, err := c.store.Users(ctx, p.byName())
+	sites, err := a.sites()
 	if err != nil {
 		return List[User]{}, err
 	}
-	return listOf(p, rows, func(u *store.User) (User, error) { return userOf(*u), nil },
+	rows, err := c.store.Users(ctx, store.UserFilter{Within: sites, Text: f.Text, Role: f.Role, Page: p.byName()})
+	if err != nil {
+		return List[User]{}, err
+	}
+	l, err := listOf(p, rows, func(u *store.User) (User, error) { return userOf(*u), nil },
 		func(u store.User) string { return u.Login })
+	if err != nil {
+		return l, err
+	}
+	return l, c.locked(ctx, l.Items)
 }
 
 // GetUser returns one person: oneself, or anyone for an admin.
@@ -64,18 +89,36 @@ func (c *Console) GetUser(ctx context.Context, a Actor, id string) (User, error)
 			return User{}, err
 		}
 	}
-	key, err := parse[store.UserID]("user", id)
-	if err != nil {
-		return User{}, err
+	u, err := findUser(ctx, c.store.Reader, a, id)
+	if err != nil || !a.Can(UseListUsers) {
+		return userOf(u), err
 	}
-	u, err := c.store.User(ctx, key)
-	return userOf(u), err
+	out := []User{userOf(u)}
+	err = c.locked(ctx, out)
+	return out[0], err
 }
 
-// CreateUser adds a person (admin).
-// Faults: login_invalid, name_taken, password_too_short, role_unknown.
+// findUser finds oneself, or somebody who has no more sites than the actor.
+func findUser(ctx context.Context, r store.Reader, a Actor, id string) (store.User, error) {
+	key, err := parse[store.UserID]("user", id)
+	if err != nil {
+		return store.User{}, err
+	}
+	u, err := r.User(ctx, key)
+	if err == nil && id != a.UserID && !a.within(siteTexts(u.Sites)) {
+		return store.User{}, store.NotFound("user", id)
+	}
+	return u, err
+}
+
+// CreateUser adds a person (admin), with a role and sites that the actor has.
+// Faults: login_invalid, name_taken, password_too_short, role_unknown,
+// sites_too_wide, site_not_found.
 func (c *Console) CreateUser(ctx context.Context, a Actor, in CreateUserInput) (User, error) {
 	if err := allow(a, UseCreateUser); err != nil {
+		return User{}, err
+	}
+	if err := a.grant(UseCreateUser, in.Role, in.Sites); err != nil {
 		return User{}, err
 	}
 	fields, err := c.userFields(ctx, in)
@@ -84,6 +127,9 @@ func (c *Console) CreateUser(ctx context.Context, a Actor, in CreateUserInput) (
 	}
 	var u store.User
 	err = c.change(ctx, a, UseCreateUser, func(tx *store.Tx, by store.Actor) error {
+		if err := checkSites(ctx, tx.Reader, fields.Sites); err != nil {
+			return err
+		}
 		if u, err = tx.CreateUser(ctx, fields); err != nil {
 			return err
 		}
@@ -102,6 +148,10 @@ func (c *Console) userFields(ctx context.Context, in CreateUserInput) (store.Use
 	if !slices.Contains(Roles, in.Role) {
 		return store.UserFields{}, errRoleUnknown(in.Role)
 	}
+	sites, err := siteIDs(in.Sites)
+	if err != nil {
+		return store.UserFields{}, err
+	}
 	hash, err := c.hashPassword(ctx, in.Password)
 	if err != nil {
 		return store.UserFields{}, err
@@ -110,7 +160,18 @@ func (c *Console) userFields(ctx context.Context, in CreateUserInput) (store.Use
 	if name == "" {
 		name = in.Login
 	}
-	return store.UserFields{Login: in.Login, Name: name, Role: in.Role, PasswordHash: hash, Locale: in.Locale}, nil
+	return store.UserFields{Login: in.Login, Name: name, Role: in.Role, Sites: sites, PasswordHash: hash, Locale: in.Locale}, nil
+}
+
+// checkSites refuses sites that there are not: a scope of nothing but those
+// would be none.
+func checkSites(ctx context.Context, r store.Reader, sites []store.SiteID) error {
+	for _, s := range sites {
+		if _, err := r.Site(ctx, s); err != nil {
+			return fault.From(err).At("sites")
+		}
+	}
+	return nil
 }
 
 func errRoleUnknown(r Role) error {
@@ -119,7 +180,8 @@ func errRoleUnknown(r Role) error {
 
 func userOf(u store.User) User {
 	return User{
-		ID: u.ID.String(), Login: u.Login, Name: u.Name, Role: u.Role, Locale: u.Locale,
-		Disabled: u.DisabledAt != nil, CreatedAt: u.CreatedAt, Revision: u.Revision,
+		ID: u.ID.String(), Login: u.Login, Name: u.Name, Role: u.Role, Sites: siteTexts(u.Sites), Locale: u.Locale,
+		Origin: string(u.Origin), Disabled: u.DisabledAt != nil, HasPassword: u.PasswordHash != "", SecondFactor: u.TOTPAt != nil, LastSignInAt: u.LastSignInAt,
+		CreatedAt: u.CreatedAt, Revision: u.Revision,
 	}
 }

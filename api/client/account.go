@@ -16,7 +16,7 @@ func (c *Client) ListTokens(ctx context.Context, p api.Page) (api.List[api.Token
 // CreateToken makes a bearer token.
 func (c *Client) CreateToken(ctx context.Context, in api.CreateTokenInput) (api.NewToken, error) {
 	return send[api.NewToken](ctx, c, call{method: http.MethodPost, path: at("tokens"), body: wire.CreateToken{
-		Name: in.Name, Role: string(in.Role), TTLSeconds: wire.Seconds(in.TTL), Login: in.Login,
+		Name: in.Name, Role: string(in.Role), Sites: in.Sites, TTLSeconds: wire.Seconds(in.TTL), Login: in.Login,
 	}})
 }
 
@@ -38,7 +38,7 @@ func (c *Client) GetUser(ctx context.Context, id string) (api.User, error) {
 // CreateUser adds a person.
 func (c *Client) CreateUser(ctx context.Context, in api.CreateUserInput) (api.User, error) {
 	return send[api.User](ctx, c, call{method: http.MethodPost, path: at("users"), body: wire.CreateUser{
-		Login: in.Login, Name: in.Name, Role: string(in.Role), Locale: in.Locale, Password: in.Password,
+		Login: in.Login, Name: in.Name, Role: string(in.Role), Sites: in.Sites, Locale: in.Locale, Password: in.Password,
 	}})
 }
 

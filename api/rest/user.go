@@ -12,7 +12,7 @@ func (s *REST) userRoutes() {
 	type list struct{ Paging }
 	register(s, get("/users", "list_users", "users", "People by login (admin)"),
 		func(ctx context.Context, a api.Actor, in *list) (*listed[api.User], error) {
-			l, err := s.console.ListUsers(ctx, a, in.page())
+			l, err := s.console.ListUsers(ctx, a, api.UserFilter{}, in.page())
 			return pageOf(&in.Paging, l, err)
 		})
 
@@ -20,7 +20,7 @@ func (s *REST) userRoutes() {
 	register(s, post("/users", "create_user", "users", "Add a person (admin)", http.StatusCreated),
 		func(ctx context.Context, a api.Actor, in *create) (*made[api.User], error) {
 			u, err := s.console.CreateUser(ctx, a, api.CreateUserInput{
-				Login: in.Body.Login, Name: in.Body.Name, Role: api.Role(in.Body.Role), Locale: in.Body.Locale, Password: in.Body.Password,
+				Login: in.Body.Login, Name: in.Body.Name, Role: api.Role(in.Body.Role), Sites: in.Body.Sites, Locale: in.Body.Locale, Password: in.Body.Password,
 			})
 			return madeOf(u, "/users/"+u.ID, u.Revision, err)
 		})

@@ -179,11 +179,11 @@ func (t *trial) signIn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	user, err := console.RedeemSignInLink(ctx, base, link.Secret)
+	in, err := console.RedeemSignInLink(ctx, base, link.Secret)
 	if err != nil {
 		return err
 	}
-	actor, err := console.ActorForUser(ctx, base, user.ID)
+	actor, err := console.ActorForUser(ctx, base, in.User.ID)
 	if err != nil {
 		return err
 	}

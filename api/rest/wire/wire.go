@@ -172,19 +172,21 @@ type SaveTaskSequence struct {
 
 // CreateToken is the body of POST /tokens.
 type CreateToken struct {
-	Name       string `json:"name"`
-	Role       string `json:"role" doc:"'viewer', 'helpdesk' or 'admin': at most the owner's and one's own."`
-	TTLSeconds int64  `json:"ttl_seconds,omitempty" minimum:"0" doc:"0 means that it does not expire."`
-	Login      string `json:"login,omitempty" doc:"The owner; oneself if empty. Others for admins only."`
+	Name       string   `json:"name"`
+	Role       string   `json:"role" doc:"'viewer', 'helpdesk' or 'admin': at most the owner's and one's own."`
+	Sites      []string `json:"sites,omitempty" doc:"IDs of sites that the owner and oneself have; all of them if left out."`
+	TTLSeconds int64    `json:"ttl_seconds,omitempty" minimum:"0" doc:"0 means that it does not expire."`
+	Login      string   `json:"login,omitempty" doc:"The owner; oneself if empty. Others for admins only."`
 }
 
 // CreateUser is the body of POST /users.
 type CreateUser struct {
-	Login    string `json:"login"`
-	Name     string `json:"name,omitempty" doc:"As shown; the login if empty."`
-	Role     string `json:"role" doc:"'viewer', 'helpdesk' or 'admin'."`
-	Locale   string `json:"locale,omitempty" doc:"'en', 'zh-CN', or empty: what the browser asks for."`
-	Password string `json:"password,omitempty" doc:"May be empty: then only sign-in links let the person in."`
+	Login    string   `json:"login"`
+	Name     string   `json:"name,omitempty" doc:"As shown; the login if empty."`
+	Role     string   `json:"role" doc:"'viewer', 'helpdesk' or 'admin'."`
+	Sites    []string `json:"sites,omitempty" doc:"IDs of the sites that the person sees and uses; every site if left out."`
+	Locale   string   `json:"locale,omitempty" doc:"'en', 'zh-CN', or empty: what the browser asks for."`
+	Password string   `json:"password,omitempty" doc:"May be empty: then only sign-in links let the person in."`
 }
 
 // Seconds is d as a ttl_seconds, rounded up.

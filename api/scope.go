@@ -1,0 +1,166 @@
+package api
+
+import (
+	"slices"
+
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/store"
+)
+
+// Scope says what a use case has to do with sites.
+type Scope int
+
+// The scopes.
+const (
+	_           Scope = iota
+	ScopeSelf         // oneself, or nobody yet: signing in, one's own account
+	ScopeShared       // reads what all sites share: images, templates, task sequences
+	ScopeSite         // hosts, jobs, sticks, people: what is outside the actor's sites is not there
+	ScopeEvery        // changes what all sites share, or tells its secrets: not for who is limited to some
+)
+
+// scopes is the scope of every use case: the one place where this is decided,
+// beside permissions.
+var scopes = map[UseCase]Scope{
+	UseSetup:              ScopeSelf,
+	UseSignIn:             ScopeSelf,
+	UseSignInCode:         ScopeSelf,
+	UseChoosePassword:     ScopeSelf,
+	UseChangePassword:     ScopeSelf,
+	UseEnableTOTP:         ScopeSelf,
+	UseDisableTOTP:        ScopeSelf,
+	UseRenewRecoveryCodes: ScopeSelf,
+	UseRedeemSignInLink:   ScopeSelf,
+	UseEnrollHost:         ScopeSelf, // the enrolment token has the site
+	UsePublishCapture:     ScopeSelf, // the job has it
+
+	UseListImages:        ScopeShared,
+	UseGetImage:          ScopeShared,
+	UseListTemplates:     ScopeShared,
+	UseGetTemplate:       ScopeShared,
+	UseListTaskSequences: ScopeShared,
+	UseGetTaskSequence:   ScopeShared,
+
+	UseListSites:          ScopeSite,
+	UseListHosts:          ScopeSite,
+	UseGetHost:            ScopeSite,
+	UseListSticks:         ScopeSite,
+	UseGetStick:           ScopeSite,
+	UseGetCertificate:     ScopeSite,
+	UseGetJob:             ScopeSite,
+	UseListJobs:           ScopeSite,
+	UseGetOverview:        ScopeSite,
+	UseQueueJob:           ScopeSite,
+	UseCancelBuild:        ScopeSite,
+	UseRetryBuilds:        ScopeSite,
+	UseSearch:             ScopeSite,
+	UseScheduleJob:        ScopeSite,
+	UseEstimateJob:        ScopeSite,
+	UseCancelJob:          ScopeSite,
+	UseReturnStick:        ScopeSite,
+	UseIdentifyDevice:     ScopeSite,
+	UseOverride:           ScopeSite,
+	UseCreateEnrolment:    ScopeSite,
+	UseRevokeHost:         ScopeSite,
+	UseDeclareHostLost:    ScopeSite,
+	UseCalibrateHost:      ScopeSite,
+	UseListUsers:          ScopeSite,
+	UseGetUser:            ScopeSite,
+	UseCreateUser:         ScopeSite,
+	UseUpdateUser:         ScopeSite,
+	UseDisableUser:        ScopeSite,
+	UseUnlockUser:         ScopeSite,
+	UseResetTOTP:          ScopeSite,
+	UseCreatePasswordLink: ScopeSite,
+	UseListSessions:       ScopeSite,
+	UseEndSession:         ScopeSite,
+	UseCreateSignInLink:   ScopeSite,
+	UseCreateToken:        ScopeSite,
+	UseListTokens:         ScopeSite,
+	UseRevokeToken:        ScopeSite,
+	UseExportAudit:        ScopeSite,
+	UseListAudit:          ScopeSite,
+
+	UseCreateImage:      ScopeEvery,
+	UsePublishVersion:   ScopeEvery,
+	UseSetBlockMap:      ScopeEvery,
+	UseWithdrawVersion:  ScopeEvery,
+	UseSetChannel:       ScopeEvery,
+	UseUpload:           ScopeEvery,
+	UseTemplateSource:   ScopeEvery,
+	UseCheckTemplate:    ScopeEvery,
+	UseSaveTemplate:     ScopeEvery,
+	UseSaveTaskSequence: ScopeEvery,
+	UseCapture:          ScopeEvery, // it publishes a version
+	UseSaveExclusions:   ScopeEvery,
+}
+
+// Limited reports whether the actor sees some sites only.
+func (a Actor) Limited() bool { return len(a.Sites) > 0 }
+
+// within reports whether somebody with these sites (none: every site) has no
+// more than the actor has.
+func (a Actor) within(sites []string) bool {
+	if !a.Limited() {
+		return true
+	}
+	return len(sites) > 0 && !slices.ContainsFunc(sites, func(s string) bool { return !slices.Contains(a.Sites, s) })
+}
+
+// grant checks what is to be given to somebody: a role and sites that the
+// actor has. Without sites it gives every site, which only somebody may who is
+// not limited. Faults: role_unknown, forbidden, sites_too_wide, site_not_found.
+func (a Actor) grant(u UseCase, role Role, sites []string) error {
+	switch {
+	case !slices.Contains(Roles, role):
+		return errRoleUnknown(role)
+	case !a.Role.Includes(role):
+		return fault.New(fault.KindForbidden, CodeForbidden, "action", u, "role", role)
+	case a.Limited() && len(sites) == 0:
+		return fault.New(fault.KindForbidden, CodeSitesTooWide).At("sites")
+	}
+	for _, s := range sites {
+		if !a.InSite(s) {
+			return store.NotFound("site", s).At("sites")
+		}
+	}
+	return nil
+}
+
+// siteIDs reads the IDs of sites, each once, in their order.
+func siteIDs(sites []string) ([]store.SiteID, error) {
+	out := make([]store.SiteID, 0, len(sites))
+	for _, s := range slices.Compact(slices.Sorted(slices.Values(sites))) {
+		id, err := parse[store.SiteID]("site", s)
+		if err != nil {
+			return nil, fault.From(err).At("sites")
+		}
+		out = append(out, id)
+	}
+	return out, nil
+}
+
+func siteTexts(sites []store.SiteID) []string {
+	out := make([]string, 0, len(sites))
+	for _, s := range sites {
+		out = append(out, s.String())
+	}
+	return out
+}
+
+// common is what two scopes have in common; ok is false when that is nothing,
+// which an empty scope would not say.
+func common(a, b []string) (sites []string, ok bool) {
+	switch {
+	case len(a) == 0:
+		return b, true
+	case len(b) == 0:
+		return a, true
+	}
+	for _, s := range a {
+		if slices.Contains(b, s) {
+			sites = append(sites, s)
+		}
+	}
+	return sites, len(sites) > 0
+}

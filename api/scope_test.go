@@ -1,0 +1,376 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/apitest"
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/store"
+)
+
+// there is a site with something of every kind, and somebody of another site.
+type there struct {
+	*apitest.Fixture
+	host, site         string
+	job                api.Job // a wiped stick
+	order              api.QueueJobInput
+	identity           protocol.Identity
+	stick, certificate string
+	user, login, token string
+	session            string    // the user's
+	mine               string    // a user of the stranger's site
+	stranger           api.Actor // an admin of another site
+}
+
+func newThere(t *testing.T) *there {
+	t.Helper()
+	f := apitest.New(t)
+	x := &there{Fixture: f, site: store.DefaultSite.String()}
+	f.Publish(t, "win11-ent", "1.0.0")
+	wiped, free := apitest.Stick("a.img"), apitest.Stick("b.img")
+	h, s := f.Connect(t, "bench", wiped, free)
+	x.host, x.identity, x.order = h.ID, free.Identity, apitest.Order("win11-ent", "bench", free)
+	x.job = finish(t, f, s, must[api.Job](t)(f.QueueJob(t.Context(), f.Helpdesk, wiping(nil, wiped))), erased(wiped))
+	x.stick, x.certificate = x.job.Builds[0].StickID, x.job.Builds[0].CertificateID
+	u := must[api.User](t)(f.CreateUser(t.Context(), f.Admin, api.CreateUserInput{Login: "here", Role: api.RoleHelpdesk, Sites: []string{x.site}}))
+	x.user, x.login = u.ID, u.Login
+	x.token = must[api.NewToken](t)(f.CreateToken(t.Context(), f.Admin, api.CreateTokenInput{Name: "t", Role: api.RoleViewer, Login: u.Login})).ID
+	link := must[api.SignInLink](t)(f.CreateSignInLink(t.Context(), f.Admin, api.SignInLinkInput{Login: x.login}))
+	x.session = must[api.SignedIn](t)(f.RedeemSignInLink(t.Context(), anyone("192.0.2.21"), link.Secret)).SessionID
+	elsewhere := newSite(t, f, "Elsewhere")
+	x.stranger = limited(t, f, "stranger", api.RoleAdmin, elsewhere)
+	x.mine = limited(t, f, "mine", api.RoleHelpdesk, elsewhere).UserID
+	return x
+}
+
+func newSite(t *testing.T, f *apitest.Fixture, name string) string {
+	t.Helper()
+	id, err := store.NewID[store.SiteID](time.Now(), rand{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.Store.Pool().Exec(t.Context(), `INSERT INTO sites (id, name, created_at, updated_at) VALUES ($1, $2, now(), now())`, id, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id.String()
+}
+
+// rand is not random: one site is enough for a test.
+type rand struct{}
+
+func (rand) Read(p []byte) (int, error) { return len(p), nil }
+
+// limited is somebody with these sites.
+func limited(t *testing.T, f *apitest.Fixture, login string, role api.Role, sites ...string) api.Actor {
+	t.Helper()
+	u := must[api.User](t)(f.CreateUser(t.Context(), f.System, api.CreateUserInput{Login: login, Role: role, Sites: sites}))
+	return must[api.Actor](t)(f.ActorForUser(t.Context(), anyone("192.0.2.20"), u.ID))
+}
+
+// tries has a call of every use case that asks for sites, with what is at
+// another site. It returns the fault, or what a list or a number told.
+func (x *there) tries() map[api.UseCase]func(context.Context, api.Actor) (any, error) {
+	change := api.ChangeHostInput{ID: x.host}
+	return map[api.UseCase]func(context.Context, api.Actor) (any, error){
+		api.UseListSites: func(ctx context.Context, a api.Actor) (any, error) {
+			l, err := x.ListSites(ctx, a, api.Page{})
+			return slices.DeleteFunc(l.Items, func(s api.Site) bool { return s.ID == a.Sites[0] }), err
+		},
+		api.UseListHosts: func(ctx context.Context, a api.Actor) (any, error) {
+			l, err := x.ListHosts(ctx, a, api.Page{})
+			return l.Items, err
+		},
+		api.UseGetHost: func(ctx context.Context, a api.Actor) (any, error) {
+			if _, err := x.GetHostPorts(ctx, a, x.host); got(err) != "host_not_found" {
+				return "ports", err
+			}
+			if _, err := x.GetHost(ctx, a, "bench"); got(err) != "host_not_found" {
+				return "by name", err
+			}
+			return x.GetHost(ctx, a, x.host)
+		},
+		api.UseListSticks: func(ctx context.Context, a api.Actor) (any, error) {
+			l, err := x.ListSticks(ctx, a, api.StickFilter{}, api.Page{Limit: 1})
+			return l, err
+		},
+		api.UseGetStick: func(ctx context.Context, a api.Actor) (any, error) {
+			if _, err := x.StickEvents(ctx, a, x.stick, 0); got(err) != "stick_not_found" {
+				return "events", err
+			}
+			if _, err := x.StickCertificates(ctx, a, x.stick); got(err) != "stick_not_found" {
+				return "certificates", err
+			}
+			return x.GetStick(ctx, a, x.stick)
+		},
+		api.UseGetCertificate: func(ctx context.Context, a api.Actor) (any, error) { return x.GetCertificate(ctx, a, x.certificate) },
+		api.UseGetJob: func(ctx context.Context, a api.Actor) (any, error) {
+			if _, err := x.JobEvents(ctx, a, x.job.ID, 0); got(err) != "job_not_found" {
+				return "events", err
+			}
+			if _, err := x.WatchJob(ctx, a, x.job.ID, 0); got(err) != "job_not_found" {
+				return "watched", err
+			}
+			return x.GetJob(ctx, a, x.job.ID)
+		},
+		api.UseListJobs: func(ctx context.Context, a api.Actor) (any, error) {
+			l, err := x.ListJobs(ctx, a, api.JobFilter{}, api.Page{})
+			return l.Items, err
+		},
+		api.UseGetOverview: func(ctx context.Context, a api.Actor) (any, error) {
+			o, err := x.GetOverview(ctx, a)
+			raw, _ := json.Marshal(o)
+			told := o.HostsTotal + o.JobsQueued + o.JobsRunning + o.SticksQueued + o.SticksRunning + o.SticksVerified
+			for _, d := range o.Statistic.Days {
+				told += d.Sticks + d.Succeeded
+			}
+			if told == 0 && !strings.Contains(string(raw), x.host) && !strings.Contains(string(raw), x.job.ID) {
+				return nil, err
+			}
+			return o, err
+		},
+		api.UseSearch: func(ctx context.Context, a api.Actor) (any, error) {
+			for _, text := range []string{x.job.ID, x.stick, x.host, "bench", x.job.Builds[0].Identity.Serial} {
+				if found, err := x.Search(ctx, a, text); err != nil || len(found) > 0 {
+					return found, err
+				}
+			}
+			return nil, nil
+		},
+		api.UseCancelBuild: func(ctx context.Context, a api.Actor) (any, error) {
+			return x.CancelBuild(ctx, a, x.job.ID, x.job.Builds[0].ID)
+		},
+		api.UseRetryBuilds: func(ctx context.Context, a api.Actor) (any, error) {
+			return x.RetryBuilds(ctx, a, api.RetryBuildsInput{JobID: x.job.ID})
+		},
+		api.UseScheduleJob: func(ctx context.Context, a api.Actor) (any, error) {
+			return x.ScheduleJob(ctx, a, api.ScheduleJobInput{ID: x.job.ID})
+		},
+		api.UseEstimateJob: func(ctx context.Context, a api.Actor) (any, error) {
+			if _, err := x.WatchHostDevices(ctx, a, x.host); got(err) != "host_not_found" {
+				return "devices", err
+			}
+			return x.EstimateJob(ctx, a, api.EstimateInput{Host: x.host})
+		},
+		api.UseQueueJob:  func(ctx context.Context, a api.Actor) (any, error) { return x.QueueJob(ctx, a, x.order) },
+		api.UseCancelJob: func(ctx context.Context, a api.Actor) (any, error) { return x.CancelJob(ctx, a, x.job.ID) },
+		api.UseReturnStick: func(ctx context.Context, a api.Actor) (any, error) {
+			return x.ReturnStick(ctx, a, x.stick)
+		},
+		api.UseIdentifyDevice: func(ctx context.Context, a api.Actor) (any, error) {
+			return nil, x.IdentifyDevice(ctx, a, x.host, x.identity, 1)
+		},
+		api.UseOverride: func(ctx context.Context, a api.Actor) (any, error) {
+			in := x.order
+			in.Overrides = []string{string(store.CodeStickNotWiped)}
+			return x.QueueJob(ctx, a, in)
+		},
+		api.UseCreateEnrolment: func(ctx context.Context, a api.Actor) (any, error) {
+			return x.CreateEnrolment(ctx, a, api.CreateEnrolmentInput{SiteID: x.site})
+		},
+		api.UseRevokeHost:      func(ctx context.Context, a api.Actor) (any, error) { return x.RevokeHost(ctx, a, change) },
+		api.UseDeclareHostLost: func(ctx context.Context, a api.Actor) (any, error) { return x.DeclareHostLost(ctx, a, change) },
+		api.UseCalibrateHost: func(ctx context.Context, a api.Actor) (any, error) {
+			if _, err := x.SetHostPorts(ctx, a, x.host, nil); got(err) != "host_not_found" {
+				return "set", err
+			}
+			if _, err := x.StepCalibration(ctx, a, x.host, api.CalibrationFinish); got(err) != "host_not_found" {
+				return "step", err
+			}
+			return x.StartCalibration(ctx, a, x.host, "", 1)
+		},
+		api.UseListUsers: func(ctx context.Context, a api.Actor) (any, error) {
+			l, err := x.ListUsers(ctx, a, api.UserFilter{}, api.Page{})
+			return slices.DeleteFunc(l.Items, func(u api.User) bool { return u.ID == a.UserID || u.ID == x.mine }), err
+		},
+		api.UseGetUser: func(ctx context.Context, a api.Actor) (any, error) { return x.GetUser(ctx, a, x.user) },
+		api.UseCreateUser: func(ctx context.Context, a api.Actor) (any, error) {
+			if _, err := x.CreateUser(ctx, a, api.CreateUserInput{Login: "wide", Role: api.RoleViewer}); got(err) != api.CodeSitesTooWide {
+				return "everywhere", err
+			}
+			return x.CreateUser(ctx, a, api.CreateUserInput{Login: "mole", Role: api.RoleViewer, Sites: []string{x.site}})
+		},
+		api.UseCreateSignInLink: func(ctx context.Context, a api.Actor) (any, error) {
+			return x.CreateSignInLink(ctx, a, api.SignInLinkInput{Login: x.login})
+		},
+		api.UseCreateToken: func(ctx context.Context, a api.Actor) (any, error) {
+			if _, err := x.CreateToken(ctx, a, api.CreateTokenInput{Name: "t", Role: api.RoleViewer, Login: x.login}); got(err) != "user_not_found" {
+				return "for another", err
+			}
+			return x.CreateToken(ctx, a, api.CreateTokenInput{Name: "t", Role: api.RoleViewer, Sites: []string{x.site}})
+		},
+		api.UseUpdateUser: func(ctx context.Context, a api.Actor) (any, error) {
+			own := api.UpdateUserInput{ID: x.user, Name: "x", Role: api.RoleViewer, Sites: a.Sites}
+			if _, err := x.UpdateUser(ctx, a, own); got(err) != "user_not_found" {
+				return "taken over", err
+			}
+			own.ID, own.Sites = x.mine, []string{x.site}
+			return x.UpdateUser(ctx, a, own)
+		},
+		api.UseDisableUser: func(ctx context.Context, a api.Actor) (any, error) { return x.SetUserDisabled(ctx, a, x.user, true) },
+		api.UseUnlockUser:  func(ctx context.Context, a api.Actor) (any, error) { return x.UnlockUser(ctx, a, x.user) },
+		api.UseResetTOTP:   func(ctx context.Context, a api.Actor) (any, error) { return x.ResetTOTP(ctx, a, x.user) },
+		api.UseCreatePasswordLink: func(ctx context.Context, a api.Actor) (any, error) {
+			return x.CreatePasswordLink(ctx, a, x.user)
+		},
+		api.UseListSessions: func(ctx context.Context, a api.Actor) (any, error) { return x.ListSessions(ctx, a, x.user) },
+		api.UseEndSession: func(ctx context.Context, a api.Actor) (any, error) {
+			if err := x.EndSession(ctx, a, x.user, x.session); got(err) != "user_not_found" {
+				return "one", err
+			}
+			if err := x.EndSession(ctx, a, a.UserID, x.session); got(err) != "session_not_found" {
+				return "as one's own", err
+			}
+			return nil, x.EndSessions(ctx, a, x.user)
+		},
+		api.UseExportAudit: func(ctx context.Context, a api.Actor) (any, error) {
+			var all []api.AuditEntry
+			err := x.ExportAudit(ctx, a, api.AuditFilter{}, func(e api.AuditEntry) error {
+				if e.ActorID != a.UserID {
+					all = append(all, e)
+				}
+				return nil
+			})
+			return all, err
+		},
+		api.UseListTokens: func(ctx context.Context, a api.Actor) (any, error) {
+			l, err := x.ListTokens(ctx, a, api.Page{})
+			return l.Items, err
+		},
+		api.UseRevokeToken: func(ctx context.Context, a api.Actor) (any, error) { return nil, x.RevokeToken(ctx, a, x.token) },
+		api.UseListAudit: func(ctx context.Context, a api.Actor) (any, error) {
+			l, err := x.ListAudit(ctx, a, api.AuditFilter{}, api.Page{})
+			return slices.DeleteFunc(l.Items, func(e api.AuditEntry) bool { return e.ActorID == a.UserID }), err
+		},
+	}
+}
+
+// Every use case is tried by an admin of another site: what is here is not
+// there for them, whether they would read it or change it.
+func TestForeignSite(t *testing.T) {
+	t.Parallel()
+	x := newThere(t)
+	tries := x.tries()
+	for use := range api.Permissions {
+		switch api.Scopes[use] {
+		case api.ScopeSelf, api.ScopeShared:
+		case api.ScopeEvery:
+			if x.stranger.Can(use) || !x.Admin.Can(use) {
+				t.Errorf("%s: somebody with some sites may, or somebody with all may not", use)
+			}
+			wantFault(t, calls(x.Fixture)[use](t.Context(), x.stranger), api.CodeEverySite)
+		case api.ScopeSite:
+			try, ok := tries[use]
+			if !ok {
+				t.Errorf("no try of %s at another site in this test", use)
+				continue
+			}
+			saw, err := try(t.Context(), x.stranger)
+			f := fault.From(err)
+			switch {
+			case f != nil && f.Kind == fault.KindNotFound:
+			case err != nil:
+				t.Errorf("%s at another site: %v (%v)", use, err, saw)
+			case !empty(saw):
+				t.Errorf("%s at another site saw %+v", use, saw)
+			}
+		default:
+			t.Errorf("%s has no scope: say in scopes what it has to do with sites", use)
+		}
+	}
+	if len(api.Scopes) != len(api.Permissions) {
+		t.Errorf("%d scopes of %d use cases", len(api.Scopes), len(api.Permissions))
+	}
+}
+
+// empty reports whether a list told nothing.
+func empty(saw any) bool {
+	switch l := saw.(type) {
+	case nil:
+		return true
+	case []api.Site:
+		return len(l) == 0
+	case []api.Host:
+		return len(l) == 0
+	case []api.Job:
+		return len(l) == 0
+	case []api.User:
+		return len(l) == 0
+	case []api.Token:
+		return len(l) == 0
+	case []api.AuditEntry:
+		return len(l) == 0
+	case api.List[api.Stick]:
+		return len(l.Items) == 0 && l.Next == ""
+	}
+	return false
+}
+
+// And somebody of the site itself sees and uses all of it.
+func TestOwnSite(t *testing.T) {
+	t.Parallel()
+	x := newThere(t)
+	here := limited(t, x.Fixture, "helper", api.RoleHelpdesk, x.site)
+	chief := limited(t, x.Fixture, "chief", api.RoleAdmin, x.site)
+	must[api.Host](t)(x.GetHost(t.Context(), here, x.host))
+	must[api.Stick](t)(x.GetStick(t.Context(), here, x.stick))
+	must[api.Certificate](t)(x.GetCertificate(t.Context(), here, x.certificate))
+	job := must[api.Job](t)(x.QueueJob(t.Context(), here, x.order))
+	if o := must[api.Overview](t)(x.GetOverview(t.Context(), here)); o.HostsTotal != 1 || o.JobsQueued != 1 {
+		t.Errorf("overview %+v", o)
+	}
+	must[api.Job](t)(x.CancelJob(t.Context(), here, job.ID))
+	if l := must[api.List[api.Stick]](t)(x.ListSticks(t.Context(), here, api.StickFilter{}, api.Page{})); len(l.Items) != 2 {
+		t.Errorf("sees %d sticks", len(l.Items))
+	}
+	audit := must[api.List[api.AuditEntry]](t)(x.ListAudit(t.Context(), chief, api.AuditFilter{}, api.Page{}))
+	kinds := map[string]int{}
+	for _, e := range audit.Items {
+		kinds[e.ObjectKind]++
+	}
+	if kinds["job"] != 3 || kinds["host"] != 1 || kinds["image"]+kinds["image_version"]+kinds["user"] != 0 {
+		t.Errorf("the chief of a site reads of %v", kinds)
+	}
+	u := must[api.User](t)(x.CreateUser(t.Context(), chief, api.CreateUserInput{Login: "new", Role: api.RoleAdmin, Sites: []string{x.site}}))
+	if !slices.Equal(u.Sites, []string{x.site}) {
+		t.Errorf("the new one has %v", u.Sites)
+	}
+	must[api.User](t)(x.GetUser(t.Context(), chief, x.user))
+	_, err := x.GetUser(t.Context(), chief, x.Viewer.UserID) // has every site
+	wantFault(t, err, "user_not_found")
+	_, err = x.CreateSignInLink(t.Context(), chief, api.SignInLinkInput{Login: "admin"})
+	wantFault(t, err, "user_not_found")
+}
+
+// A token never reaches further than its owner does now, nor makes one that
+// reaches further than itself.
+func TestTokenSites(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	here, other := store.DefaultSite.String(), newSite(t, f, "Elsewhere")
+	made := must[api.NewToken](t)(f.CreateToken(t.Context(), f.Admin, api.CreateTokenInput{Name: "ci", Role: api.RoleAdmin, Sites: []string{here}}))
+	a := must[api.Actor](t)(f.ActorForToken(t.Context(), anyone("192.0.2.8"), made.Secret))
+	if !slices.Equal(a.Sites, []string{here}) {
+		t.Fatalf("the token has %v", a.Sites)
+	}
+	more := must[api.NewToken](t)(f.CreateToken(t.Context(), a, api.CreateTokenInput{Name: "ci2", Role: api.RoleAdmin}))
+	if !slices.Equal(more.Sites, []string{here}) {
+		t.Errorf("it made one with %v", more.Sites)
+	}
+	_, err := f.CreateToken(t.Context(), a, api.CreateTokenInput{Name: "ci3", Role: api.RoleAdmin, Sites: []string{other}})
+	wantFault(t, err, "site_not_found")
+	_, err = f.CreateToken(t.Context(), a, api.CreateTokenInput{Name: "ci3", Role: api.RoleAdmin, Sites: []string{"site_01jd6y9k3te0mv8b0g2z5q4w7x"}})
+	wantFault(t, err, "site_not_found")
+	if _, err := f.Store.Pool().Exec(t.Context(), `UPDATE users SET sites = ARRAY(SELECT id FROM sites WHERE name = 'Elsewhere') WHERE login = 'admin'`); err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.ActorForToken(t.Context(), anyone("192.0.2.8"), made.Secret)
+	wantFault(t, err, "token_invalid")
+}

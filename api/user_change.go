@@ -1,0 +1,151 @@
+package api
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/store"
+)
+
+// UpdateUserInput is what an admin changes about a person.
+type UpdateUserInput struct {
+	ID       string
+	Name     string
+	Role     Role
+	Sites    []string // IDs; empty means every site
+	Revision int64    // as seen; 0 does not check
+}
+
+// UpdateUser changes a person's name, role and sites (admin). What is given
+// must be the admin's own, and so must be what is taken: somebody with more
+// is not there for them. It holds from the person's next request on.
+// Faults: user_not_found, not_oneself, last_admin, user_of_other_origin,
+// role_unknown, forbidden, sites_too_wide, site_not_found, name_invalid, stale.
+func (c *Console) UpdateUser(ctx context.Context, a Actor, in UpdateUserInput) (User, error) {
+	if err := allow(a, UseUpdateUser); err != nil {
+		return User{}, err
+	}
+	if err := a.grant(UseUpdateUser, in.Role, in.Sites); err != nil {
+		return User{}, err
+	}
+	name, err := cleanName("user", in.Name)
+	if err != nil {
+		return User{}, err
+	}
+	sites, err := siteIDs(in.Sites)
+	if err != nil {
+		return User{}, err
+	}
+	return c.changeUser(ctx, a, UseUpdateUser, in.ID, func(tx *store.Tx, u *store.User) (store.User, error) {
+		moved := in.Role != u.Role || !slices.Equal(siteTexts(sites), siteTexts(u.Sites))
+		switch {
+		case moved && u.Origin != store.OriginLocal: // the next sign-in would undo it
+			return store.User{}, errOrigin(u)
+		case moved && u.ID.String() == a.UserID:
+			return store.User{}, fault.New(fault.KindConflict, CodeOneself)
+		}
+		if err := checkSites(ctx, tx.Reader, sites); err != nil {
+			return store.User{}, err
+		}
+		if in.Role != RoleAdmin || len(sites) > 0 {
+			if err := keepsChief(ctx, tx, u); err != nil {
+				return store.User{}, err
+			}
+		}
+		revision := in.Revision
+		if revision == 0 {
+			revision = u.Revision
+		}
+		return tx.UpdateUser(ctx, u.ID, revision, store.UserChange{Name: name, Role: in.Role, Sites: sites})
+	})
+}
+
+// SetUserDisabled shuts a person out, ending their sessions and stopping their
+// tokens at once, or lets them in again (admin). Repeating it changes nothing.
+// Faults: user_not_found, not_oneself, last_admin.
+func (c *Console) SetUserDisabled(ctx context.Context, a Actor, id string, disabled bool) (User, error) {
+	return c.changeUser(ctx, a, UseDisableUser, id, func(tx *store.Tx, u *store.User) (store.User, error) {
+		if !disabled {
+			return tx.SetUserDisabled(ctx, u.ID, false)
+		}
+		if u.ID.String() == a.UserID {
+			return store.User{}, fault.New(fault.KindConflict, CodeOneself)
+		}
+		if err := keepsChief(ctx, tx, u); err != nil {
+			return store.User{}, err
+		}
+		if _, err := tx.EndSessions(ctx, u.ID, store.SessionID{}); err != nil {
+			return store.User{}, err
+		}
+		for _, p := range []store.Purpose{store.PurposePassword, store.PurposeSignIn} {
+			if err := tx.DropOneTimeTokens(ctx, p, u.ID); err != nil {
+				return store.User{}, err
+			}
+		}
+		return tx.SetUserDisabled(ctx, u.ID, true)
+	})
+}
+
+// UnlockUser forgets the attempts that failed, so that the person may try
+// again at once (admin). Faults: user_not_found.
+func (c *Console) UnlockUser(ctx context.Context, a Actor, id string) (User, error) {
+	return c.changeUser(ctx, a, UseUnlockUser, id, func(tx *store.Tx, u *store.User) (store.User, error) {
+		key, err := c.loginKey(ctx, u.Login)
+		if err != nil {
+			return store.User{}, err
+		}
+		_, err = tx.ForgetAttempts(ctx, key)
+		return *u, err
+	})
+}
+
+// changeUser runs a change of a person that the actor may see, with its line
+// in the audit log.
+func (c *Console) changeUser(ctx context.Context, a Actor, use UseCase, id string, do func(*store.Tx, *store.User) (store.User, error)) (User, error) {
+	var now store.User
+	err := c.change(ctx, a, use, func(tx *store.Tx, by store.Actor) error {
+		before, err := findUser(ctx, tx.Reader, a, id)
+		if err != nil {
+			return err
+		}
+		if now, err = do(tx, &before); err != nil {
+			return err
+		}
+		return tx.Audit(ctx, store.NewAudit{
+			By: by, Action: string(use), ObjectKind: "user", ObjectID: id, Before: userOf(before), After: userOf(now),
+		})
+	})
+	return userOf(now), err
+}
+
+// keepsChief refuses to take away the last admin of every site.
+func keepsChief(ctx context.Context, tx *store.Tx, u *store.User) error {
+	chiefs, err := tx.HoldChiefs(ctx)
+	if err != nil {
+		return err
+	}
+	if len(chiefs) == 1 && chiefs[0] == u.ID {
+		return fault.New(fault.KindConflict, CodeLastAdmin)
+	}
+	return nil
+}
+
+// locked says which of some people rest after failed attempts, and until when.
+func (c *Console) locked(ctx context.Context, users []User) error {
+	keys := make([][32]byte, len(users))
+	for i := range users {
+		var err error
+		if keys[i], err = c.loginKey(ctx, strings.ToLower(users[i].Login)); err != nil {
+			return err
+		}
+	}
+	until, err := c.store.LockedUntil(ctx, keys, c.store.Now())
+	for i := range users {
+		if at, ok := until[keys[i]]; ok {
+			users[i].LockedUntil = &at
+		}
+	}
+	return err
+}
