@@ -29,16 +29,7 @@ func wrongName(name string) error {
 
 // needs refuses a page that would only lead to a use case that the actor may
 // not do; the use case itself decides once more.
-func needs(r *http.Request, u api.UseCase) error {
-	if actorOf(r).Can(u) {
-		return nil
-	}
-	var least api.Role
-	for _, role := range api.Roles {
-		if (api.Actor{Kind: api.ActorUser, Role: role}).Can(u) {
-			least = role
-			break
-		}
-	}
-	return fault.New(fault.KindForbidden, api.CodeForbidden, "action", u, "role", least)
-}
+func needs(r *http.Request, u api.UseCase) error { return actorOf(r).May(u) }
+
+// noSites is the refusal of a form that chooses sites and names none.
+func noSites() error { return fault.New(fault.KindInvalid, "sites_missing").At("sites") }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,8 +19,9 @@ import (
 
 // Keys of a session.
 const (
-	keyUser  = "user"
-	keyFlash = "flash"
+	keySession = "session" // an api.Session's ID
+	keyPending = "pending" // who has yet to give a code, see pending
+	keyFlash   = "flash"
 )
 
 // Cookies that hold a choice, not a secret.
@@ -33,8 +35,8 @@ func newSessions(store scs.Store, secure bool) *scs.SessionManager {
 	m := scs.New()
 	m.Store = store
 	m.HashTokenInStore = true
-	m.IdleTimeout = 12 * time.Hour
-	m.Lifetime = 14 * 24 * time.Hour
+	m.IdleTimeout = api.SessionIdle
+	m.Lifetime = api.SessionLifetime
 	m.Cookie.Name = "stickpress"
 	m.Cookie.HttpOnly = true
 	m.Cookie.SameSite = http.SameSiteLaxMode
@@ -54,15 +56,16 @@ const (
 func (s *Web) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		base := api.Anonymous(localeOf(r).String(), requestID(), peer(r))
+		base.Agent = r.UserAgent()
 		actor := base
-		if id := s.sessions.GetString(r.Context(), keyUser); id != "" {
-			known, err := s.console.ActorForUser(r.Context(), base, id)
+		if id := s.sessions.GetString(r.Context(), keySession); id != "" {
+			known, err := s.console.ActorForSession(r.Context(), base, id)
 			switch {
 			case err == nil:
 				actor = known
 				actor.Locale = locale.Match(cookie(r, cookieLocale), known.Locale).String()
 			case fault.From(err).Kind == fault.KindUnauthenticated:
-				s.sessions.Remove(r.Context(), keyUser)
+				s.sessions.Remove(r.Context(), keySession)
 			default: // the database is away, say: that signs nobody out
 				s.page(func(http.ResponseWriter, *http.Request) error { return err })(w, withActor(r, base))
 				return
@@ -76,11 +79,17 @@ func (s *Web) identify(next http.Handler) http.Handler {
 // afterwards.
 func (s *Web) signedIn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if actorOf(r).Kind == api.ActorUser {
+		live := r.Header.Get("Accept") == "text/event-stream"
+		if a := actorOf(r); a.Kind == api.ActorUser {
+			if live {
+				ctx, end := s.console.WhileSignedIn(r.Context(), a)
+				defer end()
+				r = r.WithContext(ctx)
+			}
 			next.ServeHTTP(w, r)
 			return
 		}
-		if r.Header.Get("Accept") == "text/event-stream" {
+		if live {
 			_ = newStream(w).send("reload", "", "signed out") // the reader may be gone
 			return
 		}
@@ -109,13 +118,47 @@ func withActor(r *http.Request, a api.Actor) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), keyActor, a))
 }
 
-// begin signs a person in under a new session token.
-func (s *Web) begin(r *http.Request, user api.User) error {
-	if err := s.sessions.RenewToken(r.Context()); err != nil {
+// pending is who has taken the first step to sign in.
+type pending struct {
+	User   string
+	Method string
+	Next   string    // where to go afterwards
+	Until  time.Time // when the first step has to be taken again
+}
+
+// codePatience is how long somebody may look for their telephone.
+const codePatience = 5 * time.Minute
+
+// begin signs a person in under a new session token and leads to next, or to
+// the page that asks for a code.
+func (s *Web) begin(w http.ResponseWriter, r *http.Request, in api.SignedIn, method, next string) error {
+	ctx := r.Context()
+	// A token that somebody slipped into this browser is worth nothing from here on.
+	if err := s.sessions.RenewToken(ctx); err != nil {
 		return err
 	}
-	s.sessions.Put(r.Context(), keyUser, user.ID)
-	return nil
+	s.sessions.Remove(ctx, keySession)
+	s.sessions.Remove(ctx, keyPending)
+	if in.CodeNeeded {
+		raw, err := json.Marshal(pending{User: in.User.ID, Method: method, Next: localPath(next), Until: time.Now().Add(codePatience)})
+		if err != nil {
+			return err
+		}
+		s.sessions.Put(ctx, keyPending, raw)
+		return see(w, r, "/sign-in/code")
+	}
+	s.sessions.Put(ctx, keySession, in.SessionID)
+	return see(w, r, localPath(next))
+}
+
+// pendingOf is who is signing in within this browser, if anybody still is.
+func (s *Web) pendingOf(r *http.Request) (pending, bool) {
+	var p pending
+	raw := s.sessions.GetBytes(r.Context(), keyPending)
+	if len(raw) == 0 || json.Unmarshal(raw, &p) != nil || time.Now().After(p.Until) {
+		return pending{}, false
+	}
+	return p, true
 }
 
 // ActorOf is the signed-in person of a request below Mount; the upload handler

@@ -18,6 +18,10 @@ import (
 func (s *Web) publicRoutes(r chi.Router) {
 	r.Get("/sign-in", s.page(s.signInForm))
 	r.Post("/sign-in", s.page(s.signIn))
+	r.Get("/sign-in/code", s.page(s.signInCodeForm))
+	r.Post("/sign-in/code", s.page(s.signInCode))
+	r.Get("/sign-in/password", s.page(s.choosePasswordForm))
+	r.Post("/sign-in/password", s.page(s.choosePassword))
 	r.Post("/sign-out", s.page(s.signOut))
 	r.Get("/sign-in/link", s.page(s.signInLinkForm))
 	r.Post("/sign-in/link", s.page(s.signInLink))
@@ -39,17 +43,49 @@ func (s *Web) signInForm(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Web) signIn(w http.ResponseWriter, r *http.Request) error {
 	login, next := r.PostFormValue("login"), r.PostFormValue("next")
-	user, err := s.console.SignIn(r.Context(), actorOf(r), api.SignInInput{Login: login, Password: r.PostFormValue("password")})
+	in, err := s.console.SignIn(r.Context(), actorOf(r), api.SignInInput{Login: login, Password: r.PostFormValue("password")})
 	if err != nil {
 		return s.again(w, r, err, view.SignIn(s.frame(r, ""), login, next, view.NewProblem(localeOf(r), err)))
 	}
-	if err := s.begin(r, user); err != nil {
-		return err
+	return s.begin(w, r, in, api.MethodPassword, next)
+}
+
+func (s *Web) signInCodeForm(w http.ResponseWriter, r *http.Request) error {
+	if _, ok := s.pendingOf(r); !ok {
+		return see(w, r, "/sign-in")
 	}
-	return see(w, r, localPath(next))
+	return s.show(w, r, view.SignInCode(s.frame(r, ""), view.Problem{}))
+}
+
+func (s *Web) signInCode(w http.ResponseWriter, r *http.Request) error {
+	p, ok := s.pendingOf(r)
+	if !ok {
+		return see(w, r, "/sign-in")
+	}
+	in, err := s.console.SignInCode(r.Context(), actorOf(r), p.User, p.Method, r.PostFormValue("code"))
+	if err != nil {
+		return s.again(w, r, err, view.SignInCode(s.frame(r, ""), view.NewProblem(localeOf(r), err)))
+	}
+	return s.begin(w, r, in, p.Method, p.Next)
+}
+
+func (s *Web) choosePasswordForm(w http.ResponseWriter, r *http.Request) error {
+	return s.show(w, r, view.ChoosePassword(s.frame(r, ""), r.FormValue("token"), view.Problem{}))
+}
+
+func (s *Web) choosePassword(w http.ResponseWriter, r *http.Request) error {
+	secret := r.PostFormValue("token")
+	in, err := s.console.ChoosePassword(r.Context(), actorOf(r), secret, r.PostFormValue("password"))
+	if err != nil {
+		return s.again(w, r, err, view.ChoosePassword(s.frame(r, ""), secret, view.NewProblem(localeOf(r), err)))
+	}
+	return s.begin(w, r, in, api.MethodLink, "/")
 }
 
 func (s *Web) signOut(w http.ResponseWriter, r *http.Request) error {
+	if err := s.console.SignOut(r.Context(), actorOf(r)); err != nil {
+		return err
+	}
 	if err := s.sessions.Destroy(r.Context()); err != nil {
 		return err
 	}
@@ -62,14 +98,11 @@ func (s *Web) signInLinkForm(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Web) signInLink(w http.ResponseWriter, r *http.Request) error {
 	secret := r.PostFormValue("token")
-	user, err := s.console.RedeemSignInLink(r.Context(), actorOf(r), secret)
+	in, err := s.console.RedeemSignInLink(r.Context(), actorOf(r), secret)
 	if err != nil {
 		return s.again(w, r, err, view.SignInLink(s.frame(r, ""), secret, view.NewProblem(localeOf(r), err)))
 	}
-	if err := s.begin(r, user); err != nil {
-		return err
-	}
-	return see(w, r, "/")
+	return s.begin(w, r, in, api.MethodLink, "/")
 }
 
 func (s *Web) setupForm(w http.ResponseWriter, r *http.Request) error {
@@ -92,15 +125,12 @@ func (s *Web) setup(w http.ResponseWriter, r *http.Request) error {
 		Token: r.PostFormValue("token"), Login: r.PostFormValue("login"),
 		Name: r.PostFormValue("name"), Password: r.PostFormValue("password"),
 	}
-	user, err := s.console.Setup(r.Context(), actorOf(r), in)
+	done, err := s.console.Setup(r.Context(), actorOf(r), in)
 	if err != nil {
 		return s.again(w, r, err, view.Setup(s.frame(r, ""), in.Token, in.Login, in.Name, view.NewProblem(localeOf(r), err)))
 	}
-	if err := s.begin(r, user); err != nil {
-		return err
-	}
 	s.flash(r, localeOf(r).T("setup.done"))
-	return see(w, r, "/")
+	return s.begin(w, r, done, api.MethodSetup, "/")
 }
 
 // maxChoice bounds what is kept of a preference: no language or theme is longer.

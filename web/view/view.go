@@ -99,18 +99,20 @@ var navigation = []navEntry{
 	{"sequences", "/task-sequences", api.UseListTaskSequences},
 	{"hosts", "/hosts", api.UseListHosts},
 	{"sticks", "/sticks", api.UseListSticks},
+	{"users", "/users", api.UseListUsers},
+	{"audit", "/audit", api.UseListAudit},
 }
 
 // tone is the look of a state: a colour class and a shape.
 func tone(state string) string {
 	switch state {
-	case "verified", "succeeded", "published", "online", "ready", "wiped", "captured":
+	case "verified", "succeeded", "published", "online", "ready", "wiped", "captured", "active", "on":
 		return "good"
-	case "failed", "incomplete", "revoked", "lost", "withdrawn", "refused":
+	case "failed", "incomplete", "revoked", "lost", "withdrawn", "refused", "disabled":
 		return "bad"
 	case "running", "assigned", "pressing", "erasing", "receiving", "inspecting", "cancelling":
 		return "run"
-	case "cancelled", "superseded", "update_needed":
+	case "cancelled", "superseded", "update_needed", "locked":
 		return "warn"
 	}
 	return "idle"

@@ -1,0 +1,163 @@
+package web
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/web/view"
+)
+
+func (s *Web) audit(w http.ResponseWriter, r *http.Request) error {
+	if err := needs(r, api.UseListAudit); err != nil {
+		return err
+	}
+	page := view.AuditPage{Filter: r.URL.Query(), Actions: api.AuditActions()}
+	filter, err := auditFilter(r)
+	if err == nil {
+		page.List, err = s.console.ListAudit(r.Context(), actorOf(r), filter, pageOf(r))
+	}
+	if err != nil {
+		page.Problem = view.NewProblem(localeOf(r), err)
+		return s.again(w, r, err, view.Audit(s.frame(r, "audit"), page))
+	}
+	return s.show(w, r, view.Audit(s.frame(r, "audit"), page))
+}
+
+// auditFilter reads the filter of the address. Days are those of UTC; until is
+// the last day that counts.
+func auditFilter(r *http.Request) (api.AuditFilter, error) {
+	q := r.URL.Query()
+	f := api.AuditFilter{
+		Actor: strings.TrimSpace(q.Get("actor")), Action: q.Get("action"), ObjectKind: strings.TrimSpace(q.Get("kind")), ObjectID: strings.TrimSpace(q.Get("object")),
+	}
+	for name, into := range map[string]*time.Time{"from": &f.From, "until": &f.Until} {
+		text := q.Get(name)
+		if text == "" {
+			continue
+		}
+		day, err := time.Parse(time.DateOnly, text)
+		if err != nil {
+			return f, fault.Wrap(err, fault.KindInvalid, "day_invalid", "day", text).At(name)
+		}
+		*into = day
+	}
+	if !f.Until.IsZero() {
+		f.Until = f.Until.AddDate(0, 0, 1)
+	}
+	return f, nil
+}
+
+// auditExport streams what the filter leaves as a file. An error in the middle
+// cuts the answer off, so that nobody takes it for whole.
+func (s *Web) auditExport(w http.ResponseWriter, r *http.Request) error {
+	filter, err := auditFilter(r)
+	if err != nil {
+		return err
+	}
+	var out exporter
+	kind := r.URL.Query().Get("format")
+	switch kind {
+	case "csv":
+		out = &csvExport{csv.NewWriter(w)}
+	case "json":
+		out = &jsonExport{w: json.NewEncoder(w), raw: w}
+	default:
+		return fault.New(fault.KindInvalid, "format_unknown", "format", kind)
+	}
+	patience := http.NewResponseController(w)
+	begun := false
+	begin := func() error {
+		if begun {
+			return nil
+		}
+		begun = true
+		h := w.Header()
+		h.Set("Content-Type", map[string]string{"csv": "text/csv; charset=utf-8", "json": "application/json"}[kind])
+		h.Set("Content-Disposition", `attachment; filename="stickpress-audit-`+time.Now().UTC().Format("20060102-150405")+"."+kind+`"`)
+		h.Set("Cache-Control", "no-store")
+		return out.begin()
+	}
+	err = s.console.ExportAudit(r.Context(), actorOf(r), filter, func(e api.AuditEntry) error {
+		_ = patience.SetWriteDeadline(time.Now().Add(writeTime)) // a server that knows none is one of a test
+		if err := begin(); err != nil {
+			return err
+		}
+		return out.entry(e)
+	})
+	if err == nil {
+		if err = begin(); err == nil {
+			err = out.end()
+		}
+	}
+	if err != nil && begun {
+		s.log.WarnContext(r.Context(), "audit export cut off", "error", err)
+		panic(http.ErrAbortHandler)
+	}
+	return err
+}
+
+// exporter writes entries in one format.
+type exporter interface {
+	begin() error
+	entry(api.AuditEntry) error
+	end() error
+}
+
+type csvExport struct{ w *csv.Writer }
+
+func (x *csvExport) begin() error {
+	return x.w.Write([]string{"id", "at", "actor_kind", "actor_id", "actor_name", "action", "object_kind", "object_id", "before", "after", "request_id", "address"})
+}
+
+func (x *csvExport) entry(e api.AuditEntry) error {
+	return x.w.Write(inert(e.ID, e.At.UTC().Format(time.RFC3339Nano), string(e.ActorKind), e.ActorID, e.ActorName, e.Action,
+		e.ObjectKind, e.ObjectID, string(e.Before), string(e.After), e.RequestID, e.Address))
+}
+
+func (x *csvExport) end() error {
+	x.w.Flush()
+	return x.w.Error()
+}
+
+// inert keeps a spreadsheet from taking a cell for a formula: names and texts
+// come from outside (OWASP, CSV injection).
+func inert(cells ...string) []string {
+	for i, c := range cells {
+		if c != "" && strings.ContainsRune("=+-@\t\r\n", rune(c[0])) {
+			cells[i] = "'" + c
+		}
+	}
+	return cells
+}
+
+// jsonExport is one array, an entry a line.
+type jsonExport struct {
+	w    *json.Encoder
+	raw  http.ResponseWriter
+	some bool
+}
+
+func (x *jsonExport) begin() error {
+	_, err := x.raw.Write([]byte("[\n"))
+	return err
+}
+
+func (x *jsonExport) entry(e api.AuditEntry) error {
+	if x.some {
+		if _, err := x.raw.Write([]byte(",")); err != nil {
+			return err
+		}
+	}
+	x.some = true
+	return x.w.Encode(e)
+}
+
+func (x *jsonExport) end() error {
+	_, err := x.raw.Write([]byte("]\n"))
+	return err
+}

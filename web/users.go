@@ -1,0 +1,193 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/web/view"
+)
+
+func (s *Web) users(w http.ResponseWriter, r *http.Request) error {
+	filter := api.UserFilter{Text: r.FormValue("text"), Role: api.Role(r.FormValue("role"))}
+	list, err := s.console.ListUsers(r.Context(), actorOf(r), filter, pageOf(r))
+	if err != nil {
+		return err
+	}
+	sites, err := s.allSites(r)
+	if err != nil {
+		return err
+	}
+	return s.show(w, r, view.Users(s.frame(r, "users"), filter.Text, filter.Role, sites, list))
+}
+
+// allSites are the actor's sites, as many as a form can show.
+func (s *Web) allSites(r *http.Request) ([]api.Site, error) {
+	l, err := s.console.ListSites(r.Context(), actorOf(r), api.Page{Limit: api.MaxPage})
+	return l.Items, err
+}
+
+func (s *Web) userNew(w http.ResponseWriter, r *http.Request) error {
+	if err := needs(r, api.UseCreateUser); err != nil {
+		return err
+	}
+	p := view.UserPage{Form: view.UserForm{Role: api.RoleHelpdesk, Everywhere: !actorOf(r).Limited()}}
+	var err error
+	if p.Sites, err = s.allSites(r); err != nil {
+		return err
+	}
+	return s.show(w, r, view.UserNew(s.frame(r, "users"), p))
+}
+
+// userForm reads what was typed.
+func userForm(r *http.Request) view.UserForm {
+	f := view.UserForm{
+		Login: r.PostFormValue("login"), Name: r.PostFormValue("name"), Role: api.Role(r.PostFormValue("role")),
+		Everywhere: r.PostFormValue("everywhere") == "yes",
+	}
+	if !f.Everywhere {
+		f.Sites = r.PostForm["site"]
+	}
+	return f
+}
+
+// chosen refuses a form that says "these sites" and ticks none: to take that for
+// every site would give more than was meant.
+func chosen(f view.UserForm) error {
+	if f.Everywhere || len(f.Sites) > 0 {
+		return nil
+	}
+	return noSites()
+}
+
+func (s *Web) userCreate(w http.ResponseWriter, r *http.Request) error {
+	f := userForm(r)
+	err := needs(r, api.UseCreateUser)
+	if err != nil {
+		return err
+	}
+	var u api.User
+	if err = chosen(f); err == nil {
+		u, err = s.console.CreateUser(r.Context(), actorOf(r), api.CreateUserInput{Login: f.Login, Name: f.Name, Role: f.Role, Sites: f.Sites})
+	}
+	if err != nil {
+		p := view.UserPage{Form: f, Problem: view.NewProblem(localeOf(r), err)}
+		var failed error
+		if p.Sites, failed = s.allSites(r); failed != nil {
+			return failed
+		}
+		return s.again(w, r, err, view.UserNew(s.frame(r, "users"), p))
+	}
+	return s.userLink(w, r, u.ID)
+}
+
+func (s *Web) user(w http.ResponseWriter, r *http.Request) error {
+	return s.userWith(w, r, chi.URLParam(r, "id"), "", view.UserPage{}, nil)
+}
+
+// userWith shows a person, with what has just been made or went wrong.
+func (s *Web) userWith(w http.ResponseWriter, r *http.Request, id, part string, p view.UserPage, problem error) error {
+	ctx, actor := r.Context(), actorOf(r)
+	if err := needs(r, api.UseListUsers); err != nil {
+		return err
+	}
+	var err error
+	if p.User, err = s.console.GetUser(ctx, actor, id); err != nil {
+		return err
+	}
+	if p.Sessions, err = s.console.ListSessions(ctx, actor, id); err != nil {
+		return err
+	}
+	if p.Sites, err = s.allSites(r); err != nil {
+		return err
+	}
+	if part != "form" {
+		p.Form = view.UserForm{Name: p.User.Name, Role: p.User.Role, Sites: p.User.Sites, Everywhere: len(p.User.Sites) == 0}
+	}
+	p.Part, p.Problem = part, view.NewProblem(localeOf(r), problem)
+	page := view.User(s.frame(r, "users"), p)
+	if problem != nil {
+		return s.again(w, r, problem, page)
+	}
+	return s.show(w, r, page)
+}
+
+func (s *Web) userSave(w http.ResponseWriter, r *http.Request) error {
+	id, f := chi.URLParam(r, "id"), userForm(r)
+	if err := needs(r, api.UseUpdateUser); err != nil {
+		return err
+	}
+	revision, err := revisionOf(r)
+	if err != nil {
+		return err
+	}
+	if err = chosen(f); err == nil {
+		_, err = s.console.UpdateUser(r.Context(), actorOf(r), api.UpdateUserInput{
+			ID: id, Name: f.Name, Role: f.Role, Sites: f.Sites, Revision: revision,
+		})
+	}
+	if err != nil {
+		return s.userWith(w, r, id, "form", view.UserPage{Form: f}, err)
+	}
+	s.flash(r, localeOf(r).T("user.saved"))
+	return see(w, r, "/users/"+id)
+}
+
+// userAct makes the handler of a button that does one thing to a person.
+func (s *Web) userAct(done string, act func(r *http.Request, id string) error) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		id := chi.URLParam(r, "id")
+		if err := act(r, id); err != nil {
+			return s.userWith(w, r, id, "act", view.UserPage{}, err)
+		}
+		s.flash(r, localeOf(r).T(done))
+		return see(w, r, "/users/"+id)
+	}
+}
+
+func (s *Web) userDisable(r *http.Request, id string) error {
+	_, err := s.console.SetUserDisabled(r.Context(), actorOf(r), id, true)
+	return err
+}
+
+func (s *Web) userEnable(r *http.Request, id string) error {
+	_, err := s.console.SetUserDisabled(r.Context(), actorOf(r), id, false)
+	return err
+}
+
+func (s *Web) userUnlock(r *http.Request, id string) error {
+	_, err := s.console.UnlockUser(r.Context(), actorOf(r), id)
+	return err
+}
+
+func (s *Web) userResetTOTP(r *http.Request, id string) error {
+	_, err := s.console.ResetTOTP(r.Context(), actorOf(r), id)
+	return err
+}
+
+func (s *Web) userEndSession(r *http.Request, id string) error {
+	return s.console.EndSession(r.Context(), actorOf(r), id, chi.URLParam(r, "session"))
+}
+
+func (s *Web) userEndSessions(r *http.Request, id string) error {
+	return s.console.EndSessions(r.Context(), actorOf(r), id)
+}
+
+func (s *Web) userPasswordLink(w http.ResponseWriter, r *http.Request) error {
+	return s.userLink(w, r, chi.URLParam(r, "id"))
+}
+
+// userLink makes a link by which a person chooses a password and shows it,
+// once.
+func (s *Web) userLink(w http.ResponseWriter, r *http.Request, id string) error {
+	link, err := s.console.CreatePasswordLink(r.Context(), actorOf(r), id)
+	if err != nil {
+		return s.userWith(w, r, id, "act", view.UserPage{}, err)
+	}
+	return s.userWith(w, r, id, "", view.UserPage{
+		Link: s.url + "/sign-in/password?" + url.Values{"token": {link.Secret}}.Encode(), LinkEnds: link.ExpiresAt.Truncate(time.Minute),
+	}, nil)
+}
