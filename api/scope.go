@@ -34,6 +34,8 @@ var scopes = map[UseCase]Scope{
 	UseEnrollHost:         ScopeSelf, // the enrolment token has the site
 	UsePublishCapture:     ScopeSelf, // the job has it
 
+	UseListViews:         ScopeSelf, // one's own, and everybody's
+	UseSaveView:          ScopeSelf,
 	UseListImages:        ScopeShared,
 	UseGetImage:          ScopeShared,
 	UseListTemplates:     ScopeShared,
@@ -52,6 +54,8 @@ var scopes = map[UseCase]Scope{
 	UseGetOverview:        ScopeSite,
 	UseQueueJob:           ScopeSite,
 	UseCancelBuild:        ScopeSite,
+	UseUpdateHost:         ScopeSite,
+	UseListHistory:        ScopeSite,
 	UseRetryBuilds:        ScopeSite,
 	UseSearch:             ScopeSite,
 	UseScheduleJob:        ScopeSite,
@@ -81,6 +85,13 @@ var scopes = map[UseCase]Scope{
 	UseExportAudit:        ScopeSite,
 	UseListAudit:          ScopeSite,
 
+	UseSaveSite:         ScopeEvery,
+	UseRetireSite:       ScopeEvery,
+	UseRetireTemplate:   ScopeEvery,
+	UseRetireSequence:   ScopeEvery,
+	UseShareView:        ScopeEvery,
+	UseListSettings:     ScopeEvery,
+	UseSaveSetting:      ScopeEvery,
 	UseCreateImage:      ScopeEvery,
 	UsePublishVersion:   ScopeEvery,
 	UseSetBlockMap:      ScopeEvery,

@@ -81,11 +81,11 @@ func (x *there) tries() map[api.UseCase]func(context.Context, api.Actor) (any, e
 	change := api.ChangeHostInput{ID: x.host}
 	return map[api.UseCase]func(context.Context, api.Actor) (any, error){
 		api.UseListSites: func(ctx context.Context, a api.Actor) (any, error) {
-			l, err := x.ListSites(ctx, a, api.Page{})
+			l, err := x.ListSites(ctx, a, api.ShelfFilter{}, api.Page{})
 			return slices.DeleteFunc(l.Items, func(s api.Site) bool { return s.ID == a.Sites[0] }), err
 		},
 		api.UseListHosts: func(ctx context.Context, a api.Actor) (any, error) {
-			l, err := x.ListHosts(ctx, a, api.Page{})
+			l, err := x.ListHosts(ctx, a, api.HostFilter{}, api.Page{})
 			return l.Items, err
 		},
 		api.UseGetHost: func(ctx context.Context, a api.Actor) (any, error) {
@@ -143,6 +143,15 @@ func (x *there) tries() map[api.UseCase]func(context.Context, api.Actor) (any, e
 				}
 			}
 			return nil, nil
+		},
+		api.UseUpdateHost: func(ctx context.Context, a api.Actor) (any, error) {
+			return x.UpdateHost(ctx, a, api.UpdateHostInput{ID: x.host, Name: "mine", SiteID: a.Sites[0]})
+		},
+		api.UseListHistory: func(ctx context.Context, a api.Actor) (any, error) {
+			if _, err := x.ListHistory(ctx, a, "site", x.site, 10); got(err) != "site_not_found" {
+				return "of the site", err
+			}
+			return x.ListHistory(ctx, a, "host", x.host, 10)
 		},
 		api.UseCancelBuild: func(ctx context.Context, a api.Actor) (any, error) {
 			return x.CancelBuild(ctx, a, x.job.ID, x.job.Builds[0].ID)
@@ -241,7 +250,7 @@ func (x *there) tries() map[api.UseCase]func(context.Context, api.Actor) (any, e
 			return all, err
 		},
 		api.UseListTokens: func(ctx context.Context, a api.Actor) (any, error) {
-			l, err := x.ListTokens(ctx, a, api.Page{})
+			l, err := x.ListTokens(ctx, a, api.TokenFilter{}, api.Page{})
 			return l.Items, err
 		},
 		api.UseRevokeToken: func(ctx context.Context, a api.Actor) (any, error) { return nil, x.RevokeToken(ctx, a, x.token) },

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"time"
 
@@ -128,22 +127,9 @@ func (r Reader) AuditLog(ctx context.Context, f AuditFilter) ([]AuditEntry, erro
 		ORDER BY id DESC LIMIT @limit`,
 		f.Page.args(pgx.NamedArgs{
 			"kind": f.ObjectKind, "object": f.ObjectID, "actor_kind": f.ActorKind, "actor": f.ActorID,
-			"actions": append([]string{}, f.Actions...), "from": firstID(f.From), "until": firstID(f.Until),
+			"actions": append([]string{}, f.Actions...), "from": firstID[auditKind](f.From), "until": firstID[auditKind](f.Until),
 			"sites": append([]SiteID{}, f.Sites...), "self": f.Self,
 		}))
-}
-
-// firstID is where the IDs of a moment begin, to the millisecond: an entry has
-// its time in its ID. The zero time is NULL.
-func firstID(at time.Time) AuditID {
-	var id AuditID
-	if at.IsZero() {
-		return id
-	}
-	var ms [8]byte
-	binary.BigEndian.PutUint64(ms[:], uint64(at.UnixMilli()))
-	copy(id[:6], ms[2:])
-	return id
 }
 
 // Object names what an audit entry is about.

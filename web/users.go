@@ -26,7 +26,7 @@ func (s *Web) users(w http.ResponseWriter, r *http.Request) error {
 
 // allSites are the actor's sites, as many as a form can show.
 func (s *Web) allSites(r *http.Request) ([]api.Site, error) {
-	l, err := s.console.ListSites(r.Context(), actorOf(r), api.Page{Limit: api.MaxPage})
+	l, err := s.console.ListSites(r.Context(), actorOf(r), api.ShelfFilter{}, api.Page{Limit: api.MaxPage})
 	return l.Items, err
 }
 
