@@ -57,8 +57,13 @@ func (f Frame) otherSections() []navEntry {
 
 // goKeys are what is pressed after G to go to a section.
 var goKeys = []struct{ section, key string }{
-	{"overview", "O"}, {"jobs", "J"}, {"sticks", "S"}, {"hosts", "H"},
-	{"images", "I"}, {"templates", "T"}, {"sequences", "Q"},
+	{"overview", "O"},
+	{"jobs", "J"},
+	{"sticks", "S"},
+	{"hosts", "H"},
+	{"images", "I"},
+	{"templates", "T"},
+	{"sequences", "Q"},
 }
 
 // entry is a section of the navigation that the actor may see.

@@ -30,10 +30,10 @@ type Hub struct {
 
 // look is the class of a socket's state.
 func (s Socket) look() string {
-	switch {
-	case s.State == "":
+	switch s.State {
+	case "":
 		return "empty"
-	case s.State == "ready":
+	case "ready":
 		return "idle"
 	}
 	if t := tone(s.State); t != "idle" {

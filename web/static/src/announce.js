@@ -16,17 +16,20 @@ function say() {
   waiting.clear();
 }
 
+// name is the same for a part and for what the stream puts in its place.
+function name(part) {
+  return part.id || `${part.closest('[sse-swap]')?.getAttribute('sse-swap')} ${part.getAttribute('role')}`;
+}
+
 function look(live, first) {
+  const said = spoken.get(live);
   for (const part of live.querySelectorAll('[role="log"], [role="status"], [role="alert"]')) {
     if (part.getAttribute('aria-live') !== 'off') part.setAttribute('aria-live', 'off');
-    const lines = part.getAttribute('role') === 'log' ? part.querySelector('.log-line:last-child') : part;
-    const text = part.hidden ? '' : (lines?.textContent ?? '').replace(/\s+/g, ' ').trim();
-    const key = part.id || part.parentElement;
-    const before = typeof key === 'string' ? spoken.get(live)?.get(key) : spoken.get(key);
-    if (before === text) continue;
-    if (typeof key === 'string') spoken.get(live).set(key, text);
-    else spoken.set(key, text);
-    if (text && !first) waiting.set(key, text);
+    const line = part.getAttribute('role') === 'log' ? part.querySelector('.log-line:last-child') : part;
+    const text = part.hidden ? '' : (line?.textContent ?? '').replace(/\s+/g, ' ').trim();
+    if (said.get(name(part)) === text) continue;
+    said.set(name(part), text);
+    if (text && !first) waiting.set(name(part), text);
   }
   if (waiting.size > 0 && timer === 0) timer = setTimeout(say, Math.max(0, last + every - performance.now()));
 }
