@@ -66,7 +66,7 @@ bench-web: tools-test assets ## measure the pages: bytes of the first, time of t
 
 .PHONY: screenshots
 screenshots: tools-test build ## a picture of every page, light and dark, wide and narrow, in build/screenshots
-	STICKPRESS_SCREENSHOTS=$(CURDIR)/build/screenshots $(GO) test -count=1 -timeout 15m -run 'TestPages|TestFirstRun' ./cmd/e2e/browser
+	STICKPRESS_SCREENSHOTS=$(CURDIR)/build/screenshots $(GO) test -count=1 -timeout 15m -run 'TestPages|TestFirstRun|TestCapturePages' ./cmd/e2e/browser
 
 .PHONY: tools-run tools-test
 tools-run:
