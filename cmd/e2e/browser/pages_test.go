@@ -7,6 +7,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/web/webtest"
@@ -34,6 +37,14 @@ func TestPages(t *testing.T) {
 				b.shoot(dir, p.name+"-"+language)
 			}
 			b.expect("404")
+			b.visit("/jobs")
+			b.do(chromedp.KeyEvent("k", chromedp.KeyModifiers(kb.ModifierCtrl)))
+			b.until("the palette found something", `document.querySelector("#palette .here")`)
+			b.shoot(dir, "palette-"+language)
+			b.size(390, 844)
+			b.visit("/jobs")
+			b.press(".menu-frame > summary")
+			b.shoot(dir, "menu-"+language)
 			b.confirm(2)
 			b.shoot(dir, "job-confirm-"+language)
 			b.confirmAt("/jobs/new?kind=raw&version="+s.Disk.ID, 2)
