@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -40,22 +41,84 @@ func (r *records) keep(rec *stick.Record) {
 	}
 }
 
-// find returns the record of the stick with a disk ID, waiting for the server
-// where this host has none. record.ErrNone is wrapped when nobody has one.
-func (r *records) find(ctx context.Context, diskID string, size int64) (*stick.Record, error) {
-	own, err := r.store.Find(diskID, size)
-	if err == nil {
-		return own, nil
-	}
-	if !errors.Is(err, record.ErrNone) {
+// candidates are the records that a stick may have by its disk ID and its size:
+// one, unless contents share the ID.
+type candidates struct {
+	r     *records
+	disk  protocol.WantRecord
+	tried map[string]bool // by common part
+
+	local  []*stick.Record
+	others []string // common parts that the server has named
+	asked  bool
+}
+
+// find looks for the records of a stick. The content that prefer names comes
+// first, if there is a record of it; then what this host wrote, and what the
+// server knows of, the newest first.
+func (r *records) find(diskID string, size int64, prefer string) *candidates {
+	c := &candidates{r: r, disk: protocol.WantRecord{DiskID: diskID, Bytes: size}, tried: map[string]bool{}}
+	var err error
+	if c.local, err = r.store.Find(diskID, size); err != nil && !errors.Is(err, record.ErrNone) {
 		r.log.Warn("could not read the record of a stick", "disk", diskID, "err", err)
 	}
-	m, err := r.ask(ctx, protocol.WantRecord{DiskID: diskID, Bytes: size})
+	if prefer != "" {
+		if i := slices.IndexFunc(c.local, func(rec *stick.Record) bool { return rec.Common == prefer }); i >= 0 {
+			c.local = slices.Concat(c.local[i:i+1], c.local[:i], c.local[i+1:])
+		} else {
+			c.others = []string{prefer}
+		}
+	}
+	return c
+}
+
+// next returns the next record, waiting for the server where this host has no
+// more. record.ErrNone is wrapped when nobody has any.
+func (c *candidates) next(ctx context.Context) (*stick.Record, error) {
+	for {
+		var rec *stick.Record
+		switch {
+		case len(c.others) > 0 && (c.asked || len(c.tried) == 0): // the preferred one comes before those that are here
+			want := c.disk
+			want.Common, c.others = c.others[0], c.others[1:]
+			if c.tried[want.Common] {
+				continue
+			}
+			var err error
+			if rec, err = c.ask(ctx, want); err != nil {
+				return nil, err
+			}
+			c.tried[want.Common] = true
+		case len(c.local) > 0:
+			rec, c.local = c.local[0], c.local[1:]
+		case !c.asked:
+			c.asked = true
+			var err error
+			if rec, err = c.ask(ctx, c.disk); err != nil {
+				return nil, err
+			}
+			if rec != nil && c.tried[rec.Common] {
+				rec = nil
+			}
+		default:
+			return nil, fmt.Errorf("disk %s: %w", c.disk.DiskID, record.ErrNone)
+		}
+		if rec != nil {
+			c.tried[rec.Common] = true
+			return rec, nil
+		}
+	}
+}
+
+// ask asks the server; it returns nil when it has none.
+func (c *candidates) ask(ctx context.Context, want protocol.WantRecord) (*stick.Record, error) {
+	m, err := c.r.ask(ctx, want)
 	if err != nil {
 		return nil, err
 	}
-	if m.Stick == nil || len(m.Body) == 0 || m.Stick.DiskID != diskID {
-		return nil, fmt.Errorf("disk %s: %w", diskID, record.ErrNone)
+	c.others = append(c.others, m.Others...)
+	if m.Stick == nil || len(m.Body) == 0 || m.Stick.DiskID != want.DiskID {
+		return nil, nil //nolint:nilnil // the server's answer: none
 	}
 	return &stick.Record{StickRecord: *m.Stick, Body: m.Body}, nil
 }

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -129,6 +130,7 @@ func TestVerifyOfACopy(t *testing.T) {
 		bad, _ := h.written("1-2", 1)
 		blank(t, bad, 2<<20)
 		record.Copy, record.StickID = true, "stick_written_last"
+		h.srv.want = func(p *peer, m *protocol.WantRecord) { p.send(t, &protocol.Record{WantRecord: *m}) }
 		h.start()
 		h.agent.records.keep(record)
 		h.verifying("", "1-1", "1-2")
@@ -140,6 +142,48 @@ func TestVerifyOfACopy(t *testing.T) {
 			t.Errorf("said of %s", got)
 		}
 	})
+}
+
+// Two versions of a disk image share their disk's ID. Each stick is said to
+// carry what it carries, whichever was written last, and whether this host or
+// another wrote it.
+func TestVerifyOfTwoVersions(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		_, first := h.written("1-1", 1)
+		d, second := h.written("1-2", 1)
+		other := stick.Press(t.Context(), newer{tiny{1}}, []stick.Target{{Device: d, Context: t.Context(), Report: report{}}})[0]
+		if other.Err != nil || other.Record.Common == first.Common {
+			t.Fatal(other.Err)
+		}
+		first.Copy, first.StickID, second = true, "", other.Record
+		h.srv.want = func(p *peer, m *protocol.WantRecord) {
+			answer := &protocol.Record{WantRecord: *m, Others: []string{second.Common}}
+			if m.Common == second.Common {
+				answer.Stick, answer.Body = &second.StickRecord, second.Body
+			}
+			p.send(t, answer)
+		}
+		h.start()
+		h.agent.records.keep(first)
+		h.verifying("", "1-1", "1-2")
+		later(time.Minute)
+		for n, want := range map[int]*stick.Record{1: first, 2: second} {
+			h.wantStory(ref(n, 1), "accepted preflight< preflight> verify< verify> verified")
+			if c := h.end(n).Result.Check; c.Common != want.Common || c.StickID != fmt.Sprintf("stick_%d", n) {
+				t.Errorf("stick %d: %+v", n, c)
+			}
+		}
+	})
+}
+
+// newer is another version of tiny.
+type newer struct{ tiny }
+
+func (newer) Read(i int, b []byte) (stick.Sum, error) {
+	for n := range b {
+		b[n] = byte(n*5 + i)
+	}
+	return stick.SumOf(b), nil
 }
 
 // What another host wrote is asked for, over the next connection too; what

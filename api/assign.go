@@ -225,7 +225,14 @@ func (c *Console) assignments(ctx context.Context, tx *store.Tx, s HostSession, 
 				if err != nil {
 					return nil, err
 				}
-				a.Builds[len(a.Builds)-1].Verify = &protocol.VerifyBuild{DiskID: stick.DiskID}
+				v := &protocol.VerifyBuild{DiskID: stick.DiskID}
+				a.Builds[len(a.Builds)-1].Verify = v
+				known, err := tx.RecordOfStick(ctx, b.StickID)
+				if err == nil {
+					v.Common = known.Own.Common
+				} else if !isNotFound(err, "record") {
+					return nil, err
+				}
 			}
 		}
 		if len(a.Builds) > 0 {

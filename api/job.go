@@ -73,6 +73,7 @@ type Build struct {
 	Touched   bool              `json:"touched"`             // at least one byte of the stick may have changed
 	Fault     *protocol.Fault   `json:"fault,omitempty"`     // why it failed or was cancelled
 	Result    *protocol.Result  `json:"result,omitempty"`    // once verified
+	Carries   *Carried          `json:"carries,omitempty"`   // the version that a comparison found; not in lists
 	// Earlier are the attempts before the newest one, the first first; not in lists.
 	Earlier []BuildAttempt `json:"earlier,omitempty"`
 	// CancelRequestedAt is when somebody asked to stop this build alone.
@@ -187,6 +188,13 @@ func (c *Console) GetJob(ctx context.Context, a Actor, id string) (Job, error) {
 		after = events[len(events)-1].Seq
 	}
 	board.fill(&job)
+	for i := range job.Builds {
+		if b := &job.Builds[i]; b.Result != nil {
+			if b.Carries, err = carried(ctx, n, b.Result.Check); err != nil {
+				return Job{}, err
+			}
+		}
+	}
 	return job, c.addProgress(ctx, []*Job{&job})
 }
 

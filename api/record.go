@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/store"
@@ -42,7 +43,13 @@ func (c *Console) HostRecord(ctx context.Context, s HostSession, m *protocol.Rec
 // again on each connection.
 func (c *Console) RecordForHost(ctx context.Context, s HostSession, m *protocol.WantRecord) (protocol.Record, error) {
 	answer := protocol.Record{WantRecord: *m}
-	r, err := c.store.RecordOfDisk(ctx, s.id, m.DiskID, m.Bytes)
+	find := func() (store.StickRecord, error) {
+		if m.Common != "" {
+			return c.store.RecordOfContent(ctx, s.id, m.DiskID, m.Bytes, m.Common)
+		}
+		return c.store.RecordOfDisk(ctx, s.id, m.DiskID, m.Bytes)
+	}
+	r, err := find()
 	switch {
 	case isNotFound(err, "record"):
 		return answer, nil
@@ -50,6 +57,13 @@ func (c *Console) RecordForHost(ctx context.Context, s HostSession, m *protocol.
 		return answer, err
 	}
 	own := recordOf(&r)
+	if own.Copy && m.Common == "" {
+		all, err := c.store.ContentsOfDisk(ctx, s.id, m.DiskID, m.Bytes)
+		if err != nil {
+			return answer, err
+		}
+		answer.Others = slices.DeleteFunc(all, func(common string) bool { return common == own.Common })
+	}
 	whole := answer
 	whole.Stick, whole.Body = &own, r.Body
 	raw, err := protocol.Encode(&whole)
@@ -68,6 +82,35 @@ func recordOf(r *store.StickRecord) protocol.StickRecord {
 	own := r.Own
 	own.StickID = r.StickID.String()
 	return own
+}
+
+// Carried is the version that a stick carries by its content.
+type Carried struct {
+	VersionID string `json:"version_id"`
+	ImageName string `json:"image_name"`
+	Version   string `json:"version"`
+}
+
+// carried names the version that a comparison found on a stick, nil where that
+// is not known: versions of a disk image may share the ID by which a stick is
+// known.
+func carried(ctx context.Context, n *names, found *protocol.CheckResult) (*Carried, error) {
+	if found == nil || found.Common == "" {
+		return nil, nil //nolint:nilnil // as it says
+	}
+	id, err := n.r.VersionOfRecord(ctx, found.Common)
+	if isNotFound(err, "image_version") {
+		return nil, nil //nolint:nilnil // as it says
+	}
+	if err != nil {
+		return nil, err
+	}
+	v, err := n.version(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	image, err := n.image(ctx, v.ImageID)
+	return &Carried{VersionID: id.String(), ImageName: image, Version: v.Version}, err
 }
 
 // StickRecord returns what a stick is compared with, in the form that

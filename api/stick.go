@@ -36,6 +36,7 @@ type Stick struct {
 	CheckedAt  *time.Time            `json:"checked_at,omitempty"`
 	Check      *protocol.CheckResult `json:"check,omitempty"`
 	CheckFault *protocol.Fault       `json:"check_fault,omitempty"`
+	Carries    *Carried              `json:"carries,omitempty"` // the version that was found then; not in lists
 	// Fault is why it is incomplete.
 	Fault *protocol.Fault `json:"fault,omitempty"`
 	// The build that wrote it last.
@@ -156,7 +157,13 @@ func (c *Console) GetStick(ctx context.Context, a Actor, id string) (Stick, erro
 	if err != nil {
 		return Stick{}, err
 	}
-	return c.stickOf(ctx, c.names(), &s)
+	n := c.names()
+	out, err := c.stickOf(ctx, n, &s)
+	if err != nil {
+		return Stick{}, err
+	}
+	out.Carries, err = carried(ctx, n, out.Check)
+	return out, err
 }
 
 // StickEvents returns a stick's history after a seq, oldest first, at most

@@ -17,7 +17,7 @@ func checkedStick(e *protocol.Event) (id StickID, diskID string) {
 	switch {
 	case e.Result != nil && e.Result.Check != nil:
 		name, diskID = e.Result.Check.StickID, e.Result.Check.DiskID
-	case e.Fault != nil && (e.Fault.Code == protocol.FaultVerify || e.Fault.Code == protocol.FaultWritten || e.Fault.Code == protocol.FaultUsedChanged):
+	case e.Fault != nil && (e.Fault.Code == protocol.FaultVerify || e.Fault.Code == protocol.FaultCopyChanged || e.Fault.Code == protocol.FaultWritten || e.Fault.Code == protocol.FaultUsedChanged):
 		name, diskID = e.Fault.Params["stick"], e.Fault.Params["disk_id"]
 	}
 	id, _ = ParseID[StickID](name) // a stick of another console is none of ours

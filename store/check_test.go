@@ -95,6 +95,41 @@ func TestStickChecked(t *testing.T) {
 	}
 }
 
+// Versions of a disk image that share the disk's ID are told apart by their
+// common parts, and each is known by its own.
+func TestContentsOfADisk(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	first, second := []byte(`{"format":1,"chunks":"AQ=="}`), []byte(`{"format":1,"chunks":"Ag=="}`)
+	a, b := w.recorded(1, "0000000c", first), w.recorded(2, "0000000c", second)
+	if a.Bytes != b.Bytes {
+		t.Fatal("the sticks differ in size")
+	}
+	for _, body := range [][]byte{first, second} {
+		in(t, w.Store, none(func(tx *store.Tx) error {
+			return tx.PutRecord(ctx, w.host.ID, &protocol.Record{WantRecord: protocol.WantRecord{Common: digest(body)}, Body: body})
+		}))
+	}
+	for _, c := range []struct {
+		stick store.Stick
+		body  []byte
+	}{{a, first}, {b, second}} {
+		r, err := w.RecordOfContent(ctx, w.host.ID, "0000000c", a.Bytes, digest(c.body))
+		if err != nil || r.StickID != c.stick.ID || !bytes.Equal(r.Body, c.body) {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+	if list, err := w.ContentsOfDisk(ctx, w.host.ID, "0000000c", a.Bytes); err != nil || len(list) != 2 || list[0] != digest(second) {
+		t.Errorf("%v, %v", list, err)
+	}
+	if id, err := w.VersionOfRecord(ctx, digest(first)); err != nil || id != w.version.ID {
+		t.Errorf("%s, %v", id, err)
+	}
+	_, err := w.VersionOfRecord(ctx, digest([]byte("1")))
+	wantCode(t, err, "image_version_not_found")
+}
+
 func TestRecords(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

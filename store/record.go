@@ -29,16 +29,49 @@ const recordQuery = `SELECT s.id AS stick_id, b.result -> 'record' AS own, r.bod
 		JOIN stick_records r ON r.common = b.result -> 'record' ->> 'common'
 	WHERE s.state = 'verified' AND r.body IS NOT NULL AND `
 
+// ofDisk is what carries a disk ID, has a size in bytes, and was written at a
+// host's site.
+const ofDisk = `s.disk_id = @disk AND s.disk_id <> '' AND s.bytes = @size
+	AND b.host_id IN (SELECT id FROM hosts WHERE site_id = (SELECT site_id FROM hosts WHERE id = @host)) `
+
 // RecordOfDisk finds the record of the stick that carries a disk ID and has a
 // size in bytes; of copies that share both, the one that was written last. It
 // looks among what was written at the host's site. It fails with
 // record_not_found.
 func (r Reader) RecordOfDisk(ctx context.Context, host HostID, diskID string, size int64) (StickRecord, error) {
 	return one[StickRecord](ctx, r.db, "record", diskID,
-		recordQuery+`s.disk_id = @disk AND s.disk_id <> '' AND s.bytes = @size
-			AND b.host_id IN (SELECT id FROM hosts WHERE site_id = (SELECT site_id FROM hosts WHERE id = @host))
-		ORDER BY s.verified_at DESC, s.id DESC LIMIT 1`,
+		recordQuery+ofDisk+`ORDER BY s.verified_at DESC, s.id DESC LIMIT 1`,
 		pgx.NamedArgs{"disk": diskID, "size": size, "host": host})
+}
+
+// RecordOfContent is RecordOfDisk for the content with a common part: versions
+// of a disk image may share the rest.
+func (r Reader) RecordOfContent(ctx context.Context, host HostID, diskID string, size int64, common string) (StickRecord, error) {
+	return one[StickRecord](ctx, r.db, "record", common,
+		recordQuery+ofDisk+`AND r.common = @common ORDER BY s.verified_at DESC, s.id DESC LIMIT 1`,
+		pgx.NamedArgs{"disk": diskID, "size": size, "host": host, "common": common})
+}
+
+// ContentsOfDisk lists the common parts of all that RecordOfDisk looks among,
+// those that were written last first: at most 8.
+func (r Reader) ContentsOfDisk(ctx context.Context, host HostID, diskID string, size int64) ([]string, error) {
+	rows, _ := r.db.Query(ctx,
+		`SELECT r.common FROM sticks s JOIN builds b ON b.id = s.last_build_id
+			JOIN stick_records r ON r.common = b.result -> 'record' ->> 'common'
+		WHERE s.state = 'verified' AND r.body IS NOT NULL AND `+ofDisk+`
+		GROUP BY r.common ORDER BY max(s.verified_at) DESC LIMIT 8`, pgx.NamedArgs{"disk": diskID, "size": size, "host": host})
+	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return list, fail(err, "look for what a disk may carry")
+}
+
+// VersionOfRecord finds the version that sticks with a common part carry, or
+// fails with image_version_not_found.
+func (r Reader) VersionOfRecord(ctx context.Context, common string) (VersionID, error) {
+	row, err := one[struct{ ID VersionID }](ctx, r.db, "image_version", common,
+		`SELECT j.image_version_id AS id FROM sticks s JOIN builds b ON b.id = s.last_build_id JOIN jobs j ON j.id = b.job_id
+		WHERE b.result -> 'record' ->> 'common' = @common AND j.image_version_id IS NOT NULL
+		ORDER BY s.verified_at DESC LIMIT 1`, pgx.NamedArgs{"common": common})
+	return row.ID, err
 }
 
 // RecordOfStick finds the record of what a stick carries, or fails with

@@ -120,9 +120,10 @@ const (
 	// Reading a stick again.
 	FaultNoRecord    = "record_missing" // stick: nothing to compare with was kept
 	FaultRecord      = "record_invalid"
-	FaultOtherStick  = "stick_other"    // what, want, have
-	FaultWritten     = "verify_written" // offset, want, have, volume: some computer mounted it before its first start
-	FaultUsedChanged = "verify_changed" // what, path, want, have: after its first start
+	FaultOtherStick  = "stick_other"         // what, want, have
+	FaultCopyChanged = "verify_copy_changed" // offset, offsets: the first chunks of a copy of a disk image that are not as they were
+	FaultWritten     = "verify_written"      // offset, want, have, volume: some computer mounted it before its first start
+	FaultUsedChanged = "verify_changed"      // what, path, want, have: after its first start
 
 	FaultDryRun    = "dry_run" // the host's agent was started to write nothing
 	FaultCancelled = "cancelled"

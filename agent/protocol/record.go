@@ -63,12 +63,17 @@ type CheckResult struct {
 	// Replaced are boot files that are not those that were written: Windows
 	// replaces them when it is updated.
 	Replaced []string `json:"replaced,omitempty"`
+	// Common names the content that the stick was compared with, as its record
+	// does.
+	Common string `json:"common,omitempty"`
 }
 
 // WantRecord asks the other side for what it has recorded: a server names a
 // common part, after a stick was verified whose record names one that it does
 // not have, and again after a reconnect; a host names the disk ID of a stick
-// that it is to verify and has no record of. Both are answered with Record.
+// that it is to verify and has no record of, and, where contents share a disk
+// ID, also the common part of one that the server has named. All are answered
+// with Record.
 type WantRecord struct {
 	Common string `json:"common,omitempty"`
 	DiskID string `json:"disk_id,omitempty"`
@@ -81,11 +86,17 @@ type Record struct {
 	WantRecord
 	Stick *StickRecord    `json:"stick,omitempty"` // for a DiskID
 	Body  json.RawMessage `json:"body,omitempty"`  // the common part, at most MaxRecord bytes
+	// Others are the common parts of other contents with the DiskID, newest
+	// first: versions of a disk image share it.
+	Others []string `json:"others,omitempty"`
 }
 
 // VerifyBuild is what a server knows about a stick that is to be verified.
 type VerifyBuild struct {
 	DiskID string `json:"disk_id"` // that it should have; empty when the stick is not known
+	// Common is the common part of what it should carry, empty when that is not
+	// recorded.
+	Common string `json:"common,omitempty"`
 }
 
 // RecordFile is a whole record in a file, for "stickpress-agent verify".

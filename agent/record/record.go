@@ -3,8 +3,9 @@
 // A record (stick.Record) has two parts, and so has the folder: common holds
 // what all sticks of a content share, by its SHA-256; sticks holds what each has
 // of its own, by the ID of its disk and its size. That ID is drawn anew for every
-// press of a master; of a disk image's copies the newest is kept. What was not
-// used for the longest time goes when there is too much.
+// press of a master. The copies of a disk image share theirs, and so may its
+// versions, so of them one is kept for each content. What was not used for the
+// longest time goes when there is too much.
 package record
 
 import (
@@ -66,11 +67,17 @@ func (s *Store) commonFile(digest string) (string, error) {
 	return filepath.Join(s.dir, commonDir, digest+suffix), nil
 }
 
-func (s *Store) stickFile(diskID string, size int64) (string, error) {
+// stickFile is where the record of a stick lies; content is that of a copy, or
+// empty.
+func (s *Store) stickFile(diskID string, size int64, content string) (string, error) {
 	if !diskForm.MatchString(diskID) {
 		return "", fmt.Errorf("record of disk %q: %w", diskID, ErrNone)
 	}
-	return filepath.Join(s.dir, stickDir, fmt.Sprintf("%s-%d%s", diskID, size, suffix)), nil
+	name := fmt.Sprintf("%s-%d", diskID, size)
+	if content != "" {
+		name += "-" + content
+	}
+	return filepath.Join(s.dir, stickDir, name+suffix), nil
 }
 
 // Put keeps a record. A stick without a disk ID is kept by the server alone.
@@ -87,13 +94,15 @@ func (s *Store) Put(r *stick.Record) error {
 	if err := s.use(common, r.Body); err != nil {
 		return err
 	}
-	if file, err := s.stickFile(r.DiskID, r.Bytes); err == nil {
+	content := ""
+	if r.Copy {
+		content = r.Common
+	}
+	if file, err := s.stickFile(r.DiskID, r.Bytes, content); err == nil {
 		raw, err := json.Marshal(r.StickRecord)
 		if err != nil {
 			return fmt.Errorf("keep the record of %s: %w", r.StickID, err)
 		}
-		// Copies of a disk image share their disk's ID, and a later version of
-		// it may have the same one: the newest counts.
 		if err := s.write(file, raw); err != nil {
 			return err
 		}
@@ -186,28 +195,63 @@ func (s *Store) Common(digest string) (json.RawMessage, error) {
 	return raw, nil
 }
 
-// Find returns the record of the stick with a disk ID and a size in bytes, or
+// Find returns the records of the stick with a disk ID and a size in bytes, the
+// newest first: several where contents share the ID. Without any it fails with
 // an error that wraps ErrNone.
-func (s *Store) Find(diskID string, size int64) (*stick.Record, error) {
-	file, err := s.stickFile(diskID, size)
+func (s *Store) Find(diskID string, size int64) ([]*stick.Record, error) {
+	one, err := s.stickFile(diskID, size, "")
 	if err != nil {
 		return nil, err
 	}
-	raw, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, ErrNone
-	}
+	copies, err := s.stickFile(diskID, size, "*")
 	if err != nil {
-		return nil, fmt.Errorf("read a record: %w", err)
+		return nil, err
+	}
+	files, err := filepath.Glob(copies)
+	if err != nil {
+		return nil, fmt.Errorf("look for records: %w", err)
+	}
+	type found struct {
+		*stick.Record
+		at time.Time
+	}
+	var all []found
+	var broken error
+	for _, file := range append(files, one) {
+		r, at, err := s.read(file)
+		if err == nil {
+			all = append(all, found{r, at})
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			broken = err
+		}
+	}
+	if len(all) == 0 {
+		return nil, cmp.Or(broken, ErrNone)
+	}
+	slices.SortStableFunc(all, func(a, b found) int { return b.at.Compare(a.at) })
+	out := make([]*stick.Record, len(all))
+	for i, f := range all {
+		out[i] = f.Record
+	}
+	return out, nil
+}
+
+// read reads the record in a file, and when it was written.
+func (s *Store) read(file string) (*stick.Record, time.Time, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("read a record: %w", err)
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("read a record: %w", err)
 	}
 	r := new(stick.Record)
 	if err := json.Unmarshal(raw, &r.StickRecord); err != nil {
-		return nil, fmt.Errorf("%s is damaged: %w", file, errors.Join(ErrNone, err))
+		return nil, time.Time{}, fmt.Errorf("%s is damaged: %w", file, errors.Join(ErrNone, err))
 	}
-	if r.Body, err = s.Common(r.Common); err != nil {
-		return nil, err
-	}
-	return r, nil
+	r.Body, err = s.Common(r.Common)
+	return r, info.ModTime(), err
 }
 
 // Load reads a whole record from a file, as the console hands it out.

@@ -36,7 +36,7 @@ func TestStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := s.Find("00000001", 1<<30)
-	if err != nil || got.StickID != "stick_1" || !bytes.Equal(got.Body, r.Body) {
+	if err != nil || len(got) != 1 || got[0].StickID != "stick_1" || !bytes.Equal(got[0].Body, r.Body) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	if body, err := s.Common(r.Common); err != nil || !bytes.Equal(body, r.Body) {
@@ -61,20 +61,35 @@ func TestStore(t *testing.T) {
 	}
 }
 
-// Copies of a disk image have one disk ID, and so may the next version of it:
-// a stick is compared with what was written last.
-func TestTheNewestOfADiskCounts(t *testing.T) {
+// Versions of a disk image may have one disk ID: the record of each is there,
+// the newest first; of two copies of one version there is one.
+func TestContentsOfOneDisk(t *testing.T) {
 	t.Parallel()
 	s := Open(t.TempDir(), DefaultLimit)
 	first, second := sample(1, 1000), sample(2, 1000)
 	second.DiskID = first.DiskID
-	for _, r := range []*stick.Record{first, second} {
+	again := *first
+	again.StickID = "stick_3"
+	for n, r := range []*stick.Record{first, second, &again} {
+		r.Copy = true
 		if err := s.Put(r); err != nil {
 			t.Fatal(err)
 		}
+		file, err := s.stickFile(r.DiskID, r.Bytes, r.Common)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now().Add(time.Duration(n) * time.Minute) // whatever the clock's grain
+		if err := os.Chtimes(file, at, at); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if got, err := s.Find(first.DiskID, 1<<30); err != nil || got.StickID != "stick_2" || !bytes.Equal(got.Body, second.Body) {
+	got, err := s.Find(first.DiskID, 1<<30)
+	if err != nil || len(got) != 2 || got[0].StickID != "stick_3" || got[1].StickID != "stick_2" || !bytes.Equal(got[1].Body, second.Body) {
 		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := s.Find(first.DiskID, 1<<31); !errors.Is(err, ErrNone) {
+		t.Errorf("of another size: %+v, %v", got, err)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strconv"
+	"strings"
 
 	"github.com/stickpress/stickpress/agent/fat"
 	"github.com/stickpress/stickpress/agent/ntfs"
@@ -24,9 +26,12 @@ import (
 //
 // progress gets bytes. read is how many were compared.
 //
+// A copy of a disk image has no such signs: whatever started from it, or mounted
+// it, has changed it where it liked, so it is intact or it is changed.
+//
 // Faults: stick_other when another stick, or a later press of this one, is
 // there; verify_mismatch, or verify_written where a computer mounted the stick,
-// before the first start; verify_changed after it; record_invalid; those of the
+// before the first start; verify_changed after it; verify_copy_changed of a copy; record_invalid; those of the
 // device; and the cause of ctx.
 func Reread(ctx context.Context, src Source, r *Record, progress func(done, total int64)) (found protocol.CheckResult, read int64, err error) {
 	if have := src.Size(); have != r.Bytes {
@@ -152,6 +157,7 @@ func (w *reread) intact(all []recorded) (read int64, err error) {
 	}
 	w.progress(0, total)
 	buf := alignedBuffer(ChunkBytes)
+	var changed []recorded
 	for _, c := range all {
 		if w.ctx.Err() != nil {
 			return read, context.Cause(w.ctx)
@@ -169,11 +175,32 @@ func (w *reread) intact(all []recorded) (read int64, err error) {
 				w.progress(read, total)
 				continue
 			}
+			if w.facts == nil && w.record.Copy {
+				if changed = append(changed, c); len(changed) == maxChanged {
+					break
+				}
+				continue
+			}
 			have = sum.String()
 		}
 		return read, w.mismatch(err, c, have)
 	}
-	return read, nil
+	return read, copyChanged(changed)
+}
+
+// maxChanged is how many chunks of a copy are named that are not as they were.
+const maxChanged = 8
+
+// copyChanged is the fault of a copy with changed chunks, nil without any.
+func copyChanged(chunks []recorded) error {
+	if len(chunks) == 0 {
+		return nil
+	}
+	offsets := make([]string, len(chunks))
+	for i, c := range chunks {
+		offsets[i] = strconv.FormatInt(c.Offset, 10)
+	}
+	return protocol.NewFault(protocol.FaultCopyChanged, "offset", offsets[0], "offsets", strings.Join(offsets, ", "))
 }
 
 // mismatch tells a stick that a computer wrote to from one that has lost what

@@ -98,6 +98,7 @@ var reasons = map[string]string{
 	protocol.FaultRecord:         "the record cannot be read: {cause}",
 	protocol.FaultOtherStick:     "it is another stick, or this one after another press: {what} is {have}, the record says {want}",
 	protocol.FaultVerify:         "it gave back something else than was written to it at offset {offset}: XXH3 {have}, expected {want}",
+	protocol.FaultCopyChanged:    "it is a copy of a disk image and not as it was written, at offsets {offsets} first; a computer that started from it or mounted it may have done that",
 	protocol.FaultWritten:        "a computer mounted it and wrote to its volume {volume} before Windows ever started from it; first at offset {offset}: XXH3 {have}, expected {want}",
 	protocol.FaultUsedChanged:    "Windows has run from it, and something is not as Windows leaves it: {what} {path}",
 	protocol.FaultSectorSize:     "its sectors of {sector_size} bytes do not fit the layout",

@@ -68,13 +68,11 @@ func (p *program) verify(ctx context.Context, name, file string) error {
 		return inWords(d.Path, err)
 	}
 	defer h.Close()
-	rec, err := p.recordOf(h, file)
+	records, err := p.recordsOf(h, file)
 	if err != nil {
 		return inWords(d.Path, err)
 	}
-	bar := newBar(p.stderr, filepath.Base(d.Path))
-	found, read, err := stick.Reread(ctx, h, rec, bar.set)
-	bar.end()
+	rec, found, read, err := p.compare(ctx, filepath.Base(d.Path), h, records)
 	if err != nil {
 		return inWords(d.Path, err)
 	}
@@ -100,20 +98,39 @@ var evidence = map[string]string{
 	protocol.EvidenceEncrypted: "BitLocker encrypts its volume",
 }
 
-// recordOf finds what to compare with.
-func (p *program) recordOf(h *disk.Handle, file string) (*stick.Record, error) {
+// compare finds the record that a stick is as; the fault is that of the first.
+func (p *program) compare(ctx context.Context, name string, h *disk.Handle, records []*stick.Record) (rec *stick.Record, found protocol.CheckResult, read int64, err error) {
+	bar := newBar(p.stderr, name)
+	defer bar.end()
+	var first error
+	for _, rec = range records {
+		found, read, err = stick.Reread(ctx, h, rec, bar.set)
+		if err == nil || !errors.Is(err, protocol.NewFault(protocol.FaultCopyChanged)) {
+			return rec, found, read, err
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, found, 0, first
+}
+
+// recordsOf finds what to compare with: several where versions of a disk image
+// share an ID.
+func (p *program) recordsOf(h *disk.Handle, file string) ([]*stick.Record, error) {
 	if file != "" {
-		return record.Load(file)
+		rec, err := record.Load(file)
+		return []*stick.Record{rec}, err
 	}
 	id, err := stick.DiskID(h)
 	if err != nil {
 		return nil, err
 	}
-	rec, err := p.records().Find(id, h.Size())
+	records, err := p.records().Find(id, h.Size())
 	if errors.Is(err, record.ErrNone) {
 		return nil, protocol.WrapFault(err, protocol.FaultNoRecord, "disk_id", id)
 	}
-	return rec, err
+	return records, err
 }
 
 // find returns the one device that a person means.
@@ -151,7 +168,7 @@ func inWords(path string, err error) error {
 	}
 	said := fmt.Errorf("%s: %s", path, reason(f))
 	switch f.Code {
-	case protocol.FaultVerify, protocol.FaultWritten, protocol.FaultUsedChanged, protocol.FaultOtherStick:
+	case protocol.FaultVerify, protocol.FaultCopyChanged, protocol.FaultWritten, protocol.FaultUsedChanged, protocol.FaultOtherStick:
 		return changedError{said}
 	}
 	return said
