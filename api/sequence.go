@@ -118,14 +118,22 @@ func (c *Console) SaveTaskSequence(ctx context.Context, a Actor, in SaveTaskSequ
 			}
 			fields.TemplateVersionID = t.ID
 		}
-		s, err := ensureSequence(ctx, tx, in, name)
+		old, s, err := ensureSequence(ctx, tx, in, name)
 		if err != nil {
 			return err
 		}
 		id = s.ID
 		before, err := tx.NewestSequenceVersion(ctx, s.ID)
-		if err != nil && !isNotFound(err, "task_sequence_version") || err == nil && before.SequenceFields == fields {
+		switch {
+		case err != nil && !isNotFound(err, "task_sequence_version"):
 			return err
+		case err == nil && before.SequenceFields == fields && old.Name == s.Name && old.Description == s.Description:
+			return nil
+		case err == nil && before.SequenceFields == fields:
+			return tx.Audit(ctx, store.NewAudit{
+				By: by, Action: string(UseSaveTaskSequence), ObjectKind: "task_sequence", ObjectID: s.ID.String(),
+				Before: sequenceChange(old, before), After: sequenceChange(s, before),
+			})
 		}
 		if err := usable(ctx, tx, fields.TemplateVersionID, before.TemplateVersionID); err != nil {
 			return err
@@ -136,7 +144,7 @@ func (c *Console) SaveTaskSequence(ctx context.Context, a Actor, in SaveTaskSequ
 		}
 		return tx.Audit(ctx, store.NewAudit{
 			By: by, Action: string(UseSaveTaskSequence), ObjectKind: "task_sequence", ObjectID: s.ID.String(),
-			Before: before.SequenceFields, After: map[string]any{"name": s.Name, "version_id": v.ID, "number": v.Number, "fields": fields},
+			Before: sequenceChange(old, before), After: sequenceChange(s, v),
 		})
 	})
 	if err != nil {
@@ -165,20 +173,34 @@ func errLayout(layout string) error {
 	return fault.New(fault.KindInvalid, CodeLayoutUnknown, "layout", layout, "layouts", strings.Join(store.Layouts, ", ")).At("layout")
 }
 
-// ensureSequence makes a new task sequence or renames the one that is meant.
-func ensureSequence(ctx context.Context, tx *store.Tx, in SaveTaskSequenceInput, name string) (store.Sequence, error) {
+// sequenceChange is a task sequence as its history keeps it; nil for none.
+func sequenceChange(s store.Sequence, v store.SequenceVersion) any {
+	if s.ID.IsZero() {
+		return nil
+	}
+	return map[string]any{
+		"name": s.Name, "description": s.Description, "number": v.Number, "layout": v.Layout, "edition": v.Edition,
+		"template_version_id": v.TemplateVersionID.String(), "boot_signature": v.BootSignature,
+		"portable_operating_system": v.PortableOperatingSystem, "min_write_rate": v.MinWriteRate, "min_random_iops": v.MinRandomIOPS,
+	}
+}
+
+// ensureSequence makes a new task sequence or renames the one that is meant; it
+// returns what it was before, too.
+func ensureSequence(ctx context.Context, tx *store.Tx, in SaveTaskSequenceInput, name string) (old, s store.Sequence, err error) {
 	if in.ID == "" {
-		return tx.CreateSequence(ctx, name, strings.TrimSpace(in.Description))
+		s, err = tx.CreateSequence(ctx, name, strings.TrimSpace(in.Description))
+		return old, s, err
 	}
 	id, err := parse[store.SequenceID]("task_sequence", in.ID)
 	if err != nil {
-		return store.Sequence{}, err
+		return old, s, err
 	}
-	s, err := tx.Sequence(ctx, id)
-	if err != nil {
-		return s, err
+	if old, err = tx.Sequence(ctx, id); err != nil {
+		return old, s, err
 	}
-	return tx.UpdateSequence(ctx, id, seen(in.Revision, s.Revision), name, strings.TrimSpace(in.Description))
+	s, err = tx.UpdateSequence(ctx, id, seen(in.Revision, old.Revision), name, strings.TrimSpace(in.Description))
+	return old, s, err
 }
 
 // findSequence takes an ID or a name; empty means the default.

@@ -147,22 +147,31 @@ func (c *Console) SaveTemplate(ctx context.Context, a Actor, in SaveTemplateInpu
 	}
 	var id store.TemplateID
 	err = c.change(ctx, a, UseSaveTemplate, func(tx *store.Tx, by store.Actor) error {
-		t, err := c.ensureTemplate(ctx, tx, in, name)
+		old, t, err := c.ensureTemplate(ctx, tx, in, name)
 		if err != nil {
 			return err
 		}
 		id = t.ID
-		before, err := currentBody(ctx, tx.Reader, t.ID)
-		if err != nil || before == in.Source {
+		before, err := tx.NewestTemplateVersion(ctx, t.ID)
+		if err != nil && !isNotFound(err, "template_version") {
 			return err
 		}
-		v, err := tx.AddTemplateVersion(ctx, t.ID, t.Revision, []byte(in.Source), by)
+		body, err := currentBody(ctx, tx.Reader, t.ID)
 		if err != nil {
 			return err
 		}
+		v := before
+		if body != in.Source {
+			if v, err = tx.AddTemplateVersion(ctx, t.ID, t.Revision, []byte(in.Source), by); err != nil {
+				return err
+			}
+		} else if old.Name == t.Name && old.Description == t.Description {
+			return nil
+		}
 		return tx.Audit(ctx, store.NewAudit{
 			By: by, Action: string(UseSaveTemplate), ObjectKind: "template", ObjectID: t.ID.String(),
-			After: map[string]any{"name": t.Name, "description": t.Description, "version_id": v.ID, "number": v.Number},
+			Before: map[string]any{"name": old.Name, "description": old.Description, "number": before.Number},
+			After:  map[string]any{"name": t.Name, "description": t.Description, "number": v.Number},
 		})
 	})
 	if err != nil {
@@ -171,20 +180,22 @@ func (c *Console) SaveTemplate(ctx context.Context, a Actor, in SaveTemplateInpu
 	return c.GetTemplate(ctx, a, id.String())
 }
 
-// ensureTemplate makes a new template or renames the one that is meant.
-func (c *Console) ensureTemplate(ctx context.Context, tx *store.Tx, in SaveTemplateInput, name string) (store.Template, error) {
+// ensureTemplate makes a new template or renames the one that is meant; it
+// returns what it was before, too.
+func (c *Console) ensureTemplate(ctx context.Context, tx *store.Tx, in SaveTemplateInput, name string) (old, t store.Template, err error) {
 	if in.ID == "" {
-		return tx.CreateTemplate(ctx, name, strings.TrimSpace(in.Description))
+		t, err = tx.CreateTemplate(ctx, name, strings.TrimSpace(in.Description))
+		return old, t, err
 	}
 	id, err := parse[store.TemplateID]("template", in.ID)
 	if err != nil {
-		return store.Template{}, err
+		return old, t, err
 	}
-	t, err := tx.Template(ctx, id)
-	if err != nil {
-		return t, err
+	if old, err = tx.Template(ctx, id); err != nil {
+		return old, t, err
 	}
-	return tx.UpdateTemplate(ctx, id, seen(in.Revision, t.Revision), name, strings.TrimSpace(in.Description))
+	t, err = tx.UpdateTemplate(ctx, id, seen(in.Revision, old.Revision), name, strings.TrimSpace(in.Description))
+	return old, t, err
 }
 
 // StarterTemplate is a source to begin a new template with.

@@ -286,11 +286,11 @@ func TestHostForms(t *testing.T) {
 	v.post(path+"/revoke", form).want(http.StatusOK).shows("bench-1 is revoked.", "revoked")
 	v.post("/hosts/enrol", nil).want(http.StatusOK).shows("stickpress-agent enroll "+scene.URL+" --token spo_", "works once, until 2")
 
-	v.post("/versions/"+scene.Version.ID+"/withdraw", url.Values{"revision": {"1"}, "reason": {"bad"}}).
+	v.post("/versions/"+scene.Version.ID+"/withdraw", url.Values{"revision": {"1"}, "reason": {"bad"}, "name": {"win11-ent 24.2.1"}}).
 		want(http.StatusConflict).shows("is what stable points to")
 	v.post("/images/win11-ent/channel", url.Values{"channel": {"stable"}, "version": {"24.2.0"}}).want(http.StatusOK).shows("Channel stable points to 24.2.0.")
 	revision := v.get("/versions/" + scene.Version.ID).value("revision")
-	v.post("/versions/"+scene.Version.ID+"/withdraw", url.Values{"revision": {revision}, "reason": {"bad"}}).
+	v.post("/versions/"+scene.Version.ID+"/withdraw", url.Values{"revision": {revision}, "reason": {"bad"}, "name": {"win11-ent 24.2.1"}}).
 		want(http.StatusOK).shows("Version 24.2.1 is withdrawn.")
 }
 

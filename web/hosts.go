@@ -66,11 +66,46 @@ func (s *Web) hostWith(w http.ResponseWriter, r *http.Request, problem error) er
 	if err != nil {
 		return err
 	}
-	page := view.Host(s.frame(r, "hosts"), h, ports.Items, jobs.Items, view.NewProblem(localeOf(r), problem))
+	more, err := s.hostMore(r, &h)
+	if err != nil {
+		return err
+	}
+	page := view.Host(s.frame(r, "hosts"), h, ports.Items, jobs.Items, more, view.NewProblem(localeOf(r), problem))
 	if problem != nil {
 		return s.again(w, r, problem, page)
 	}
 	return s.show(w, r, page)
+}
+
+// hostMore finds what the page says of a host beside its sticks.
+func (s *Web) hostMore(r *http.Request, h *api.Host) (view.HostMore, error) {
+	more := view.HostMore{Name: h.Name, SiteID: h.SiteID}
+	sites, err := s.console.ListSites(r.Context(), actorOf(r), api.ShelfFilter{}, api.Page{Limit: api.MaxPage})
+	if err != nil {
+		return more, err
+	}
+	more.Sites = sites.Items
+	if r.Method == http.MethodPost && r.PostForm.Has("site") { // as it was typed
+		more.Name, more.SiteID = r.PostFormValue("host-name"), r.PostFormValue("site")
+	}
+	more.History, err = s.console.ListHistory(r.Context(), actorOf(r), "host", h.ID, historyLength)
+	return more, err
+}
+
+// hostSave renames a host or moves it to another site.
+func (s *Web) hostSave(w http.ResponseWriter, r *http.Request) error {
+	revision, err := revisionOf(r)
+	if err != nil {
+		return err
+	}
+	h, err := s.console.UpdateHost(r.Context(), actorOf(r), api.UpdateHostInput{
+		ID: chi.URLParam(r, "id"), Name: r.PostFormValue("host-name"), SiteID: r.PostFormValue("site"), Revision: revision,
+	})
+	if err != nil {
+		return s.hostWith(w, r, err)
+	}
+	s.flash(r, localeOf(r).T("host.saved", "host", h.Name))
+	return see(w, r, "/hosts/"+h.ID)
 }
 
 func (s *Web) hostRevoke(w http.ResponseWriter, r *http.Request) error {

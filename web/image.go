@@ -23,7 +23,11 @@ func (s *Web) imageWith(w http.ResponseWriter, r *http.Request, problem error) e
 	if err != nil {
 		return err
 	}
-	page := view.Image(s.frame(r, "images"), image, versions, view.NewProblem(localeOf(r), problem))
+	history, err := s.console.ListHistory(ctx, actor, "image", image.ID, historyLength)
+	if err != nil {
+		return err
+	}
+	page := view.Image(s.frame(r, "images"), image, versions, history, view.NewProblem(localeOf(r), problem))
 	if problem != nil {
 		return s.again(w, r, problem, page)
 	}

@@ -55,11 +55,12 @@ func (s *Web) templatePage(r *http.Request) (view.TemplatePage, error) {
 	if err != nil {
 		return view.TemplatePage{}, err
 	}
-	versions, err := s.console.ListTemplateVersions(r.Context(), actorOf(r), id, pageOf(r))
-	if err != nil {
-		return view.TemplatePage{}, err
+	p := view.TemplatePage{Template: t, Name: t.Name, Description: t.Description}
+	if p.Versions, err = s.console.ListTemplateVersions(r.Context(), actorOf(r), id, pageOf(r)); err != nil {
+		return p, err
 	}
-	return view.TemplatePage{Template: t, Name: t.Name, Versions: versions}, nil
+	p.History, err = s.console.ListHistory(r.Context(), actorOf(r), "template", t.ID, historyLength)
+	return p, err
 }
 
 func (s *Web) templateSave(w http.ResponseWriter, r *http.Request) error {
@@ -67,8 +68,8 @@ func (s *Web) templateSave(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p.Name, p.Source = r.PostFormValue("name"), r.PostFormValue("source")
-	in := api.SaveTemplateInput{ID: p.Template.ID, Name: p.Name, Source: p.Source}
+	p.Name, p.Description, p.Source = r.PostFormValue("name"), r.PostFormValue("description"), r.PostFormValue("source")
+	in := api.SaveTemplateInput{ID: p.Template.ID, Name: p.Name, Description: p.Description, Source: p.Source}
 	if in.ID != "" {
 		if in.Revision, err = revisionOf(r); err != nil {
 			return err
@@ -76,11 +77,107 @@ func (s *Web) templateSave(w http.ResponseWriter, r *http.Request) error {
 	}
 	saved, err := s.console.SaveTemplate(r.Context(), actorOf(r), in)
 	if err != nil {
-		p.Problem = view.NewProblem(localeOf(r), err)
-		return s.again(w, r, err, view.Template(s.frame(r, "templates"), p))
+		return s.templateAgain(w, r, p, err)
 	}
 	s.flash(r, localeOf(r).T("template.saved", "name", saved.Name, "number", saved.Current.Number))
 	return see(w, r, "/templates/"+saved.ID)
+}
+
+// templateAgain shows the editor with what was typed. If somebody else has
+// saved meanwhile, it shows what they changed beside it.
+func (s *Web) templateAgain(w http.ResponseWriter, r *http.Request, p view.TemplatePage, problem error) error {
+	p.Problem = view.NewProblem(localeOf(r), problem)
+	if fault.From(problem).Kind == fault.KindStale {
+		theirs, err := s.console.TemplateSource(r.Context(), actorOf(r), p.Template.ID)
+		if err != nil {
+			return err
+		}
+		p.Stale, p.Differs = true, view.Diff(theirs, p.Source)
+	}
+	return s.again(w, r, problem, view.Template(s.frame(r, "templates"), p))
+}
+
+// templateCompare shows two versions side by side (admin).
+func (s *Web) templateCompare(w http.ResponseWriter, r *http.Request) error {
+	p, err := s.templatePage(r)
+	if err != nil {
+		return err
+	}
+	versions, err := s.allTemplateVersions(r, p.Template.ID)
+	if err != nil {
+		return err
+	}
+	c := view.Comparison{Path: "/templates/" + p.Template.ID, Name: p.Template.Name, Revision: p.Template.Revision}
+	for _, v := range versions {
+		c.Versions = append(c.Versions, view.ComparedVersion{ID: v.ID, Number: v.Number, At: v.CreatedAt, By: v.CreatedBy})
+	}
+	c.Choose(r.FormValue("from"), r.FormValue("to"))
+	before, err := s.console.TemplateSource(r.Context(), actorOf(r), c.From.ID)
+	if err != nil {
+		return err
+	}
+	after, err := s.console.TemplateSource(r.Context(), actorOf(r), c.To.ID)
+	if err != nil {
+		return err
+	}
+	c.Rows, c.Restores = view.Diff(before, after), actorOf(r).Can(api.UseSaveTemplate)
+	return s.show(w, r, view.Compare(s.frame(r, "templates"), c))
+}
+
+func (s *Web) allTemplateVersions(r *http.Request, id string) ([]api.TemplateVersion, error) {
+	var all []api.TemplateVersion
+	for page := (api.Page{Limit: api.MaxPage}); ; {
+		l, err := s.console.ListTemplateVersions(r.Context(), actorOf(r), id, page)
+		if all = append(all, l.Items...); err != nil || l.Next == "" {
+			return all, err
+		}
+		page.After = l.Next
+	}
+}
+
+// templateRestore saves an older version's source as a new version.
+func (s *Web) templateRestore(w http.ResponseWriter, r *http.Request) error {
+	revision, err := revisionOf(r)
+	if err != nil {
+		return err
+	}
+	p, err := s.templatePage(r)
+	if err != nil {
+		return err
+	}
+	if p.Source, err = s.console.TemplateSource(r.Context(), actorOf(r), r.PostFormValue("version")); err != nil {
+		return err
+	}
+	saved, err := s.console.SaveTemplate(r.Context(), actorOf(r), api.SaveTemplateInput{
+		ID: p.Template.ID, Name: p.Name, Description: p.Description, Source: p.Source, Revision: revision,
+	})
+	if err != nil {
+		return s.templateAgain(w, r, p, err)
+	}
+	s.flash(r, localeOf(r).T("template.saved", "name", saved.Name, "number", saved.Current.Number))
+	return see(w, r, "/templates/"+saved.ID)
+}
+
+// templateRetire takes a template out of use after its name was typed, or
+// brings it back.
+func (s *Web) templateRetire(w http.ResponseWriter, r *http.Request) error {
+	p, err := s.templatePage(r)
+	if err != nil {
+		return err
+	}
+	in, err := retiring(r, p.Template.ID, p.Template.Name)
+	if err == nil {
+		_, err = s.console.RetireTemplate(r.Context(), actorOf(r), in)
+	}
+	if err != nil {
+		if p.Source, _ = s.console.TemplateSource(r.Context(), actorOf(r), p.Template.ID); p.Source == "" {
+			return err
+		}
+		p.Danger = view.NewProblem(localeOf(r), err)
+		return s.again(w, r, err, view.Template(s.frame(r, "templates"), p))
+	}
+	s.flash(r, localeOf(r).T(retired(in, "template"), "name", p.Template.Name))
+	return see(w, r, "/templates/"+p.Template.ID)
 }
 
 // problem is one remark for the editor.

@@ -22,19 +22,31 @@ func (s *Web) versionWith(w http.ResponseWriter, r *http.Request, problem error)
 	if err != nil {
 		return err
 	}
-	page := view.Version(s.frame(r, "images"), v, view.NewProblem(localeOf(r), problem))
+	history, err := s.console.ListHistory(r.Context(), actorOf(r), "image_version", v.ID, historyLength)
+	if err != nil {
+		return err
+	}
+	page := view.Version(s.frame(r, "images"), v, history, view.NewProblem(localeOf(r), problem))
 	if problem != nil {
 		return s.again(w, r, problem, page)
 	}
 	return s.show(w, r, page)
 }
 
+// versionWithdraw takes a version out of use after its name was typed.
 func (s *Web) versionWithdraw(w http.ResponseWriter, r *http.Request) error {
 	revision, err := revisionOf(r)
 	if err != nil {
 		return err
 	}
-	v, err := s.console.WithdrawVersion(r.Context(), actorOf(r), api.WithdrawVersionInput{
+	v, err := s.console.GetVersion(r.Context(), actorOf(r), chi.URLParam(r, "id"))
+	if err != nil {
+		return err
+	}
+	if name := view.VersionName(v); r.PostFormValue("name") != name {
+		return s.versionWith(w, r, wrongName(name))
+	}
+	v, err = s.console.WithdrawVersion(r.Context(), actorOf(r), api.WithdrawVersionInput{
 		ID: chi.URLParam(r, "id"), Reason: r.PostFormValue("reason"), Revision: revision,
 	})
 	if err != nil {

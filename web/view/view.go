@@ -98,6 +98,7 @@ var navigation = []navEntry{
 	{"templates", "/templates", api.UseListTemplates},
 	{"sequences", "/task-sequences", api.UseListTaskSequences},
 	{"hosts", "/hosts", api.UseListHosts},
+	{"sites", "/sites", api.UseSaveSite},
 	{"sticks", "/sticks", api.UseListSticks},
 	{"users", "/users", api.UseListUsers},
 	{"audit", "/audit", api.UseListAudit},
