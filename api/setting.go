@@ -112,7 +112,7 @@ func (c *Console) settingsOf(rows []store.Setting) []Setting {
 			}
 		}
 		for _, x := range c.config {
-			if x.Name == s.Name && x.Origin != OriginDefault {
+			if x.Name == s.Name && x.Origin != OriginDefault && x.Value != "" {
 				s.Value, s.Origin, s.Where = x.Value, x.Origin, x.Where
 			}
 		}

@@ -11,7 +11,10 @@ const historyLength = 20
 
 // retiring reads the form that takes a thing out of use, for which its name
 // must be typed, or the one that brings it back.
-func retiring(r *http.Request, id, name string) (api.RetireInput, error) {
+func retiring(r *http.Request, use api.UseCase, id, name string) (api.RetireInput, error) {
+	if err := needs(r, use); err != nil { // before anything is said about the name
+		return api.RetireInput{}, err
+	}
 	in := api.RetireInput{ID: id, Back: r.PostFormValue("back") != "", Reason: r.PostFormValue("reason")}
 	var err error
 	if in.Revision, err = revisionOf(r); err != nil {

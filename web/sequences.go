@@ -147,7 +147,7 @@ func (s *Web) sequenceRetire(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	in, err := retiring(r, p.Sequence.ID, p.Sequence.Name)
+	in, err := retiring(r, api.UseRetireSequence, p.Sequence.ID, p.Sequence.Name)
 	if err == nil {
 		_, err = s.console.RetireTaskSequence(r.Context(), actorOf(r), in)
 	}

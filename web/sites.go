@@ -48,9 +48,11 @@ func (s *Web) siteWith(w http.ResponseWriter, r *http.Request, typed string, pro
 	if err != nil {
 		return err
 	}
-	p := view.SitePage{Site: x, Name: x.Name, Problem: view.NewProblem(localeOf(r), problem)}
+	p := view.SitePage{Site: x, Name: x.Name}
 	if typed != "" {
-		p.Name = typed
+		p.Name, p.Problem = typed, view.NewProblem(localeOf(r), problem)
+	} else {
+		p.Danger = view.NewProblem(localeOf(r), problem)
 	}
 	hosts, err := s.console.ListHosts(ctx, actor, api.HostFilter{SiteID: x.ID}, pageOf(r))
 	if err != nil {
@@ -120,7 +122,7 @@ func (s *Web) siteRetire(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	in, err := retiring(r, x.ID, x.Name)
+	in, err := retiring(r, api.UseRetireSite, x.ID, x.Name)
 	if err != nil {
 		return s.siteWith(w, r, "", err)
 	}

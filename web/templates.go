@@ -165,7 +165,7 @@ func (s *Web) templateRetire(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	in, err := retiring(r, p.Template.ID, p.Template.Name)
+	in, err := retiring(r, api.UseRetireTemplate, p.Template.ID, p.Template.Name)
 	if err == nil {
 		_, err = s.console.RetireTemplate(r.Context(), actorOf(r), in)
 	}

@@ -132,6 +132,10 @@ func (s *Web) frame(r *http.Request, section string) view.Frame {
 		Actor: a, SignedIn: a.Kind == api.ActorUser, Again: r.Method == http.MethodGet,
 		Keys: cookie(r, cookieKeys) != "off",
 	}
+	var err error
+	if f.Banner, err = s.console.Banner(r.Context()); err != nil {
+		s.log.WarnContext(r.Context(), "the banner is not known", "error", err)
+	}
 	if !strings.HasSuffix(r.URL.Path, "/live") && !byScript(r) { // who shows no flash must not eat it
 		f.Flash = s.sessions.PopString(r.Context(), keyFlash)
 	}

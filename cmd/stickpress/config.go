@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,8 @@ import (
 	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
+
+	"github.com/stickpress/stickpress/api"
 )
 
 // Config is everything that the server can be told. Later sources win:
@@ -254,6 +257,21 @@ func (c Config) dump(w io.Writer, from origin) error {
 		fmt.Fprintln(tw, row)
 	}
 	return tw.Flush()
+}
+
+// shown is the configuration as the console's settings page has it: what dump
+// prints.
+func (c Config) shown(from origin) []api.Setting {
+	all := make([]api.Setting, 0, len(settings))
+	for _, s := range settings {
+		source, where, _ := strings.Cut(cmp.Or(from[s.key], api.OriginDefault), " ")
+		x := api.Setting{Name: s.key, Value: *s.field(&c), Default: s.def, Origin: source, Where: where, Secret: s.secret}
+		if s.secret {
+			x.Value = mask(x.Value)
+		}
+		all = append(all, x)
+	}
+	return all
 }
 
 // mask hides the password of a URL, and all of a secret that is none.

@@ -8,6 +8,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/web/locale"
 )
 
 func load(t *testing.T, args, environ []string) (Config, origin, error) {
@@ -125,6 +128,36 @@ func TestMask(t *testing.T) {
 	} {
 		if got := mask(in); got != want {
 			t.Errorf("mask(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+// The settings page shows what `config dump` prints: where each value comes
+// from, and no password. Every setting has a sentence in the catalogue.
+func TestConfigShown(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "stickpress.toml")
+	if err := os.WriteFile(path, []byte(`log-level = "debug"`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, from, err := load(t, []string{"--config", path, "--listen", "127.0.0.1:1"}, []string{"DATABASE_URL=postgres://u:hunter2@db/x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][2]string{
+		"log-level": {api.OriginFile, path}, "listen": {api.OriginFlag, ""}, "database-url": {api.OriginEnvironment, "DATABASE_URL"}, "public-url": {api.OriginDefault, ""},
+	}
+	for _, s := range c.shown(from) {
+		if strings.Contains(s.Value, "hunter2") {
+			t.Errorf("%s shows its password: %s", s.Name, s.Value)
+		}
+		if w, ok := want[s.Name]; ok && (s.Origin != w[0] || s.Where != w[1]) {
+			t.Errorf("%s comes from %s %s, want %v", s.Name, s.Origin, s.Where, w)
+		}
+		for _, l := range locale.All() {
+			if !l.Has("setting.about_" + s.Name) {
+				t.Errorf("%s has no sentence in %s", s.Name, l)
+			}
 		}
 	}
 }

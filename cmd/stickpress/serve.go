@@ -22,11 +22,11 @@ first start it prints a link that makes the first admin. SIGTERM stops it
 gently: agents finish the sticks they began and reconnect elsewhere.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, _, err := loadConfig(cmd.Flags(), environ)
+			c, from, err := loadConfig(cmd.Flags(), environ)
 			if err != nil {
 				return err
 			}
-			s, err := startServer(cmd.Context(), c, newLogger(c, cmd.ErrOrStderr()))
+			s, err := startServer(cmd.Context(), c, from, newLogger(c, cmd.ErrOrStderr()))
 			if err != nil {
 				return err
 			}

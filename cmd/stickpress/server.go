@@ -36,6 +36,7 @@ type server struct {
 	console *api.Console
 
 	config   Config
+	from     origin
 	log      *slog.Logger
 	postgres *pglocal.Server // nil with DATABASE_URL
 	store    *store.Store
@@ -53,8 +54,8 @@ type server struct {
 
 // startServer starts everything and returns when the console answers. The
 // caller must call stop or wait.
-func startServer(ctx context.Context, c Config, log *slog.Logger) (_ *server, err error) {
-	s := &server{config: c, log: log}
+func startServer(ctx context.Context, c Config, from origin, log *slog.Logger) (_ *server, err error) {
+	s := &server{config: c, from: from, log: log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.stop())
@@ -114,7 +115,7 @@ func (s *server) openConsole(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.console, err = api.New(api.Deps{Store: s.store, Blobs: blobs, Staging: staging, Logger: s.log})
+	s.console, err = api.New(api.Deps{Store: s.store, Blobs: blobs, Staging: staging, Logger: s.log, Config: s.config.shown(s.from)})
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func (t *trial) run(cmd *cobra.Command, environ []string) (err error) {
 	}
 	defer logs.Close()
 	t.say("starting Postgres and the console (log: %s)", logs.Name())
-	if t.server, err = startServer(ctx, config, newLogger(config, logs)); err != nil {
+	if t.server, err = startServer(ctx, config, origin{}, newLogger(config, logs)); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, t.server.stop()) }()

@@ -86,6 +86,9 @@ func (n *Narrowing) named() (api.View, bool) {
 func choice(f Frame, x *NarrowField, value string) string {
 	switch x.Name {
 	case "state":
+		if value == api.StateActive && slices.Contains(x.Values, "queued") {
+			return f.T("job.active")
+		}
 		return f.T("state." + value)
 	case "kind":
 		return f.T("job_kind." + value)

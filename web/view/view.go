@@ -25,6 +25,7 @@ type Frame struct {
 	RequestID string
 	Actor     api.Actor
 	SignedIn  bool
+	Banner    string // a sentence of the admins' on every page
 	Flash     string // a sentence about the action before
 	Refresh   bool   // without scripts the page loads itself again
 	Keys      bool   // single letters are shortcuts
@@ -102,6 +103,7 @@ var navigation = []navEntry{
 	{"sticks", "/sticks", api.UseListSticks},
 	{"users", "/users", api.UseListUsers},
 	{"audit", "/audit", api.UseListAudit},
+	{"settings", "/settings", api.UseListSettings},
 }
 
 // tone is the look of a state: a colour class and a shape.
