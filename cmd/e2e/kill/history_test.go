@@ -17,7 +17,11 @@ import (
 func (b *bench) checkEvents(job api.Job) {
 	b.T.Helper()
 	seq := int64(0)
-	ends, touches := map[string]int{}, map[string]int{}
+	type attempt struct {
+		build string
+		n     int
+	}
+	ends, touches := map[attempt]int{}, map[attempt]int{}
 	for {
 		events, err := b.Client.JobEvents(b.Context(), job.ID, seq)
 		if err != nil {
@@ -29,9 +33,9 @@ func (b *bench) checkEvents(job api.Job) {
 			}
 			switch e.Type {
 			case "build_verified", "build_failed", "build_cancelled":
-				ends[e.BuildID]++
+				ends[attempt{e.BuildID, e.Attempt}]++
 			case "build_touched":
-				touches[e.BuildID]++
+				touches[attempt{e.BuildID, e.Attempt}]++
 			}
 		}
 		if len(events) == 0 {
@@ -42,8 +46,10 @@ func (b *bench) checkEvents(job api.Job) {
 		b.T.Errorf("job %s: %d events, the job counts %d", job.ID, seq, job.LastSeq)
 	}
 	for _, x := range job.Builds {
-		if ends[x.ID] != 1 || touches[x.ID] > 1 {
-			b.T.Errorf("build %s: %d ends, touched %d times", x.ID, ends[x.ID], touches[x.ID])
+		for n := min(1, x.Attempt); n <= x.Attempt; n++ { // one that was cancelled before it began has none
+			if a := (attempt{x.ID, n}); ends[a] != 1 || touches[a] > 1 {
+				b.T.Errorf("build %s, attempt %d: %d ends, touched %d times", x.ID, n, ends[a], touches[a])
+			}
 		}
 	}
 }
