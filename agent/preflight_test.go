@@ -37,3 +37,31 @@ func TestPreflight(t *testing.T) {
 		}
 	})
 }
+
+// What an admin let pass is said, and what a table cannot count is warned of.
+func TestPreflightOfOddDevices(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		h.rack.devices["1-1"].sector = 4096
+		h.rack.devices["1-2"].size = 3 << 40
+		h.start()
+		a := h.assignment("1-1", "1-2")
+		a.Builds[0].Overrides = []string{protocol.FaultSectorSize}
+		h.send(a)
+		h.wantStory(ref(1, 1), wholeStory)
+		h.wantStory(ref(2, 1), wholeStory)
+		verdicts := map[protocol.CheckName]protocol.Verdict{}
+		for n := 1; n <= 2; n++ {
+			for _, c := range h.srv.checks(ref(n, 1)) {
+				if c.Verdict == protocol.VerdictOverridden || c.Name == protocol.CheckTable {
+					verdicts[c.Name] = c.Verdict
+				}
+				if c.Name == protocol.CheckTable && (n != 2 || c.Params["usable_bytes"] != "2199023255552") {
+					t.Errorf("stick %d: %v", n, c.Params)
+				}
+			}
+		}
+		if verdicts[protocol.CheckSectors] != protocol.VerdictOverridden || verdicts[protocol.CheckTable] != protocol.VerdictWarn {
+			t.Errorf("%v", verdicts)
+		}
+	})
+}

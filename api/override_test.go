@@ -10,7 +10,9 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/apitest"
 	"github.com/stickpress/stickpress/api/fault"
 )
 
@@ -46,6 +48,37 @@ func TestOverridesAreDecided(t *testing.T) {
 			t.Errorf("%s is decided nowhere", code)
 		}
 	}
+}
+
+// Sectors of 4096 bytes are an admin's to let pass with mbr-dual; a device that is
+// larger than an MBR counts is nobody's to refuse. An override of one hides no
+// other reason.
+func TestLayoutsOfOddDevices(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	f.Publish(t, "win11-ent", "1.0.0")
+	wide, large, both := apitest.Stick("wide"), apitest.Stick("large"), apitest.Stick("both")
+	wide.SectorSize, both.SectorSize = 4096, 4096
+	large.Bytes = 4_000_000_000_000
+	f.Connect(t, "bench", wide, large, both)
+	in := apitest.Order("win11-ent", "bench", wide)
+	in.Layout = protocol.LayoutMBRDual
+	_, err := f.QueueJob(t.Context(), f.Admin, in)
+	wantFault(t, err, api.CodeSectorSize)
+	in.Overrides = []string{protocol.FaultSectorSize}
+	_, err = f.QueueJob(t.Context(), f.Helpdesk, in)
+	wantFault(t, err, api.CodeForbidden)
+	job := must[api.Job](t)(f.QueueJob(t.Context(), f.Admin, in))
+	if job.Layout != protocol.LayoutMBRDual || !slices.Equal(job.Overrides, in.Overrides) {
+		t.Errorf("layout %s, overrides %v", job.Layout, job.Overrides)
+	}
+	in = apitest.Order("win11-ent", "bench", large)
+	in.Layout = protocol.LayoutMBRDual
+	must[api.Job](t)(f.QueueJob(t.Context(), f.Helpdesk, in))
+	in = apitest.Order("win11-ent", "bench", both)
+	in.Layout, in.Edition, in.Overrides = protocol.LayoutMBRDual, 3, []string{protocol.FaultSectorSize}
+	_, err = f.QueueJob(t.Context(), f.Admin, in)
+	wantFault(t, err, api.CodeRemovableRefused)
 }
 
 // constants are the values of the constants of a file, from the first to the

@@ -44,6 +44,9 @@ type Options struct {
 	Firmware Firmware
 	// Bus defaults to USB.
 	Bus Bus
+	// SectorSize is the drive's, logical and physical, in bytes: 512, which is
+	// what 0 means, or 4096 (USB alone).
+	SectorSize int
 	// Timeout bounds the whole start; it defaults to 90 s. A start takes 4-10 s
 	// on an idle machine.
 	Timeout time.Duration

@@ -97,13 +97,17 @@ func arguments(o Options, dir string) ([]string, error) {
 		"-nographic", "-serial", "stdio", "-monitor", "none",
 		"-drive", "if=none,id=stick,format=raw,snapshot=on,file=" + strings.ReplaceAll(image, ",", ",,"),
 	}
-	switch o.Bus {
-	case USB:
+	switch {
+	case o.Bus == USB && o.SectorSize > 512:
+		// usb-storage is this pair; only apart does it take a sector size.
+		args = append(args, "-device", "qemu-xhci", "-device", "usb-bot,id=bot", "-device", fmt.Sprintf(
+			"scsi-hd,bus=bot.0,scsi-id=0,lun=0,drive=stick,removable=on,logical_block_size=%d,physical_block_size=%[1]d,bootindex=0", o.SectorSize))
+	case o.Bus == USB:
 		args = append(args, "-device", "qemu-xhci", "-device", "usb-storage,drive=stick,removable=on,bootindex=0")
-	case AHCI:
+	case o.Bus == AHCI && o.SectorSize <= 512:
 		args = append(args, "-device", "ahci,id=sata", "-device", "ide-hd,drive=stick,bus=sata.0,bootindex=0")
 	default:
-		return nil, fmt.Errorf("unknown bus %q", o.Bus)
+		return nil, fmt.Errorf("unknown bus %q with sectors of %d bytes", o.Bus, o.SectorSize)
 	}
 	switch o.Firmware {
 	case BIOS:
