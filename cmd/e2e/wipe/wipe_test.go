@@ -65,6 +65,11 @@ func (d *desk) anotherHolder() {
 	if err != nil || stick.Life != "returned" || stick.Holder != "Ada" {
 		t.Fatalf("%+v, %v", stick, err)
 	}
+	// The host tells by what lies on it which stick it is, where the hardware
+	// could not.
+	if found := d.device("stick-1.img", protocol.JobPress); found.FoundID != stick.ID || found.Holder != "Ada" {
+		t.Errorf("the host finds %q of %q", found.FoundID, found.Holder)
+	}
 	_, err = d.Client.QueueJob(d.Context(), d.press("Bob"))
 	if !client.IsCode(err, "stick_not_wiped") {
 		t.Fatalf("a stick of Ada's for Bob: %v", err)
