@@ -54,4 +54,16 @@ func TestRecords(t *testing.T) {
 			t.Errorf("asked again for %+v", w)
 		}
 	}
+	// What no message can carry is answered as none, and the connection stays.
+	_, err := f.Store.Pool().Exec(t.Context(), `UPDATE builds SET result = jsonb_set(result, '{record,zeros}',
+		(SELECT jsonb_agg(jsonb_build_object('offset', n, 'length', 512)) FROM generate_series(1, 150000) AS n))`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		a.send(which)
+		if m := want[*protocol.Record](a); m.WantRecord != *which || m.Stick != nil || m.Body != nil {
+			t.Errorf("a record that is too long: %d bytes of %+v", len(m.Body), m.WantRecord)
+		}
+	}
 }
