@@ -16,7 +16,7 @@ type refusal struct {
 
 // refusals are the codes of all faults for which a stick, or a source, may be
 // refused before the first byte, on the console or on the host, and whether an
-// admin may let each pass. docs/decisions/0008-overrides.md says why.
+// admin may let each pass. docs/decisions/0009-overrides.md says why.
 var refusals = []refusal{
 	// The device and what it is used for.
 	{protocol.FaultNotRemovable, false},

@@ -20,7 +20,7 @@ import (
 // refusal of a device or a source is left out of either.
 func TestOverridesAreDecided(t *testing.T) {
 	t.Parallel()
-	doc, err := os.ReadFile("../docs/decisions/0008-overrides.md")
+	doc, err := os.ReadFile("../docs/decisions/0009-overrides.md")
 	if err != nil {
 		t.Fatal(err)
 	}
