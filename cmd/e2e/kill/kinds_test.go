@@ -93,7 +93,7 @@ func (b *bench) diskImage(size int) api.Version {
 	b.T.Helper()
 	path := filepath.Join(b.T.TempDir(), "disk.img")
 	tool(b.T, "sh", "-ec", fmt.Sprintf("head -c %dM /dev/urandom >%s; sgdisk --zap-all -n1:2048:0 %[2]s", size, path))
-	up, err := b.Client.UploadFile(b.Context(), path, nil)
+	up, err := b.Client.UploadFile(b.Context(), path, nil, nil)
 	if err != nil {
 		b.T.Fatal(err)
 	}
