@@ -85,7 +85,7 @@ func TestChecksMatchTheProgram(t *testing.T) {
 			store.ActorUser, store.ActorToken, store.ActorHost, store.ActorSystem, store.ActorAnonymous,
 		}),
 		"one_time_tokens_purpose_check": texts([]store.Purpose{
-			store.PurposeSetup, store.PurposeSignIn, store.PurposeEnroll,
+			store.PurposeSetup, store.PurposeSignIn, store.PurposeEnroll, store.PurposePassword,
 		}),
 	} {
 		var definition string
