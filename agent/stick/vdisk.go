@@ -1,12 +1,16 @@
 package stick
 
 import (
+	"crypto/rand"
+	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/stickpress/stickpress/agent/bcd"
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/tool"
+	"github.com/stickpress/stickpress/agent/vdisk"
 	"github.com/stickpress/stickpress/agent/wim"
 )
 
@@ -41,10 +45,6 @@ type virtualDisk struct {
 
 // check refuses what the programs cannot be told.
 func (v *virtualDisk) check() error {
-	// diskpart makes virtual disks with 512-byte sectors alone.
-	if v.plan.SectorSize != 512 {
-		return badSector(v.plan.Layout, v.plan.SectorSize)
-	}
 	for _, path := range []string{v.file, v.mount, v.tmp} {
 		// A script is read in the machine's code page; nothing in it quotes a quote.
 		if i := strings.IndexFunc(path, func(r rune) bool { return r < ' ' || r > '~' || r == '"' }); i >= 0 {
@@ -58,13 +58,36 @@ func (v *virtualDisk) check() error {
 // has room.
 const behind = 8 * mib
 
+// ours reports whether the agent makes the empty virtual disk: diskpart makes
+// them with 512-byte sectors alone.
+func (v *virtualDisk) ours() bool { return v.plan.SectorSize != 512 }
+
+// makeOurs makes it.
+func (v *virtualDisk) makeOurs() error {
+	id, err := bcd.NewGUID(rand.Reader)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(v.file, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	w, err := vdisk.NewWriter(f, v.plan.Class+behind, v.plan.SectorSize, id)
+	if err == nil {
+		err = w.Finish()
+	}
+	return errors.Join(err, f.Close())
+}
+
 // create is diskpart's script that makes the disk and its volumes. Sizes are in
 // MiB and offsets in KiB (Microsoft, "create partition primary"); all of a
 // plan's are whole MiB.
 func (v *virtualDisk) create() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\r\n", args...) }
-	line(`create vdisk file="%s" maximum=%d type=expandable`, v.file, (v.plan.Class+behind)/mib)
+	if !v.ours() {
+		line(`create vdisk file="%s" maximum=%d type=expandable`, v.file, (v.plan.Class+behind)/mib)
+	}
 	line(`select vdisk file="%s"`, v.file)
 	line("attach vdisk")
 	line("online disk noerr") // a server may keep new disks offline
@@ -172,13 +195,16 @@ type told struct {
 func (v *virtualDisk) words(made bool) []told {
 	panther := v.mount + strings.ReplaceAll(pantherDir, "/", `\`)
 	answer := v.mount + strings.ReplaceAll(answerPath, "/", `\`)
-	list := []told{
-		{command: v.dism().ListCommand(v.image)},
+	list := []told{{command: v.dism().ListCommand(v.image)}}
+	if v.ours() {
+		list = append(list, told{between: fmt.Sprintf("make an empty virtual disk with sectors of %d bytes", v.plan.SectorSize)})
+	}
+	list = append(list, []told{
 		{command: v.script(createScript), script: v.create()},
 		{command: v.dism().ApplyCommand(v.image, v.mount)},
 		{between: "edit " + systemHive + "; remove every other answer file; lay out " + answerPath},
 		{command: v.protect(answer, false)},
-	}
+	}...)
 	if made {
 		list = append(list, told{command: v.protect(panther, true)})
 	}

@@ -112,6 +112,11 @@ func (p *preparation) fillDisk(ctx context.Context, v *virtualDisk, dism wim.DIS
 			return err
 		}
 	}
+	if v.ours() {
+		if err := v.makeOurs(); err != nil {
+			return err
+		}
+	}
 	if err := p.host.do(ctx, v.script(createScript)); err != nil {
 		return err
 	}
