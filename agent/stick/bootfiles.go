@@ -122,7 +122,7 @@ func (p *preparation) arrange(boot, tree string) error {
 		}
 		// A store of the image's own, whose name is in lower case by now, would
 		// be the same file on FAT.
-		if err := os.RemoveAll(filepath.Join(filepath.Dir(file), strings.ToLower(filepath.Base(file)))); err != nil {
+		if err := removeTree(filepath.Join(filepath.Dir(file), strings.ToLower(filepath.Base(file)))); err != nil {
 			return err
 		}
 		if err := os.WriteFile(file, store, 0o600); err != nil {

@@ -14,7 +14,10 @@ func imageTool() wim.Tool { return wim.Wimlib{} }
 func localHost() *windowsHost { return nil }
 
 // removeWork removes what an unfinished preparation left.
-func removeWork(dir string) error { return os.RemoveAll(dir) }
+func removeWork(dir string) error { return removeTree(dir) }
+
+// removeTree removes a file, or a folder with all that it holds.
+func removeTree(path string) error { return os.RemoveAll(path) }
 
 // diskFull knows no error that syscall.ENOSPC is not.
 func diskFull(error) bool { return false }

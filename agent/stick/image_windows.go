@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -55,7 +56,35 @@ func removeWork(dir string) error {
 		c.Args = []string{"/s", script}
 		_ = c.Run(ctx) // if it is, the removal will say so
 	}
-	return os.RemoveAll(dir)
+	return removeTree(dir)
+}
+
+// removeTree removes a file, or a folder with all that it holds. It is
+// os.RemoveAll with calls that Wine 8 has, too: a file that is open elsewhere
+// is in its way. It follows no link and leaves what is mounted at a folder.
+func removeTree(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		entries, err := os.ReadDir(path)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if err := removeTree(filepath.Join(path, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // diskFull knows the errors that syscall.ENOSPC, which Windows does not have,

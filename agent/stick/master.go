@@ -72,7 +72,7 @@ func Prepare(ctx context.Context, dir string, spec Spec, report func(done, total
 		return m, err
 	}
 	work := final + workSuffix
-	if err := errors.Join(removeWork(work), os.RemoveAll(final), os.Mkdir(work, 0o700)); err != nil {
+	if err := errors.Join(removeWork(work), removeTree(final), os.Mkdir(work, 0o700)); err != nil {
 		return nil, fmt.Errorf("prepare master: %w", err)
 	}
 	shared := func(done, total int64) {
@@ -80,10 +80,10 @@ func Prepare(ctx context.Context, dir string, spec Spec, report func(done, total
 		report(done, total)
 	}
 	if err := newPreparation(plan, spec, work, shared).run(ctx); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(work))
+		return nil, errors.Join(err, removeTree(work))
 	}
 	if err := os.Rename(work, final); err != nil {
-		return nil, errors.Join(fmt.Errorf("prepare master: %w", err), os.RemoveAll(work))
+		return nil, errors.Join(fmt.Errorf("prepare master: %w", err), removeTree(work))
 	}
 	return openMaster(final, plan, spec)
 }
@@ -191,7 +191,7 @@ func (m *Master) Close() error {
 
 // Remove takes the master out of the cache. It stays usable until Close.
 func (m *Master) Remove() error {
-	if err := os.RemoveAll(m.dir); err != nil {
+	if err := removeTree(m.dir); err != nil {
 		return fmt.Errorf("remove master: %w", err)
 	}
 	return nil

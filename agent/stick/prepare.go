@@ -145,7 +145,7 @@ func (p *preparation) describe(ctx context.Context, systemPart, windowsPart part
 	if err := p.hash(ctx, m, system, windows); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(p.tmp); err != nil {
+	if err := removeTree(p.tmp); err != nil {
 		return err
 	}
 	return m.write(p.dir)

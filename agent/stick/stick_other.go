@@ -27,6 +27,8 @@ func freeBytes(string) (int64, error) { return 0, errUnsupported }
 
 func localHost() *windowsHost { return nil }
 
-func removeWork(dir string) error { return os.RemoveAll(dir) }
+func removeWork(dir string) error { return removeTree(dir) }
+
+func removeTree(path string) error { return os.RemoveAll(path) }
 
 func diskFull(error) bool { return false }
