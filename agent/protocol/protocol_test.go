@@ -221,3 +221,19 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// Where whoever mounted a stick can be locked out, it may be compared.
+func TestRefusalOfMounted(t *testing.T) {
+	t.Parallel()
+	d := Device{AutomountedAt: []string{`E:\`}, Refusals: []*Fault{NewFault(FaultReadOnly)}}
+	if f := d.Refusal(JobVerify); f == nil || f.Code != FaultMounted || f.Params["mount"] != `E:\` {
+		t.Errorf("mounted: %v", f)
+	}
+	d.Lockable = true
+	if f := d.Refusal(JobVerify); f != nil {
+		t.Errorf("lockable: %v", f)
+	}
+	if f := d.Refusal(JobPress); f == nil || f.Code != FaultReadOnly {
+		t.Errorf("write-protected: %v", f)
+	}
+}
