@@ -27,10 +27,10 @@ func (p *program) verifyCommand() *cobra.Command {
 		Short: "Read a stick again and compare it with what was recorded when it was pressed",
 		Long: `Read a stick again and compare it with what was recorded when it was pressed.
 
-DEVICE is a path such as /dev/sdb, a port such as 1-1.4, or the name of a virtual
-stick; "stickpress-agent devices" lists them. Nothing is written. The record is the
-one that this machine kept, or the file that --record names: the console offers it
-on the page of a stick.
+DEVICE is a path such as /dev/sdb or \\.\PhysicalDrive1, a port such as 1-1.4, or the
+name of a virtual stick; "stickpress-agent devices" lists them. Nothing is written. The
+record is the one that this machine kept, or the file that --record names: the console
+offers it on the page of a stick.
 
 Prints one word: "intact" while every byte is as it was written, "used" once Windows
 has run from the stick and what it leaves alone is as it was.
@@ -143,7 +143,8 @@ func find(ctx context.Context, lister *disk.Lister, name string) (*protocol.Devi
 	for i := range devices {
 		d := &devices[i]
 		path, _ := filepath.Abs(name)
-		if d.Path == name || d.Path == path || d.Port != "" && d.Port == name || d.Kind == protocol.KindVirtual && d.Port == name+".img" {
+		device := strings.HasPrefix(name, `\\.\`) && strings.EqualFold(d.Path, name) // \\.\PhysicalDrive1
+		if device || d.Path == name || d.Path == path || d.Port != "" && d.Port == name || d.Kind == protocol.KindVirtual && d.Port == name+".img" {
 			found = append(found, d)
 		}
 	}
