@@ -4,10 +4,9 @@
 // connection to a real console, the service manager, virtual sticks. What Wine
 // lacks is not: it has no disks to list or lock (the structures and guards are
 // tested in agent/disk/drive), no diskpart, DISM or bcdboot (what they are told
-// is held by golden files in agent/stick). Stand-ins of these programs, built
-// from the folder standin, write down what they were called with. Nor does a whole
-// press run here: Wine 8 lacks what Go's os.RemoveAll asks of a file system. On
-// Linux the same steps do, with other stand-ins (agent/stick/virtual_linux_test.go).
+// is held by golden files in agent/stick and agent/capture). Stand-ins of these
+// programs, built from the folder standin, write down what they were called with,
+// and have programs of Linux do it (programs.go).
 package wine
 
 import (

@@ -58,13 +58,14 @@ func TestAgent(t *testing.T) {
 
 	b.Run("virtual sticks", func(t *testing.T) {
 		out, err := windows.Command(w.Context(), windows.Tests, "-test.run=Virtual|Watch", "-test.v").CombinedOutput()
-		if err != nil || strings.Count(string(out), "--- PASS") != 3 {
+		if err != nil || strings.Count(string(out), "--- PASS") != 5 {
 			t.Errorf("the tests of agent/disk: %v\n%s", err, out)
 		}
 	})
 	b.Run("enrol", func(*testing.T) { b.enrol() })
 	b.Run("service", func(*testing.T) { b.service() })
 	b.Run("programs", func(*testing.T) { b.programs() })
+	b.Run("sticks", func(*testing.T) { b.sticks() })
 }
 
 // call runs the agent to its end.
@@ -147,36 +148,39 @@ func (b *bench) service() {
 	}
 }
 
-// call is what a stand-in writes down.
-type call struct {
-	Program string
-	Args    []string
-	Script  string
-}
-
-// programs: without --dry-run the programs of Windows are really called, with
-// arguments that arrive as they were meant, and one that fails ends the build.
-func (b *bench) programs() {
+// serve runs the agent; stop ends it and returns what it said.
+func (b *bench) serve(args ...string) (stop func() string) {
+	b.T.Helper()
 	ctx, cancel := context.WithCancel(b.T.Context())
-	cmd := b.Windows.Agent(ctx, "run", "--data", b.data, "--virtual", b.Path(b.Sticks()))
+	cmd := b.Windows.Agent(ctx, append([]string{"run", "--data", b.data, "--virtual", b.Path(b.Sticks())}, args...)...)
 	var log strings.Builder
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
 		b.T.Fatal(err)
 	}
-	build := b.build(b.Devices(1)[0])
-	cancel()
-	var exit *exec.ExitError
-	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
-		b.T.Error(err)
+	return func() string {
+		cancel()
+		var exit *exec.ExitError
+		if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
+			b.T.Error(err)
+		}
+		return log.String()
 	}
+}
+
+// programs: without --dry-run the programs of Windows are really called, with
+// arguments that arrive as they were meant, and one that fails ends the build.
+func (b *bench) programs() {
+	stop := b.serve()
+	build := b.build(b.Devices(1)[0])
+	log := stop()
 	if f := build.Fault; f == nil || f.Code != protocol.FaultTool || f.Touched || f.Params["tool"] != "dism.exe" || f.Params["status"] != "87" {
-		b.T.Errorf("the build ended as %s with %+v, want dism.exe's failure, untouched\n%s", build.State, f, &log)
+		b.T.Errorf("the build ended as %s with %+v, want dism.exe's failure, untouched\n%s", build.State, f, log)
 	}
 	b.untouched()
 
 	var words []string
-	var last call
+	var last wine.Call
 	for _, c := range b.calls() {
 		word := c.Program
 		if i := slices.IndexFunc(c.Args, func(a string) bool { return strings.HasSuffix(a, "-Image") }); i >= 0 {
@@ -187,7 +191,7 @@ func (b *bench) programs() {
 	}
 	want := []string{"dism /List-Image", "diskpart", "dism /Apply-Image", "diskpart"}
 	if !slices.Equal(words, want) {
-		b.T.Fatalf("called were %q, want %q\n%s", words, want, &log)
+		b.T.Fatalf("called were %q, want %q\n%s", words, want, log)
 	}
 	if !strings.Contains(last.Script, "detach vdisk\r\n") || !strings.Contains(last.Script, `file="`+b.data) {
 		b.T.Errorf("the last script of diskpart was %q", last.Script)
@@ -197,9 +201,14 @@ func (b *bench) programs() {
 // build presses a device and returns the build's end.
 func (b *bench) build(d api.Device) api.Build {
 	b.T.Helper()
-	job, err := b.Client.QueueJob(b.Context(), api.QueueJobInput{
-		Version: b.version.ID, Host: world.Host, Devices: []api.QueueDevice{{Identity: d.Identity}},
-	})
+	return b.job(d.Identity, api.QueueJobInput{Version: b.version.ID})
+}
+
+// job brings a job for one device to its end and returns its build.
+func (b *bench) job(d protocol.Identity, in api.QueueJobInput) api.Build {
+	b.T.Helper()
+	in.Host, in.Devices = world.Host, []api.QueueDevice{{Identity: d}}
+	job, err := b.Client.QueueJob(b.Context(), in)
 	if err != nil {
 		b.T.Fatal(err)
 	}
@@ -232,7 +241,7 @@ func (b *bench) list() {
 }
 
 // calls are what the stand-ins were called with.
-func (b *bench) calls() (all []call) {
+func (b *bench) calls() (all []wine.Call) {
 	b.T.Helper()
 	f, err := os.Open(filepath.Join(b.System(), "calls.txt"))
 	if err != nil {
@@ -240,7 +249,7 @@ func (b *bench) calls() (all []call) {
 	}
 	defer f.Close()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
-		var c call
+		var c wine.Call
 		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
 			b.T.Fatal(err)
 		}

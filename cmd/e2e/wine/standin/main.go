@@ -1,14 +1,18 @@
 // Command standin takes the place of diskpart, DISM, bcdboot and icacls: it
 // appends what it was called with to the file calls.txt beside itself, one
 // JSON line for each call. DISM's listing is read from list.txt there; its
-// applying fails with status 87. Under its own name it waits for the end of its
+// applying fails with status 87. If there is a file ask.txt, the call is also
+// sent to the address in it, and what comes back is what the program says and
+// ends with. Under its own name it waits for the end of its
 // input, so that this Windows has something to do.
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -57,6 +61,9 @@ func run() (int, error) {
 	if err := json.NewEncoder(f).Encode(c); err != nil {
 		return 0, err
 	}
+	if address, err := os.ReadFile(filepath.Join(dir, "ask.txt")); err == nil {
+		return ask(string(address), c)
+	}
 	switch {
 	case slices.Contains(c.Args, "/List-Image"):
 		list, err := os.ReadFile(filepath.Join(dir, "list.txt"))
@@ -70,4 +77,28 @@ func run() (int, error) {
 		return 87, nil
 	}
 	return 0, nil
+}
+
+// Answer is what comes back for a Call.
+type Answer struct {
+	Status int
+	Output string
+}
+
+func ask(address string, c Call) (int, error) {
+	question, err := json.Marshal(c)
+	if err != nil {
+		return 0, err
+	}
+	res, err := http.Post(address, "application/json", bytes.NewReader(question)) //nolint:noctx // it ends with its caller
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	var a Answer
+	if err := json.NewDecoder(res.Body).Decode(&a); err != nil {
+		return 0, err
+	}
+	fmt.Print(a.Output)
+	return a.Status, nil
 }
