@@ -22,21 +22,26 @@ type attemptLog struct {
 	retried bool // what comes after it is another attempt's
 }
 
-// apply takes the next event and returns its number among those of its build,
-// and the step in which it happened.
-func (s *stepBoard) apply(e *store.JobEvent) (line int, in protocol.Step) {
+// apply takes the next event and returns where it stands in the history: Line,
+// In and Of.
+func (s *stepBoard) apply(e *store.JobEvent) JobEvent {
 	if s.lines == nil {
 		s.lines, s.attempts = map[store.BuildID]int{}, map[store.BuildID][]*attemptLog{}
 	}
 	s.lines[e.BuildID]++
+	at := JobEvent{Line: s.lines[e.BuildID], Of: e.Attempt}
 	if e.Attempt > 0 {
 		if r, err := e.Report(); err == nil { // else the page shows the event itself as unreadable
 			l := s.attempt(e)
+			if l.retried && e.HostSeq == 0 {
+				at.Of++
+				return at
+			}
 			l.apply(e, &r)
-			in = l.Step
+			at.In = l.Step
 		}
 	}
-	return s.lines[e.BuildID], in
+	return at
 }
 
 // attempt finds or begins the log of an event's attempt.

@@ -38,6 +38,9 @@ type JobEvent struct {
 	Line int `json:"-"`
 	// In is the step that the attempt had begun last then, likewise.
 	In protocol.Step `json:"-"`
+	// Of is the attempt that it belongs to, likewise: what comes after an
+	// attempt was to be tried again belongs to the one that follows.
+	Of int `json:"-"`
 }
 
 // eventPage is how many events are read at once.

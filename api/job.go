@@ -142,6 +142,7 @@ type JobFilter struct {
 	Holder    string // how a holder begins, whatever its case
 	From, To  string // days, in UTC, on which it was queued: the first and the last
 	Search    string // how a reference or a holder begins, whatever its case
+	Fault     string // code of the fault that ended one of its builds, exact
 }
 
 // StateActive stands for the states of jobs that are not over.
@@ -158,6 +159,7 @@ var JobFields = []Field[JobFilter]{
 	{FieldInfo{Name: "version", Kind: FieldThing}, func(f *JobFilter) *string { return &f.VersionID }},
 	{FieldInfo{Name: "reference", Kind: FieldText}, func(f *JobFilter) *string { return &f.Reference }},
 	{FieldInfo{Name: "holder", Kind: FieldText}, func(f *JobFilter) *string { return &f.Holder }},
+	{FieldInfo{Name: "fault", Kind: FieldText}, func(f *JobFilter) *string { return &f.Fault }},
 	{FieldInfo{Name: "from", Kind: FieldDay}, func(f *JobFilter) *string { return &f.From }},
 	{FieldInfo{Name: "to", Kind: FieldDay}, func(f *JobFilter) *string { return &f.To }},
 }
@@ -232,7 +234,7 @@ func (c *Console) ListJobs(ctx context.Context, a Actor, f JobFilter, p Page) (L
 // jobQuery is a filter as the store takes it.
 func (c *Console) jobQuery(ctx context.Context, a Actor, f *JobFilter) (store.JobFilter, error) {
 	query := store.JobFilter{
-		Kind: protocol.JobKind(f.Kind), Reference: f.Reference, Holder: f.Holder, Search: f.Search,
+		Kind: protocol.JobKind(f.Kind), Reference: f.Reference, Holder: f.Holder, Search: f.Search, Fault: f.Fault,
 		From: dayOf(f.From, false), To: dayOf(f.To, true),
 	}
 	switch {

@@ -20,7 +20,7 @@ type Overview struct {
 	SticksRunning  int        `json:"sticks_running"`  // that a host holds
 	SticksVerified int        `json:"sticks_verified"` // that carry a verified version now
 	Running        []Job      `json:"running"`         // unfinished, newest first, at most 20
-	Failures       []Failure  `json:"failures"`        // newest first, at most 10
+	Failures       []Failure  `json:"failures"`        // of the last StatisticDays, newest first, at most 10
 	Statistic      Statistic  `json:"statistic"`
 	Caches         []Cache    `json:"caches"` // of the hosts that have one, by name
 	At             time.Time  `json:"at"`
@@ -129,7 +129,7 @@ func (c *Console) addHosts(ctx context.Context, sites []store.SiteID, out *Overv
 
 // failures lists the newest builds that failed.
 func (c *Console) failures(ctx context.Context, sites []store.SiteID) ([]Failure, error) {
-	builds, err := c.store.FailedBuilds(ctx, sites, overviewFailures)
+	builds, err := c.store.FailedBuilds(ctx, sites, c.store.Now().AddDate(0, 0, -StatisticDays), overviewFailures)
 	if err != nil {
 		return nil, err
 	}

@@ -58,6 +58,12 @@ func TestStatistic(t *testing.T) {
 		t.Errorf("failures %+v", o.Failures)
 	}
 
+	for code, want := range map[string]int{protocol.FaultDeviceGone: 1, protocol.FaultTooSlow: 0} {
+		if jobs := must[api.List[api.Job]](t)(f.ListJobs(t.Context(), f.Viewer, api.JobFilter{Fault: code}, api.Page{})); len(jobs.Items) != want {
+			t.Errorf("%d jobs failed by %s", len(jobs.Items), code)
+		}
+	}
+
 	elsewhere := f.Viewer
 	elsewhere.Sites = []string{"site_01jd6y9k3te0mv8b0g2z5q4w7x"}
 	o = must[api.Overview](t)(f.GetOverview(t.Context(), elsewhere))

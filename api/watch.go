@@ -122,10 +122,10 @@ func (w *jobWatch) update(ctx context.Context) (JobUpdate, error) {
 			if rows[i].Seq > row.Seq {
 				break // it belongs to the next update, with a newer job
 			}
-			line, in := w.board.apply(&rows[i])
+			place := w.board.apply(&rows[i])
 			w.read = rows[i].Seq
 			if rows[i].Seq > w.sent {
-				fresh, places = append(fresh, rows[i]), append(places, JobEvent{Line: line, In: in})
+				fresh, places = append(fresh, rows[i]), append(places, place)
 			}
 		}
 		events, err := eventsOf(ctx, w.names, fresh)
@@ -133,7 +133,7 @@ func (w *jobWatch) update(ctx context.Context) (JobUpdate, error) {
 			return JobUpdate{}, err
 		}
 		for i := range events {
-			events[i].Line, events[i].In = places[i].Line, places[i].In
+			events[i].Line, events[i].In, events[i].Of = places[i].Line, places[i].In, places[i].Of
 		}
 		u.Events = append(u.Events, events...)
 	}

@@ -122,6 +122,7 @@ type JobFilter struct {
 	Reference      string    // exact
 	Holder         string    // how a holder of one of its sticks begins, whatever its case
 	Search         string    // how a reference or a holder of one of its sticks begins, whatever its case
+	Fault          string    // code of the fault that ended one of its builds, exact
 	From, To       time.Time // when it was queued: from, and before
 	Page           JobPage
 }
@@ -148,6 +149,7 @@ func (r Reader) Jobs(ctx context.Context, f JobFilter) ([]Job, error) {
 	w.text("id IN (SELECT job_id FROM builds WHERE holder <> '' AND lower(holder) LIKE @holder)", "holder", beginning(f.Holder))
 	w.text(`id IN (SELECT job_id FROM builds WHERE holder <> '' AND lower(holder) LIKE @search
 		OR reference <> '' AND lower(reference) LIKE @search)`, "search", beginning(f.Search))
+	w.text("id IN (SELECT job_id FROM builds WHERE fault_code = @fault)", "fault", f.Fault)
 	equal(&w, "id >= @from", "from", firstID[jobKind](f.From))
 	equal(&w, "id < @to", "to", firstID[jobKind](f.To))
 	jobs, err := byID[Job](ctx, r, "jobs", "jobs", jobColumns, &w, f.Page)

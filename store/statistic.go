@@ -101,31 +101,37 @@ type ModelRate struct {
 	WriteRate int64 // bytes per second, the median
 }
 
+// modelSample bounds how many sticks ModelRates looks at.
+const modelSample = 20_000
+
 // ModelRates lists the models that were written slowest at or after a time, at
-// least least times each, the slowest first. Sticks whose write took less than
-// a second tell nothing.
+// least least times each, the slowest first: by the newest modelSample sticks,
+// which are as good as all. Sticks whose write took less than a second tell
+// nothing.
 func (r Reader) ModelRates(ctx context.Context, sites []SiteID, since time.Time, least, limit int) ([]ModelRate, error) {
 	return many[ModelRate](ctx, r.db, "models",
 		`SELECT vid_pid, vendor, model, count(*) AS builds, (percentile_cont(0.5) WITHIN GROUP (ORDER BY rate))::bigint AS write_rate
 		FROM (
 			SELECT coalesce(b.device ->> 'vid_pid', '') AS vid_pid, coalesce(b.device ->> 'vendor', '') AS vendor,
-				coalesce(b.device ->> 'model', '') AS model, b.bytes_written * 1000.0 / b.write_ms AS rate
+				coalesce(b.device ->> 'model', '') AS model, b.bytes_written::float8 * 1000 / b.write_ms AS rate
 			FROM builds b JOIN jobs j ON j.id = b.job_id
 			WHERE b.ended_at >= @since AND b.state = 'verified' AND b.write_ms >= 1000 AND b.bytes_written > 0
 				AND j.kind IN ('press', 'raw') AND (cardinality(@sites::uuid[]) = 0 OR j.site_id = ANY (@sites))
+			ORDER BY b.ended_at DESC LIMIT @sample
 		) AS written
 		GROUP BY 1, 2, 3 HAVING count(*) >= @least ORDER BY write_rate, vid_pid, vendor, model LIMIT @limit`,
-		pgx.NamedArgs{"sites": append([]SiteID{}, sites...), "since": since, "least": least, "limit": limit})
+		pgx.NamedArgs{"sites": append([]SiteID{}, sites...), "since": since, "least": least, "limit": limit, "sample": modelSample})
 }
 
-// FailedBuilds lists the builds that failed last, newest end first.
-func (r Reader) FailedBuilds(ctx context.Context, sites []SiteID, limit int) ([]Build, error) {
+// FailedBuilds lists the builds that failed last, at or after a time, newest end
+// first. The site is asked for one by one: it is a few that are looked at.
+func (r Reader) FailedBuilds(ctx context.Context, sites []SiteID, since time.Time, limit int) ([]Build, error) {
 	return many[Build](ctx, r.db, "builds",
 		`SELECT `+buildColumns+` FROM builds
-		WHERE state = 'failed' AND (cardinality(@sites::uuid[]) = 0
-			OR EXISTS (SELECT FROM jobs j WHERE j.id = builds.job_id AND j.site_id = ANY (@sites)))
+		WHERE state = 'failed' AND ended_at >= @since AND (cardinality(@sites::uuid[]) = 0
+			OR (SELECT j.site_id FROM jobs j WHERE j.id = builds.job_id) = ANY (@sites))
 		ORDER BY ended_at DESC, id DESC LIMIT @limit`,
-		pgx.NamedArgs{"sites": append([]SiteID{}, sites...), "limit": limit})
+		pgx.NamedArgs{"sites": append([]SiteID{}, sites...), "since": since, "limit": limit})
 }
 
 // DatabaseBytes is how much room the database takes up.

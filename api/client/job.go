@@ -32,7 +32,7 @@ func (c *Client) GetJob(ctx context.Context, id string) (api.Job, error) {
 
 // ListJobs lists jobs, newest first.
 func (c *Client) ListJobs(ctx context.Context, f api.JobFilter, p api.Page) (api.List[api.Job], error) {
-	q := query(p, "state", f.State, "host_id", f.HostID, "reference", f.Reference)
+	q := query(p, "state", f.State, "host_id", f.HostID, "reference", f.Reference, "fault", f.Fault)
 	if f.Active {
 		q.Set("active", "true")
 	}
