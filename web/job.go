@@ -1,10 +1,10 @@
 package web
 
 import (
-	"cmp"
-	"context"
 	"net/http"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -13,79 +13,78 @@ import (
 	"github.com/stickpress/stickpress/web/view"
 )
 
+// maxSearch bounds what is searched for in a log, in bytes.
+const maxSearch = 200
+
 func (s *Web) job(w http.ResponseWriter, r *http.Request) error {
-	id, actor := chi.URLParam(r, "id"), actorOf(r)
-	job, err := s.console.GetJob(r.Context(), actor, id)
+	return s.showJob(w, r, nil)
+}
+
+// showJob shows a job, with what was wrong with what was asked for.
+func (s *Web) showJob(w http.ResponseWriter, r *http.Request, problem error) error {
+	u, err := s.console.JobRun(r.Context(), actorOf(r), chi.URLParam(r, "id"))
 	if err != nil {
 		return err
 	}
-	var events []api.JobEvent
-	for after := int64(0); ; after = events[len(events)-1].Seq {
-		more, err := s.console.JobEvents(r.Context(), actor, id, after)
-		if err != nil {
-			return err
-		}
-		if len(more) == 0 {
-			break
-		}
-		events = append(events, more...)
-	}
-	f := s.frame(r, "jobs")
-	f.Refresh = !job.Ended()
-	return s.show(w, r, view.Job(f, job, events))
-}
-
-// jobLive streams a job's page: its head, what changed of each stick, and new
-// lines of the logs. It begins with what the page does not have yet: after is
-// the seq of the last line that it shows.
-func (s *Web) jobLive(w http.ResponseWriter, r *http.Request) error {
-	var after int64
-	if seen := cmp.Or(r.Header.Get("Last-Event-ID"), r.FormValue("after")); seen != "" {
-		var err error
-		if after, err = strconv.ParseInt(seen, 10, 64); err != nil || after < 0 {
-			return fault.Wrap(err, fault.KindInvalid, "form_unreadable")
-		}
-	}
-	ctx := r.Context()
-	updates, err := s.console.WatchJob(ctx, actorOf(r), chi.URLParam(r, "id"), after)
+	x, err := s.jobRun(r)
 	if err != nil {
 		return err
 	}
+	x.JobUpdate = u
 	f := s.frame(r, "jobs")
-	out := newStream(w)
-	follow(ctx, s.log, out, updates, func(u api.JobUpdate) error { return sendJob(ctx, out, f, u) })
-	return nil
+	f.Refresh = !u.Job.Ended() && problem == nil
+	x.Problem = view.NewProblem(f.L, problem)
+	page := view.Job(f, x, time.Now())
+	if problem != nil {
+		return s.again(w, r, problem, page)
+	}
+	return s.show(w, r, page)
 }
 
-func sendJob(ctx context.Context, out *stream, f view.Frame, u api.JobUpdate) error {
-	if err := out.replace(ctx, "job", view.JobHead(f, u.Job)); err != nil {
-		return err
+// jobRun reads what of a job the reader wants to see: q is searched for in the
+// logs, b3=1 shows the first attempt of the third stick, open=3 unfolds it.
+func (s *Web) jobRun(r *http.Request) (*view.JobRun, error) {
+	x := &view.JobRun{Search: strings.TrimSpace(r.FormValue("q")), Attempts: map[int]int{}, URL: s.url}
+	if len(x.Search) > maxSearch {
+		return nil, fault.New(fault.KindInvalid, "form_unreadable")
 	}
-	for _, b := range u.Job.Builds {
-		if err := out.replace(ctx, "state-"+b.ID, view.JobBuildState(f, u.Job.Kind, b)); err != nil {
-			return err
+	x.Open, _ = strconv.Atoi(r.FormValue("open")) // what is no number unfolds nothing
+	for name, values := range r.URL.Query() {
+		position, named := strings.CutPrefix(name, "b")
+		at, err := strconv.Atoi(position)
+		if !named || err != nil {
+			continue
 		}
-		if err := out.replace(ctx, "build-"+b.ID, view.JobBuild(f, u.Job, b)); err != nil {
-			return err
+		if n, err := strconv.Atoi(values[0]); err == nil {
+			x.Attempts[at] = n
 		}
 	}
-	if n := len(u.Events); n > 0 {
-		// One event for all logs: it arrives as a whole or not at all.
-		last := strconv.FormatInt(u.Events[n-1].Seq, 10)
-		if err := out.add(ctx, "log", last, view.JobNewLines(f, u)); err != nil {
-			return err
-		}
-	}
-	if u.Job.Ended() {
-		return out.send("ended", "", "ended")
-	}
-	return nil
+	return x, nil
 }
 
 func (s *Web) jobCancel(w http.ResponseWriter, r *http.Request) error {
 	id := chi.URLParam(r, "id")
 	if _, err := s.console.CancelJob(r.Context(), actorOf(r), id); err != nil {
 		return err
+	}
+	return see(w, r, "/jobs/"+id)
+}
+
+func (s *Web) jobCancelBuild(w http.ResponseWriter, r *http.Request) error {
+	id := chi.URLParam(r, "id")
+	if _, err := s.console.CancelBuild(r.Context(), actorOf(r), id, chi.URLParam(r, "build")); err != nil {
+		return err
+	}
+	return see(w, r, "/jobs/"+id)
+}
+
+// jobRetry tries builds again: those that the form names, or all that failed or
+// were cancelled. What is refused is said on the job's page.
+func (s *Web) jobRetry(w http.ResponseWriter, r *http.Request) error {
+	id := chi.URLParam(r, "id")
+	_, err := s.console.RetryBuilds(r.Context(), actorOf(r), api.RetryBuildsInput{JobID: id, Builds: r.PostForm["build"]})
+	if err != nil {
+		return s.showJob(w, r, err)
 	}
 	return see(w, r, "/jobs/"+id)
 }

@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"hash/maphash"
+	"hash/fnv"
+	"io"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,8 +18,9 @@ import (
 )
 
 const (
-	// keepAlive is how often a silent stream says something, so that proxies
-	// keep it open and a dead browser is noticed.
+	// keepAlive is how often a stream says that it is there, so that proxies
+	// keep it open, a dead browser is noticed, and a browser notices a dead
+	// connection (live.js).
 	keepAlive = 20 * time.Second
 	// writeTime is how long a browser may take to accept one event.
 	writeTime = 30 * time.Second
@@ -27,10 +32,48 @@ const (
 // stream is a Server-Sent Events response. What replaces a part of the page is
 // sent only when it differs from what was sent under its name before.
 type stream struct {
-	w    http.ResponseWriter
-	c    *http.ResponseController
-	seed maphash.Seed
-	sent map[string]uint64
+	w      http.ResponseWriter
+	c      *http.ResponseController
+	sent   marks
+	marked bool // the IDs of its events are its marks
+}
+
+// marks are how the parts of a page looked when the browser got them: a sum of
+// each. As an event's ID, or in the address of a page's stream, they say what a
+// browser that comes back, to whichever server, has already.
+type marks map[string]uint64
+
+// maxMarks bounds what a browser says that it has, in bytes.
+const maxMarks = 2048
+
+// String spells marks; readMarks reads that.
+func (m marks) String() string {
+	list := make([]string, 0, len(m))
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		list = append(list, name+"-"+strconv.FormatUint(m[name], 36))
+	}
+	return strings.Join(list, ".")
+}
+
+// readMarks forgets what it cannot read: that is sent again.
+func readMarks(text string) marks {
+	m := marks{}
+	if len(text) > maxMarks {
+		return m
+	}
+	for part := range strings.SplitSeq(text, ".") {
+		name, sum, _ := strings.Cut(part, "-")
+		if n, err := strconv.ParseUint(sum, 36, 64); err == nil {
+			m[name] = n
+		}
+	}
+	return m
+}
+
+func sumOf(html string) uint64 {
+	h := fnv.New64a()
+	_, _ = io.WriteString(h, html) // a hash takes everything
+	return h.Sum64()
 }
 
 func newStream(w http.ResponseWriter) *stream {
@@ -39,21 +82,41 @@ func newStream(w http.ResponseWriter) *stream {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
-	return &stream{w: w, c: http.NewResponseController(w), seed: maphash.MakeSeed(), sent: map[string]uint64{}}
+	return &stream{w: w, c: http.NewResponseController(w), sent: marks{}}
 }
 
 // replace sends a component under a name, unless it looks as it did before.
 func (s *stream) replace(ctx context.Context, name string, c templ.Component) error {
 	html, err := rendered(ctx, name, c)
-	if err != nil {
+	if err != nil || s.known(name, html) {
 		return err
 	}
-	sum := maphash.String(s.seed, html)
-	if before, ok := s.sent[name]; ok && before == sum {
-		return nil
+	var id string
+	if s.marked {
+		id = s.sent.String()
 	}
-	s.sent[name] = sum
+	return s.send(name, id, html)
+}
+
+// replaceIf is replace for a part of which something moves that is sent in
+// another way: it is sent when still, the part without that, looks different.
+func (s *stream) replaceIf(ctx context.Context, name string, still, c templ.Component) error {
+	html, err := rendered(ctx, name, still)
+	if err != nil || s.known(name, html) {
+		return err
+	}
+	if html, err = rendered(ctx, name, c); err != nil {
+		return err
+	}
 	return s.send(name, "", html)
+}
+
+// known reports whether a part looks as it did before, and remembers how.
+func (s *stream) known(name, html string) bool {
+	sum := sumOf(html)
+	before, ok := s.sent[name]
+	s.sent[name] = sum
+	return ok && before == sum
 }
 
 // add sends what the page appends. The ID is what the browser names when it
@@ -115,7 +178,7 @@ func follow[T any](ctx context.Context, log *slog.Logger, s *stream, updates <-c
 		case <-end.C:
 			return
 		case <-tick.C:
-			err = s.write(": still here\n\n")
+			err = s.send("alive", "", "1")
 		case u, ok := <-updates:
 			if !ok {
 				return

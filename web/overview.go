@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/stickpress/stickpress/api"
@@ -16,7 +17,16 @@ func (s *Web) overview(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.show(w, r, view.Overview(s.frame(r, "overview"), home))
+	f := s.frame(r, "overview")
+	seen := marks{}
+	for _, p := range view.OverviewParts(f, home) {
+		html, err := rendered(r.Context(), p.Name, p.Component)
+		if err != nil {
+			return err
+		}
+		seen[p.Name] = sumOf(html)
+	}
+	return s.show(w, r, view.Overview(f, home, seen.String()))
 }
 
 // home adds what the page of a new console asks besides.
@@ -30,7 +40,8 @@ func (s *Web) home(r *http.Request, o api.Overview) (view.Home, error) {
 	return h, err
 }
 
-// overviewLive streams the three parts of the overview, each when it changes.
+// overviewLive streams the parts of the overview, each when it looks different
+// from what the browser has.
 func (s *Web) overviewLive(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	updates, err := s.console.WatchOverview(ctx, actorOf(r))
@@ -39,18 +50,18 @@ func (s *Web) overviewLive(w http.ResponseWriter, r *http.Request) error {
 	}
 	f := s.frame(r, "overview")
 	out := newStream(w)
+	out.sent, out.marked = readMarks(cmp.Or(r.Header.Get("Last-Event-ID"), r.FormValue("after"))), true
 	follow(ctx, s.log, out, updates, func(o api.Overview) error {
 		home, err := s.home(r, o)
 		if err != nil {
 			return err
 		}
-		if err := out.replace(ctx, "tiles", view.OverviewTiles(f, home)); err != nil {
-			return err
+		for _, p := range view.OverviewParts(f, home) {
+			if err := out.replace(ctx, p.Name, p.Component); err != nil {
+				return err
+			}
 		}
-		if err := out.replace(ctx, "running", view.OverviewRunning(f, home)); err != nil {
-			return err
-		}
-		return out.replace(ctx, "failures", view.OverviewFailures(f, home))
+		return nil
 	})
 	return nil
 }

@@ -14,7 +14,10 @@ func (s *Web) routes(r chi.Router) {
 	r.Post("/jobs/confirm", s.page(s.jobConfirm))
 	r.Get("/jobs/{id}", s.page(s.job))
 	r.Get("/jobs/{id}/live", s.page(s.jobLive))
+	r.Get("/jobs/{id}/log", s.page(s.jobLog))
 	r.Post("/jobs/{id}/cancel", s.page(s.jobCancel))
+	r.Post("/jobs/{id}/builds/{build}/cancel", s.page(s.jobCancelBuild))
+	r.Post("/jobs/{id}/retry", s.page(s.jobRetry))
 
 	r.Get("/exclusions", s.page(s.exclusions))
 	r.Post("/exclusions", s.page(s.exclusionsSave))

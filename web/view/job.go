@@ -2,6 +2,7 @@ package view
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -167,6 +168,26 @@ func between(begun, ended *time.Time) string {
 		return ""
 	}
 	return locale.Duration(ended.Sub(*begun))
+}
+
+// mayRetry reports whether there is anything to try again, and whether the
+// reader may. A job that is being cancelled has to end first.
+func mayRetry(f Frame, j api.Job) bool {
+	return j.State != "cancelling" && f.Actor.Can(api.UseRetryBuilds) && slices.ContainsFunc(j.Builds, unfinished)
+}
+
+// unfinished reports whether a stick may be tried again.
+func unfinished(b api.Build) bool { return b.State == "failed" || b.State == "cancelled" }
+
+// jobSum says how many sticks are in which state.
+func jobSum(f Frame, j api.Job) string {
+	var parts []string
+	for _, state := range []string{"queued", "assigned", "running", "verified", "failed", "cancelled"} {
+		if n := countBuilds(j, state); n > 0 {
+			parts = append(parts, f.T("job.sum", "count", n, "state", buildState(j.Kind, state)))
+		}
+	}
+	return strings.Join(parts, " · ")
 }
 
 // stepRate is how fast a step writes or reads the stick now, or did, in bytes

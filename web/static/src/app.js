@@ -4,6 +4,7 @@ import './htmx.js';
 import './filter.js';
 import 'htmx-ext-sse';
 import './live.js';
+import './job.js';
 import './refresh.js';
 import './ui.js';
 import './menu.js';

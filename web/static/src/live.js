@@ -3,9 +3,13 @@
 // the last event that arrived, so that no line of a log is missing or shown
 // twice. A hidden tab closes its stream, since a browser opens only six
 // connections to one server; when it is seen again a new stream begins with a
-// snapshot. A laptop that wakes up shows the present, not the past.
+// snapshot. A laptop that wakes up shows the present, not the past: its
+// connections are dead and do not know it, so one that is silent for longer than
+// the server ever is, or from before a gap in the clock, is opened again.
 const htmx = window.htmx;
 const streams = new Set();
+const silence = 50000; // ms; the server says something every 20 s
+const beat = 5000; // ms between two looks at the clock
 
 // Stream is an EventSource, as far as the extension uses one, that outlives
 // its connections.
@@ -19,6 +23,7 @@ class Stream extends EventTarget {
   #seen = '';
   #failures = 0;
   #timer = 0;
+  #heard = 0;
 
   constructor(url) {
     super();
@@ -48,12 +53,21 @@ class Stream extends EventTarget {
     this.#source = null;
   }
 
+  // check opens a stream again that is dead, as far as one can tell.
+  check(slept) {
+    if (!this.#source || (!slept && Date.now() - this.#heard < silence)) return;
+    this.sleep();
+    this.wake();
+  }
+
   wake() {
     if (document.hidden || this.#source || this.readyState === EventSource.CLOSED) return;
     const url = new URL(this.#url, location.href);
     if (this.#seen) url.searchParams.set('after', this.#seen);
     const source = new EventSource(url);
     this.#source = source;
+    this.#heard = Date.now();
+    source.addEventListener('alive', () => { this.#heard = Date.now(); });
     source.onopen = (e) => {
       this.#failures = 0;
       this.readyState = EventSource.OPEN;
@@ -74,6 +88,7 @@ class Stream extends EventTarget {
   #forward(source, name) {
     source.addEventListener(name, (e) => {
       if (source !== this.#source) return;
+      this.#heard = Date.now();
       if (e.lastEventId) this.#seen = e.lastEventId;
       this.dispatchEvent(new MessageEvent(name, { data: e.data, lastEventId: e.lastEventId }));
     });
@@ -88,6 +103,12 @@ document.addEventListener('visibilitychange', () => {
     else stream.wake();
   }
 });
+let looked = Date.now();
+setInterval(() => {
+  const slept = Date.now() - looked > 3 * beat;
+  looked = Date.now();
+  for (const stream of streams) stream.check(slept);
+}, beat);
 window.addEventListener('pagehide', () => streams.forEach((s) => s.sleep()));
 window.addEventListener('pageshow', () => streams.forEach((s) => s.wake()));
 

@@ -54,7 +54,8 @@ function localTimes(root) {
     const at = new Date(t.dateTime);
     if (t.title || Number.isNaN(at.getTime())) continue;
     t.title = at.toLocaleString(language, { dateStyle: 'full', timeStyle: 'long' });
-    const style = t.dataset.format === 'time' ? { timeStyle: 'medium' } : { dateStyle: 'medium', timeStyle: 'short' };
+    const exact = { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3 };
+    const style = t.dataset.format === 'exact' ? exact : { dateStyle: 'medium', timeStyle: 'short' };
     t.textContent = at.toLocaleString(language, { ...style, hourCycle: 'h23' });
   }
 }
