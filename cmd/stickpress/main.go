@@ -48,7 +48,7 @@ func rootCommand(environ []string) *cobra.Command {
 		SilenceErrors: true,
 		Version:       version,
 	}
-	root.AddCommand(serveCommand(environ), configCommand(environ), adminCommand(environ), replayCommand(environ), imageCommand(environ), certificateCommand(environ), trialCommand(environ))
+	root.AddCommand(serveCommand(environ), configCommand(environ), adminCommand(environ), replayCommand(environ), imageCommand(environ), jobCommand(environ), certificateCommand(environ), trialCommand(environ))
 	return root
 }
 
