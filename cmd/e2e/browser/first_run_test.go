@@ -107,7 +107,7 @@ func (b *tab) upload(file string) {
 func (b *tab) watch(dir string) {
 	b.Helper()
 	b.do(chromedp.Evaluate[chromedp.Void](`window.samePage = true`))
-	b.until("a bar moves", `[...document.querySelectorAll(".build progress")].some((p) => p.value > 0)`)
+	b.until("a bar moves", `[...document.querySelectorAll(".run progress")].some((p) => p.value > 0)`)
 	b.shoot(dir, "first-run-6-running")
 	b.until("both sticks have ended", `document.querySelectorAll("[data-build-state] :is([data-state=verified], [data-state=failed])").length === 2`)
 	b.until("the head says so", `document.querySelector(".page-head [data-state=succeeded]")`)

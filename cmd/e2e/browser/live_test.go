@@ -23,16 +23,17 @@ func TestLivePage(t *testing.T) {
 	b.at("/")
 	b.visit("/jobs/" + job.ID)
 
-	b.press(".build:first-child summary")
+	b.press(".run:first-child > summary")
+	b.press(".run:first-child .fold > summary")
 	b.press("#job-cancel")
 	b.until("the dialog is open", `document.querySelector("dialog[open]")`)
 	press.Steps(t, job.Builds[0], protocol.StepMaster)
-	b.until("the step is shown", `document.querySelectorAll(".build:first-child .step-done").length === 2`)
-	if !eval[bool](b, `document.querySelector("dialog").open && document.querySelector("details").open`) {
+	b.until("the step is shown", `document.querySelectorAll(".run:first-child .fold-done").length === 3`)
+	if !eval[bool](b, `document.querySelector("#cancel").open && document.querySelector(".run").open && document.querySelector(".fold").open`) {
 		t.Error("the dialog or the log was closed by an update")
 	}
 	b.do(chromedp.KeyEvent("\x1b"))
-	b.until("the dialog is closed", `!document.querySelector("dialog").open`)
+	b.until("the dialog is closed", `!document.querySelector("#cancel").open`)
 
 	b.do(chromedp.Focus(chromedp.CSS("#job-host")))
 	for range 3 {
