@@ -21,6 +21,7 @@ type Token struct {
 	CreatedAt  time.Time  `json:"created_at"`
 	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
 	LastUsedAt *time.Time `json:"last_used_at,omitempty"` // to the minute
+	Expired    bool       `json:"-"` // in lists
 	RevokedAt  *time.Time `json:"revoked_at,omitempty"`
 	Revision   int64      `json:"revision"`
 }
@@ -167,7 +168,9 @@ func (c *Console) ListTokens(ctx context.Context, a Actor, f TokenFilter, p Page
 	n := c.names()
 	return listOf(p, rows, func(t *store.APIToken) (Token, error) {
 		login, err := n.user(ctx, t.UserID)
-		return tokenOf(*t, login), err
+		out := tokenOf(*t, login)
+		out.Expired = t.ExpiresAt != nil && !t.ExpiresAt.After(query.At)
+		return out, err
 	}, func(t store.APIToken) string { return t.ID.String() })
 }
 

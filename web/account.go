@@ -33,7 +33,7 @@ func (s *Web) accountWith(w http.ResponseWriter, r *http.Request, made *api.NewT
 	if p.Sessions, err = s.console.ListSessions(ctx, actor, actor.UserID); err != nil {
 		return err
 	}
-	if p.Tokens, err = s.console.ListTokens(ctx, actor, api.TokenFilter{}, pageOf(r)); err != nil {
+	if p.Tokens, err = s.console.ListTokens(ctx, actor, api.TokenFilter{Owner: actor.Name}, pageOf(r)); err != nil {
 		return err
 	}
 	page := view.Account(s.frame(r, "account"), p)

@@ -83,6 +83,8 @@ func (s *Web) routes(r chi.Router) {
 	r.Get("/settings", s.page(s.settings))
 	r.Get("/settings/{name}", s.page(s.setting))
 	r.Post("/settings/{name}", s.page(s.settingSave))
+	r.Get("/tokens", s.page(tidy(s.tokens)))
+	r.Post("/tokens/{id}/revoke", s.page(s.tokensRevoke))
 	r.Get("/views", s.page(s.views))
 	r.Post("/views", s.page(s.viewSave))
 	r.Post("/views/{id}", s.page(s.viewSave))

@@ -102,6 +102,10 @@ func (s *Web) signedIn(next http.Handler) http.Handler {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
+		if r.Method == http.MethodPost {
+			s.page(s.signedOut)(w, r)
+			return
+		}
 		to := "/sign-in"
 		if r.Method == http.MethodGet && r.URL.Path != "/" {
 			to += "?" + url.Values{"next": {r.URL.RequestURI()}}.Encode()

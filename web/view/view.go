@@ -102,6 +102,7 @@ var navigation = []navEntry{
 	{"sites", "/sites", api.UseSaveSite},
 	{"sticks", "/sticks", api.UseListSticks},
 	{"users", "/users", api.UseListUsers},
+	{"tokens", "/tokens", api.UseListTokens},
 	{"audit", "/audit", api.UseListAudit},
 	{"settings", "/settings", api.UseListSettings},
 }

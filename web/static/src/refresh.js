@@ -12,7 +12,8 @@ function markup(part) {
 
 async function refresh(url) {
   const response = await fetch(url, { headers: { 'HX-Request': 'true' } });
-  if (response.status === 401) location.reload();
+  // An upload that was cut off is taken up again on the page that has it.
+  if (response.status === 401 && !document.querySelector('[data-upload-signed-out]:not([hidden]), [data-upload-progress]:not([hidden])')) location.reload();
   if (!response.ok) return;
   const page = new DOMParser().parseFromString(await response.text(), 'text/html');
   for (const part of document.querySelectorAll('[data-refresh]')) {

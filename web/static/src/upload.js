@@ -58,6 +58,12 @@ function start(form, file) {
       text.textContent = sent < total ? describe(sent, total, rate) : form.dataset.checking;
     },
     onError(error) {
+      // What has arrived is kept: after signing in again it goes on from there.
+      if (error.originalResponse?.getStatus() === 401) {
+        form.querySelector('[data-upload-signed-out]').hidden = false;
+        box.hidden = true;
+        return;
+      }
       const body = error.originalResponse?.getBody();
       failed.textContent = body?.trim() || failed.dataset.fallback;
       failed.hidden = false;
@@ -69,6 +75,11 @@ function start(form, file) {
       form.submit();
     },
   });
+  form.querySelector('[data-upload-resume]').onclick = () => {
+    form.querySelector('[data-upload-signed-out]').hidden = true;
+    show(true);
+    upload.start();
+  };
   cancel.onclick = () => {
     upload.abort(true).catch(() => {}); // gone already
     show(false);

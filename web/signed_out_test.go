@@ -1,0 +1,46 @@
+package web_test
+
+import (
+	"bytes"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/stickpress/stickpress/web/webtest"
+)
+
+// A form that is sent after its session has ended loses nothing: it is on the
+// page that says so, and can be sent once more.
+func TestSessionEndsBeforeTheForm(t *testing.T) {
+	t.Parallel()
+	s := webtest.Start(t)
+	v := signedIn(t, s, "admin", "en")
+	v.post("/sign-out", url.Values{}).want(http.StatusOK)
+	evil := `Lab <b>"2"</b> &`
+	p := v.post("/sites", url.Values{"name": {evil}, "password": {"hunter2"}, "host": {"a", "b"}}).want(http.StatusUnauthorized).
+		shows("Your session has ended", "Nothing was changed").lacks("hunter2")
+	form := url.Values{}
+	for _, n := range p.all("input", "type", "hidden") {
+		if within(n, "main") {
+			form.Add(attr(n, "name"), attr(n, "value"))
+		}
+	}
+	if form.Get("name") != evil || len(form["host"]) != 2 || form.Has("password") {
+		t.Errorf("the page keeps %v", form)
+	}
+	again := signedIn(t, s, "admin", "en")
+	again.post("/sites", form).want(http.StatusOK).shows("The site " + evil + " is there.")
+
+	// A file cannot be kept; nothing of it is read.
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	part, err := w.CreateFormFile("file", "a.wim")
+	if err == nil {
+		_, err = part.Write([]byte("MSWIM"))
+	}
+	if err != nil || w.Close() != nil {
+		t.Fatal(err)
+	}
+	v.do(http.MethodPost, "/images", w.FormDataContentType(), &body).want(http.StatusUnauthorized).shows("choose the file again")
+}
