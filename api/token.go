@@ -21,7 +21,7 @@ type Token struct {
 	CreatedAt  time.Time  `json:"created_at"`
 	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
 	LastUsedAt *time.Time `json:"last_used_at,omitempty"` // to the minute
-	Expired    bool       `json:"-"` // in lists
+	Expired    bool       `json:"-"`                      // in lists
 	RevokedAt  *time.Time `json:"revoked_at,omitempty"`
 	Revision   int64      `json:"revision"`
 }
