@@ -34,6 +34,7 @@ var commands = []command{
 	{"host.enrol", "/hosts", api.UseCreateEnrolment},
 	{"template.new", "/templates/new", api.UseSaveTemplate},
 	{"sequence.new", "/task-sequences/new", api.UseSaveTaskSequence},
+	{"user.new", "/users/new", api.UseCreateUser},
 	{"account.title", "/account", api.UseGetUser},
 	{"shortcuts.title", "/shortcuts", api.UseSearch},
 	{"ui.title", "/ui", api.UseListAudit},
