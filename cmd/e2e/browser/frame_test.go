@@ -28,7 +28,7 @@ func TestPalette(t *testing.T) {
 	b.accessible("palette")
 	b.do(chromedp.KeyEvent(kb.Escape))
 	b.until("the palette is closed", `!document.querySelector("#palette").open`)
-	b.do(chromedp.KeyEvent("/"))
+	b.do(chromedp.KeyEvent("k", chromedp.KeyModifiers(kb.ModifierCtrl)))
 	b.until("the palette is open", `document.querySelector("#palette").open && document.querySelectorAll("#palette .found-item").length === 1`)
 	b.do(chromedp.KeyEvent(kb.Enter))
 	b.at("/jobs/" + s.Failed.ID)
