@@ -65,7 +65,7 @@ func TestMenuWithoutScripts(t *testing.T) {
 // watchPage counts, in the page, what shifts and what is read aloud.
 const watchPage = `window.shifts = []; window.aloud = [];
 new PerformanceObserver((list) => { for (const e of list.getEntries()) if (!e.hadRecentInput) window.shifts.push(
-	e.value + " " + e.sources.map((s) => s.node?.outerHTML?.slice(0, 80)).join(" ")); }).observe({type: "layout-shift"});
+	e.value + " " + e.sources.map((s) => s.previousRect.y + " to " + s.currentRect.y + ": " + s.node?.outerHTML?.slice(0, 80)).join(" ")); }).observe({type: "layout-shift"});
 new MutationObserver(() => window.aloud.push(performance.now())).observe(document.getElementById("announcer"), {childList: true});`
 
 // While a job runs nothing on its page moves away from under the pointer, and
