@@ -158,9 +158,6 @@ func stepState(b api.Build, s api.BuildStep) string {
 	return "running"
 }
 
-// stepTime is how long a finished step took; less than a second is nothing.
-func stepTime(s api.BuildStep) string { return between(s.BegunAt, s.DoneAt) }
-
 func buildTime(b api.Build) string { return between(b.StartedAt, b.EndedAt) }
 
 func between(begun, ended *time.Time) string {
