@@ -2,8 +2,10 @@ package api
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/stickpress/stickpress/api/directory"
 	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/store"
 )
@@ -47,6 +49,13 @@ func (c *Console) recheck(ctx context.Context, a Actor, u *store.User, password 
 		return err
 	}
 	ok, err := c.passwords.Check(ctx, u.PasswordHash, password)
+	if err == nil && u.Origin == store.OriginLDAP && c.directory != nil {
+		_, err = c.directory.Directory.Authenticate(ctx, u.Login, password)
+		ok = err == nil
+		if errors.Is(err, directory.ErrRefused) {
+			err = nil
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -176,7 +185,7 @@ func (c *Console) ChoosePassword(ctx context.Context, a Actor, secret, password 
 			return err
 		}
 		if u.TOTPAt != nil {
-			out = SignedIn{User: userOf(u), CodeNeeded: true}
+			out = SignedIn{User: userOf(u), CodeNeeded: true, Method: MethodLink}
 			return nil
 		}
 		out, err = c.enter(ctx, tx, a, UseSignIn, u, MethodLink)
@@ -252,16 +261,26 @@ func (c *Console) EndSessions(ctx context.Context, a Actor, userID string) error
 	})
 }
 
-// SignOut ends the session that asks. One that is over already is no fault.
-func (c *Console) SignOut(ctx context.Context, a Actor) error {
+// SignOut ends the session that asks and returns how it had begun. One that is
+// over already is no fault.
+func (c *Console) SignOut(ctx context.Context, a Actor) (method string, err error) {
 	if a.SessionID == "" {
-		return nil
+		return "", nil
 	}
-	err := c.EndSession(ctx, a, a.UserID, a.SessionID)
+	id, err := parse[store.SessionID]("session", a.SessionID)
+	if err == nil {
+		var s store.Session
+		now := c.store.Now()
+		s, err = c.store.Session(ctx, id, now, now.Add(-SessionIdle))
+		method = s.Method
+	}
+	if err == nil {
+		err = c.EndSession(ctx, a, a.UserID, a.SessionID)
+	}
 	if isNotFound(err, "session") {
-		return nil
+		return "", nil
 	}
-	return err
+	return method, err
 }
 
 // sessionsOf finds whose sessions are meant.

@@ -47,7 +47,7 @@ func (c *Console) ExportAudit(ctx context.Context, a Actor, f AuditFilter, each 
 
 // AuditActions lists what lines of the audit log may say was done, by name.
 func AuditActions() []string {
-	out := []string{string(UseSignIn) + failed, string(UseSignInCode) + failed, string(UseRedeemSignInLink) + failed, string(UseChoosePassword) + failed}
+	out := []string{string(UseSignIn) + failed, string(UseSignInCode) + failed, string(UseSignInService) + failed, string(UseRedeemSignInLink) + failed, string(UseChoosePassword) + failed}
 	for use := range permissions {
 		if leavesLine(use) {
 			out = append(out, string(use))
@@ -63,7 +63,7 @@ const failed = "_failed"
 // leavesLine reports whether a use case leaves a line of its own in the log: those
 // that only read do not, nor do those that are a part of another one.
 func leavesLine(use UseCase) bool {
-	if slices.Contains([]UseCase{UseTemplateSource, UseCheckTemplate, UseSignInCode, UseOverride, UseCapture, UseIdentifyDevice}, use) {
+	if slices.Contains([]UseCase{UseTemplateSource, UseCheckTemplate, UseSignInCode, UseSignInService, UseOverride, UseCapture, UseIdentifyDevice}, use) {
 		return false
 	}
 	for _, reads := range []string{"list_", "get_", "estimate_", "search"} {

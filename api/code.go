@@ -101,4 +101,7 @@ const (
 	CodeLastAdmin       fault.Code = "last_admin"           //
 	CodeOneself         fault.Code = "not_oneself"          //
 	CodePeopleOnly      fault.Code = "people_only"          //
+	CodeNoService       fault.Code = "provider_missing"     //
+	CodeNoRole          fault.Code = "no_role"              //
+	CodeLoginOfOther    fault.Code = "login_of_other"       // login
 )

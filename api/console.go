@@ -48,6 +48,10 @@ type Deps struct {
 	// OfflineAfter is how long a host may be silent before it counts as
 	// offline; default one minute.
 	OfflineAfter time.Duration
+	// Service and People are where people may sign in besides: an OpenID
+	// provider, a directory. Either may be nil.
+	Service *SignInService
+	People  *PeopleDirectory
 }
 
 // Console is the hall behind the doors. It is safe for concurrent use.
@@ -66,6 +70,8 @@ type Console struct {
 	passwords *passwords
 	limits    struct{ address, enroll *limiter }
 	progress  progressBoard
+	service   *SignInService
+	directory *PeopleDirectory
 	rates     rateBoard
 	counted   statistics
 	known     settingCache
@@ -113,6 +119,7 @@ func New(d Deps) (*Console, error) {
 		now: d.Clock, rand: d.Rand, replica: d.Replica, config: d.Config, maxUpload: d.MaxUpload,
 		ticketTTL: d.TicketLifetime, offline: d.OfflineAfter,
 	}
+	c.service, c.directory = d.Service, d.People
 	c.life, c.die = context.WithCancel(context.Background())
 	var err error
 	if c.passwords, err = newPasswords(d.Rand, 2); err != nil {

@@ -76,6 +76,7 @@ const (
 	UseSaveSetting       UseCase = "save_setting"
 
 	UseSignInCode         UseCase = "sign_in_code"
+	UseSignInService      UseCase = "sign_in_service"
 	UseChoosePassword     UseCase = "choose_password"
 	UseUpdateUser         UseCase = "update_user"
 	UseDisableUser        UseCase = "disable_user" // and back
@@ -101,6 +102,7 @@ var permissions = map[UseCase]Role{
 	UsePublishCapture:   RoleNone, // the host's ticket decides; the job needed UseCapture
 	UseSignInCode:       RoleNone, // the code decides, after the password
 	UseChoosePassword:   RoleNone, // the link decides
+	UseSignInService:    RoleNone, // the provider decides
 
 	UseChangePassword:     RoleViewer, // one's own
 	UseEnableTOTP:         RoleViewer, // one's own

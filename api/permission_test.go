@@ -31,6 +31,7 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			_, err := f.SignInCode(ctx, a, unknownUser, api.MethodPassword, "1")
 			return err
 		},
+		api.UseSignInService: func(ctx context.Context, a api.Actor) error { _, err := f.BeginService(ctx, a); return err },
 		api.UseChoosePassword: func(ctx context.Context, a api.Actor) error {
 			_, err := f.ChoosePassword(ctx, a, "", apitest.Password)
 			return err

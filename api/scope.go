@@ -24,6 +24,7 @@ const (
 var scopes = map[UseCase]Scope{
 	UseSetup:              ScopeSelf,
 	UseSignIn:             ScopeSelf,
+	UseSignInService:      ScopeSelf,
 	UseSignInCode:         ScopeSelf,
 	UseChoosePassword:     ScopeSelf,
 	UseChangePassword:     ScopeSelf,

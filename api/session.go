@@ -112,6 +112,8 @@ type SignedIn struct {
 	// and SignInCode is what comes next.
 	SessionID  string
 	CodeNeeded bool
+	// Method is how the first step was taken, for SignInCode.
+	Method string
 }
 
 // Ways in, as sessions have them.
@@ -151,6 +153,13 @@ func (c *Console) SignIn(ctx context.Context, a Actor, in SignInInput) (SignedIn
 	ok, err := c.passwords.Check(ctx, u.PasswordHash, in.Password)
 	if err != nil {
 		return SignedIn{}, err
+	}
+	if c.directory != nil && u.Origin != store.OriginLocal {
+		known, err := c.directoryPassword(ctx, a, in.Login, in.Password)
+		if err != nil {
+			return SignedIn{}, c.externalRefused(ctx, a, UseSignIn, u, err)
+		}
+		return c.firstFactor(ctx, a, UseSignIn, known, MethodLDAP)
 	}
 	if !ok || u.DisabledAt != nil {
 		return SignedIn{}, c.signInFailed(ctx, a, UseSignIn, u, fault.New(fault.KindUnauthenticated, CodeSignInFailed))
@@ -196,7 +205,7 @@ func (c *Console) SignInCode(ctx context.Context, a Actor, userID, method, code 
 // second factor.
 func (c *Console) firstFactor(ctx context.Context, a Actor, use UseCase, u store.User, method string) (SignedIn, error) {
 	if u.TOTPAt != nil {
-		return SignedIn{User: userOf(u), CodeNeeded: true}, nil
+		return SignedIn{User: userOf(u), CodeNeeded: true, Method: method}, nil
 	}
 	var out SignedIn
 	err := c.store.InTx(ctx, func(tx *store.Tx) (err error) {
@@ -221,7 +230,7 @@ func (c *Console) enter(ctx context.Context, tx *store.Tx, a Actor, use UseCase,
 	if err != nil {
 		return SignedIn{}, err
 	}
-	return SignedIn{User: userOf(u), SessionID: s.ID.String()}, tx.Audit(ctx, store.NewAudit{
+	return SignedIn{User: userOf(u), SessionID: s.ID.String(), Method: method}, tx.Audit(ctx, store.NewAudit{
 		By: a.as(store.UserActor(u.ID)), Action: string(use), ObjectKind: "user", ObjectID: u.ID.String(),
 		After: map[string]any{"method": method},
 	})
@@ -268,7 +277,7 @@ func (c *Console) RedeemSignInLink(ctx context.Context, a Actor, secret string) 
 			return err
 		}
 		if u.TOTPAt != nil {
-			out = SignedIn{User: userOf(u), CodeNeeded: true}
+			out = SignedIn{User: userOf(u), CodeNeeded: true, Method: MethodLink}
 			return nil
 		}
 		out, err = c.enter(ctx, tx, a, UseRedeemSignInLink, u, MethodLink)

@@ -28,6 +28,8 @@ xorriso|xorriso|test|makes ISOs
 zstd|zstd|test|compresses disk images
 xz|xz-utils|test|the same
 zbarimg|zbar-tools|test|reads the QR codes that we draw
+/usr/sbin/slapd|slapd|test|a directory to sign in by
+ldapmodify|ldap-utils|test|changes it
 openssl|openssl|test|a second opinion on certificates
 hivexsh|libhivex-bin|test|a second opinion on registry hives
 hivexregedit|libwin-hivex-perl|test|a second opinion on boot stores

@@ -21,6 +21,7 @@ import (
 const (
 	keySession = "session" // an api.Session's ID
 	keyPending = "pending" // who has yet to give a code, see pending
+	keyService = "service" // a sign-in at the provider that was begun
 	keyFlash   = "flash"
 )
 
@@ -135,7 +136,7 @@ const codePatience = 5 * time.Minute
 
 // begin signs a person in under a new session token and leads to next, or to
 // the page that asks for a code.
-func (s *Web) begin(w http.ResponseWriter, r *http.Request, in api.SignedIn, method, next string) error {
+func (s *Web) begin(w http.ResponseWriter, r *http.Request, in api.SignedIn, next string) error {
 	ctx := r.Context()
 	// A token that somebody slipped into this browser is worth nothing from here on.
 	if err := s.sessions.RenewToken(ctx); err != nil {
@@ -144,7 +145,7 @@ func (s *Web) begin(w http.ResponseWriter, r *http.Request, in api.SignedIn, met
 	s.sessions.Remove(ctx, keySession)
 	s.sessions.Remove(ctx, keyPending)
 	if in.CodeNeeded {
-		raw, err := json.Marshal(pending{User: in.User.ID, Method: method, Next: localPath(next), Until: time.Now().Add(codePatience)})
+		raw, err := json.Marshal(pending{User: in.User.ID, Method: in.Method, Next: localPath(next), Until: time.Now().Add(codePatience)})
 		if err != nil {
 			return err
 		}

@@ -22,6 +22,8 @@ func (s *Web) publicRoutes(r chi.Router) {
 	r.Post("/sign-in/code", s.page(s.signInCode))
 	r.Get("/sign-in/password", s.page(s.choosePasswordForm))
 	r.Post("/sign-in/password", s.page(s.choosePassword))
+	r.Get("/sign-in/service", s.page(s.serviceBegin))
+	r.Get(ServicePath, s.page(s.serviceCallback))
 	r.Post("/sign-out", s.page(s.signOut))
 	r.Get("/sign-in/link", s.page(s.signInLinkForm))
 	r.Post("/sign-in/link", s.page(s.signInLink))
@@ -38,16 +40,18 @@ func (s *Web) signInForm(w http.ResponseWriter, r *http.Request) error {
 	if needed {
 		return see(w, r, "/setup")
 	}
-	return s.show(w, r, view.SignIn(s.frame(r, ""), "", r.FormValue("next"), view.Problem{}))
+	return s.show(w, r, view.SignIn(s.frame(r, ""), view.SignInPage{Next: r.FormValue("next"), Service: s.console.ServiceName()}))
 }
 
 func (s *Web) signIn(w http.ResponseWriter, r *http.Request) error {
 	login, next := r.PostFormValue("login"), r.PostFormValue("next")
 	in, err := s.console.SignIn(r.Context(), actorOf(r), api.SignInInput{Login: login, Password: r.PostFormValue("password")})
 	if err != nil {
-		return s.again(w, r, err, view.SignIn(s.frame(r, ""), login, next, view.NewProblem(localeOf(r), err)))
+		return s.again(w, r, err, view.SignIn(s.frame(r, ""), view.SignInPage{
+			Login: login, Next: next, Service: s.console.ServiceName(), Problem: view.NewProblem(localeOf(r), err),
+		}))
 	}
-	return s.begin(w, r, in, api.MethodPassword, next)
+	return s.begin(w, r, in, next)
 }
 
 func (s *Web) signInCodeForm(w http.ResponseWriter, r *http.Request) error {
@@ -66,7 +70,7 @@ func (s *Web) signInCode(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.again(w, r, err, view.SignInCode(s.frame(r, ""), view.NewProblem(localeOf(r), err)))
 	}
-	return s.begin(w, r, in, p.Method, p.Next)
+	return s.begin(w, r, in, p.Next)
 }
 
 func (s *Web) choosePasswordForm(w http.ResponseWriter, r *http.Request) error {
@@ -79,15 +83,25 @@ func (s *Web) choosePassword(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.again(w, r, err, view.ChoosePassword(s.frame(r, ""), secret, view.NewProblem(localeOf(r), err)))
 	}
-	return s.begin(w, r, in, api.MethodLink, "/")
+	return s.begin(w, r, in, "/")
 }
 
+// signOut ends the session. Who came by the provider may sign out there as
+// well: that takes a link, since no form may lead to another site.
 func (s *Web) signOut(w http.ResponseWriter, r *http.Request) error {
-	if err := s.console.SignOut(r.Context(), actorOf(r)); err != nil {
+	method, err := s.console.SignOut(r.Context(), actorOf(r))
+	if err != nil {
 		return err
 	}
 	if err := s.sessions.Destroy(r.Context()); err != nil {
 		return err
+	}
+	if method == api.MethodOIDC {
+		if there := s.console.ServiceSignOut(r.Context(), s.url+"/sign-in"); there != "" {
+			f := s.frame(r, "")
+			f.SignedIn = false
+			return s.show(w, r, view.SignedOut(f, s.console.ServiceName(), there))
+		}
 	}
 	return see(w, r, "/sign-in")
 }
@@ -102,7 +116,7 @@ func (s *Web) signInLink(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.again(w, r, err, view.SignInLink(s.frame(r, ""), secret, view.NewProblem(localeOf(r), err)))
 	}
-	return s.begin(w, r, in, api.MethodLink, "/")
+	return s.begin(w, r, in, "/")
 }
 
 func (s *Web) setupForm(w http.ResponseWriter, r *http.Request) error {
@@ -130,7 +144,7 @@ func (s *Web) setup(w http.ResponseWriter, r *http.Request) error {
 		return s.again(w, r, err, view.Setup(s.frame(r, ""), in.Token, in.Login, in.Name, view.NewProblem(localeOf(r), err)))
 	}
 	s.flash(r, localeOf(r).T("setup.done"))
-	return s.begin(w, r, done, api.MethodSetup, "/")
+	return s.begin(w, r, done, "/")
 }
 
 // maxChoice bounds what is kept of a preference: no language or theme is longer.

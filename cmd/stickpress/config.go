@@ -36,6 +36,8 @@ type Config struct {
 	TLSKey      string
 	LogLevel    string // debug, info, warn, error
 	LogFormat   string // text, json
+	OIDC        OIDCConfig
+	LDAP        LDAPConfig
 }
 
 // setting describes one key of the configuration: its names in the file, the
@@ -49,7 +51,7 @@ type setting struct {
 	field  func(*Config) *string
 }
 
-var settings = []setting{
+var settings = append([]setting{
 	{"data", "STICKPRESS_DATA", "/var/lib/stickpress", "folder of the private database, image files and keys", false, func(c *Config) *string { return &c.Data }},
 	{"listen", "STICKPRESS_LISTEN", "127.0.0.1:8080", "HOST:PORT to listen on", false, func(c *Config) *string { return &c.Listen }},
 	{"database-url", "DATABASE_URL", "", "Postgres to use, direct or session-pooled; empty starts a private one in the data folder", true, func(c *Config) *string { return &c.DatabaseURL }},
@@ -59,7 +61,7 @@ var settings = []setting{
 	{"tls-key", "STICKPRESS_TLS_KEY", "", "PEM file of the certificate's key", false, func(c *Config) *string { return &c.TLSKey }},
 	{"log-level", "STICKPRESS_LOG_LEVEL", "info", "debug, info, warn or error", false, func(c *Config) *string { return &c.LogLevel }},
 	{"log-format", "STICKPRESS_LOG_FORMAT", "text", "text or json", false, func(c *Config) *string { return &c.LogFormat }},
-}
+}, identitySettings...)
 
 // addConfigFlags declares a flag for every setting, and --config for the file.
 func addConfigFlags(flags *pflag.FlagSet) {
@@ -202,7 +204,7 @@ func (c Config) Validate() error {
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		errs = append(errs, fmt.Errorf("log-format %q: want text or json", c.LogFormat))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.validateIdentity()...)...)
 }
 
 // URL is where the console is reached: the public URL, or what Listen says.

@@ -40,7 +40,7 @@ func TestConfigPrecedence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Config{Data: "/from/file", Listen: "127.0.0.1:3", DatabaseURL: "postgres://u:hidden@db/x", LogLevel: "warn", LogFormat: "text"}
+	want := Config{Data: "/from/file", Listen: "127.0.0.1:3", DatabaseURL: "postgres://u:hidden@db/x", LogLevel: "warn", LogFormat: "text", OIDC: c.OIDC, LDAP: c.LDAP}
 	if d := cmp.Diff(want, c); d != "" {
 		t.Errorf("config (-want +got):\n%s", d)
 	}
@@ -86,14 +86,20 @@ func TestConfigRefusals(t *testing.T) {
 		args, environ []string
 		want          string
 	}{
-		"open to the network":  {[]string{"--listen", "0.0.0.0:8080"}, nil, "reachable from the network"},
-		"half of TLS":          {[]string{"--tls-cert", "x.pem"}, nil, "go together"},
-		"no port":              {[]string{"--listen", "localhost"}, nil, "want HOST:PORT"},
-		"not a CIDR":           {[]string{"--behind-proxy", "10.0.0.1"}, nil, "want a CIDR"},
-		"not a level":          {nil, []string{"STICKPRESS_LOG_LEVEL=loud"}, "log-level"},
-		"both forms":           {nil, []string{"DATABASE_URL=postgres://a/b", "DATABASE_URL_FILE=/dev/null"}, "keep one"},
-		"secret is not there":  {nil, []string{"DATABASE_URL_FILE=/no/such/file"}, "DATABASE_URL_FILE"},
-		"public URL is a path": {[]string{"--public-url", "/console"}, nil, "public-url"},
+		"open to the network":    {[]string{"--listen", "0.0.0.0:8080"}, nil, "reachable from the network"},
+		"half of TLS":            {[]string{"--tls-cert", "x.pem"}, nil, "go together"},
+		"no port":                {[]string{"--listen", "localhost"}, nil, "want HOST:PORT"},
+		"not a CIDR":             {[]string{"--behind-proxy", "10.0.0.1"}, nil, "want a CIDR"},
+		"nobody's provider":      {[]string{"--oidc-issuer", "https://id.example.org"}, nil, "oidc-roles is empty"},
+		"provider in the clear":  {[]string{"--oidc-issuer", "http://id.example.org"}, nil, "want https://"},
+		"nowhere to come back":   {[]string{"--oidc-issuer", "https://id.example.org", "--oidc-client-id", "x", "--oidc-roles", "a=admin"}, nil, "needs public-url"},
+		"a role of nobody":       {[]string{"--ldap-url", "ldaps://d", "--ldap-user-base", "dc=x", "--ldap-roles", "a=king"}, nil, "viewer, helpdesk or admin"},
+		"passwords in the clear": {[]string{"--ldap-url", "ldap://d", "--ldap-starttls", "no"}, nil, "in the clear"},
+		"nobody in particular":   {[]string{"--ldap-url", "ldaps://d", "--ldap-user-filter", "(uid=ada)"}, nil, "needs {login}"},
+		"not a level":            {nil, []string{"STICKPRESS_LOG_LEVEL=loud"}, "log-level"},
+		"both forms":             {nil, []string{"DATABASE_URL=postgres://a/b", "DATABASE_URL_FILE=/dev/null"}, "keep one"},
+		"secret is not there":    {nil, []string{"DATABASE_URL_FILE=/no/such/file"}, "DATABASE_URL_FILE"},
+		"public URL is a path":   {[]string{"--public-url", "/console"}, nil, "public-url"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -115,7 +115,13 @@ func (s *server) openConsole(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.console, err = api.New(api.Deps{Store: s.store, Blobs: blobs, Staging: staging, Logger: s.log, Config: s.config.shown(s.from)})
+	people, err := s.config.people()
+	if err != nil {
+		return err
+	}
+	s.console, err = api.New(api.Deps{
+		Store: s.store, Blobs: blobs, Staging: staging, Logger: s.log, Config: s.config.shown(s.from), Service: s.config.service(), People: people,
+	})
 	if err != nil {
 		return err
 	}

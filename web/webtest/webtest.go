@@ -34,13 +34,21 @@ type Site struct {
 	srv *httptest.Server
 }
 
-// Start boots the pages over a new console. Everything goes with the test.
-func Start(t testing.TB) *Site {
+// Start boots the pages over a new console, which may be changed by somebody
+// who knows its URL. Everything goes with the test.
+func Start(t testing.TB, change ...func(url string, d *api.Deps)) *Site {
 	t.Helper()
-	// Nobody keeps a scene's hosts alive, and a browser on a busy machine is slow.
-	patient := func(d *api.Deps) { d.OfflineAfter = time.Hour }
-	s := &Site{Fixture: apitest.New(t, patient)}
-	s.serve(t)
+	router := chi.NewRouter()
+	s := &Site{srv: httptest.NewUnstartedServer(router)}
+	s.URL = "http://" + s.srv.Listener.Addr().String()
+	s.Fixture = apitest.New(t, func(d *api.Deps) {
+		// Nobody keeps a scene's hosts alive, and a browser on a busy machine is slow.
+		d.OfflineAfter = time.Hour
+		for _, c := range change {
+			c(s.URL, d)
+		}
+	})
+	s.serve(t, router)
 	return s
 }
 
@@ -48,9 +56,11 @@ func Start(t testing.TB) *Site {
 func Bare(t testing.TB) *Site {
 	t.Helper()
 	console, st := apitest.Bare(t)
-	s := &Site{Fixture: &apitest.Fixture{Console: console, Store: st, System: api.System("test")}}
+	router := chi.NewRouter()
+	s := &Site{Fixture: &apitest.Fixture{Console: console, Store: st, System: api.System("test")}, srv: httptest.NewUnstartedServer(router)}
+	s.URL = "http://" + s.srv.Listener.Addr().String()
 	s.Staging = staging(t)
-	s.serve(t)
+	s.serve(t, router)
 	return s
 }
 
@@ -67,7 +77,7 @@ func staging(t testing.TB) *blob.Staging {
 }
 
 // serve wires the pages as cmd/stickpress does.
-func (s *Site) serve(t testing.TB) {
+func (s *Site) serve(t testing.TB, r chi.Router) {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	uploads, err := upload.New(upload.Deps{
@@ -78,20 +88,17 @@ func (s *Site) serve(t testing.TB) {
 		t.Fatal(err)
 	}
 	sessions := pgxstore.NewWithCleanupInterval(s.Store.Pool(), 0)
-	r := chi.NewRouter()
-	srv := httptest.NewUnstartedServer(r)
 	// Streams end with the server, as they do when the console stops.
 	base, stop := context.WithCancel(context.Background())
-	srv.Config.BaseContext = func(net.Listener) context.Context { return base }
-	srv.Start()
+	s.srv.Config.BaseContext = func(net.Listener) context.Context { return base }
+	s.srv.Start()
 	t.Cleanup(func() {
 		stop()
-		srv.Close()
+		s.srv.Close()
 	})
 	web.New(web.Deps{
-		Console: s.Console, Sessions: sessions, Uploads: uploads, Receive: uploads.Receive, Logger: log, URL: srv.URL,
+		Console: s.Console, Sessions: sessions, Uploads: uploads, Receive: uploads.Receive, Logger: log, URL: s.URL,
 	}).Mount(r)
-	s.srv, s.URL = srv, srv.URL
 }
 
 // Link is the address of a one-time way in for a person.
