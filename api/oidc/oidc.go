@@ -148,11 +148,8 @@ func (p *Provider) Finish(ctx context.Context, f Flow, answer url.Values) (Ident
 	if iss := answer.Get("iss"); iss != "" && iss != p.config.Issuer {
 		return Identity{}, invalid(fmt.Errorf("the answer is of %q", iss))
 	}
-	if code := answer.Get("error"); code != "" {
-		if !errorCode.MatchString(code) {
-			code = "unknown"
-		}
-		return Identity{}, fault.New(fault.KindUnauthenticated, CodeRefused, "reason", code)
+	if answer.Has("error") {
+		return Identity{}, refused(nil, answer.Get("error"))
 	}
 	known, err := p.discover(ctx)
 	if err != nil {
@@ -273,6 +270,14 @@ func texts(claim any) []string {
 		return out
 	}
 	return nil
+}
+
+// refused is a refusal of the provider's, with its own code for it.
+func refused(err error, reason string) error {
+	if !errorCode.MatchString(reason) {
+		reason = "unknown"
+	}
+	return fault.Wrap(err, fault.KindUnauthenticated, CodeRefused, "reason", reason)
 }
 
 func unavailable(err error) error {
