@@ -100,7 +100,7 @@ func (s *Web) signOut(w http.ResponseWriter, r *http.Request) error {
 		if there := s.console.ServiceSignOut(r.Context(), s.url+"/sign-in"); there != "" {
 			f := s.frame(r, "")
 			f.SignedIn = false
-			return s.show(w, r, view.SignedOut(f, s.console.ServiceName(), there))
+			return s.show(w, r, view.ServiceSignedOut(f, s.console.ServiceName(), there))
 		}
 	}
 	return see(w, r, "/sign-in")

@@ -199,8 +199,8 @@ func SignIn(f Frame, p SignInPage) templ.Component {
 	})
 }
 
-// SignedOut leads somebody who came by the provider to its own way out.
-func SignedOut(f Frame, service, there string) templ.Component {
+// ServiceSignedOut leads somebody who came by the provider to its own way out.
+func ServiceSignedOut(f Frame, service, there string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
