@@ -20,8 +20,7 @@ func foreign(volumes []string, stick store.StickID) bool {
 	if stick.IsZero() {
 		return true
 	}
-	id := strings.ToUpper(stick.String())
-	mark := id[len(id)-shortID:]
+	mark := ShortName(stick.String())
 	for _, v := range volumes {
 		if !strings.Contains(v, "UFD-") || !strings.Contains(v, mark) {
 			return true
@@ -34,4 +33,10 @@ func foreign(volumes []string, stick store.StickID) bool {
 // look: it holds foreign data, or belongs to somebody.
 func (d *Device) NeedsCare() bool {
 	return d.Foreign || d.Holder != "" || d.Life == string(store.StickIssued) || d.Life == string(store.StickReturned)
+}
+
+// ShortName is the part of a stick's ID that its volume labels carry, and what
+// people call it by.
+func ShortName(stickID string) string {
+	return strings.ToUpper(stickID[max(0, len(stickID)-shortID):])
 }

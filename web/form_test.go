@@ -127,84 +127,12 @@ func TestSequenceForm(t *testing.T) {
 	v.post("/task-sequences", form).want(http.StatusConflict).shows("There is a task sequence of this name already.")
 }
 
-// A job can be queued for a host that is away: its sticks are offered at once.
-func TestNewJobOffline(t *testing.T) {
-	t.Parallel()
-	site := webtest.Start(t)
-	site.Publish(t, "win11-ent", "1.0.0")
-	host, session := site.Connect(t, "bench-1", apitest.Stick("a"))
-	if err := site.HostDisconnected(t.Context(), session); err != nil {
-		t.Fatal(err)
-	}
-	p := signedIn(t, site, "helpdesk", "en").get("/jobs/new").want(http.StatusOK)
-	if got := p.all("input", "name", "device"); p.value("host") != host.ID || len(got) != 1 {
-		t.Errorf("host %q with %d sticks is offered", p.value("host"), len(got))
-	}
-	p.shows("bench-1 is offline.")
-}
-
-func TestNewJob(t *testing.T) {
-	t.Parallel()
-	scene := webtest.Play(t, webtest.Start(t))
-	v := signedIn(t, scene.Site, "helpdesk", "en")
-	p := v.get("/jobs/new?host=" + scene.Host.ID).want(http.StatusOK)
-	form := url.Values{
-		"key": {p.value("key")}, "version": {scene.Version.ID}, "host": {scene.Host.ID}, "sequence": {scene.Sequence.ID},
-		"holder": {"Grace"}, "reference": {"INC-7"}, "computer_name": {"PC-7"}, "erase_first": {"on"},
-	}
-	v.post("/jobs/confirm", form).want(http.StatusUnprocessableEntity).shows("Choose at least one stick.")
-	for _, box := range p.all("input", "name", "device") {
-		if strings.Contains(attr(box, "value"), `"1-2.7"`) || strings.Contains(attr(box, "value"), `"1-2.8"`) {
-			form.Add("device", attr(box, "value"))
-		}
-	}
-	p = v.post("/jobs/confirm", form).want(http.StatusOK)
-	p.shows("Everything on these 2 sticks of bench-1 will be erased:", "1-2.7", "SanDisk Extreme Pro", "PHOTOS (exFAT)",
-		"/media/ada/PHOTOS", "1-2.8", "no serial", "win11-ent 24.2.1", "This cannot be undone.",
-		"1 · Windows 11 Enterprise", "Portable Windows", "mbr-dual: starts on UEFI and BIOS", "Starter", "Grace", "INC-7", "PC-7", "the whole stick, before anything is written")
-	again := ""
-	for _, to := range p.links() {
-		if strings.HasPrefix(to, "/jobs/new?") {
-			again = to
-		}
-	}
-	back := v.get(again).want(http.StatusOK)
-	ticked := 0
-	for _, box := range back.all("input", "name", "device") {
-		if has(box, "checked") {
-			ticked++
-		}
-	}
-	if ticked != 2 || back.value("holder") != "Grace" || back.value("version") != scene.Version.ID {
-		t.Errorf("going back forgets what was chosen: %d sticks for %s", ticked, back.value("holder"))
-	}
-
-	form.Set("count", "3")
-	v.post("/jobs", form).want(http.StatusUnprocessableEntity).shows("2 sticks are listed.")
-	form.Set("count", "2")
-	p = v.post("/jobs", form).want(http.StatusOK).shows("2 sticks", "Grace", "INC-7", "queued")
-	if twice := v.post("/jobs", form).want(http.StatusOK); twice.path != p.path {
-		t.Errorf("a form that is sent twice makes %s and %s", p.path, twice.path)
-	}
-	form.Set("key", "another")
-	v.post("/jobs", form).want(http.StatusConflict).shows("The stick in port 1-2.7 belongs to another job")
-
-	scene.Replug(t, "1-2.8")
-	form["device"] = form["device"][1:]
-	form.Set("count", "1")
-	v.post("/jobs", form).want(http.StatusConflict).shows("This is not the stick that was confirmed")
-	v.post("/jobs/confirm", url.Values{"device": {"{"}}).want(http.StatusUnprocessableEntity).shows("The form could not be read.")
-	p = v.post(p.path+"/cancel", nil).want(http.StatusOK).shows("cancelled")
-	v.post(p.path+"/cancel", nil).want(http.StatusOK)
-	v.post("/jobs/"+scene.Done.ID+"/cancel", nil).want(http.StatusConflict).shows("The job has ended already (succeeded)")
-}
-
 // Pages and actions ask for the role that they need.
 func TestWalls(t *testing.T) {
 	t.Parallel()
 	scene := webtest.Play(t, webtest.Start(t))
 	for role, posts := range map[string][]string{
-		"viewer":   {"/jobs", "/jobs/confirm", "/jobs/" + scene.Running.ID + "/cancel"},
+		"viewer":   {"/jobs", "/jobs/new", "/jobs/where", "/jobs/confirm", "/jobs/" + scene.Running.ID + "/cancel", "/jobs/" + scene.Running.ID + "/schedule"},
 		"helpdesk": {"/templates", "/task-sequences", "/hosts/enrol", "/images/win11-ent/channel"},
 	} {
 		v := signedIn(t, scene.Site, role, "en")
@@ -212,7 +140,7 @@ func TestWalls(t *testing.T) {
 			v.post(path, url.Values{"revision": {"1"}, "name": {"x"}}).want(http.StatusForbidden).shows("Your role does not allow this")
 		}
 	}
-	gets := map[string][]string{"viewer": {"/jobs/new"}, "helpdesk": {"/templates/new", "/task-sequences/new"}}
+	gets := map[string][]string{"viewer": {"/jobs/new", "/jobs/new/names", "/jobs/" + scene.Running.ID + "/schedule"}, "helpdesk": {"/templates/new", "/task-sequences/new"}}
 	for role, paths := range gets {
 		v := signedIn(t, scene.Site, role, "en")
 		for _, path := range paths {

@@ -2,10 +2,8 @@ package web
 
 import (
 	"cmp"
-	"encoding/json"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -14,82 +12,61 @@ import (
 	"github.com/stickpress/stickpress/web/view"
 )
 
-// jobNew asks what is to be built and where: first image, task sequence and
-// host, then the sticks of that host.
+// jobNew asks what is to be built; pressing asks where on a page of its own
+// (job_where.go), the other kinds on this one. A form that was filled in further
+// comes back by POST, with everything that was typed.
 func (s *Web) jobNew(w http.ResponseWriter, r *http.Request) error {
 	p, err := s.newJobPage(r)
 	if err != nil {
 		return err
 	}
-	return s.show(w, r, view.JobNew(s.frame(r, "jobs"), p))
+	f := s.frame(r, "jobs")
+	if p.Kind == protocol.JobPress {
+		if err := s.fillFromLast(r, &p); err != nil {
+			return err
+		}
+		if len(p.Rows) > 0 {
+			p.CheckRows(f)
+		}
+	}
+	return s.show(w, r, view.JobNew(f, p))
 }
 
-// jobConfirm says in words what will be erased and asks for the number of
-// sticks.
-func (s *Web) jobConfirm(w http.ResponseWriter, r *http.Request) error {
-	p, err := s.newJobPage(r)
-	if err != nil {
-		return err
-	}
-	f := s.frame(r, "jobs")
-	if len(p.Chosen) == 0 {
-		p.Problem = view.Problem{Field: "device", Sentence: f.T("job_new.choose_one")}
-		s.render(w, r, http.StatusUnprocessableEntity, view.JobNew(f, p))
+// fillFromLast fills a new form in with a job that is to be repeated, or offers
+// what this person pressed last.
+func (s *Web) fillFromLast(r *http.Request, p *view.NewJob) error {
+	if r.Method != http.MethodGet {
 		return nil
 	}
-	return s.show(w, r, view.Confirm(f, p))
-}
-
-func (s *Web) jobQueue(w http.ResponseWriter, r *http.Request) error {
-	p, err := s.newJobPage(r)
-	if err != nil {
-		return err
-	}
-	f := s.frame(r, "jobs")
-	count, _ := strconv.Atoi(strings.TrimSpace(r.PostFormValue("count")))
-	if p.Kind.Writes() && count != len(p.Chosen) {
-		p.Problem = view.Problem{Field: "count", Sentence: f.T("job_new.count_wrong", "count", len(p.Chosen))}
-		s.render(w, r, http.StatusUnprocessableEntity, view.Confirm(f, p))
+	if id := r.Form.Get("repeat"); id != "" {
+		job, err := s.console.GetJob(r.Context(), actorOf(r), id)
+		if err != nil {
+			return err
+		}
+		p.Repeat(job)
 		return nil
 	}
-	in := api.QueueJobInput{
-		Kind: p.Kind, Host: p.Host, Overrides: p.Overrides, Reference: p.Reference, Holder: p.Holder, IdempotencyKey: r.PostFormValue("key"),
+	p.PreferChannel()
+	if len(p.Chosen) > 0 || p.Version != "" || p.Holder != "" {
+		return nil
 	}
-	fillJob(&in, p)
-	for _, d := range p.Chosen {
-		in.Devices = append(in.Devices, api.QueueDevice{Identity: d})
+	last, err := s.console.LastJob(r.Context(), actorOf(r), protocol.JobPress)
+	switch {
+	case err == nil:
+		p.Last = &last
+	case fault.From(err).Kind != fault.KindNotFound:
+		return err
 	}
-	job, err := s.console.QueueJob(r.Context(), actorOf(r), in)
-	if err != nil {
-		p.Problem = view.NewProblem(f.L, err)
-		if p.Kind == protocol.JobCapture {
-			return s.again(w, r, err, view.JobNew(f, p))
-		}
-		return s.again(w, r, err, view.Confirm(f, p))
-	}
-	return see(w, r, "/jobs/"+job.ID)
+	return nil
 }
 
-// fillJob puts what the form of a kind asks for into the request.
-func fillJob(in *api.QueueJobInput, p view.NewJob) {
-	switch p.Kind { //nolint:exhaustive // the form offers no other, see newJobPage
-	case protocol.JobWipe:
-		in.Options.Wipe = view.WipeOptions(p)
-	case protocol.JobCapture:
-		in.Options.Capture = view.CaptureOptions(p)
-		if p.Fields["any_state"] != "" {
-			in.Overrides = append(in.Overrides, protocol.FaultCaptureNotGeneralized)
-		}
-	case protocol.JobRaw:
-		in.Version = p.Version
-		in.Options.EraseFirst = p.Fields["erase_first"] != ""
-	case protocol.JobPress:
-		in.Version, in.TaskSequence = p.Version, p.Sequence
-		in.Options.EraseFirst = p.Fields["erase_first"] != ""
-		if p.ComputerName != "" {
-			in.Variables = map[string]string{"computer_name": p.ComputerName}
-		}
+// jobNames says what sticks will be called, for a form while it is typed in.
+func (s *Web) jobNames(w http.ResponseWriter, r *http.Request) error {
+	if err := needs(r, api.UseQueueJob); err != nil {
+		return err
 	}
+	text := func(name string) string { return strings.TrimSpace(r.FormValue(name)) }
+	return s.show(w, r, view.NamePreview(s.frame(r, "jobs"), text("computer_name"), text("reference"), text("holder")))
 }
 
 // newJobPage reads what was chosen so far and what there is to choose from.
@@ -98,23 +75,9 @@ func (s *Web) newJobPage(r *http.Request) (view.NewJob, error) {
 	if err := needs(r, api.UseQueueJob); err != nil {
 		return view.NewJob{}, err
 	}
-	if err := r.ParseForm(); err != nil {
-		return view.NewJob{}, fault.Wrap(err, fault.KindInvalid, "form_unreadable")
-	}
-	p := view.NewJob{
-		Kind: protocol.JobKind(r.Form.Get("kind")).OrPress(), Fields: map[string]string{},
-		Version: r.Form.Get("version"), Host: r.Form.Get("host"), Sequence: r.Form.Get("sequence"),
-		Reference: strings.TrimSpace(r.Form.Get("reference")), Holder: strings.TrimSpace(r.Form.Get("holder")),
-		ComputerName: strings.TrimSpace(r.Form.Get("computer_name")),
-		Key:          r.Form.Get("key"),
-		Overrides:    r.PostForm["override"],
-	}
-	fields, ok := view.JobFields[p.Kind]
-	if !ok {
-		return p, fault.New(fault.KindInvalid, api.CodeKindUnknown, "kind", p.Kind).At("kind")
-	}
-	for _, name := range fields {
-		p.Fields[name] = strings.TrimSpace(r.Form.Get(name))
+	p, err := readJob(r)
+	if err != nil {
+		return p, err
 	}
 	if p.Kind == protocol.JobCapture {
 		list, err := s.console.GetExclusions(ctx, actor)
@@ -123,22 +86,12 @@ func (s *Web) newJobPage(r *http.Request) (view.NewJob, error) {
 		}
 		p.Fields["exclude"] = cmp.Or(p.Fields["exclude"], strings.TrimSpace(list.List))
 	}
-	if p.Key == "" {
-		p.Key = requestID()
-	}
-	for _, raw := range r.Form["device"] {
-		var id protocol.Identity
-		if err := json.Unmarshal([]byte(raw), &id); err != nil {
-			return p, fault.Wrap(err, fault.KindInvalid, "form_unreadable")
-		}
-		p.Chosen = append(p.Chosen, id)
-	}
 	images, err := s.console.ListImages(ctx, actor, api.ImageFilter{}, api.Page{Limit: api.MaxPage})
 	if err != nil {
 		return p, err
 	}
+	p.Images = images.Items
 	for _, image := range images.Items {
-		p.Images = append(p.Images, image.Name)
 		versions, err := s.console.ListVersions(ctx, actor, api.VersionFilter{Image: image.ID}, api.Page{})
 		if err != nil {
 			return p, err
@@ -166,5 +119,8 @@ func (s *Web) newJobPage(r *http.Request) (view.NewJob, error) {
 		i := max(0, slices.IndexFunc(p.Hosts, func(h api.Host) bool { return h.Online }))
 		p.Host = p.Hosts[i].ID
 	}
-	return p, nil
+	if p.Host != "" {
+		p.Ports, err = s.console.GetHostPorts(ctx, actor, p.Host)
+	}
+	return p, err
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/web/webtest"
 )
@@ -53,15 +54,10 @@ func TestPressAgain(t *testing.T) {
 	scene := webtest.Play(t, webtest.Start(t))
 	v := signedIn(t, scene.Site, "helpdesk", "en")
 	p := v.get("/jobs/"+scene.Failed.ID).want(http.StatusOK).shows("2 sticks for Alan Turing", "1 of 2 sticks are verified", "Stopped in the step “Verify”")
-	form := v.get(attr(p.all("a", "id", "job-again")[0], "href")).want(http.StatusOK)
-	var ticked []string
-	for _, box := range form.all("input", "name", "device") {
-		if has(box, "checked") {
-			ticked = append(ticked, attr(box, "id"))
-		}
-	}
-	if !slices.Equal(ticked, []string{"device-1-2.4-0"}) || form.value("holder") != "Alan Turing" || form.value("version") != scene.Version.ID {
-		t.Errorf("the new job is for %v and %s", ticked, form.value("holder"))
+	form := v.get(attr(p.all("a", "id", "job-again")[0], "href")).want(http.StatusOK).fields()
+	want := []string{picked(t, protocol.Device{Identity: scene.Failed.Builds[1].Identity})}
+	if !slices.Equal(form["device"], want) || form.Get("holder") != "Alan Turing" || form.Get("version") != scene.Version.ID+"@stable" {
+		t.Errorf("the new job is %v", form)
 	}
 	v.get("/jobs/" + scene.Done.ID).want(http.StatusOK).shows("All 2 sticks are verified. Pull them out and hand them to Grace Hopper.").lacks("Press again")
 	signedIn(t, scene.Site, "viewer", "en").get("/jobs/" + scene.Failed.ID).want(http.StatusOK).lacks("Press again")

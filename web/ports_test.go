@@ -39,7 +39,7 @@ func TestPorts(t *testing.T) {
 	v.post(path+"/calibration/skip", nil).want(http.StatusNotFound)
 	// The number is shown where the port is.
 	v.get(path).want(http.StatusOK).shows("A 5", scene.Free[0].Port)
-	v.get("/jobs/new?host=" + scene.Host.ID).want(http.StatusOK).shows("A 5")
+	v.post("/jobs/where", url.Values{"host": {scene.Host.ID}}).want(http.StatusOK).shows("A 5")
 	signedIn(t, scene.Site, "viewer", "en").get(path + "/ports").want(http.StatusOK).shows(scene.Free[0].Socket).lacks("Calibrate")
 }
 
@@ -63,7 +63,7 @@ func TestBlink(t *testing.T) {
 		t.Errorf("orders %+v, %v", w.Lights, err)
 	}
 	// From the form of a new job it is asked by script, and answered in place.
-	v.get("/jobs/new?host=" + scene.Host.ID).want(http.StatusOK).shows("Blink")
+	v.post("/jobs/where", url.Values{"host": {scene.Host.ID}}).want(http.StatusOK).shows("Blink")
 	form.Set("device", `{"port":"9-9"}`)
 	v.post(path+"/identify", url.Values{"device": {"nonsense"}}).want(http.StatusUnprocessableEntity)
 	v.post(path+"/identify", form).want(http.StatusConflict)

@@ -43,7 +43,7 @@ func TestWipeForm(t *testing.T) {
 		"device": {picked(t, scene.Free[0])}, "key": {p.value("key")},
 	}
 	p = v.post("/jobs/confirm", form).want(http.StatusOK)
-	p.shows("Confirm what will be wiped", "holds PHOTOS (exFAT)", "This cannot be undone.", "Overwrite all of it", "Two, a pattern and its complement",
+	p.shows("Confirm what will be wiped", "PHOTOS (exFAT)", "This cannot be undone.", "Overwrite all of it", "Two, a pattern and its complement",
 		"at 20 MB/s that is", "So this is not Purge", "Wipe 1 stick").lacks("Erase and press")
 	if back := p.all("a", "class", "btn"); !strings.Contains(attr(back[0], "href"), "method=overwrite") {
 		t.Errorf("the way back forgets the method: %s", attr(back[0], "href"))
@@ -116,7 +116,7 @@ func TestReturnedStick(t *testing.T) {
 		t.Error("the form of the wipe does not have the stick ticked")
 	}
 	v.get("/sticks?life=returned").want(http.StatusOK).shows(b.Identity.Serial).lacks(scene.Done.Builds[1].Identity.Serial)
-	v.get("/jobs/new?host="+scene.Host.ID).want(http.StatusOK).shows("returned by Grace Hopper, not wiped since", "pressed for Alan Turing")
+	v.post("/jobs/where", url.Values{"host": {scene.Host.ID}, "version": {scene.Version.ID}}).want(http.StatusOK).shows("returned by Grace Hopper, not wiped since", "pressed for Alan Turing")
 
 	device := protocol.Device{Identity: b.Identity}
 	form := url.Values{

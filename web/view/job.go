@@ -105,11 +105,7 @@ func jobAgain(j api.Job) NewJob {
 		Kind: j.Kind, Version: j.VersionID, Host: j.HostID, Sequence: j.TaskSequenceID,
 		Reference: j.Reference, Holder: j.Holder, ComputerName: j.Variables["computer_name"], Fields: optionFields(&j.Options),
 	}
-	for _, b := range j.Builds {
-		if b.State != "verified" {
-			p.Chosen = append(p.Chosen, b.Identity)
-		}
-	}
+	p.again(j)
 	return p
 }
 
@@ -238,6 +234,9 @@ func eventSentence(f Frame, e api.JobEvent) string {
 	if e.Step != "" {
 		pairs = append(pairs, "step", f.T("step."+string(e.Step)))
 	}
+	if e.NotBefore != nil {
+		pairs = append(pairs, "at", e.NotBefore.UTC().Format("2006-01-02 15:04 UTC"))
+	}
 	for name, value := range e.Params {
 		pairs = append(pairs, name, value)
 	}
@@ -260,6 +259,8 @@ func eventSentence(f Frame, e api.JobEvent) string {
 // what it was to do.
 func eventKey(e api.JobEvent) string {
 	switch r := e.Result; {
+	case e.Type == "job_rescheduled" && e.NotBefore == nil:
+		return "event.job_rescheduled_now"
 	case e.Type != "build_verified" || r == nil:
 	case r.Wipe != nil:
 		return "event.build_wiped"

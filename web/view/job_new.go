@@ -16,17 +16,28 @@ import (
 type NewJob struct {
 	Kind                            protocol.JobKind
 	Version, Host, Sequence         string // IDs
-	Reference, Holder, ComputerName string
+	Channel                         string // through which Version was chosen, or empty
+	Reference, Holder, ComputerName string // the last may be a pattern, see api.ComputerName
 	Key                             string // makes a form that is sent twice one job
 	Chosen                          []protocol.Identity
+	// ByTable asks for a table with one row for each stick, in place of one
+	// holder: Table is what could not be read yet, Rows what was.
+	ByTable bool
+	Table   string
+	Rows    []Row
+	Ignored []string // headings of the table that mean nothing here
+	When    When
 	// Fields are what the form of this kind asks for beside the above, by their
 	// names; see JobFields.
 	Fields map[string]string
 
-	Images    []string // names
+	Images    []api.Image
 	Versions  []api.Version
 	Sequences []api.TaskSequence
 	Hosts     []api.Host
+	Ports     api.HostPorts // of the host
+	Estimate  api.Estimate  // of the confirmation
+	Last      *api.Job      // what this person pressed last, where the form is new
 	Problem   Problem
 	// Overrides are codes of faults that an admin lets pass.
 	Overrides []string
@@ -65,7 +76,7 @@ func offered() []protocol.JobKind {
 func (p NewJob) Again() string {
 	q := url.Values{}
 	for name, value := range map[string]string{
-		"version": p.Version, "host": p.Host, "sequence": p.Sequence,
+		"version": p.versionValue(), "host": p.Host, "sequence": p.Sequence,
 		"reference": p.Reference, "holder": p.Holder, "computer_name": p.ComputerName,
 	} {
 		if value != "" {
@@ -83,6 +94,15 @@ func (p NewJob) Again() string {
 	for _, c := range p.Chosen {
 		q.Add("device", identityValue(c))
 	}
+	for _, r := range p.Rows {
+		q.Add("row_holder", r.Holder)
+		q.Add("row_computer", r.Computer)
+		q.Add("row_reference", r.Reference)
+		q.Add("row_device", r.Device)
+	}
+	if len(p.Rows) > 0 {
+		q.Set("by", "table")
+	}
 	return "/jobs/new?" + q.Encode()
 }
 
@@ -92,7 +112,17 @@ func (p NewJob) as(kind protocol.JobKind) NewJob {
 		p.Version = ""
 	}
 	p.Kind = kind
+	p.Rows, p.ByTable = nil, false
 	return p
+}
+
+// versionValue is the chosen version with the channel that it was chosen by,
+// as the form carries it.
+func (p NewJob) versionValue() string {
+	if p.Channel == "" {
+		return p.Version
+	}
+	return p.Version + "@" + p.Channel
 }
 
 func (p NewJob) host() (api.Host, bool) {

@@ -116,7 +116,7 @@ func tone(state string) string {
 		return "bad"
 	case "running", "assigned", "pressing", "erasing", "receiving", "inspecting", "cancelling":
 		return "run"
-	case "cancelled", "superseded", "update_needed", "locked":
+	case "cancelled", "superseded", "update_needed", "locked", "to_erase":
 		return "warn"
 	}
 	return "idle"

@@ -47,7 +47,6 @@ func TestFirstRun(t *testing.T) {
 
 	b.confirm(2)
 	b.shoot(dir, "first-run-5-confirm")
-	b.fill("#count", "2")
 	b.press("main form .btn-primary")
 	b.at("/jobs/job_")
 	b.watch(dir)

@@ -69,6 +69,8 @@ func TestSticksKeepTheirTicks(t *testing.T) {
 	b.press("main form .btn-primary")
 	b.at("/")
 	b.visit("/jobs/new")
+	b.press("main form .btn-primary")
+	b.at("/jobs/where")
 	b.press(`[id="device-1-2.7-0"]`)
 	b.press(`[id="device-1-2.8-0"]`)
 	b.shows("2 sticks are chosen.")

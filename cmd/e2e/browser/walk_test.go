@@ -27,11 +27,18 @@ func (b *tab) fill(selector, text string) {
 	b.do(chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
-// confirm goes from the new-job page to its confirmation with the first free
-// sticks of the host that is chosen.
+// confirm goes through the steps of pressing to the confirmation with the first
+// free sticks of the host that is chosen.
 func (b *tab) confirm(sticks int) {
 	b.Helper()
-	b.confirmAt("/jobs/new", sticks)
+	b.visit("/jobs/new")
+	b.press("main form .btn-primary")
+	b.at("/jobs/where")
+	for range sticks {
+		b.press("#sticks li:not(.socket-off) input[name=device]:not([disabled]):not(:checked)")
+	}
+	b.press("#next")
+	b.at("/jobs/confirm")
 }
 
 // confirmAt does so from another form of a new job.

@@ -5,6 +5,7 @@ import './filter.js';
 import 'htmx-ext-sse';
 import './live.js';
 import './job.js';
+import './follow.js';
 import './refresh.js';
 import './ui.js';
 import './menu.js';

@@ -1,0 +1,64 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/web/view"
+)
+
+// jobConfirm says in words what will be erased, how long it takes and when it
+// begins, and asks for the number of sticks where somebody may miss what is lost.
+func (s *Web) jobConfirm(w http.ResponseWriter, r *http.Request) error {
+	p, f, ok, err := s.chosenJob(w, r)
+	if err != nil || !ok {
+		return err
+	}
+	if err := s.estimate(r, &p); err != nil {
+		return err
+	}
+	return s.show(w, r, view.Confirm(f, p))
+}
+
+// chosenJob reads a form on which sticks were chosen. Without any it shows the
+// step before again, and reports that.
+func (s *Web) chosenJob(w http.ResponseWriter, r *http.Request) (p view.NewJob, f view.Frame, ok bool, err error) {
+	if p, err = s.newJobPage(r); err != nil {
+		return p, f, false, err
+	}
+	f = s.frame(r, "jobs")
+	dealt := true
+	if len(p.Rows) > 0 {
+		if !p.CheckRows(f) {
+			p.Problem = view.NewProblem(f.L, fault.New(fault.KindInvalid, "batch_rows_wrong"))
+			s.render(w, r, http.StatusUnprocessableEntity, view.JobNew(f, p))
+			return p, f, false, nil
+		}
+		p.Chosen, dealt = p.Dealt(f)
+	}
+	switch {
+	case !dealt:
+		p.Problem = view.NewProblem(f.L, fault.New(fault.KindInvalid, "batch_rows_without_stick"))
+	case len(p.Chosen) == 0:
+		p.Problem = view.Problem{Field: "device", Sentence: f.T("job_new.choose_one")}
+	default:
+		return p, f, true, nil
+	}
+	s.render(w, r, http.StatusUnprocessableEntity, sticksStep(f, p))
+	return p, f, false, nil
+}
+
+// estimate asks history how long the job will take.
+func (s *Web) estimate(r *http.Request, p *view.NewJob) error {
+	if !p.Kind.Writes() {
+		return nil
+	}
+	in := api.EstimateInput{Kind: p.Kind, Host: p.Host, TaskSequence: p.Sequence, Version: p.Version}
+	for _, d := range p.Chosen {
+		in.Bytes = append(in.Bytes, d.Bytes)
+	}
+	var err error
+	p.Estimate, err = s.console.EstimateJob(r.Context(), actorOf(r), in)
+	return err
+}

@@ -1,0 +1,80 @@
+// A part of a form that follows what happens elsewhere: [data-follow] is a
+// stream that says, with a fingerprint, that something changed. The form is then
+// sent to [data-from], which answers with the page as it is now, and the part is
+// taken from there: what was chosen was sent, so it is still chosen, as long as
+// it is the same. Choosing another host asks in the same way.
+const htmx = window.htmx;
+let followed = null; // the part, its address, its stream
+let asking = false;
+let again = false;
+
+function follow() {
+  const part = document.querySelector('[data-follow]');
+  if (!part || followed?.url === part.dataset.follow) return;
+  followed?.stream.close();
+  const stream = htmx.createEventSource(part.dataset.follow);
+  followed = { url: part.dataset.follow, stream };
+  stream.addEventListener('changed', (e) => {
+    const now = document.querySelector('[data-follow]');
+    if (now && now.dataset.print !== e.data) ask(now);
+  });
+}
+
+async function ask(part) {
+  if (asking) {
+    again = true;
+    return;
+  }
+  asking = true;
+  try {
+    do {
+      again = false;
+      const body = new URLSearchParams(new FormData(part.closest('form')));
+      const response = await fetch(part.dataset.from, { method: 'POST', body, headers: { 'HX-Request': 'true' } });
+      if (response.status === 401) location.reload();
+      if (!response.ok) break;
+      const page = new DOMParser().parseFromString(await response.text(), 'text/html');
+      part = exchange(part, page.getElementById(part.id));
+    } while (again);
+  } catch {
+    // The server is away: its stream says so when it is back.
+  } finally {
+    asking = false;
+  }
+}
+
+// exchange puts the fresh part in the place of the old one. What was not there
+// before lights up; what had the focus keeps it.
+function exchange(part, fresh) {
+  if (!fresh || !part.isConnected) return part;
+  const known = new Set([...part.querySelectorAll('[id]')].map((e) => e.id));
+  const same = part.dataset.follow === fresh.dataset.follow;
+  const focused = part.contains(document.activeElement) ? document.activeElement.id : '';
+  for (const socket of same ? fresh.querySelectorAll('.socket[id]') : []) {
+    if (!known.has(socket.id)) socket.classList.add('socket-new');
+  }
+  part.replaceWith(fresh);
+  htmx.process(fresh);
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  fresh.dispatchEvent(new Event('change', { bubbles: true }));
+  follow();
+  return fresh;
+}
+
+document.addEventListener('change', (e) => {
+  const part = document.querySelector('[data-follow]');
+  if (part && e.target.matches('[data-hosts] input')) ask(part);
+});
+
+// The zone of whoever looks, where the form does not know it yet.
+function ownZone() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  for (const field of document.querySelectorAll('[data-own-zone]')) {
+    if (zone) field.value = zone;
+  }
+}
+
+document.addEventListener('DOMContentLoaded', () => {
+  follow();
+  ownZone();
+});

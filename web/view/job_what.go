@@ -1,0 +1,71 @@
+package view
+
+import (
+	"slices"
+
+	"github.com/stickpress/stickpress/api"
+)
+
+// imageChoice is a channel of an image, as helpdesk staff chooses it.
+type imageChoice struct {
+	value, title, description, image, channel string
+	version                                   api.Version
+}
+
+// imageChoices are the channels of all images, and the versions that can be
+// chosen beside them.
+func (p NewJob) imageChoices() (choices []imageChoice, others []api.Version) {
+	for _, v := range p.Versions {
+		i := slices.IndexFunc(p.Images, func(i api.Image) bool { return i.ID == v.ImageID })
+		image := api.Image{Name: v.ImageName, Title: v.ImageName}
+		if i >= 0 {
+			image = p.Images[i]
+		}
+		for _, c := range v.Channels {
+			choices = append(choices, imageChoice{
+				value: v.ID + "@" + c, title: image.Title, description: image.Description, image: image.Name, channel: c, version: v,
+			})
+		}
+		others = append(others, v)
+	}
+	return choices, others
+}
+
+// PreferChannel chooses a version by a channel that points to it, if there is
+// one: on a form that was only begun, that is what is meant.
+func (p *NewJob) PreferChannel() {
+	if v, ok := p.version(); ok && p.Channel == "" && len(v.Channels) > 0 {
+		p.Channel = v.Channels[0]
+	}
+}
+
+// otherVersion reports whether a version was chosen that no channel points to,
+// or not by its channel.
+func (p NewJob) otherVersion() bool { return p.Version != "" && p.Channel == "" }
+
+// sequenceWord is a task sequence in plain words.
+func sequenceWord(f Frame, q api.TaskSequence) string {
+	if q.Description == "" {
+		return q.Name + " · " + f.T("sequence.layout_"+q.Current.Spec.Layout)
+	}
+	return q.Name + ": " + q.Description
+}
+
+// previewed is how many names are shown before it is known how many sticks
+// there will be.
+const previewed = 3
+
+// previewNames are the names of the first sticks, or what is wrong with them.
+func previewNames(f Frame, pattern, reference, holder string) (names []string, problem string) {
+	for n := 1; n <= previewed; n++ {
+		name, err := api.ComputerName(pattern, n, reference, holder)
+		if err != nil {
+			return nil, NewProblem(f.L, err).Sentence
+		}
+		if n > 1 && name == names[0] {
+			return names, "" // it is no pattern
+		}
+		names = append(names, name)
+	}
+	return append(names, "…"), ""
+}

@@ -1,0 +1,63 @@
+package view
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/web/locale"
+)
+
+// Print is a fingerprint of what a page shows of a host's sockets: another one
+// says that the page is out of date.
+func Print(h api.Host) string {
+	raw, err := json.Marshal(struct {
+		Online  bool
+		Devices []api.Device
+	}{h.Online, h.Devices})
+	if err != nil {
+		panic(err) // strings and numbers always encode
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:8])
+}
+
+// countFree is how many sticks of a host this kind of job could have.
+func countFree(p NewJob, h api.Host) int {
+	n := 0
+	for _, d := range h.Devices {
+		if free(p.Kind, d) {
+			n++
+		}
+	}
+	return n
+}
+
+// dealtWord is a stick as the table offers it.
+func dealtWord(f Frame, d api.Device) string {
+	word := portName(d.PortLabel, d.Port) + " · " + deviceName(f, d.Vendor, d.Model) + " · " + locale.Bytes(d.Bytes)
+	if len(d.Volumes) > 0 {
+		word += " · " + f.T("job_new.loses", "volumes", joined(d.Volumes))
+	}
+	return word
+}
+
+// computerWord is a computer's name, or that Windows chooses one.
+func computerWord(f Frame, name string) string {
+	if name == "" || name == "*" {
+		return f.T("job_new.windows_chooses")
+	}
+	return name
+}
+
+// ticket is the row's own, or that of all.
+func (r Row) ticket(p NewJob) string {
+	if r.Reference == "" {
+		return p.Reference
+	}
+	return r.Reference
+}
+
+func joined(all []string) string { return strings.Join(all, ", ") }
