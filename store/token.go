@@ -46,6 +46,7 @@ type NewOneTimeToken struct {
 	SiteID   SiteID
 	Lifetime time.Duration
 	By       Actor
+	Secret   string // agreed beforehand; empty makes one
 }
 
 const oneTimeTokenColumns = `purpose, user_id, site_id, created_by_kind, created_by_id, created_at, expires_at, used_at`
@@ -68,6 +69,9 @@ func (tx *Tx) CreateOneTimeToken(ctx context.Context, n NewOneTimeToken) (secret
 	secret, hash, err := newToken("spo_", tx.store.random)
 	if err != nil {
 		return "", OneTimeToken{}, err
+	}
+	if n.Secret != "" {
+		secret, hash = n.Secret, sha256.Sum256([]byte(n.Secret))
 	}
 	token, err = one[OneTimeToken](ctx, tx.tx, "one_time_token", "",
 		`INSERT INTO one_time_tokens (hash, purpose, user_id, site_id, created_by_kind, created_by_id, created_at, expires_at)

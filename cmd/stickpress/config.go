@@ -13,6 +13,7 @@ import (
 	"sort"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/knadh/koanf/parsers/toml/v2"
 	"github.com/knadh/koanf/providers/confmap"
@@ -38,6 +39,11 @@ type Config struct {
 	LogFormat   string // text, json
 	OIDC        OIDCConfig
 	LDAP        LDAPConfig
+
+	// The first start alone reads these: they make it without a browser.
+	SetupAdmin     string // login of the first admin
+	SetupPassword  string
+	SetupHostToken string // enrols one host, within a week
 }
 
 // setting describes one key of the configuration: its names in the file, the
@@ -61,6 +67,9 @@ var settings = append([]setting{
 	{"tls-key", "STICKPRESS_TLS_KEY", "", "PEM file of the certificate's key", false, func(c *Config) *string { return &c.TLSKey }},
 	{"log-level", "STICKPRESS_LOG_LEVEL", "info", "debug, info, warn or error", false, func(c *Config) *string { return &c.LogLevel }},
 	{"log-format", "STICKPRESS_LOG_FORMAT", "text", "text or json", false, func(c *Config) *string { return &c.LogFormat }},
+	{"setup-admin", "STICKPRESS_SETUP_ADMIN", "", "login of the first admin, who is made on the first start instead of by a link; needs setup-password", false, func(c *Config) *string { return &c.SetupAdmin }},
+	{"setup-password", "STICKPRESS_SETUP_PASSWORD", "", "password of the first admin, at least 10 characters; better from a file, by STICKPRESS_SETUP_PASSWORD_FILE", true, func(c *Config) *string { return &c.SetupPassword }},
+	{"setup-host-token", "STICKPRESS_SETUP_HOST_TOKEN", "", "token that enrols one host within a week of the first start, at least 32 characters; needs setup-admin", true, func(c *Config) *string { return &c.SetupHostToken }},
 }, identitySettings...)
 
 // addConfigFlags declares a flag for every setting, and --config for the file.
@@ -204,8 +213,21 @@ func (c Config) Validate() error {
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		errs = append(errs, fmt.Errorf("log-format %q: want text or json", c.LogFormat))
 	}
+	if (c.SetupAdmin == "") != (c.SetupPassword == "") {
+		errs = append(errs, errors.New("setup-admin and setup-password go together: set both or none"))
+	}
+	if c.SetupHostToken != "" && c.SetupAdmin == "" {
+		errs = append(errs, errors.New("setup-host-token goes with setup-admin: without the first admin a host has no console to join"))
+	}
+	if n := len(c.SetupHostToken); n > 0 && (n < minHostToken || strings.ContainsFunc(c.SetupHostToken, unicode.IsSpace)) {
+		errs = append(errs, fmt.Errorf("setup-host-token: want at least %d characters without a space, such as those of `openssl rand -hex 24`", minHostToken))
+	}
 	return errors.Join(append(errs, c.validateIdentity()...)...)
 }
+
+// minHostToken is the least length of a token that somebody else made: with
+// hexadecimal digits, 128 bits.
+const minHostToken = 32
 
 // URL is where the console is reached: the public URL, or what Listen says.
 func (c Config) URL(listening net.Addr) string {

@@ -34,13 +34,20 @@ func TestConfigPrecedence(t *testing.T) {
 	if err := os.WriteFile(secret, []byte("postgres://u:hidden@db/x\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	password := filepath.Join(dir, "password")
+	if err := os.WriteFile(password, []byte("well hidden word\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	c, from, err := load(t,
 		[]string{"--config", file, "--listen", "127.0.0.1:3"},
-		[]string{"STICKPRESS_LISTEN=127.0.0.1:2", "STICKPRESS_LOG_LEVEL=warn", "DATABASE_URL_FILE=" + secret, "UNRELATED=x"})
+		[]string{
+			"STICKPRESS_LISTEN=127.0.0.1:2", "STICKPRESS_LOG_LEVEL=warn", "DATABASE_URL_FILE=" + secret, "UNRELATED=x",
+			"STICKPRESS_SETUP_ADMIN=root", "STICKPRESS_SETUP_PASSWORD_FILE=" + password,
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Config{Data: "/from/file", Listen: "127.0.0.1:3", DatabaseURL: "postgres://u:hidden@db/x", LogLevel: "warn", LogFormat: "text", OIDC: c.OIDC, LDAP: c.LDAP}
+	want := Config{Data: "/from/file", Listen: "127.0.0.1:3", DatabaseURL: "postgres://u:hidden@db/x", LogLevel: "warn", LogFormat: "text", SetupAdmin: "root", SetupPassword: "well hidden word", OIDC: c.OIDC, LDAP: c.LDAP}
 	if d := cmp.Diff(want, c); d != "" {
 		t.Errorf("config (-want +got):\n%s", d)
 	}
@@ -99,6 +106,10 @@ func TestConfigRefusals(t *testing.T) {
 		"not a level":            {nil, []string{"STICKPRESS_LOG_LEVEL=loud"}, "log-level"},
 		"both forms":             {nil, []string{"DATABASE_URL=postgres://a/b", "DATABASE_URL_FILE=/dev/null"}, "keep one"},
 		"secret is not there":    {nil, []string{"DATABASE_URL_FILE=/no/such/file"}, "DATABASE_URL_FILE"},
+		"admin without password": {nil, []string{"STICKPRESS_SETUP_ADMIN=root"}, "go together"},
+		"password that is lost":  {nil, []string{"STICKPRESS_SETUP_ADMIN=root", "STICKPRESS_SETUP_PASSWORD_FILE=/no/such/file"}, "STICKPRESS_SETUP_PASSWORD_FILE"},
+		"host without admin":     {nil, []string{"STICKPRESS_SETUP_HOST_TOKEN=0123456789abcdef0123456789abcdef"}, "goes with setup-admin"},
+		"host token too short":   {nil, []string{"STICKPRESS_SETUP_ADMIN=root", "STICKPRESS_SETUP_PASSWORD=0123456789", "STICKPRESS_SETUP_HOST_TOKEN=abc"}, "at least 32"},
 		"public URL is a path":   {[]string{"--public-url", "/console"}, nil, "public-url"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -74,6 +74,9 @@ func startServer(ctx context.Context, c Config, from origin, log *slog.Logger) (
 	if err := s.openConsole(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.setUp(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.openDoors(ctx); err != nil {
 		return nil, err
 	}
@@ -129,6 +132,24 @@ func (s *server) openConsole(ctx context.Context) error {
 		return fmt.Errorf("make the defaults: %w", err)
 	}
 	s.staging = staging
+	return nil
+}
+
+// setUp makes the first admin if the settings name one and there is nobody
+// yet; later starts change nothing.
+func (s *server) setUp(ctx context.Context) error {
+	if s.config.SetupAdmin == "" {
+		return nil
+	}
+	made, err := s.console.SetupFromSettings(ctx, api.System("settings"), api.SetupFromSettingsInput{
+		Login: s.config.SetupAdmin, Password: s.config.SetupPassword, HostToken: s.config.SetupHostToken,
+	})
+	if err != nil {
+		return fmt.Errorf("make the first admin from setup-admin and setup-password: %w", err)
+	}
+	if made {
+		s.log.Info("first admin made from the settings", "login", s.config.SetupAdmin, "host_token", s.config.SetupHostToken != "")
+	}
 	return nil
 }
 
