@@ -65,9 +65,12 @@ document.addEventListener('keydown', (e) => {
     e.preventDefault();
     walk(e.key === 'ArrowDown' ? 1 : -1);
   }
-  const here = document.querySelector('#palette .here');
-  if (e.key === 'Enter' && here) {
-    e.preventDefault();
-    here.click();
-  }
+});
+
+// Enter follows the line that is chosen; without one it leads to the page.
+document.addEventListener('submit', (e) => {
+  const here = e.target.closest('#palette')?.querySelector('.here');
+  if (!here) return;
+  e.preventDefault();
+  here.click();
 });
