@@ -48,7 +48,7 @@ func BenchmarkPaint(b *testing.B) {
 		b.Run(p.name, func(b *testing.B) {
 			for b.Loop() {
 				t.visit(p.path)
-				t.until("something was painted", paint+" window.lcp > 0")
+				t.until("something was painted", paint+", window.lcp > 0")
 				b.ReportMetric(eval[float64](t, "window.lcp"), "LCP-ms")
 				b.ReportMetric(eval[float64](t, "window.cls"), "CLS")
 			}
@@ -62,7 +62,7 @@ const paint = `window.lcp ?? (() => {
 	window.lcp = 0; window.cls = 0;
 	new PerformanceObserver((l) => { for (const e of l.getEntries()) window.lcp = e.startTime }).observe({type: "largest-contentful-paint", buffered: true});
 	new PerformanceObserver((l) => { for (const e of l.getEntries()) window.cls += e.value }).observe({type: "layout-shift", buffered: true});
-})();`
+})()`
 
 // signIn is a client with a session.
 func signIn(b *testing.B, s *webtest.Scene) *http.Client {

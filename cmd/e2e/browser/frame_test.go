@@ -93,6 +93,7 @@ func TestLiveIsCalm(t *testing.T) {
 		}
 		if shifts := eval[[]string](b, `window.shifts`); len(shifts) > 0 {
 			t.Errorf("at a width of %d the page shifts:\n\t%s", width, strings.Join(shifts, "\n\t"))
+			b.dump()
 		}
 		if pause := eval[float64](b, `window.aloud[1] - window.aloud[0]`); pause < 9900 {
 			t.Errorf("the page speaks again after %.0f ms", pause)
