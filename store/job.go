@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -141,14 +142,22 @@ func (r Reader) Jobs(ctx context.Context, f JobFilter) ([]Job, error) {
 		w.and("state = ANY (@states)", "states", f.States)
 	}
 	equal(&w, "host_id = @host", "host", f.HostID)
-	equal(&w, "image_version_id IN (SELECT id FROM image_versions WHERE image_id = @image)", "image", f.ImageID)
+	if !f.ImageID.IsZero() {
+		versions, err := r.versionIDs(ctx, f.ImageID)
+		if err != nil {
+			return nil, err
+		}
+		w.and("image_version_id = ANY (@versions)", "versions", versions)
+	}
 	equal(&w, "image_version_id = @version", "version", f.ImageVersionID)
 	w.text("kind = @kind", "kind", string(f.Kind))
 	w.text("reference = @reference", "reference", f.Reference)
-	// A build has its job's reference and holder where it has none of its own.
-	w.text("id IN (SELECT job_id FROM builds WHERE holder <> '' AND lower(holder) LIKE @holder)", "holder", beginning(f.Holder))
-	w.text(`id IN (SELECT job_id FROM builds WHERE holder <> '' AND lower(holder) LIKE @search
-		OR reference <> '' AND lower(reference) LIKE @search)`, "search", beginning(f.Search))
+	if err := r.andBuilds(ctx, &w, "holder", f.Holder, "holder"); err != nil {
+		return nil, err
+	}
+	if err := r.andBuilds(ctx, &w, "search", f.Search, "holder", "reference"); err != nil {
+		return nil, err
+	}
 	w.text("id IN (SELECT job_id FROM builds WHERE fault_code = @fault)", "fault", f.Fault)
 	equal(&w, "id >= @from", "from", firstID[jobKind](f.From))
 	equal(&w, "id < @to", "to", firstID[jobKind](f.To))
@@ -157,6 +166,37 @@ func (r Reader) Jobs(ctx context.Context, f JobFilter) ([]Job, error) {
 		return nil, err
 	}
 	return jobs, r.loadBuilds(ctx, jobs)
+}
+
+// fewJobs is up to how many jobs are found by their builds first.
+const fewJobs = 5000
+
+// andBuilds adds the condition that one of some columns of a build of the job
+// begins so; a build has its job's reference and holder where it has none of its
+// own. Postgres cannot know how many do: what few have is looked up first, what
+// many have is found on the way through the list.
+func (r Reader) andBuilds(ctx context.Context, w *where, name, text string, columns ...string) error {
+	if text == "" {
+		return nil
+	}
+	args := pgx.NamedArgs{"pattern": cleanText(beginning(text)), "most": fewJobs + 1}
+	var parts, conditions []string
+	for _, c := range columns {
+		parts = append(parts, `(SELECT job_id FROM builds WHERE `+c+` <> '' AND lower(`+c+`) LIKE @pattern
+			ORDER BY lower(`+c+`) USING ~<~ LIMIT @most)`)
+		conditions = append(conditions, c+` <> '' AND lower(`+c+`) LIKE @`+name)
+	}
+	rows, _ := r.db.Query(ctx, strings.Join(parts, " UNION ALL "), pgx.QueryExecModeCacheDescribe, args)
+	jobs, err := pgx.CollectRows(rows, pgx.RowTo[JobID])
+	switch {
+	case err != nil:
+		return fail(err, "list jobs by their builds")
+	case len(jobs) <= fewJobs:
+		w.and("id = ANY (@"+name+")", name, jobs)
+	default:
+		w.and(`EXISTS (SELECT FROM builds WHERE job_id = jobs.id AND (`+strings.Join(conditions, " OR ")+`))`, name, args["pattern"])
+	}
+	return nil
 }
 
 // loadBuilds fills in the builds of jobs with one query.

@@ -149,6 +149,13 @@ func (r Reader) Versions(ctx context.Context, f VersionFilter) ([]Version, error
 	return byID[Version](ctx, r, "image versions", "image_versions", versionColumns, &w, f.Page)
 }
 
+// versionIDs lists the versions of an image.
+func (r Reader) versionIDs(ctx context.Context, image ImageID) ([]VersionID, error) {
+	rows, _ := r.db.Query(ctx, `SELECT id FROM image_versions WHERE image_id = @image`, pgx.NamedArgs{"image": image})
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[VersionID])
+	return ids, fail(err, "list an image's versions")
+}
+
 // VersionsByID finds several image versions at once, in no order; IDs that do
 // not exist are left out.
 func (r Reader) VersionsByID(ctx context.Context, ids []VersionID) ([]Version, error) {

@@ -71,10 +71,10 @@ func BenchmarkJobsList(b *testing.B) {
 	}
 }
 
-// older makes an ID as one that was made i seconds before now: unique, and
-// sorted so (UUID version 7).
+// older makes an ID as one that was made i seconds before MOMENT, in
+// milliseconds: unique, and sorted so (UUID version 7).
 const older = `CREATE FUNCTION pg_temp.older(i integer) RETURNS uuid LANGUAGE sql AS $$
-	SELECT (lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint - 1000::bigint * i), 12, '0') || '7' ||
+	SELECT (lpad(to_hex(MOMENT - 1000::bigint * i), 12, '0') || '7' ||
 		lpad(to_hex(i % 4096), 3, '0') || '8' || lpad(to_hex(i), 15, '0'))::uuid $$`
 
 // differs is what of the copies is not as in the original.
@@ -115,7 +115,7 @@ func fill(b *testing.B, s *webtest.Scene, count int) {
 			b.Fatalf("%s: %v", sql, err)
 		}
 	}
-	do(older)
+	do(strings.ReplaceAll(older, "MOMENT", strconv.FormatInt(s.Store.Now().UnixMilli(), 10)+"::bigint"))
 	do(`CREATE TEMP TABLE many AS SELECT array_agg(id ORDER BY name) AS hosts FROM hosts WHERE name LIKE 'lab-%'`)
 	do(`CREATE TEMP TABLE one AS SELECT b.id, b.job_id FROM builds b JOIN jobs j ON j.id = b.job_id
 		WHERE b.state = 'verified' AND j.kind = 'press' AND b.position = 1 LIMIT 1`)
