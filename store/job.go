@@ -194,7 +194,7 @@ func (r Reader) andBuilds(ctx context.Context, w *where, name, text string, colu
 	case len(jobs) <= fewJobs:
 		w.and("id = ANY (@"+name+")", name, jobs)
 	default:
-		w.and(`EXISTS (SELECT FROM builds WHERE job_id = jobs.id AND (`+strings.Join(conditions, " OR ")+`))`, name, args["pattern"])
+		w.and(`id IN (SELECT job_id FROM builds WHERE `+strings.Join(conditions, " OR ")+`)`, name, args["pattern"])
 	}
 	return nil
 }
