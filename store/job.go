@@ -168,22 +168,25 @@ func (r Reader) Jobs(ctx context.Context, f JobFilter) ([]Job, error) {
 	return jobs, r.loadBuilds(ctx, jobs)
 }
 
-// fewJobs is up to how many jobs are found by their builds first.
-const fewJobs = 5000
+// fewBuilds is up to how many builds are looked up before their jobs.
+const fewBuilds = 3000
 
 // andBuilds adds the condition that one of some columns of a build of the job
 // begins so; a build has its job's reference and holder where it has none of its
-// own. Postgres cannot know how many do: what few have is looked up first, what
+// own. Postgres cannot guess how many do: what few have is looked up first, what
 // many have is found on the way through the list.
 func (r Reader) andBuilds(ctx context.Context, w *where, name, text string, columns ...string) error {
 	if text == "" {
 		return nil
 	}
-	args := pgx.NamedArgs{"pattern": cleanText(beginning(text)), "most": fewJobs + 1}
+	text = cleanText(strings.ToLower(text))
+	args := pgx.NamedArgs{"least": text, "pattern": beginning(text), "most": fewBuilds + 1}
 	var parts, conditions []string
 	for _, c := range columns {
-		parts = append(parts, `(SELECT job_id FROM builds WHERE `+c+` <> '' AND lower(`+c+`) LIKE @pattern
-			ORDER BY lower(`+c+`) USING ~<~ LIMIT @most)`)
+		// Without an upper bound no plan but that through the index, in its order, is
+		// a candidate: it ends after so many rows, whatever they hold.
+		parts = append(parts, `SELECT job_id FROM (SELECT job_id, `+c+` AS value FROM builds WHERE `+c+` <> '' AND lower(`+c+`) ~>=~ @least
+			ORDER BY lower(`+c+`) USING ~<~ LIMIT @most) AS begun WHERE lower(value) LIKE @pattern`)
 		conditions = append(conditions, c+` <> '' AND lower(`+c+`) LIKE @`+name)
 	}
 	rows, _ := r.db.Query(ctx, strings.Join(parts, " UNION ALL "), pgx.QueryExecModeCacheDescribe, args)
@@ -191,7 +194,7 @@ func (r Reader) andBuilds(ctx context.Context, w *where, name, text string, colu
 	switch {
 	case err != nil:
 		return fail(err, "list jobs by their builds")
-	case len(jobs) <= fewJobs:
+	case len(jobs) <= fewBuilds:
 		w.and("id = ANY (@"+name+")", name, jobs)
 	default:
 		w.and(`id IN (SELECT job_id FROM builds WHERE `+strings.Join(conditions, " OR ")+`)`, name, args["pattern"])
