@@ -47,6 +47,12 @@ const (
 	CodeSettingInvalid  fault.Code = "setting_invalid"       // name
 	CodeSettingFixed    fault.Code = "setting_fixed"         // name, origin: who runs the server has set it
 
+	// What the first run refuses.
+	CodeFirstRunFinished fault.Code = "first_run_finished"     // who
+	CodeFirstRunOpen     fault.Code = "first_run_open"         // step
+	CodeFirstRunStep     fault.Code = "first_run_step_unknown" // step
+	CodeFirstStick       fault.Code = "first_stick_virtual"    // host
+
 	// What QueueJob refuses.
 	CodeKindUnknown      fault.Code = "kind_unknown"                // kind
 	CodePartitionInvalid fault.Code = "partition_invalid"           // partition, max

@@ -74,6 +74,8 @@ const (
 	UseShareView         UseCase = "share_view"
 	UseListSettings      UseCase = "list_settings"
 	UseSaveSetting       UseCase = "save_setting"
+	UseGetFirstRun       UseCase = "get_first_run"
+	UseSaveFirstRun      UseCase = "save_first_run"
 
 	UseSignInCode         UseCase = "sign_in_code"
 	UseSignInService      UseCase = "sign_in_service"
@@ -179,6 +181,8 @@ var permissions = map[UseCase]Role{
 	UseShareView:        RoleAdmin, // everybody's views
 	UseListSettings:     RoleAdmin,
 	UseSaveSetting:      RoleAdmin,
+	UseGetFirstRun:      RoleAdmin,
+	UseSaveFirstRun:     RoleAdmin,
 }
 
 // Can reports whether an actor's role and scope allow a use case. Pages use it

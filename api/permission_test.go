@@ -250,6 +250,8 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			return err
 		},
 		api.UseListSettings: func(ctx context.Context, a api.Actor) error { _, err := f.ListSettings(ctx, a); return err },
+		api.UseGetFirstRun:  func(ctx context.Context, a api.Actor) error { _, err := f.GetFirstRun(ctx, a); return err },
+		api.UseSaveFirstRun: func(ctx context.Context, a api.Actor) error { return f.MarkFirstRunStep(ctx, a, "x", api.FirstRunDone) },
 		api.UseSaveSetting: func(ctx context.Context, a api.Actor) error {
 			_, err := f.SaveSetting(ctx, a, api.SaveSettingInput{Name: "x"})
 			return err

@@ -93,6 +93,8 @@ var scopes = map[UseCase]Scope{
 	UseShareView:        ScopeEvery,
 	UseListSettings:     ScopeEvery,
 	UseSaveSetting:      ScopeEvery,
+	UseGetFirstRun:      ScopeEvery,
+	UseSaveFirstRun:     ScopeEvery,
 	UseCreateImage:      ScopeEvery,
 	UsePublishVersion:   ScopeEvery,
 	UseSetBlockMap:      ScopeEvery,

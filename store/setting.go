@@ -13,6 +13,7 @@ import (
 // The settings.
 const (
 	SettingExclusions = "capture_exclusions" // what captures leave out
+	SettingFirstRun   = "first_run"          // how far the set-up of a new console is, as JSON
 )
 
 // Setting is what an admin sets once for all.

@@ -9,7 +9,7 @@ import (
 
 // Texts that stand for a missing sentence, or for one that was not filled in.
 var (
-	bareKey = regexp.MustCompile(`(?:^|\s)(?:account|action|audit|method|session|totp|capture|certificate|channel|device|edition|event|exclusions|fault|filter|frame|host|image|job|job_new|life|list|log|lint|nav|overview|role|sequence|setup|sign_in|site|state|state_hint|step|stick|stick_event|template|token|upload|user|verify|version|view|wipe)\.[a-z_]{3,}`)
+	bareKey = regexp.MustCompile(`(?:^|\s)(?:account|action|audit|method|session|totp|capture|certificate|channel|device|edition|event|exclusions|fault|filter|first_run|frame|host|image|job|job_new|life|list|log|lint|nav|overview|role|sequence|setup|sign_in|site|state|state_hint|step|stick|stick_event|template|token|upload|user|verify|version|view|wipe)\.[a-z_]{3,}`)
 	unset   = regexp.MustCompile(`\{[a-z_]+\}|map\[`)
 )
 

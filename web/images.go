@@ -61,6 +61,9 @@ func (s *Web) imagePublish(w http.ResponseWriter, r *http.Request) error {
 		return s.imagesWith(w, r, p, err)
 	}
 	s.flash(r, localeOf(r).T("image.published", "image", version.ImageName, "version", version.Version))
+	if p.Back != "" {
+		return see(w, r, localPath(p.Back))
+	}
 	return see(w, r, "/versions/"+version.ID)
 }
 
@@ -107,6 +110,8 @@ func readField(p *view.Publish, part *multipart.Part) error {
 	switch value := string(raw); part.FormName() {
 	case "upload":
 		p.Upload = value
+	case "back":
+		p.Back = value
 	case "image":
 		p.Image = value
 	case "version":

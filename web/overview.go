@@ -37,6 +37,11 @@ func (s *Web) home(r *http.Request, o api.Overview) (view.Home, error) {
 	}
 	images, err := s.console.ListImages(r.Context(), actorOf(r), api.ImageFilter{}, api.Page{Limit: 1})
 	h.Images = len(images.Items) > 0
+	if err == nil && actorOf(r).Can(api.UseGetFirstRun) {
+		var run api.FirstRun
+		run, err = s.console.GetFirstRun(r.Context(), actorOf(r))
+		h.SetUp = run.FinishedAt == nil
+	}
 	return h, err
 }
 

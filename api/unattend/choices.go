@@ -1,0 +1,109 @@
+package unattend
+
+import (
+	"bytes"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/stickpress/stickpress/api/fault"
+)
+
+// Choices is what the starter template may say besides.
+type Choices struct {
+	Language string // one of Languages: of display, keyboard and formats; empty: Windows asks
+	TimeZone string // one of TimeZones; empty: Windows' own
+	Account  string // a local administrator; empty: Windows asks for an account
+	Password string // of that account: letters and digits
+	AnyName  bool   // Windows names the computer, whatever the job says
+}
+
+// Languages are the locales that the choices offer, as
+// Microsoft-Windows-International-Core takes them.
+var Languages = []string{
+	"en-US", "en-GB", "de-DE", "fr-FR", "es-ES", "it-IT", "nl-NL", "pl-PL", "pt-BR", "sv-SE", "ja-JP", "ko-KR", "zh-CN", "zh-TW",
+}
+
+// TimeZones are those that the choices offer, by the names that Windows has
+// for them (tzutil /l).
+var TimeZones = []string{
+	"UTC", "Pacific Standard Time", "Mountain Standard Time", "Central Standard Time", "Eastern Standard Time",
+	"E. South America Standard Time", "GMT Standard Time", "W. Europe Standard Time", "Romance Standard Time",
+	"Central European Standard Time", "FLE Standard Time", "India Standard Time", "China Standard Time",
+	"Tokyo Standard Time", "AUS Eastern Standard Time",
+}
+
+var (
+	// accountForm: what a local account may be called (20 characters, none of
+	// "/\[]:;|=,+*?<>@), kept to those that need no escape.
+	accountForm  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]{0,18}[A-Za-z0-9]$`)
+	passwordForm = regexp.MustCompile(`^[A-Za-z0-9]{12,64}$`)
+)
+
+// StarterWith is Starter with choices. An account's password stands in it in
+// plain text, since that is what Windows Setup reads: keep it sealed.
+// Faults: template_choice_invalid{choice}.
+func StarterWith(c Choices) ([]byte, error) {
+	bad := func(choice string) ([]byte, error) {
+		return nil, fault.New(fault.KindInvalid, "template_choice_invalid", "choice", choice).At(choice)
+	}
+	switch {
+	case c.Language != "" && !slices.Contains(Languages, c.Language):
+		return bad("language")
+	case c.TimeZone != "" && !slices.Contains(TimeZones, c.TimeZone):
+		return bad("zone")
+	case c.Account != "" && (!accountForm.MatchString(c.Account) || !passwordForm.MatchString(c.Password)):
+		return bad("account")
+	}
+	out := Starter()
+	if c.AnyName {
+		out = bytes.Replace(out, []byte("{{computer_name}}"), []byte("*"), 1)
+		out = bytes.Replace(out, []byte("stick is built: computer_name is one."), []byte("stick is built; this one has none."), 1)
+	}
+	if c.Language != "" {
+		out = before(out, `<component name="Microsoft-Windows-WinRE-RecoveryAgent"`, "    ", international(c.Language))
+	}
+	if c.Account != "" {
+		out = before(out, `<FirstLogonCommands>`, "      ", account(c.Account, c.Password))
+	}
+	if c.TimeZone != "" {
+		out = before(out, `<FirstLogonCommands>`, "      ", "<TimeZone>"+c.TimeZone+"</TimeZone>\n")
+	}
+	return out, nil
+}
+
+// before puts lines before the line that begins with mark, indented like it.
+func before(text []byte, mark, indent, lines string) []byte {
+	at := bytes.Index(text, []byte(indent+mark))
+	var add strings.Builder
+	for line := range strings.Lines(lines) {
+		add.WriteString(indent + line)
+	}
+	return slices.Insert(text, at, []byte(add.String())...)
+}
+
+func international(language string) string {
+	return `<component name="Microsoft-Windows-International-Core" processorArchitecture="amd64" publicKeyToken="31bf3856ad364e35" language="neutral" versionScope="nonSxS">
+  <InputLocale>` + language + `</InputLocale>
+  <SystemLocale>` + language + `</SystemLocale>
+  <UILanguage>` + language + `</UILanguage>
+  <UserLocale>` + language + `</UserLocale>
+</component>
+`
+}
+
+func account(name, password string) string {
+	return `<UserAccounts>
+  <LocalAccounts>
+    <LocalAccount wcm:action="add">
+      <Name>` + name + `</Name>
+      <Group>Administrators</Group>
+      <Password>
+        <Value>` + password + `</Value>
+        <PlainText>true</PlainText>
+      </Password>
+    </LocalAccount>
+  </LocalAccounts>
+</UserAccounts>
+`
+}

@@ -1,0 +1,115 @@
+package view
+
+import (
+	"cmp"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/unattend"
+)
+
+// roomLeast is how much room a console should have for images at least, in
+// bytes: a few versions of one Windows and the uploads of the next.
+const roomLeast = 50 << 30
+
+// FirstRunPage is one step of the set-up.
+type FirstRunPage struct {
+	Run      api.FirstRun
+	Step     api.FirstRunStep
+	Problem  Problem
+	URL      string // how the console is reached if nobody has said it
+	Secure   bool   // by TLS, its own or a proxy's
+	Typed    string // an address that was refused
+	Settings []api.Setting
+	Overview api.Overview
+	Hosts    []api.Host
+	Versions []api.Version
+	Publish  Publish
+
+	Enrolment *api.Enrolment // just made, shown once
+	Choices   api.FirstTemplateInput
+	Made      *api.FirstTemplate // just made, its password shown once
+}
+
+// setting is one of the settings.
+func (p FirstRunPage) setting(name string) api.Setting {
+	for _, s := range p.Settings {
+		if s.Name == name {
+			return s
+		}
+	}
+	return api.Setting{}
+}
+
+// following is the step after this one.
+func (p FirstRunPage) following() string {
+	for i, s := range api.FirstRunSteps {
+		if s == p.Step && i+1 < len(api.FirstRunSteps) {
+			return "/first-run/" + string(api.FirstRunSteps[i+1])
+		}
+	}
+	return "/first-run"
+}
+
+// linuxLine makes a Linux machine a host, in one line.
+func linuxLine(url, token string) string {
+	return "sudo stickpress-agent enroll " + url + " --token " + token + " && sudo systemctl enable --now stickpress-agent"
+}
+
+// windowsLine does so in an elevated PowerShell, beside the agent's program.
+func windowsLine(url, token string) string {
+	return "powershell -ExecutionPolicy Bypass -File .\\install-agent.ps1 -Server " + url + " -Token " + token
+}
+
+// virtual is a stick of a host that is a file.
+type virtual struct {
+	host api.Host
+	port string
+}
+
+// virtualSticks are those that may be pressed now.
+func (p FirstRunPage) virtualSticks() []virtual {
+	var all []virtual
+	for _, h := range p.Hosts {
+		for _, d := range h.Devices {
+			if h.Online && api.FreeVirtual(d) {
+				all = append(all, virtual{h, d.Port})
+			}
+		}
+	}
+	return all
+}
+
+func languageOptions(f Frame) []Option {
+	all := []Option{{Value: "", Label: f.T("first_run.windows_asks")}}
+	for _, l := range unattend.Languages {
+		all = append(all, Option{Value: l, Label: l})
+	}
+	return all
+}
+
+func zoneOptions(f Frame) []Option {
+	all := []Option{{Value: "", Label: f.T("first_run.zone_default")}}
+	for _, z := range unattend.TimeZones {
+		all = append(all, Option{Value: z, Label: z})
+	}
+	return all
+}
+
+func namingOptions(f Frame) []Option {
+	return []Option{
+		{Value: "job", Label: f.T("first_run.naming_job"), Hint: f.T("first_run.naming_job_hint")},
+		{Value: "windows", Label: f.T("first_run.naming_windows"), Hint: f.T("first_run.naming_windows_hint")},
+	}
+}
+
+func naming(c api.FirstTemplateInput) string {
+	if c.Fixed {
+		return "windows"
+	}
+	return "job"
+}
+
+// addressValue is what the field of the public URL holds.
+func (p FirstRunPage) addressValue() string {
+	return cmp.Or(p.Typed, p.setting(api.SettingPublicURL).Value, p.URL)
+}
