@@ -124,7 +124,7 @@ func (d *desk) anotherPort() {
 	}
 	swap()
 	job := d.run(api.QueueJobInput{Kind: protocol.JobVerify}, "stick-1")
-	if b := job.Builds[0]; b.Result == nil || b.Result.Check == nil || b.Result.Check.StickID != d.sticks[1] || b.StickID != d.sticks[0] {
+	if b := job.Builds[0]; b.Result == nil || b.Result.Check == nil || b.Result.Check.StickID != d.sticks[1] || b.StickID != d.sticks[1] {
 		d.T.Errorf("job %s, build %+v, fault %+v", job.State, b, b.Fault)
 	}
 	swap()
