@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -69,6 +70,24 @@ func (s *Web) jobNames(w http.ResponseWriter, r *http.Request) error {
 	return s.show(w, r, view.NamePreview(s.frame(r, "jobs"), text("computer_name"), text("reference"), text("holder")))
 }
 
+// jobBefore finds the job that a form repeats. One that is not there, or was no
+// press, is forgotten.
+func (s *Web) jobBefore(ctx context.Context, a api.Actor, p *view.NewJob) (*api.Job, error) {
+	id := p.Fields[view.FieldBefore]
+	if id == "" {
+		return nil, nil //nolint:nilnil // nothing is repeated
+	}
+	job, err := s.console.GetJob(ctx, a, id)
+	if err == nil && job.Kind == protocol.JobPress {
+		return &job, nil
+	}
+	if err != nil && fault.From(err).Kind != fault.KindNotFound {
+		return nil, err
+	}
+	delete(p.Fields, view.FieldBefore)
+	return nil, nil //nolint:nilnil // as above
+}
+
 // newJobPage reads what was chosen so far and what there is to choose from.
 func (s *Web) newJobPage(r *http.Request) (view.NewJob, error) {
 	ctx, actor := r.Context(), actorOf(r)
@@ -85,6 +104,9 @@ func (s *Web) newJobPage(r *http.Request) (view.NewJob, error) {
 			return p, err
 		}
 		p.Fields["exclude"] = cmp.Or(p.Fields["exclude"], strings.TrimSpace(list.List))
+	}
+	if p.Before, err = s.jobBefore(ctx, actor, &p); err != nil {
+		return p, err
 	}
 	images, err := s.console.ListImages(ctx, actor, api.ImageFilter{}, api.Page{Limit: api.MaxPage})
 	if err != nil {

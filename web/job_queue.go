@@ -47,12 +47,15 @@ func (s *Web) queueConfirmed(r *http.Request, p view.NewJob) (api.Job, error) {
 	}
 	fillJob(&in, p)
 	for i, d := range p.Chosen {
-		device := api.QueueDevice{Identity: d}
+		device := api.QueueDevice{Identity: d, Variables: p.VariablesBefore(d)}
 		if len(p.Rows) > 0 {
 			row := p.Rows[i]
 			device.Holder, device.Reference = row.Holder, row.Reference
 			if row.Computer != "" {
-				device.Variables = map[string]string{api.VariableComputerName: row.Computer}
+				if device.Variables == nil {
+					device.Variables = map[string]string{}
+				}
+				device.Variables[api.VariableComputerName] = row.Computer
 			}
 		}
 		in.Devices = append(in.Devices, device)
@@ -119,6 +122,9 @@ func fillJob(in *api.QueueJobInput, p view.NewJob) {
 	case protocol.JobPress:
 		in.Version, in.Channel, in.TaskSequence = p.Version, p.Channel, p.Sequence
 		in.Options.EraseFirst = p.Fields["erase_first"] != ""
+		if p.Before != nil {
+			in.Layout, in.Edition = p.Before.Layout, p.Before.Edition
+		}
 		if len(p.Rows) > 0 {
 			in.Holder = ""
 		}

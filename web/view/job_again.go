@@ -11,7 +11,7 @@ import (
 func (p *NewJob) Repeat(j api.Job) {
 	p.Version, p.Sequence, p.Host = j.VersionID, j.TaskSequenceID, j.HostID
 	p.Reference, p.Holder, p.ComputerName = j.Reference, j.Holder, j.Variables[api.VariableComputerName]
-	p.Fields = optionFields(&j.Options)
+	p.Fields, p.Before = fieldsOf(&j), &j
 	if j.Channel == "" {
 		return
 	}

@@ -30,6 +30,9 @@ type NewJob struct {
 	// Fields are what the form of this kind asks for beside the above, by their
 	// names; see JobFields.
 	Fields map[string]string
+	// Before is the job that is repeated, as far as the form does not ask; nil
+	// where there is none.
+	Before *api.Job
 
 	Images    []api.Image
 	Versions  []api.Version
@@ -46,7 +49,7 @@ type NewJob struct {
 // JobFields names, for each kind of job that the form offers, the fields that
 // only its form has. They travel from the form to the confirmation and back.
 var JobFields = map[protocol.JobKind][]string{
-	protocol.JobPress:   {"erase_first"},
+	protocol.JobPress:   {"erase_first", FieldBefore},
 	protocol.JobRaw:     {"erase_first"},
 	protocol.JobVerify:  nil,
 	protocol.JobWipe:    {"method", "passes"},
