@@ -83,6 +83,9 @@ const (
 	CodeSchedulePast     fault.Code = "schedule_past"               //
 	CodeScheduleFar      fault.Code = "schedule_too_far"            // days
 
+	// What is refused of handing out a stick.
+	CodeHolderMissing fault.Code = "holder_missing" //
+
 	// What is refused about a host's sockets.
 	CodeHostOffline         fault.Code = "host_offline"         // host
 	CodePortInvalid         fault.Code = "port_invalid"         // number, most, letters

@@ -47,6 +47,11 @@ const (
 	UseListSticks        UseCase = "list_sticks"
 	UseGetStick          UseCase = "get_stick"
 	UseReturnStick       UseCase = "return_stick"
+	UseIssueStick        UseCase = "issue_stick"
+	UseDeclareStickLost  UseCase = "declare_stick_lost"
+	UseStickFound        UseCase = "stick_found"
+	UseRetireStick       UseCase = "retire_stick"
+	UseTickStickTask     UseCase = "tick_stick_task"
 	UseGetCertificate    UseCase = "get_certificate"
 	UseQueueJob          UseCase = "queue_job"
 	UseCapture           UseCase = "capture" // a job that publishes a version
@@ -144,13 +149,17 @@ var permissions = map[UseCase]Role{
 	UseListViews:         RoleViewer, // one's own, and everybody's
 	UseSaveView:          RoleViewer, // one's own
 
-	UseQueueJob:       RoleHelpdesk,
-	UseCancelJob:      RoleHelpdesk,
-	UseScheduleJob:    RoleHelpdesk,
-	UseCancelBuild:    RoleHelpdesk,
-	UseRetryBuilds:    RoleHelpdesk,
-	UseReturnStick:    RoleHelpdesk,
-	UseIdentifyDevice: RoleHelpdesk,
+	UseQueueJob:         RoleHelpdesk,
+	UseCancelJob:        RoleHelpdesk,
+	UseScheduleJob:      RoleHelpdesk,
+	UseCancelBuild:      RoleHelpdesk,
+	UseRetryBuilds:      RoleHelpdesk,
+	UseReturnStick:      RoleHelpdesk,
+	UseIssueStick:       RoleHelpdesk,
+	UseDeclareStickLost: RoleHelpdesk,
+	UseStickFound:       RoleHelpdesk,
+	UseTickStickTask:    RoleHelpdesk,
+	UseIdentifyDevice:   RoleHelpdesk,
 
 	UseCreateSignInLink: RoleAdmin,
 	UseListUsers:        RoleAdmin,
@@ -171,6 +180,7 @@ var permissions = map[UseCase]Role{
 	UseSaveExclusions:   RoleAdmin,
 	UseOverride:         RoleAdmin, // a refusal of QueueJob
 	UseDeclareHostLost:  RoleAdmin,
+	UseRetireStick:      RoleAdmin,
 	UseCalibrateHost:    RoleAdmin,
 	UseListAudit:        RoleAdmin,
 	UseSaveSite:         RoleAdmin,

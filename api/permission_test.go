@@ -175,6 +175,26 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 		},
 		api.UseGetStick:    func(ctx context.Context, a api.Actor) error { _, err := f.GetStick(ctx, a, "x"); return err },
 		api.UseReturnStick: func(ctx context.Context, a api.Actor) error { _, err := f.ReturnStick(ctx, a, "x"); return err },
+		api.UseIssueStick: func(ctx context.Context, a api.Actor) error {
+			_, err := f.IssueStick(ctx, a, api.IssueStickInput{ID: "x"})
+			return err
+		},
+		api.UseDeclareStickLost: func(ctx context.Context, a api.Actor) error {
+			_, err := f.DeclareStickLost(ctx, a, api.MoveStickInput{ID: "x"})
+			return err
+		},
+		api.UseStickFound: func(ctx context.Context, a api.Actor) error {
+			_, err := f.StickFound(ctx, a, api.MoveStickInput{ID: "x"})
+			return err
+		},
+		api.UseRetireStick: func(ctx context.Context, a api.Actor) error {
+			_, err := f.RetireStick(ctx, a, api.MoveStickInput{ID: "x"})
+			return err
+		},
+		api.UseTickStickTask: func(ctx context.Context, a api.Actor) error {
+			_, err := f.TickStickTask(ctx, a, api.TickStickTaskInput{Stick: "x"})
+			return err
+		},
 		api.UseGetCertificate: func(ctx context.Context, a api.Actor) error {
 			_, err := f.GetCertificate(ctx, a, "x")
 			return err

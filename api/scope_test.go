@@ -173,6 +173,21 @@ func (x *there) tries() map[api.UseCase]func(context.Context, api.Actor) (any, e
 		api.UseReturnStick: func(ctx context.Context, a api.Actor) (any, error) {
 			return x.ReturnStick(ctx, a, x.stick)
 		},
+		api.UseIssueStick: func(ctx context.Context, a api.Actor) (any, error) {
+			return x.IssueStick(ctx, a, api.IssueStickInput{ID: x.stick, Holder: "Eve"})
+		},
+		api.UseDeclareStickLost: func(ctx context.Context, a api.Actor) (any, error) {
+			return x.DeclareStickLost(ctx, a, api.MoveStickInput{ID: x.stick})
+		},
+		api.UseStickFound: func(ctx context.Context, a api.Actor) (any, error) {
+			return x.StickFound(ctx, a, api.MoveStickInput{ID: x.stick})
+		},
+		api.UseRetireStick: func(ctx context.Context, a api.Actor) (any, error) {
+			return x.RetireStick(ctx, a, api.MoveStickInput{ID: x.stick})
+		},
+		api.UseTickStickTask: func(ctx context.Context, a api.Actor) (any, error) {
+			return x.TickStickTask(ctx, a, api.TickStickTaskInput{Stick: x.stick, Task: "task_01jd6y9k3te0mv8b0g2z5q4w7x", Done: true})
+		},
 		api.UseIdentifyDevice: func(ctx context.Context, a api.Actor) (any, error) {
 			return nil, x.IdentifyDevice(ctx, a, x.host, x.identity, 1)
 		},

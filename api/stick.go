@@ -15,7 +15,7 @@ import (
 type Stick struct {
 	ID      string `json:"id"`
 	State   string `json:"state"` // "unknown", "pressing", "verified", "incomplete", "erasing", "wiped"
-	Life    string `json:"life"`  // "stock", "issued", "returned"
+	Life    string `json:"life"`  // "stock", "issued", "returned", "lost", "retired"
 	Kind    string `json:"kind"`  // protocol.KindUSB, …
 	Vendor  string `json:"vendor"`
 	Model   string `json:"model"`
@@ -43,7 +43,8 @@ type Stick struct {
 	JobID     string `json:"job_id,omitempty"`
 	BuildID   string `json:"build_id,omitempty"`
 	Reference string `json:"reference,omitempty"`
-	// Holder is for whom its content was pressed, until it is wiped.
+	Computer  string `json:"computer,omitempty"` // that it was pressed as; empty where Windows chose
+	// Holder is who has it, or for whom its content was pressed, until it is wiped.
 	Holder string `json:"holder,omitempty"`
 	// Where it was seen last.
 	HostID    string    `json:"host_id,omitempty"`
@@ -57,8 +58,8 @@ type Stick struct {
 
 // StickEvent is one thing that happened to a stick: "stick_registered",
 // "stick_seen", "stick_pressing", "stick_verified", "stick_incomplete",
-// "stick_erasing", "stick_wiped", "stick_returned",
-// "stick_checked".
+// "stick_erasing", "stick_wiped", "stick_returned", "stick_checked",
+// "stick_issued", "stick_lost", "stick_found", "stick_retired".
 type StickEvent struct {
 	StickID   string          `json:"stick_id"`
 	Seq       int64           `json:"seq"` // from 1, without a gap
@@ -69,11 +70,17 @@ type StickEvent struct {
 	ActorName string          `json:"actor_name"`
 	At        time.Time       `json:"at"`
 	VersionID string          `json:"version_id,omitempty"`
+	ImageName string          `json:"image_name,omitempty"` // of the version
+	Version   string          `json:"version,omitempty"`
 	Layout    string          `json:"layout,omitempty"`
+	JobID     string          `json:"job_id,omitempty"`  // of the build
 	HostID    string          `json:"host_id,omitempty"` // where it was seen
+	HostName  string          `json:"host_name,omitempty"`
 	Port      string          `json:"port,omitempty"`
 	Fault     *protocol.Fault `json:"fault,omitempty"`
-	Holder    string          `json:"holder,omitempty"` // for whom it is pressed
+	Holder    string          `json:"holder,omitempty"`    // who gets it, or for whom it is pressed
+	Reference string          `json:"reference,omitempty"` // under which it is handed out
+	Reason    string          `json:"reason,omitempty"`    // what was said of a loss, a find, an end
 	// Of a stick that was wiped.
 	Wipe          *protocol.WipeResult `json:"wipe,omitempty"`
 	CertificateID string               `json:"certificate_id,omitempty"`
@@ -91,20 +98,28 @@ type StickFilter struct {
 	Serial    string // exact
 	Life      string
 	Holder    string // how its holder begins, whatever its case
-	Search    string // how its serial or its holder begins, whatever its case
+	Reference string // how its ticket begins
+	Computer  string // how the name of its computer begins
+	Tasks     string // "open": something is to be disabled since it was lost
+	Search    string // how its serial, holder, ticket or computer begins, whatever its case
 }
+
+const tasksOpen = "open"
 
 // StickFields are the fields of a StickFilter.
 var StickFields = []Field[StickFilter]{
 	{FieldInfo{Name: "q", Kind: FieldText}, func(f *StickFilter) *string { return &f.Search }},
 	{FieldInfo{Name: "state", Kind: FieldChoice, Values: []string{"verified", "pressing", "incomplete", "erasing", "wiped", "unknown"}}, func(f *StickFilter) *string { return &f.State }},
-	{FieldInfo{Name: "life", Kind: FieldChoice, Values: []string{"stock", "issued", "returned"}}, func(f *StickFilter) *string { return &f.Life }},
+	{FieldInfo{Name: "life", Kind: FieldChoice, Values: []string{"stock", "issued", "returned", "lost", "retired"}}, func(f *StickFilter) *string { return &f.Life }},
 	{FieldInfo{Name: "image", Kind: FieldThing, Object: "image"}, func(f *StickFilter) *string { return &f.ImageID }},
 	{FieldInfo{Name: "version", Kind: FieldThing}, func(f *StickFilter) *string { return &f.VersionID }},
 	{FieldInfo{Name: "host", Kind: FieldThing, Object: "host"}, func(f *StickFilter) *string { return &f.HostID }},
 	{FieldInfo{Name: "site", Kind: FieldThing, Object: "site"}, func(f *StickFilter) *string { return &f.SiteID }},
 	{FieldInfo{Name: "holder", Kind: FieldText}, func(f *StickFilter) *string { return &f.Holder }},
+	{FieldInfo{Name: "reference", Kind: FieldText}, func(f *StickFilter) *string { return &f.Reference }},
+	{FieldInfo{Name: "computer", Kind: FieldText}, func(f *StickFilter) *string { return &f.Computer }},
 	{FieldInfo{Name: "serial", Kind: FieldText}, func(f *StickFilter) *string { return &f.Serial }},
+	{FieldInfo{Name: "tasks", Kind: FieldChoice, Values: []string{tasksOpen}}, func(f *StickFilter) *string { return &f.Tasks }},
 }
 
 // ListSticks lists sticks, newest first. Faults: those of checkFilter,
@@ -133,6 +148,7 @@ func (c *Console) ListSticks(ctx context.Context, a Actor, f StickFilter, p Page
 func (c *Console) stickQuery(ctx context.Context, a Actor, f *StickFilter) (store.StickFilter, error) {
 	query := store.StickFilter{
 		State: store.StickState(f.State), Serial: f.Serial, Life: store.StickLife(f.Life), Holder: f.Holder, Search: f.Search,
+		Reference: f.Reference, Computer: f.Computer, OpenTasks: f.Tasks == tasksOpen,
 	}
 	err := checkFilter(StickFields, f)
 	if err != nil {
@@ -177,13 +193,21 @@ func (c *Console) StickEvents(ctx context.Context, a Actor, id string, after int
 	if err != nil {
 		return nil, err
 	}
-	n := c.names()
+	n, jobs := c.names(), map[store.BuildID]string{}
 	out := make([]StickEvent, 0, len(rows))
 	for i := range rows {
 		e, err := stickEventOf(ctx, n, &rows[i])
 		if err != nil {
 			return nil, err
 		}
+		if id := rows[i].BuildID; !id.IsZero() && jobs[id] == "" {
+			b, err := c.store.Build(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			jobs[id] = b.JobID.String()
+		}
+		e.JobID = jobs[rows[i].BuildID]
 		out = append(out, e)
 	}
 	return out, nil
@@ -225,6 +249,7 @@ func (c *Console) stickOf(ctx context.Context, n *names, s *store.Stick) (Stick,
 		CheckedAt: s.CheckedAt, Check: s.CheckResult, CheckFault: s.CheckFault, BuildID: s.LastBuildID.String(),
 		HostID: s.HostID.String(), Port: s.Port, LUN: s.LUN, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt, Revision: s.Revision,
 	}
+	out.Reference = s.Reference
 	var err error
 	if out.HostName, err = n.host(ctx, s.HostID); err != nil {
 		return Stick{}, err
@@ -249,7 +274,10 @@ func (c *Console) stickOf(ctx context.Context, n *names, s *store.Stick) (Stick,
 		if err != nil {
 			return Stick{}, err
 		}
-		out.JobID, out.Reference = b.JobID.String(), b.Reference
+		out.JobID, out.Reference = b.JobID.String(), cmp.Or(s.Reference, b.Reference)
+		if name := b.Variables[VariableComputerName]; name != anyComputerName && s.State != store.StickWiped {
+			out.Computer = name
+		}
 		if s.State == store.StickVerified { // perhaps before sticks had holders
 			out.Holder = cmp.Or(out.Holder, b.Holder)
 		}
@@ -263,20 +291,32 @@ func stickEventOf(ctx context.Context, n *names, e *store.StickEvent) (StickEven
 		return StickEvent{}, err
 	}
 	// StickSeen and StickContent have no field in common; a fault is the same
-	// in StickCheck.
+	// in StickCheck, a holder in StickHandover.
 	var p struct {
 		store.StickSeen
 		store.StickContent
-		Check *protocol.CheckResult `json:"check"`
+		Check     *protocol.CheckResult `json:"check"`
+		Reference string                `json:"reference"`
+		Reason    string                `json:"reason"`
 	}
 	if err := json.Unmarshal(e.Payload, &p); err != nil {
 		return StickEvent{}, fmt.Errorf("read event %d of stick %s: %w", e.Seq, e.StickID, err)
 	}
-	return StickEvent{
+	out := StickEvent{
 		StickID: e.StickID.String(), Seq: e.Seq, Type: string(e.Type), BuildID: e.BuildID.String(), Attempt: e.Attempt,
 		ActorKind: ActorKind(e.ActorKind), ActorName: name, At: e.At,
 		VersionID: p.ImageVersionID.String(), Layout: p.Layout, HostID: p.HostID.String(), Port: p.Device.Port, Fault: p.Fault,
 		Holder: p.Holder, Wipe: p.Wipe, CertificateID: p.CertificateID.String(),
-		Check: p.Check,
-	}, nil
+		Check: p.Check, Reference: p.Reference, Reason: p.Reason,
+	}
+	if out.HostName, err = n.host(ctx, p.HostID); err != nil || p.ImageVersionID.IsZero() {
+		return out, err
+	}
+	v, err := n.version(ctx, p.ImageVersionID)
+	if err != nil {
+		return out, err
+	}
+	out.Version = v.Version
+	out.ImageName, err = n.image(ctx, v.ImageID)
+	return out, err
 }

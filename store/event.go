@@ -53,6 +53,10 @@ const (
 	EventStickWiped      EventType = "stick_wiped"      // StickContent with Wipe and CertificateID
 	EventStickReturned   EventType = "stick_returned"   //
 	EventStickChecked    EventType = "stick_checked"    // StickCheck
+	EventStickIssued     EventType = "stick_issued"     // StickHandover with Holder and Reference
+	EventStickLost       EventType = "stick_lost"       // StickHandover with Reason
+	EventStickFound      EventType = "stick_found"      // StickHandover with Reason
+	EventStickRetired    EventType = "stick_retired"    // StickHandover with Reason
 )
 
 // payloadVersion is written with every event; a payload whose meaning changes

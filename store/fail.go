@@ -44,6 +44,11 @@ const (
 	CodeNoSticks          fault.Code = "job_without_sticks"   //
 	CodeVersionOfOther    fault.Code = "version_not_of_image" // a channel's version is of another image
 	CodeStickNotWiped     fault.Code = "stick_not_wiped"      // port, holder: the previous one
+	CodeStickLost         fault.Code = "stick_lost"           // port: it must be found first
+	CodeStickRetired      fault.Code = "stick_retired"        // port
+	CodeStickIssued       fault.Code = "stick_issued"         // holder: who has it
+	CodeStickUnready      fault.Code = "stick_unready"        // state: it must not be handed out
+	CodeStickPlace        fault.Code = "stick_place"          // life: that cannot be done from there
 	CodeRecordRefused     fault.Code = "record_refused"       // common: no stick of the host needs it, or it is something else
 	CodePortTaken         fault.Code = "port_taken"           // a number or a socket stands there twice
 	CodeUnpublished       fault.Code = "capture_unpublished"  // in the history of a build: its host names no version that its job published

@@ -43,6 +43,7 @@ type (
 	serverKeyKind       struct{}
 	certificateKind     struct{}
 	viewKind            struct{}
+	taskKind            struct{}
 	sessionKind         struct{}
 	actorKind           struct{}
 )
@@ -65,6 +66,7 @@ func (auditKind) prefix() string           { return "audit" }
 func (serverKeyKind) prefix() string       { return "key" }
 func (certificateKind) prefix() string     { return "cert" }
 func (viewKind) prefix() string            { return "view" }
+func (taskKind) prefix() string            { return "task" }
 func (sessionKind) prefix() string         { return "session" }
 func (actorKind) prefix() string           { return "actor" }
 
@@ -105,6 +107,8 @@ type (
 	CertificateID = ID[certificateKind]
 	// ViewID names a saved view of a list: view_….
 	ViewID = ID[viewKind]
+	// StickTaskID is the key of a StickTask.
+	StickTaskID = ID[taskKind]
 	// SessionID names a place where a user is signed in: session_….
 	SessionID = ID[sessionKind]
 	// ActorID names whoever did something; see Actor for its text form.

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"strings"
 
 	"github.com/stickpress/stickpress/api/fault"
@@ -16,19 +15,29 @@ const (
 	StickStock    StickLife = "stock"    // nobody has it, as far as is known
 	StickIssued   StickLife = "issued"   // its holder has it, or is about to
 	StickReturned StickLife = "returned" // back, with whatever is on it
+	StickLost     StickLife = "lost"     // nobody knows where it is
+	StickRetired  StickLife = "retired"  // out of use
 )
 
 // StickLives lists the stations in their order.
-var StickLives = []StickLife{StickStock, StickIssued, StickReturned}
+var StickLives = []StickLife{StickStock, StickIssued, StickReturned, StickLost, StickRetired}
 
 // LifeTransitions is the whole life of a stick.
 var LifeTransitions = []Transition[StickLife]{
-	{StickStock, StickIssued, "pressed and verified for a holder"},
+	{StickStock, StickIssued, "handed out, or pressed and verified for a holder"},
 	{StickStock, StickReturned, "taken back; who had it is not known"},
+	{StickStock, StickLost, "declared lost"},
+	{StickStock, StickRetired, "taken out of use"},
 	{StickIssued, StickReturned, "taken back"},
 	{StickIssued, StickStock, "wiped, or pressed and verified for nobody"},
+	{StickIssued, StickLost, "declared lost"},
 	{StickReturned, StickStock, "wiped, or pressed and verified for nobody"},
-	{StickReturned, StickIssued, "pressed and verified for a holder"},
+	{StickReturned, StickIssued, "handed out to its holder again, or pressed and verified for a holder"},
+	{StickReturned, StickLost, "declared lost"},
+	{StickReturned, StickRetired, "taken out of use"},
+	{StickLost, StickReturned, "found, with whatever is on it"},
+	{StickLost, StickRetired, "given up"},
+	{StickRetired, StickReturned, "taken back into use, with whatever is on it"},
 }
 
 // CanBecome reports whether LifeTransitions has the change.
@@ -50,7 +59,8 @@ func (s *Stick) live(to StickLife) error {
 // for somebody there may be something of theirs on it; only what was verified
 // takes the place of an earlier holder's, and only a wipe leaves nobody's.
 func (s *Stick) applyLife(e *StickEvent, p *StickContent) error {
-	switch e.Type { //nolint:exhaustive // the others change nothing of it
+	s.Reference = "" // the build has its own
+	switch e.Type {  //nolint:exhaustive // the others change nothing of it
 	case EventStickPressing:
 		s.Holder = bothHolders(s.Holder, p.Holder)
 	case EventStickVerified:
@@ -97,31 +107,4 @@ func (s *Stick) NeedsWipe(holder string) bool {
 // errNotWiped names the previous holder, "–" where nobody knows.
 func (s *Stick) errNotWiped(port string) error {
 	return fault.New(fault.KindConflict, CodeStickNotWiped, "port", port, "holder", or(s.Holder, "–")).At("builds")
-}
-
-// ReturnStick records that a stick is back. To return one that is back changes
-// nothing; a stick that a build is writing is the fault stick_busy.
-func (tx *Tx) ReturnStick(ctx context.Context, id StickID, by Actor) (Stick, error) {
-	c := tx.change(by)
-	if err := c.lockSticks(ctx, []StickID{id}); err != nil {
-		return Stick{}, err
-	}
-	s, ok := c.sticks[id]
-	if !ok {
-		return Stick{}, NotFound("stick", id)
-	}
-	if s.stick.Life == StickReturned {
-		return s.stick, nil
-	}
-	busy, err := tx.busySticks(ctx, []StickID{id})
-	if err != nil {
-		return Stick{}, err
-	}
-	if busy[id] {
-		return Stick{}, fault.New(fault.KindConflict, CodeStickBusy, "port", s.stick.Port)
-	}
-	if err := c.stick(id, Event{Type: EventStickReturned}, struct{}{}); err != nil {
-		return Stick{}, err
-	}
-	return s.stick, c.save(ctx)
 }

@@ -198,6 +198,8 @@ func (s *Stick) Apply(e StickEvent) error {
 		return s.applyChecked(&e)
 	case EventStickReturned:
 		return s.live(StickReturned)
+	case EventStickIssued, EventStickLost, EventStickFound, EventStickRetired:
+		return s.applyHandover(&e)
 	default:
 		return fmt.Errorf("stick %s: event %s is not known", e.StickID, e.Type)
 	}

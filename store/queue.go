@@ -79,6 +79,9 @@ func (tx *Tx) QueueJob(ctx context.Context, n NewJob) (Job, error) {
 	if err != nil {
 		return Job{}, err
 	}
+	if err := c.checkHere(n.Kind, &n, sticks); err != nil {
+		return Job{}, err
+	}
 	if err := c.checkWiped(&n, sticks); err != nil {
 		return Job{}, err
 	}

@@ -34,8 +34,19 @@ func TestReplayAfterARandomWalk(t *testing.T) {
 				t.Fatal(err)
 			}
 			if len(sticks) > 0 {
-				_, _ = try(t.Context(), w.Store, func(tx *store.Tx) (store.Stick, error) { // busy ones are not back
-					return tx.ReturnStick(t.Context(), sticks[r.IntN(len(sticks))].ID, w.by)
+				_, _ = try(t.Context(), w.Store, func(tx *store.Tx) (store.Stick, error) { // busy ones stay where they are
+					id := sticks[r.IntN(len(sticks))].ID
+					switch r.IntN(8) {
+					case 0:
+						return tx.DeclareStickLost(t.Context(), id, "", nil, w.by)
+					case 1:
+						return tx.RetireStick(t.Context(), id, "", w.by)
+					case 2, 3:
+						return tx.StickFound(t.Context(), id, "", w.by)
+					case 4:
+						return tx.IssueStick(t.Context(), id, store.StickHandover{Holder: "Ada"}, w.by)
+					}
+					return tx.ReturnStick(t.Context(), id, w.by)
 				})
 			}
 		case 2, 3:

@@ -68,6 +68,9 @@ func (tx *Tx) RetryBuilds(ctx context.Context, r Retry) (Job, error) {
 	if err := c.lockSticks(ctx, sticks); err != nil {
 		return Job{}, err
 	}
+	if err := c.checkHere(s.job.Kind, &n, sticks); err != nil {
+		return Job{}, err
+	}
 	if err := c.checkWiped(&n, sticks); err != nil {
 		return Job{}, err
 	}

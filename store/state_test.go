@@ -32,10 +32,12 @@ const (
 	failed     x      .        .       .        .      .
 	cancelled  x      .        .       .        .      .`
 	lifeSquare = `
-	           stock issued returned
-	stock      .     x      x
-	issued     x     .      x
-	returned   x     x      .`
+	           stock issued returned lost retired
+	stock      .     x      x        x    x
+	issued     x     .      x        x    .
+	returned   x     x      .        x    x
+	lost       .     .      x        .    x
+	retired    .     .      x        .    .`
 )
 
 func TestEveryPairOfStates(t *testing.T) {
@@ -73,6 +75,7 @@ func TestChecksMatchTheProgram(t *testing.T) {
 		"builds_state_check":                          texts(store.BuildStates),
 		"sticks_state_check":                          texts(store.StickStates),
 		"sticks_life_check":                           texts(store.StickLives),
+		"stick_tasks_kind_check":                      store.StickTasks,
 		"hosts_state_check":                           texts(store.HostStates),
 		"build_attempts_state_check":                  texts(store.AttemptStates),
 		"image_versions_state_check":                  texts(store.VersionStates),
@@ -151,6 +154,10 @@ prove, and a capture that names no version which its job published, have failed 
 Apart from that a stick has a life. Its holder is the one for whom its content was pressed, from the first byte on, until
 it is wiped or a verified press for somebody else, which an admin let pass, has taken its place. Where such a press
 fails, the stick may hold something of both, and is neither's (` + "`store/life.go`, `NeedsWipe`" + `).
+
+A stick that is lost or retired is not written to, whatever an admin lets pass: it is found, or taken back, first. No move
+is possible while a build holds the stick, so that no report of a host meets a life that does not allow it
+(` + "`store/handover.go`" + `). A loss leaves tasks, to be ticked off until the stick is found (` + "`store/stick_task.go`" + `).
 
 `)
 	draw(&doc, "Lives of sticks", store.StickStock, store.StickLives, store.LifeTransitions, func(store.StickLife) bool { return false })

@@ -18,7 +18,8 @@ type Stick struct {
 	ID             StickID
 	State          StickState
 	Life           StickLife
-	Holder         string // for whom its content was pressed, until it is wiped
+	Holder         string // who has it, or for whom its content was pressed, until it is wiped
+	Reference      string // the ticket that it was handed out under, if it was not pressed under one since
 	Kind           string // protocol.KindUSB, …
 	Serial         string // may be empty or shared by a batch
 	VIDPID         string `db:"vid_pid"`
@@ -45,7 +46,7 @@ type Stick struct {
 	Revision    int64
 }
 
-const stickColumns = `id, state, life, holder, kind, serial, vid_pid, vendor, model, bytes, host_id, port, lun, image_version_id, layout,
+const stickColumns = `id, state, life, holder, reference, kind, serial, vid_pid, vendor, model, bytes, host_id, port, lun, image_version_id, layout,
 	disk_id, last_build_id, fault, verified_at, checked_at, check_result, check_fault, created_at, updated_at, seq, revision`
 
 // Stick finds a stick, or fails with stick_not_found.
@@ -75,7 +76,10 @@ type StickFilter struct {
 	Serial         string
 	Life           StickLife
 	Holder         string // how its holder begins, whatever its case
-	Search         string // how its serial or its holder begins, whatever its case
+	Reference      string // how its ticket begins: that of its handover, or of the build that wrote it last
+	Computer       string // how the name of the computer begins that it was pressed as
+	OpenTasks      bool   // has something to do about its loss
+	Search         string // how any of serial, holder, ticket and computer begins
 	Page           StickPage
 }
 
@@ -92,8 +96,26 @@ func (r Reader) Sticks(ctx context.Context, f StickFilter) ([]Stick, error) {
 	w.text("life = @life", "life", string(f.Life))
 	w.text("serial = @serial", "serial", f.Serial)
 	w.text("holder <> '' AND lower(holder) LIKE @holder", "holder", beginning(f.Holder))
-	w.text("(lower(serial) LIKE @search OR holder <> '' AND lower(holder) LIKE @search)", "search", beginning(f.Search))
+	w.text("("+referenceLike("reference_like")+")", "reference_like", beginning(f.Reference))
+	w.text(computerLike("computer"), "computer", beginning(f.Computer))
+	if f.OpenTasks {
+		w.conditions = append(w.conditions, hasOpenTask)
+	}
+	w.text("(lower(serial) LIKE @search OR holder <> '' AND lower(holder) LIKE @search OR "+referenceLike("search")+
+		" OR "+computerLike("search")+")", "search", beginning(f.Search))
 	return byID[Stick](ctx, r, "sticks", "sticks", stickColumns, &w, f.Page)
+}
+
+// referenceLike and computerLike are conditions on a stick: how the ticket begins
+// that it was handed out or pressed under, and the computer that it carries.
+func referenceLike(arg string) string {
+	return `(reference <> '' AND lower(reference) LIKE @` + arg + ` OR last_build_id IN
+		(SELECT id FROM builds WHERE reference <> '' AND lower(reference) LIKE @` + arg + `))`
+}
+
+func computerLike(arg string) string {
+	return `last_build_id IN (SELECT id FROM builds WHERE variables ->> 'computer_name' <> ''
+		AND lower(variables ->> 'computer_name') LIKE @` + arg + `)`
 }
 
 // MatchSticks says which known sticks the devices of a host are: one entry per

@@ -56,6 +56,22 @@ func proven(asked *protocol.WipeOptions, b *Build, res *protocol.Result) bool {
 	return w.Method == protocol.WipeDiscard && asked.Method != protocol.WipeOverwrite && w.BytesDiscarded == w.Bytes
 }
 
+// checkHere refuses to write to a stick that is lost or out of use. The sticks
+// are locked: whoever declares one lost later finds it busy.
+func (c *change) checkHere(kind protocol.JobKind, n *NewJob, sticks []StickID) error {
+	if !kind.Writes() {
+		return nil
+	}
+	for i, b := range n.Builds {
+		for _, id := range []StickID{sticks[i], carriedBy(&b.Device)} {
+			if s, known := c.sticks[id]; known && !s.stick.here() {
+				return s.stick.errAway(b.Device.Port)
+			}
+		}
+	}
+	return nil
+}
+
 // checkWiped refuses to put content for one holder onto a stick that may hold
 // another's: by what the console knows of the stick, and of the one whose
 // manifest lies on it. The sticks are locked.
@@ -104,6 +120,8 @@ func (r Reader) JudgeFound(ctx context.Context, host HostID, m *protocol.FoundSt
 		return nil, nil //nolint:nilnil // no fault
 	case err != nil:
 		return nil, err
+	case !s.here() && j.Kind.Writes():
+		return protocol.NewFault(string(s.awayCode()), "port", b.Device.Port), nil
 	case slices.Contains(j.Overrides, string(CodeStickNotWiped)) || !s.NeedsWipe(b.Holder):
 		return nil, nil //nolint:nilnil // no fault
 	}

@@ -73,7 +73,12 @@ func (s *Web) routes(r chi.Router) {
 
 	r.Get("/sticks", s.page(tidy(s.sticks)))
 	r.Get("/sticks/{id}", s.page(s.stick))
-	r.Post("/sticks/{id}/return", s.page(s.stickReturn))
+	r.Post("/sticks/{id}/issue", s.page(s.stickMove("issue", "stick.issued_done", s.stickIssue)))
+	r.Post("/sticks/{id}/return", s.page(s.stickMove("return", "stick.returned_done", s.stickReturn)))
+	r.Post("/sticks/{id}/lost", s.page(s.stickMove("lost", "stick.lost_done", s.stickLost)))
+	r.Post("/sticks/{id}/found", s.page(s.stickMove("found", "stick.found_done", s.stickFound)))
+	r.Post("/sticks/{id}/retire", s.page(s.stickMove("retire", "stick.retired_done", s.stickRetire)))
+	r.Post("/sticks/{id}/tasks/{task}", s.page(s.stickTask))
 	r.Get("/sticks/{id}/label", s.page(s.stickLabel))
 	r.Get("/sticks/{id}/record", s.page(s.stickRecord))
 	r.Get("/certificates/{id}", s.page(s.certificate))

@@ -20,23 +20,53 @@ func (s *Web) sticks(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Web) stick(w http.ResponseWriter, r *http.Request) error {
-	x, err := s.console.GetStick(r.Context(), actorOf(r), chi.URLParam(r, "id"))
+	return s.stickWith(w, r, view.StickForm{}, nil)
+}
+
+// stickWith shows a stick, with what is wrong with one of its forms.
+func (s *Web) stickWith(w http.ResponseWriter, r *http.Request, form view.StickForm, problem error) error {
+	ctx, actor := r.Context(), actorOf(r)
+	x, err := s.console.GetStick(ctx, actor, chi.URLParam(r, "id"))
 	if err != nil {
 		return err
 	}
-	events, err := s.console.StickEvents(r.Context(), actorOf(r), x.ID, 0)
-	if err != nil {
+	more := view.StickMore{Form: form, Problem: view.NewProblem(localeOf(r), problem)}
+	if more.Events, err = s.stickEvents(r, x.ID); err != nil {
 		return err
 	}
-	certificates, err := s.console.StickCertificates(r.Context(), actorOf(r), x.ID)
-	if err != nil {
+	if more.Certificates, err = s.console.StickCertificates(ctx, actor, x.ID); err != nil {
 		return err
 	}
-	at, err := s.stickAt(r, &x)
-	if err != nil {
+	if more.Tasks, err = s.console.StickTasks(ctx, actor, x.ID); err != nil {
 		return err
 	}
-	return s.show(w, r, view.Stick(s.frame(r, "sticks"), x, at, certificates, events))
+	if more.At, err = s.stickAt(r, &x); err != nil {
+		return err
+	}
+	page := view.Stick(s.frame(r, "sticks"), x, more)
+	if problem != nil {
+		return s.again(w, r, problem, page)
+	}
+	return s.show(w, r, page)
+}
+
+// mostStickEvents is how much of a stick's life its page shows.
+const mostStickEvents = 1000
+
+// stickEvents is the life of a stick, from its beginning.
+func (s *Web) stickEvents(r *http.Request, id string) (all []api.StickEvent, err error) {
+	for len(all) < mostStickEvents {
+		after := int64(len(all)) // the numbers have no gap
+		more, err := s.console.StickEvents(r.Context(), actorOf(r), id, after)
+		if err != nil || len(more) == 0 {
+			return all, err
+		}
+		all = append(all, more...)
+		if len(more) < api.MaxPage {
+			break
+		}
+	}
+	return all, nil
 }
 
 // stickAt finds a stick on the host that saw it last.

@@ -12,7 +12,7 @@ func (s *REST) stickRoutes() {
 	type list struct {
 		Paging
 		State     string `query:"state" enum:"unknown,pressing,verified,incomplete,erasing,wiped"`
-		Life      string `query:"life" enum:"stock,issued,returned"`
+		Life      string `query:"life" enum:"stock,issued,returned,lost,retired"`
 		HostID    string `query:"host_id" doc:"Seen last on this host."`
 		VersionID string `query:"version_id" doc:"Carries this version."`
 		Serial    string `query:"serial" doc:"Exact."`

@@ -94,6 +94,8 @@ func choice(f Frame, x *NarrowField, value string) string {
 		return f.T("job_kind." + value)
 	case "life":
 		return f.T("life." + value)
+	case "tasks":
+		return f.T("stick.tasks_" + value)
 	case "role":
 		return f.T("role." + value)
 	case "os":

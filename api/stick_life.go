@@ -1,0 +1,106 @@
+package api
+
+import (
+	"context"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/store"
+)
+
+// IssueStickInput hands a stick out.
+type IssueStickInput struct {
+	ID        string
+	Holder    string // who gets it
+	Reference string // the ticket, may be empty
+}
+
+// IssueStick records that somebody has the stick now (helpdesk). To hand it to
+// who has it already changes nothing. Faults: stick_not_found, holder_missing,
+// text_too_long, stick_issued{holder}, stick_unready{state},
+// stick_not_wiped{port, holder}, stick_lost, stick_retired, stick_busy.
+func (c *Console) IssueStick(ctx context.Context, a Actor, in IssueStickInput) (Stick, error) {
+	return c.moveStick(ctx, a, UseIssueStick, in.ID, "", func(tx *store.Tx, s *store.Stick, by store.Actor) (store.Stick, error) {
+		p := store.StickHandover{Holder: strings.TrimSpace(in.Holder), Reference: strings.TrimSpace(in.Reference)}
+		if p.Holder == "" {
+			return store.Stick{}, fault.New(fault.KindInvalid, CodeHolderMissing).At("holder")
+		}
+		if err := checkTexts("", p.Reference, p.Holder, nil); err != nil {
+			return store.Stick{}, err
+		}
+		return tx.IssueStick(ctx, s.ID, p, by)
+	})
+}
+
+// MoveStickInput says what happened to a stick, and what is known of it.
+type MoveStickInput struct {
+	ID     string
+	Reason string // may be empty
+}
+
+// DeclareStickLost records that nobody knows where a stick is (helpdesk), and
+// lists what is to be disabled as its tasks: see lossTasks. Faults:
+// stick_not_found, text_too_long, stick_place{life}, stick_busy.
+func (c *Console) DeclareStickLost(ctx context.Context, a Actor, in MoveStickInput) (Stick, error) {
+	return c.moveStick(ctx, a, UseDeclareStickLost, in.ID, in.Reason, func(tx *store.Tx, s *store.Stick, by store.Actor) (store.Stick, error) {
+		tasks, err := lossTasks(ctx, tx, s)
+		if err != nil {
+			return store.Stick{}, err
+		}
+		return tx.DeclareStickLost(ctx, s.ID, in.Reason, tasks, by)
+	})
+}
+
+// StickFound records that a lost stick turned up (helpdesk): it is returned, and
+// its open tasks are dropped. Faults: those of DeclareStickLost.
+func (c *Console) StickFound(ctx context.Context, a Actor, in MoveStickInput) (Stick, error) {
+	return c.moveStick(ctx, a, UseStickFound, in.ID, in.Reason, func(tx *store.Tx, s *store.Stick, by store.Actor) (store.Stick, error) {
+		return tx.StickFound(ctx, s.ID, in.Reason, by)
+	})
+}
+
+// RetireStick takes a stick out of use (admin); ReturnStick brings it back.
+// Faults: those of DeclareStickLost, stick_issued{holder}.
+func (c *Console) RetireStick(ctx context.Context, a Actor, in MoveStickInput) (Stick, error) {
+	return c.moveStick(ctx, a, UseRetireStick, in.ID, in.Reason, func(tx *store.Tx, s *store.Stick, by store.Actor) (store.Stick, error) {
+		return tx.RetireStick(ctx, s.ID, in.Reason, by)
+	})
+}
+
+// moveStick moves a stick in its life and notes who did that.
+func (c *Console) moveStick(
+	ctx context.Context, a Actor, u UseCase, id, reason string, move func(*store.Tx, *store.Stick, store.Actor) (store.Stick, error),
+) (Stick, error) {
+	if err := allow(a, u); err != nil {
+		return Stick{}, err
+	}
+	if utf8.RuneCountInString(reason) > maxNotes {
+		return Stick{}, fault.New(fault.KindInvalid, CodeTextTooLong, "field", "reason", "max", maxNotes).At("reason")
+	}
+	s, err := c.findStick(ctx, a, id)
+	if err != nil {
+		return Stick{}, err
+	}
+	err = c.change(ctx, a, u, func(tx *store.Tx, by store.Actor) error {
+		now, err := move(tx, &s, by)
+		if err != nil || now.Seq == s.Seq {
+			return err
+		}
+		after := map[string]any{"life": now.Life, "holder": now.Holder}
+		if now.Reference != s.Reference {
+			after["reference"] = now.Reference
+		}
+		if reason != "" {
+			after["reason"] = reason
+		}
+		return tx.Audit(ctx, store.NewAudit{
+			By: by, Action: string(u), ObjectKind: "stick", ObjectID: id,
+			Before: map[string]any{"life": s.Life, "holder": s.Holder}, After: after,
+		})
+	})
+	if err != nil {
+		return Stick{}, err
+	}
+	return c.GetStick(ctx, a, id)
+}

@@ -1,0 +1,72 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/web/view"
+)
+
+// move is what a form does with the stick of its address.
+type move func(r *http.Request, id string, form *view.StickForm) (api.Stick, error)
+
+// stickMove is the handler of a form that moves a stick in its life; done is the
+// sentence that says so. It leads back to where the form stood.
+func (s *Web) stickMove(act, done string, do move) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		form := view.StickForm{
+			Act: act, Holder: r.PostFormValue("holder"), Reference: r.PostFormValue("reference"), Reason: r.PostFormValue("reason"),
+		}
+		x, err := do(r, chi.URLParam(r, "id"), &form)
+		if err != nil {
+			return s.stickWith(w, r, form, err)
+		}
+		s.flash(r, localeOf(r).T(done, "stick", view.StickName(&x), "holder", x.Holder))
+		return see(w, r, "/sticks/"+x.ID)
+	}
+}
+
+func (s *Web) stickIssue(r *http.Request, id string, form *view.StickForm) (api.Stick, error) {
+	return s.console.IssueStick(r.Context(), actorOf(r), api.IssueStickInput{ID: id, Holder: form.Holder, Reference: form.Reference})
+}
+
+func (s *Web) stickReturn(r *http.Request, id string, _ *view.StickForm) (api.Stick, error) {
+	return s.console.ReturnStick(r.Context(), actorOf(r), id)
+}
+
+func (s *Web) stickLost(r *http.Request, id string, form *view.StickForm) (api.Stick, error) {
+	return s.console.DeclareStickLost(r.Context(), actorOf(r), api.MoveStickInput{ID: id, Reason: form.Reason})
+}
+
+func (s *Web) stickFound(r *http.Request, id string, form *view.StickForm) (api.Stick, error) {
+	return s.console.StickFound(r.Context(), actorOf(r), api.MoveStickInput{ID: id, Reason: form.Reason})
+}
+
+// stickRetire takes a stick out of use after its name was typed.
+func (s *Web) stickRetire(r *http.Request, id string, form *view.StickForm) (api.Stick, error) {
+	if err := needs(r, api.UseRetireStick); err != nil {
+		return api.Stick{}, err
+	}
+	x, err := s.console.GetStick(r.Context(), actorOf(r), id)
+	if err != nil {
+		return x, err
+	}
+	if name := view.StickName(&x); r.PostFormValue("name") != name {
+		return x, wrongName(name)
+	}
+	return s.console.RetireStick(r.Context(), actorOf(r), api.MoveStickInput{ID: id, Reason: form.Reason})
+}
+
+// stickTask ticks off something that is to be disabled, or takes that back.
+func (s *Web) stickTask(w http.ResponseWriter, r *http.Request) error {
+	id := chi.URLParam(r, "id")
+	_, err := s.console.TickStickTask(r.Context(), actorOf(r), api.TickStickTaskInput{
+		Stick: id, Task: chi.URLParam(r, "task"), Done: r.PostFormValue("done") != "",
+	})
+	if err != nil {
+		return err
+	}
+	return see(w, r, "/sticks/"+id+"#tasks")
+}

@@ -1,0 +1,93 @@
+package web_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/web/webtest"
+)
+
+// A stick goes from hand to hand, is lost, found and taken out of use.
+func TestLifeOfAStick(t *testing.T) {
+	t.Parallel()
+	scene := webtest.Play(t, webtest.Start(t))
+	v, admin := signedIn(t, scene.Site, "helpdesk", "en"), signedIn(t, scene.Site, "admin", "en")
+	evil := `<img src=x onerror=alert(1)>`
+	path := "/sticks/" + scene.Wiped.Builds[0].StickID
+
+	v.post(path+"/issue", url.Values{"holder": {" "}, "reference": {"INC-" + evil}}).want(http.StatusUnprocessableEntity).shows("Say who gets the stick.")
+	p := v.post(path+"/issue", url.Values{"holder": {evil}, "reference": {"INC-77"}}).want(http.StatusOK)
+	p.shows(evil+" has AA00000000000489 now.", "Handed out to "+evil+" by helpdesk.", "INC-77", "issued").check("en")
+	if len(p.all("img", "src", "x")) != 0 {
+		t.Error("a holder's name is markup")
+	}
+	if len(p.all("form", "action", path+"/issue")) != 0 {
+		t.Error("what somebody has is offered to others")
+	}
+	v.post(path+"/issue", url.Values{"holder": {"Bob"}}).want(http.StatusConflict).shows(evil + " has this stick.")
+	p = v.post(path+"/lost", url.Values{"reason": {"on the train " + evil}}).want(http.StatusOK)
+	p.shows("Nobody knows where this stick is.", "Declared lost by helpdesk.", "on the train "+evil).lacks("Disable the account")
+	if len(p.all("a", "id", "stick-wipe")) != 0 || len(p.all("form", "action", path+"/return")) != 0 {
+		t.Error("a lost stick is offered to be wiped or taken back")
+	}
+	v.post(path+"/lost", nil).want(http.StatusConflict).shows("That cannot be done with this stick where it is now")
+	v.post(path+"/return", nil).want(http.StatusConflict).shows("is declared lost")
+	p = v.post(path+"/found", url.Values{"reason": {"in a drawer"}}).want(http.StatusOK).shows("Found; noted by helpdesk.", "in a drawer", "returned")
+	if first := p.all("li", "data-event", "stick_found"); len(first) != 1 {
+		t.Errorf("the find is there %d times", len(first))
+	}
+
+	// Out of use: an admin, who types its name.
+	v.post(path+"/retire", url.Values{"name": {"AA00000000000489"}}).want(http.StatusForbidden)
+	if len(v.get(path).all("form", "action", path+"/retire")) != 0 {
+		t.Error("helpdesk is offered to take a stick out of use")
+	}
+	admin.post(path+"/retire", url.Values{"name": {"AA"}, "reason": {"worn"}}).want(http.StatusUnprocessableEntity).shows("AA00000000000489")
+	admin.post(path+"/retire", url.Values{"name": {"AA00000000000489"}, "reason": {"worn"}}).want(http.StatusOK).shows("Taken out of use by admin.", "worn", "out of use")
+	v.get("/sticks?life=retired").want(http.StatusOK).shows("AA00000000000489")
+	v.post(path+"/return", nil).want(http.StatusOK).shows("returned")
+	signedIn(t, scene.Site, "viewer", "zh-CN").get(path).want(http.StatusOK).shows("由 admin 停用", "由 helpdesk 报失").check("zh-CN")
+	viewer := signedIn(t, scene.Site, "viewer", "en")
+	for _, act := range []string{"issue", "return", "lost", "found", "retire", "tasks/x"} {
+		viewer.post(path+"/"+act, nil).want(http.StatusForbidden)
+		if len(viewer.get(path).all("form", "action", path+"/"+act)) != 0 {
+			t.Errorf("a viewer is offered to %s", act)
+		}
+	}
+}
+
+// What is to be disabled after a loss is listed by what was pressed, and ticked
+// off; the list of sticks can be narrowed to what is left.
+func TestLostStick(t *testing.T) {
+	t.Parallel()
+	scene := webtest.Play(t, webtest.Start(t))
+	v := signedIn(t, scene.Site, "helpdesk", "en")
+	b := scene.Done.Builds[0]
+	path := "/sticks/" + b.StickID
+	p := v.post(path+"/lost", url.Values{"reason": {"stolen"}}).want(http.StatusOK)
+	p.shows("To be disabled", "Disable the account of the computer", "Void the BitLocker recovery key", "Sign Grace Hopper out everywhere").check("en")
+	tasks, err := scene.StickTasks(t.Context(), scene.Viewer, b.StickID)
+	if err != nil || len(tasks) != 3 {
+		t.Fatalf("%+v, %v", tasks, err)
+	}
+	for i, task := range tasks {
+		v.get("/sticks?tasks=open").want(http.StatusOK).shows(b.Identity.Serial, "not ticked off yet")
+		p = v.post(path+"/tasks/"+task.ID, url.Values{"done": {"yes"}}).want(http.StatusOK)
+		if n := strings.Count(p.text(), "Done by helpdesk"); n != i+1 {
+			t.Errorf("%d of %d are ticked off", n, i+1)
+		}
+	}
+	v.get("/sticks?tasks=open").want(http.StatusOK).shows("Nothing fits these filters")
+	v.post(path+"/tasks/"+tasks[0].ID, nil).want(http.StatusOK)
+	v.get("/sticks?tasks=open").want(http.StatusOK).shows(b.Identity.Serial)
+	signedIn(t, scene.Site, "viewer", "en").post(path+"/tasks/"+tasks[0].ID, url.Values{"done": {"yes"}}).want(http.StatusForbidden)
+	v.post(path+"/tasks/task_01jd6y9k3te0mv8b0g2z5q4w7x", url.Values{"done": {"yes"}}).want(http.StatusNotFound)
+	v.post(path+"/found", nil).want(http.StatusOK).shows("Dropped: the stick was found first.")
+	audit, err := scene.ListAudit(t.Context(), scene.Admin, api.AuditFilter{ObjectKind: "stick", ObjectID: b.StickID}, api.Page{})
+	if err != nil || len(audit.Items) != 6 || audit.Items[0].Action != "stick_found" {
+		t.Errorf("%d entries, %v", len(audit.Items), err)
+	}
+}

@@ -1,0 +1,126 @@
+package view
+
+import (
+	"slices"
+
+	"github.com/stickpress/stickpress/api"
+)
+
+// StickMore is what a stick's page says beside the stick itself.
+type StickMore struct {
+	At           StickAt
+	Certificates []api.Certificate
+	Events       []api.StickEvent // the oldest first
+	Tasks        []api.StickTask
+	Form         StickForm
+	Problem      Problem
+}
+
+// StickForm is what was typed about a stick.
+type StickForm struct {
+	Act       string // "issue", "lost", "found", "retire": which form it was
+	Holder    string
+	Reference string
+	Reason    string
+}
+
+// problem is what is wrong with a field of one of the forms.
+func (m *StickMore) problem(act string) Problem {
+	if m.Form.Act == act && m.Problem.Field != "" {
+		return m.Problem
+	}
+	return Problem{}
+}
+
+// loose is what is wrong and stands at no field: of the stick itself, or of a form
+// that the page no longer has because somebody else moved the stick.
+func (m *StickMore) loose(f Frame, s *api.Stick) string {
+	there := map[string]bool{
+		"issue":  issuable(s) && f.Actor.Can(api.UseIssueStick),
+		"found":  s.Life == "lost" && f.Actor.Can(api.UseStickFound),
+		"lost":   losable(s) && f.Actor.Can(api.UseDeclareStickLost),
+		"retire": retirable(s) && f.Actor.Can(api.UseRetireStick),
+	}
+	if m.Problem.Field != "" && there[m.Form.Act] {
+		return ""
+	}
+	return m.Problem.Sentence
+}
+
+// StickName is what has to be typed before a stick is taken out of use.
+func StickName(s *api.Stick) string {
+	if s.Serial != "" {
+		return s.Serial
+	}
+	return s.ID
+}
+
+// StickNext is the next sensible thing to do with a stick: "issue", "return",
+// "found", "restore" (from retirement) or "wipe"; empty while a build has it, or
+// where it first has to be pressed.
+func StickNext(s *api.Stick) string {
+	switch {
+	case s.State == "pressing" || s.State == "erasing":
+		return ""
+	case s.Life == "issued":
+		return "return"
+	case s.Life == "lost":
+		return "found"
+	case s.Life == "retired":
+		return "restore"
+	case s.Life == "returned":
+		return "wipe"
+	case issuable(s):
+		return "issue"
+	}
+	return ""
+}
+
+// issuable reports whether a stick can be handed out, at least to its holder.
+func issuable(s *api.Stick) bool {
+	here := s.Life == "stock" && s.Holder == "" || s.Life == "returned" && s.Holder != ""
+	return here && slices.Contains([]string{"verified", "wiped", "unknown"}, s.State) && s.CheckFault == nil
+}
+
+// losable reports whether a stick can be declared lost.
+func losable(s *api.Stick) bool {
+	return slices.Contains([]string{"stock", "issued", "returned"}, s.Life) && s.State != "pressing" && s.State != "erasing"
+}
+
+// retirable reports whether a stick can be taken out of use.
+func retirable(s *api.Stick) bool {
+	return s.Life != "retired" && s.Life != "issued" && s.State != "pressing" && s.State != "erasing"
+}
+
+// newestFirst turns events round.
+func newestFirst(events []api.StickEvent) []api.StickEvent {
+	events = slices.Clone(events)
+	slices.Reverse(events)
+	return events
+}
+
+func stickEventSentence(f Frame, e api.StickEvent) string {
+	sentence := f.T("stick_event."+e.Type, "actor", e.ActorName, "port", e.Port, "holder", e.Holder)
+	if e.Check != nil {
+		sentence += " " + f.T("verify.outcome_"+e.Check.Outcome)
+	}
+	if e.Fault != nil {
+		sentence += " " + f.L.Fault(e.Fault.Code, e.Fault.Params)
+	}
+	return sentence
+}
+
+// lifeTone is the look of an event in the life of a stick.
+func lifeTone(e api.StickEvent) string {
+	switch {
+	case e.Fault != nil || e.Type == "stick_lost":
+		return "bad"
+	case e.Type == "stick_verified" || e.Type == "stick_wiped":
+		return "good"
+	case e.Type == "stick_pressing" || e.Type == "stick_erasing" || e.Type == "stick_issued":
+		return "run"
+	case e.Type == "stick_returned" || e.Type == "stick_found" || e.Type == "stick_retired":
+		return "warn"
+	}
+	return "idle"
+}
