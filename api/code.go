@@ -52,6 +52,9 @@ const (
 	CodeFirstRunOpen     fault.Code = "first_run_open"         // step
 	CodeFirstRunStep     fault.Code = "first_run_step_unknown" // step
 	CodeFirstStick       fault.Code = "first_stick_virtual"    // host
+	CodeTLSFixed         fault.Code = "tls_fixed"              //
+	CodeTLSNames         fault.Code = "tls_names_invalid"      // max
+	CodeTLSPair          fault.Code = "tls_pair_invalid"       // detail
 
 	// What QueueJob refuses.
 	CodeKindUnknown      fault.Code = "kind_unknown"                // kind

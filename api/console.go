@@ -40,6 +40,8 @@ type Deps struct {
 	// Config is what the server was told, with secrets masked, for the page that
 	// shows it.
 	Config []Setting
+	// TLS is how this server keeps a certificate that the console makes.
+	TLS TLSFiles
 	// MaxUpload bounds one upload, in bytes, until an admin sets another limit;
 	// default 64 GiB.
 	MaxUpload int64
@@ -64,6 +66,7 @@ type Console struct {
 	rand      io.Reader
 	replica   string
 	config    []Setting
+	tls       TLSFiles
 	maxUpload int64
 	ticketTTL time.Duration
 	offline   time.Duration
@@ -116,7 +119,7 @@ func New(d Deps) (*Console, error) {
 	}
 	c := &Console{
 		store: d.Store, blobs: d.Blobs, staging: d.Staging, log: d.Logger.With("part", "api"),
-		now: d.Clock, rand: d.Rand, replica: d.Replica, config: d.Config, maxUpload: d.MaxUpload,
+		now: d.Clock, rand: d.Rand, replica: d.Replica, config: d.Config, tls: d.TLS, maxUpload: d.MaxUpload,
 		ticketTTL: d.TicketLifetime, offline: d.OfflineAfter,
 	}
 	c.service, c.directory = d.Service, d.People

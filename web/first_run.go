@@ -62,6 +62,7 @@ func (s *Web) firstRunPage(r *http.Request, step api.FirstRunStep) (view.FirstRu
 		if p.Settings, err = s.console.ListSettings(ctx, actor); err != nil {
 			return p, err
 		}
+		p.TLS, p.TLSNames = s.console.TLSFiles(), s.tlsNames(r)
 		p.Overview, err = s.console.GetOverview(ctx, actor)
 	case api.FirstRunHost:
 		p.Hosts, err = s.firstHosts(r)
@@ -136,7 +137,7 @@ func (s *Web) firstRunHost(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p.Enrolment, p.URL = &e, url
+	p.Enrolment, p.URL, p.Pin = &e, url, s.pin()
 	return s.showFirstRun(w, r, p, nil)
 }
 

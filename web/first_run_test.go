@@ -41,6 +41,8 @@ func TestFirstRun(t *testing.T) {
 	if bad.value("value") != "ftp://x" {
 		t.Error("the address that was typed is gone")
 	}
+	p.lacks("Certificate for") // this server keeps none
+	v.post("/first-run/tls", url.Values{"make": {"yes"}, "names": {"desk.example"}}).want(http.StatusConflict)
 	v.post("/first-run/address", url.Values{"value": {"http://desk.example:8080"}, "revision": {p.value("revision")}}).want(http.StatusOK)
 
 	at(api.FirstRunStorage)

@@ -45,7 +45,11 @@ func (s *Web) hostEnrol(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.hostsWith(w, r, &e, "stickpress-agent enroll "+url+" --token "+e.Token, nil)
+	line := "stickpress-agent enroll " + url + " --token " + e.Token
+	if pin := s.pin(); pin != "" {
+		line += " --ca-fingerprint " + pin
+	}
+	return s.hostsWith(w, r, &e, line, nil)
 }
 
 func (s *Web) host(w http.ResponseWriter, r *http.Request) error {

@@ -98,6 +98,7 @@ func (s *Web) routes(r chi.Router) {
 	r.Get("/first-run/host/live", s.page(s.firstRunHostLive))
 	r.Post("/first-run/{step}/mark", s.page(s.firstRunMark))
 	r.Post("/first-run/address", s.page(s.firstRunAddress))
+	r.Post("/first-run/tls", s.page(s.firstRunTLS))
 	r.Post("/first-run/host", s.page(s.firstRunHost))
 	r.Post("/first-run/template", s.page(s.firstRunTemplate))
 	r.Post("/first-run/press", s.page(s.firstRunPress))

@@ -38,6 +38,9 @@ type Deps struct {
 	Logger   *slog.Logger
 	Secure   bool   // cookies only over TLS
 	URL      string // how hosts reach the console, for the enrolment line
+	// Fingerprint is that of the certificate in use, if nobody issued it, else
+	// empty; may be nil.
+	Fingerprint func() string
 }
 
 // Receive streams one file into the store, inspects it and returns its upload.
@@ -51,13 +54,15 @@ type Web struct {
 	receive  Receive
 	log      *slog.Logger
 	url      string
+
+	fingerprint func() string
 }
 
 // New returns the pages' door.
 func New(d Deps) *Web {
 	return &Web{
 		console: d.Console, sessions: newSessions(d.Sessions, d.Secure),
-		uploads: d.Uploads, receive: d.Receive, log: d.Logger, url: d.URL,
+		uploads: d.Uploads, receive: d.Receive, log: d.Logger, url: d.URL, fingerprint: d.Fingerprint,
 	}
 }
 

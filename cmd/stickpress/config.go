@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/keypair"
 )
 
 // Config is everything that the server can be told. Later sources win:
@@ -140,6 +141,10 @@ func loadConfig(flags *pflag.FlagSet, environ []string) (Config, origin, error) 
 	}
 	if c.Data, err = filepath.Abs(c.Data); err != nil {
 		return Config{}, nil, fmt.Errorf("data folder: %w", err)
+	}
+	if c.TLSCert == "" && c.TLSKey == "" && c.BehindProxy == "" && keypair.Kept(c.Data) {
+		c.TLSCert, c.TLSKey = keypair.Paths(c.Data)
+		from["tls-cert"], from["tls-key"] = api.OriginConsole+" "+c.TLSCert, api.OriginConsole+" "+c.TLSKey
 	}
 	return c, from, c.Validate()
 }

@@ -5,11 +5,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/keypair"
 	"github.com/stickpress/stickpress/web/locale"
 )
 
@@ -176,5 +178,33 @@ func TestConfigShown(t *testing.T) {
 				t.Errorf("%s has no sentence in %s", s.Name, l)
 			}
 		}
+	}
+}
+
+// A certificate that the console keeps is taken when the settings name no other
+// and no proxy, and then the console may be reached from the network.
+func TestConfigKeptCertificate(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	cert, key, err := keypair.SelfSigned([]string{"desk.example"}, time.Now())
+	if err == nil {
+		err = keypair.Keep(data, cert, key, time.Now())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, from, err := load(t, []string{"--data", data, "--listen", "0.0.0.0:8443"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, _ := keypair.Paths(data)
+	if c.TLSCert != want || from["tls-cert"] != "console "+want || !c.secure() {
+		t.Errorf("the certificate is %q from %q", c.TLSCert, from["tls-cert"])
+	}
+	if c, _, err = load(t, []string{"--data", data, "--tls-cert", "own.pem", "--tls-key", "own.key"}, nil); err != nil || c.TLSCert != "own.pem" {
+		t.Errorf("the settings' certificate gives way: %q, %v", c.TLSCert, err)
+	}
+	if c, _, err = load(t, []string{"--data", data, "--behind-proxy", "10.0.0.0/8"}, nil); err != nil || c.TLSCert != "" {
+		t.Errorf("behind a proxy it is used: %q, %v", c.TLSCert, err)
 	}
 }

@@ -43,7 +43,7 @@ func (s *server) handler(staging *blob.Staging) (http.Handler, error) {
 	}
 	people := web.New(web.Deps{
 		Console: s.console, Sessions: s.sessions, Uploads: webUploads, Receive: webUploads.Receive,
-		Logger: s.log, Secure: s.config.secure(), URL: s.url,
+		Logger: s.log, Secure: s.config.secure(), URL: s.url, Fingerprint: s.fingerprint,
 	})
 
 	metrics, observe := s.metrics()

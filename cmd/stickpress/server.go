@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/hub"
+	"github.com/stickpress/stickpress/api/keypair"
 	"github.com/stickpress/stickpress/store"
 	"github.com/stickpress/stickpress/store/blob"
 	"github.com/stickpress/stickpress/store/pglocal"
@@ -123,7 +125,7 @@ func (s *server) openConsole(ctx context.Context) error {
 		return err
 	}
 	s.console, err = api.New(api.Deps{
-		Store: s.store, Blobs: blobs, Staging: staging, Logger: s.log, Config: s.config.shown(s.from), Service: s.config.service(), People: people,
+		Store: s.store, Blobs: blobs, Staging: staging, Logger: s.log, Config: s.config.shown(s.from), TLS: s.tlsFiles(), Service: s.config.service(), People: people,
 	})
 	if err != nil {
 		return err
@@ -133,6 +135,29 @@ func (s *server) openConsole(ctx context.Context) error {
 	}
 	s.staging = staging
 	return nil
+}
+
+// tlsFiles lets the console keep a certificate in the data folder, unless the
+// server was told where its own is, or a proxy has it.
+func (s *server) tlsFiles() api.TLSFiles {
+	kept, _ := keypair.Paths(s.config.Data)
+	if s.config.BehindProxy != "" || s.config.TLSCert != "" && s.config.TLSCert != kept {
+		return api.TLSFiles{}
+	}
+	return api.TLSFiles{
+		Keep: func(cert, key []byte) error { return keypair.Keep(s.config.Data, cert, key, time.Now()) },
+		Kept: func() bool { return keypair.Kept(s.config.Data) },
+		Live: s.config.TLSCert == kept,
+	}
+}
+
+// fingerprint is that of the certificate in use, if nobody issued it.
+func (s *server) fingerprint() string {
+	raw, err := os.ReadFile(s.config.TLSCert)
+	if err != nil { // there is none
+		return ""
+	}
+	return keypair.Fingerprint(raw)
 }
 
 // setUp makes the first admin if the settings name one and there is nobody
@@ -174,6 +199,13 @@ func (s *server) openDoors(ctx context.Context) error {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	s.listener = listener
+	if s.config.TLSCert != "" {
+		files, err := keypair.Open(s.config.TLSCert, s.config.TLSKey)
+		if err != nil {
+			return errors.Join(fmt.Errorf("read tls-cert and tls-key: %w", err), listener.Close())
+		}
+		s.http.TLSConfig = &tls.Config{GetCertificate: files.Get, MinVersion: tls.VersionTLS12}
+	}
 	return nil
 }
 
@@ -181,7 +213,7 @@ func (s *server) openDoors(ctx context.Context) error {
 func (s *server) listen() error {
 	var err error
 	if s.config.TLSCert != "" {
-		err = s.http.ServeTLS(s.listener, s.config.TLSCert, s.config.TLSKey)
+		err = s.http.ServeTLS(s.listener, "", "") // of TLSConfig
 	} else {
 		err = s.http.Serve(s.listener)
 	}

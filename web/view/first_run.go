@@ -19,6 +19,10 @@ type FirstRunPage struct {
 	URL      string // how the console is reached if nobody has said it
 	Secure   bool   // by TLS, its own or a proxy's
 	Typed    string // an address that was refused
+	TLS      api.TLSFiles
+	TLSNames string // for a new certificate
+	TLSCert  string // one that was refused
+	Pin      string // of the certificate in use, for the enrolment lines
 	Settings []api.Setting
 	Overview api.Overview
 	Hosts    []api.Host
@@ -51,12 +55,18 @@ func (p FirstRunPage) following() string {
 }
 
 // linuxLine makes a Linux machine a host, in one line.
-func linuxLine(url, token string) string {
+func linuxLine(url, token, pin string) string {
+	if pin != "" {
+		token += " --ca-fingerprint " + pin
+	}
 	return "sudo stickpress-agent enroll " + url + " --token " + token + " && sudo systemctl enable --now stickpress-agent"
 }
 
 // windowsLine does so in an elevated PowerShell, beside the agent's program.
-func windowsLine(url, token string) string {
+func windowsLine(url, token, pin string) string {
+	if pin != "" {
+		token += " -CAFingerprint " + pin
+	}
 	return "powershell -ExecutionPolicy Bypass -File .\\install-agent.ps1 -Server " + url + " -Token " + token
 }
 
