@@ -55,6 +55,9 @@ func auditFilter(r *http.Request) (api.AuditFilter, error) {
 // auditExport streams what the filter leaves as a file. An error in the middle
 // cuts the answer off, so that nobody takes it for whole.
 func (s *Web) auditExport(w http.ResponseWriter, r *http.Request) error {
+	if err := needs(r, api.UseExportAudit); err != nil {
+		return err
+	}
 	filter, err := auditFilter(r)
 	if err != nil {
 		return err

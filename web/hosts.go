@@ -113,10 +113,16 @@ func (s *Web) hostSave(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Web) hostRevoke(w http.ResponseWriter, r *http.Request) error {
+	if err := needs(r, api.UseRevokeHost); err != nil {
+		return err
+	}
 	return s.changeHost(w, r, s.console.RevokeHost, "host.revoked_done")
 }
 
 func (s *Web) hostLost(w http.ResponseWriter, r *http.Request) error {
+	if err := needs(r, api.UseDeclareHostLost); err != nil {
+		return err
+	}
 	return s.changeHost(w, r, s.console.DeclareHostLost, "host.lost_done")
 }
 

@@ -54,6 +54,9 @@ func (s *Web) calibrationStep(w http.ResponseWriter, r *http.Request) error {
 // hostIdentify lets a stick flash. A page that must not lose what was chosen on
 // it asks by script, and gets a sentence.
 func (s *Web) hostIdentify(w http.ResponseWriter, r *http.Request) error {
+	if err := needs(r, api.UseIdentifyDevice); err != nil {
+		return err
+	}
 	var id protocol.Identity
 	if err := json.Unmarshal([]byte(r.PostFormValue("device")), &id); err != nil {
 		return fault.Wrap(err, fault.KindInvalid, "form_unreadable")

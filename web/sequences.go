@@ -116,6 +116,9 @@ func (s *Web) sequenceCompare(w http.ResponseWriter, r *http.Request) error {
 
 // sequenceRestore saves an older version's choices as a new version.
 func (s *Web) sequenceRestore(w http.ResponseWriter, r *http.Request) error {
+	if err := needs(r, api.UseSaveTaskSequence); err != nil {
+		return err
+	}
 	revision, err := revisionOf(r)
 	if err != nil {
 		return err
@@ -143,6 +146,9 @@ func (s *Web) sequenceRestore(w http.ResponseWriter, r *http.Request) error {
 // sequenceRetire takes a task sequence out of use after its name was typed, or
 // brings it back.
 func (s *Web) sequenceRetire(w http.ResponseWriter, r *http.Request) error {
+	if err := needs(r, api.UseRetireSequence); err != nil {
+		return err
+	}
 	p, err := s.sequencePage(r)
 	if err != nil {
 		return err

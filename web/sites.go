@@ -97,6 +97,9 @@ func (s *Web) siteSave(w http.ResponseWriter, r *http.Request) error {
 
 // siteMove moves hosts of the site to another one.
 func (s *Web) siteMove(w http.ResponseWriter, r *http.Request) error {
+	if err := needs(r, api.UseUpdateHost); err != nil {
+		return err
+	}
 	to, err := s.console.GetSite(r.Context(), actorOf(r), r.PostFormValue("to"))
 	if err != nil {
 		return err

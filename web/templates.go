@@ -137,6 +137,9 @@ func (s *Web) allTemplateVersions(r *http.Request, id string) ([]api.TemplateVer
 
 // templateRestore saves an older version's source as a new version.
 func (s *Web) templateRestore(w http.ResponseWriter, r *http.Request) error {
+	if err := needs(r, api.UseSaveTemplate); err != nil {
+		return err
+	}
 	revision, err := revisionOf(r)
 	if err != nil {
 		return err
@@ -161,6 +164,9 @@ func (s *Web) templateRestore(w http.ResponseWriter, r *http.Request) error {
 // templateRetire takes a template out of use after its name was typed, or
 // brings it back.
 func (s *Web) templateRetire(w http.ResponseWriter, r *http.Request) error {
+	if err := needs(r, api.UseRetireTemplate); err != nil {
+		return err
+	}
 	p, err := s.templatePage(r)
 	if err != nil {
 		return err

@@ -35,6 +35,9 @@ func (s *Web) versionWith(w http.ResponseWriter, r *http.Request, problem error)
 
 // versionWithdraw takes a version out of use after its name was typed.
 func (s *Web) versionWithdraw(w http.ResponseWriter, r *http.Request) error {
+	if err := needs(r, api.UseWithdrawVersion); err != nil {
+		return err
+	}
 	revision, err := revisionOf(r)
 	if err != nil {
 		return err
@@ -59,6 +62,9 @@ func (s *Web) versionWithdraw(w http.ResponseWriter, r *http.Request) error {
 // versionBlockMap takes a block map, which may be left out where there is one,
 // and whether it is trusted.
 func (s *Web) versionBlockMap(w http.ResponseWriter, r *http.Request) error {
+	if err := needs(r, api.UseSetBlockMap); err != nil {
+		return err
+	}
 	in := api.SetBlockMapInput{Version: chi.URLParam(r, "id"), Trusted: r.PostFormValue("trusted") != ""}
 	file, _, err := r.FormFile("block_map")
 	switch {

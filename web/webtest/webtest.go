@@ -31,7 +31,8 @@ type Site struct {
 	*apitest.Fixture
 	URL string
 
-	srv *httptest.Server
+	srv    *httptest.Server
+	router chi.Router
 }
 
 // Start boots the pages over a new console, which may be changed by somebody
@@ -39,7 +40,7 @@ type Site struct {
 func Start(t testing.TB, change ...func(url string, d *api.Deps)) *Site {
 	t.Helper()
 	router := chi.NewRouter()
-	s := &Site{srv: httptest.NewUnstartedServer(router)}
+	s := &Site{srv: httptest.NewUnstartedServer(router), router: router}
 	s.URL = "http://" + s.srv.Listener.Addr().String()
 	s.Fixture = apitest.New(t, func(d *api.Deps) {
 		// Nobody keeps a scene's hosts alive, and a browser on a busy machine is slow.
@@ -57,7 +58,7 @@ func Bare(t testing.TB) *Site {
 	t.Helper()
 	console, st := apitest.Bare(t)
 	router := chi.NewRouter()
-	s := &Site{Fixture: &apitest.Fixture{Console: console, Store: st, System: api.System("test")}, srv: httptest.NewUnstartedServer(router)}
+	s := &Site{Fixture: &apitest.Fixture{Console: console, Store: st, System: api.System("test")}, srv: httptest.NewUnstartedServer(router), router: router}
 	s.URL = "http://" + s.srv.Listener.Addr().String()
 	s.Staging = staging(t)
 	s.serve(t, router)
