@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -55,11 +56,43 @@ func adminCommand(environ []string) *cobra.Command {
 	}
 	create.Flags().StringVar(&role, "role", string(api.RoleAdmin), "viewer, helpdesk or admin")
 	create.Flags().StringVar(&name, "name", "", "name as others see it")
-	for _, c := range []*cobra.Command{link, create} {
+	var factor bool
+	unlock := &cobra.Command{
+		Use:   "unlock LOGIN",
+		Short: "Forgets a person's failed sign-ins, and with --second-factor their lost telephone",
+		Args:  cobra.ExactArgs(1),
+		RunE: withServer(environ, func(cmd *cobra.Command, args []string, s *server) error {
+			return unlockUser(cmd.Context(), s.console, args[0], factor)
+		}),
+	}
+	unlock.Flags().BoolVar(&factor, "second-factor", false, "turn the second factor off as well, and end all sessions")
+	for _, c := range []*cobra.Command{link, create, unlock} {
 		addConfigFlags(c.Flags())
 		admin.AddCommand(c)
 	}
 	return admin
+}
+
+// unlockUser is the way back in when nobody else can help.
+func unlockUser(ctx context.Context, console *api.Console, login string, factor bool) error {
+	system := api.System("command line")
+	l, err := console.ListUsers(ctx, system, api.UserFilter{Text: login}, api.Page{Limit: api.MaxPage})
+	if err != nil {
+		return err
+	}
+	for _, u := range l.Items {
+		if !strings.EqualFold(u.Login, login) {
+			continue
+		}
+		if factor {
+			if _, err := console.ResetTOTP(ctx, system, u.ID); err != nil {
+				return err
+			}
+		}
+		_, err := console.UnlockUser(ctx, system, u.ID)
+		return err
+	}
+	return fmt.Errorf("nobody has the login %s", login)
 }
 
 // withServer runs a command on the console's rooms without its doors.

@@ -1,0 +1,94 @@
+package web_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pquerna/otp/totp"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/apitest"
+	"github.com/stickpress/stickpress/web/webtest"
+)
+
+// A person is added, chooses a password by the link, sets a second factor up and
+// signs in with it: by forms alone.
+func TestPersonComesIn(t *testing.T) {
+	t.Parallel()
+	s := webtest.Start(t)
+	admin := signedIn(t, s, "admin", "en")
+	admin.post("/users", url.Values{"login": {"eve"}, "role": {"helpdesk"}, "everywhere": {"no"}}).want(http.StatusUnprocessableEntity).shows("Choose at least one site")
+	p := admin.post("/users", url.Values{"login": {"eve"}, "name": {"Eve"}, "role": {"helpdesk"}, "everywhere": {"yes"}}).want(http.StatusOK).shows("Give this link to Eve")
+	link := must[*url.URL](t)(url.Parse(p.all("code", "id", "link")[0].FirstChild.Data))
+	v := visit(t, s, "en")
+	v.get(link.RequestURI()).want(http.StatusOK).shows("Choose a password")
+	form := url.Values{"token": {link.Query().Get("token")}, "password": {"short"}}
+	v.post("/sign-in/password", form).want(http.StatusUnprocessableEntity).shows("at least 10 characters")
+	form.Set("password", apitest.Password)
+	if p := v.post("/sign-in/password", form).want(http.StatusOK); p.path != "/" {
+		t.Errorf("the new password leads to %s", p.path)
+	}
+
+	p = v.post("/account/second-factor/begin", nil).want(http.StatusOK).shows("Scan this")
+	if len(p.all("svg", "class", "qr")) != 1 {
+		t.Error("there is no QR code")
+	}
+	secret := p.all("code", "id", "totp-secret")[0].FirstChild.Data
+	v.post("/account/second-factor", url.Values{"current": {"wrong"}, "code": {"000000"}}).want(http.StatusUnprocessableEntity).shows("The current password is wrong")
+	code := must[string](t)(totp.GenerateCode(secret, time.Now()))
+	p = v.post("/account/second-factor", url.Values{"current": {apitest.Password}, "code": {code}}).want(http.StatusOK).shows("Recovery codes")
+	codes := strings.Fields(p.all("pre", "id", "codes")[0].FirstChild.Data)
+
+	other := visit(t, s, "en")
+	p = other.post("/sign-in", url.Values{"login": {"eve"}, "password": {apitest.Password}, "next": {"/hosts"}}).want(http.StatusOK)
+	if p.path != "/sign-in/code" {
+		t.Fatalf("the password leads to %s", p.path)
+	}
+	if at := other.get("/hosts").path; !strings.HasPrefix(at, "/sign-in") {
+		t.Errorf("the password alone leads to %s", at)
+	}
+	other.post("/sign-in/code", url.Values{"code": {code}}).want(http.StatusUnauthorized).shows("used before")
+	if p = other.post("/sign-in/code", url.Values{"code": {codes[0]}}).want(http.StatusOK); p.path != "/hosts" {
+		t.Errorf("the code leads to %s", p.path)
+	}
+	// Both places are listed; one ends the other.
+	v.get("/account").want(http.StatusOK).shows("this one", "Sign out everywhere else", "9 recovery codes are left")
+	v.post("/account/sessions/end", nil).want(http.StatusOK)
+	if at := other.get("/hosts").path; !strings.HasPrefix(at, "/sign-in") {
+		t.Errorf("an ended session is at %s", at)
+	}
+	// An admin shuts her out at once.
+	u := must[api.List[api.User]](t)(s.ListUsers(t.Context(), s.Admin, api.UserFilter{Text: "eve"}, api.Page{})).Items[0]
+	admin.post("/users/"+u.ID+"/disable", nil).want(http.StatusOK).shows("signed out everywhere")
+	if at := v.get("/account").path; !strings.HasPrefix(at, "/sign-in") {
+		t.Errorf("a disabled person is at %s", at)
+	}
+}
+
+// Whoever asks for a code without a password has nowhere to type one.
+func TestCodeNeedsPassword(t *testing.T) {
+	t.Parallel()
+	v := visit(t, webtest.Start(t), "en")
+	if p := v.get("/sign-in/code"); p.path != "/sign-in" {
+		t.Errorf("the form of codes is at %s", p.path)
+	}
+	if p := v.post("/sign-in/code", url.Values{"code": {"000000"}}); p.path != "/sign-in" {
+		t.Errorf("a code alone leads to %s", p.path)
+	}
+}
+
+// What somebody else changed meanwhile is said, and what was typed is kept.
+func TestStaleUser(t *testing.T) {
+	t.Parallel()
+	s := webtest.Start(t)
+	v := signedIn(t, s, "admin", "en")
+	u := must[api.User](t)(s.GetUser(t.Context(), s.Admin, s.Viewer.UserID))
+	must[api.User](t)(s.UpdateUser(t.Context(), s.Admin, api.UpdateUserInput{ID: u.ID, Name: "other", Role: api.RoleViewer}))
+	p := v.post("/users/"+u.ID, url.Values{"revision": {"1"}, "name": {`Typed "here"`}, "role": {"helpdesk"}, "everywhere": {"yes"}}).want(http.StatusPreconditionFailed)
+	if p.value("name") != `Typed "here"` || p.value("role") != "helpdesk" {
+		t.Errorf("the form has %q and %q", p.value("name"), p.value("role"))
+	}
+}

@@ -1,0 +1,79 @@
+package web_test
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/web/webtest"
+)
+
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	s := webtest.Start(t)
+	const formula = `=HYPERLINK("http://x","y")`
+	u := must[api.User](t)(s.CreateUser(t.Context(), s.Admin, api.CreateUserInput{Login: "eve", Name: formula, Role: api.RoleViewer}))
+	must[api.NewToken](t)(s.CreateToken(t.Context(), s.Admin, api.CreateTokenInput{Name: "-2+3", Role: api.RoleViewer}))
+	must[api.User](t)(s.UpdateUser(t.Context(), s.Admin, api.UpdateUserInput{ID: u.ID, Name: "Eve <b>", Role: api.RoleHelpdesk}))
+	v := signedIn(t, s, "admin", "en")
+
+	// Before and after, value by value.
+	p := v.get("/audit?action=update_user").want(http.StatusOK).shows("Person changed", "before: viewer", "after: helpdesk", "Eve <b>")
+	if rows := p.all("tr", "", ""); len(rows) != 2 {
+		t.Errorf("%d rows", len(rows)-1)
+	}
+	v.get("/users/" + u.ID).want(http.StatusOK).shows("History")
+	v.get("/audit?"+url.Values{"kind": {"user"}, "object": {u.ID}}.Encode()).want(http.StatusOK).shows("Person added", "Person changed").lacks("-2+3")
+	v.get("/audit?actor=" + s.Admin.UserID + "&from=2020-01-01&until=2099-12-31").want(http.StatusOK).shows("-2+3")
+	v.get("/audit?until=2020-01-01").want(http.StatusOK).shows("No entry matches this filter.")
+	v.get("/audit?from=yesterday").want(http.StatusUnprocessableEntity).shows("“yesterday” is not a day")
+	v.get("/audit?actor=bob").want(http.StatusUnprocessableEntity).shows("“bob” names nobody")
+
+	// As files; no cell is a formula.
+	file := v.get("/audit/export?format=csv&actor=" + s.Admin.UserID).want(http.StatusOK)
+	rows := must[[][]string](t)(csv.NewReader(strings.NewReader(file.body)).ReadAll())
+	if len(rows) < 4 || rows[0][0] != "id" || !strings.Contains(file.header.Get("Content-Disposition"), "attachment") {
+		t.Fatalf("%d rows: %v", len(rows), rows)
+	}
+	for _, row := range rows {
+		for _, cell := range row {
+			if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+				t.Errorf("the cell %q is a formula", cell)
+			}
+		}
+	}
+	file = v.get("/audit/export?format=json&kind=user&object=" + u.ID).want(http.StatusOK)
+	var entries []api.AuditEntry
+	if err := json.Unmarshal([]byte(file.body), &entries); err != nil || len(entries) != 2 || !strings.Contains(string(entries[1].After), "HYPERLINK") {
+		t.Errorf("%v: %s", err, file.body)
+	}
+	v.get("/audit/export?format=pdf").want(http.StatusUnprocessableEntity)
+	v.get("/audit?action=export_audit").want(http.StatusOK).shows("Audit log exported")
+}
+
+// More entries than a page has are all in the file, once.
+func TestAuditExportIsWhole(t *testing.T) {
+	t.Parallel()
+	s := webtest.Start(t)
+	if _, err := s.Store.Pool().Exec(t.Context(), `INSERT INTO audit (id, actor_kind, request_id, address, action, object_kind, object_id, at)
+		SELECT (lpad(to_hex(n), 8, '0') || '-0000-7000-8000-000000000000')::uuid, 'system', '', '', 'bulk', 'x', n::text, now()
+		FROM generate_series(1, 450) AS n`); err != nil {
+		t.Fatal(err)
+	}
+	v := signedIn(t, s, "admin", "en")
+	var entries []api.AuditEntry
+	if err := json.Unmarshal([]byte(v.get("/audit/export?format=json&action=bulk").want(http.StatusOK).body), &entries); err != nil || len(entries) != 450 {
+		t.Fatalf("%d entries, %v", len(entries), err)
+	}
+	seen := map[string]bool{}
+	for _, e := range entries {
+		seen[e.ObjectID] = true
+	}
+	if len(seen) != 450 {
+		t.Errorf("%d of 450", len(seen))
+	}
+}
