@@ -95,7 +95,7 @@ func (s store) addGroups(info *oidc.UserInfo, err error) error {
 
 // client also knows where a browser may go after signing out.
 type client struct {
-	*storage.Client
+	op.Client
 	after string
 }
 
@@ -103,10 +103,10 @@ func (c client) PostLogoutRedirectURIs() []string { return []string{c.after} }
 
 func (s store) GetClientByClientID(ctx context.Context, id string) (op.Client, error) {
 	c, err := s.Storage.GetClientByClientID(ctx, id)
-	if known, ok := c.(*storage.Client); ok && err == nil {
-		return client{known, os.Args[4]}, nil
+	if err != nil {
+		return nil, err
 	}
-	return c, err
+	return client{c, os.Args[4]}, nil
 }
 
 func main() {
