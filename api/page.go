@@ -85,9 +85,6 @@ func cut[R, T any](p Page, rows []R, key func(R) string) ([]R, List[T]) {
 	return rows, l
 }
 
-// asIs is the view of rows that are shown as they are.
-func asIs[R any](r *R) (R, error) { return *r, nil }
-
 // byID is the page of a list by ID, with one row more: it tells whether there
 // is another page. Faults: cursor_invalid.
 func byID[T any, P interface {

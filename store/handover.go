@@ -36,7 +36,7 @@ func (s *Stick) applyHandover(e *StickEvent) error {
 	if err != nil {
 		return err
 	}
-	switch e.Type { //nolint:exhaustive // the others are none of this
+	switch e.Type {
 	case EventStickIssued:
 		s.Holder, s.Reference = p.Holder, p.Reference
 		return s.live(StickIssued)

@@ -74,6 +74,7 @@ func (s *Web) firstRunPage(r *http.Request, step api.FirstRunStep) (view.FirstRu
 			return p, err
 		}
 		p.Hosts, err = s.firstHosts(r)
+	case api.FirstRunAccount, api.FirstRunTemplate: // show what is known already
 	}
 	return p, err
 }

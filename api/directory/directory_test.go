@@ -33,8 +33,15 @@ func TestAuthenticate(t *testing.T) {
 				t.Error(err)
 			}
 			for _, wrong := range [][2]string{
-				{"ada", "wrong"}, {"ada", ""}, {"", "engine"}, {"nobody", "engine"},
-				{"*", "engine"}, {"ada)(uid=*", "engine"}, {"a*", "engine"}, {"ada\x00", "engine"}, {`ada\2a`, "engine"},
+				{"ada", "wrong"},
+				{"ada", ""},
+				{"", "engine"},
+				{"nobody", "engine"},
+				{"*", "engine"},
+				{"ada)(uid=*", "engine"},
+				{"a*", "engine"},
+				{"ada\x00", "engine"},
+				{`ada\2a`, "engine"},
 			} {
 				if _, err := d.Authenticate(t.Context(), wrong[0], wrong[1]); !errors.Is(err, directory.ErrRefused) {
 					t.Errorf("%q with %q: %v", wrong[0], wrong[1], err)

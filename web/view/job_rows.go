@@ -2,7 +2,6 @@ package view
 
 import (
 	"encoding/json"
-	"strings"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
@@ -213,6 +212,3 @@ func (p NewJob) Care() bool {
 	}
 	return false
 }
-
-// typed is what the form has of a table, for saying how many rows there are.
-func (p NewJob) typed() bool { return strings.TrimSpace(p.Table) != "" || len(p.Rows) > 0 }

@@ -126,7 +126,7 @@ access to * by dn.exact="%[3]s" read by self read by * none
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() {
 		stop()
-		<-ended
+		_ = <-ended // it was stopped
 	})
 	for _, address := range []string{plain, secure} {
 		wait(t, address, ended, log)
