@@ -73,6 +73,9 @@ func TestLostStick(t *testing.T) {
 	if err != nil || len(tasks) != 3 {
 		t.Fatalf("%+v, %v", tasks, err)
 	}
+	if note := v.get("/sticks").want(http.StatusOK).all("div", "id", "open-tasks"); len(note) != 1 {
+		t.Error("the list does not say that something is to be disabled")
+	}
 	for i, task := range tasks {
 		v.get("/sticks?tasks=open").want(http.StatusOK).shows(b.Identity.Serial, "not ticked off yet")
 		p = v.post(path+"/tasks/"+task.ID, url.Values{"done": {"yes"}}).want(http.StatusOK)
@@ -80,7 +83,9 @@ func TestLostStick(t *testing.T) {
 			t.Errorf("%d of %d are ticked off", n, i+1)
 		}
 	}
-	v.get("/sticks?tasks=open").want(http.StatusOK).shows("Nothing fits these filters")
+	if p := v.get("/sticks?tasks=open").want(http.StatusOK).shows("Nothing fits these filters"); len(p.all("div", "id", "open-tasks")) != 0 {
+		t.Error("the list says that something is to be disabled")
+	}
 	v.post(path+"/tasks/"+tasks[0].ID, nil).want(http.StatusOK)
 	v.get("/sticks?tasks=open").want(http.StatusOK).shows(b.Identity.Serial)
 	signedIn(t, scene.Site, "viewer", "en").post(path+"/tasks/"+tasks[0].ID, url.Values{"done": {"yes"}}).want(http.StatusForbidden)
@@ -90,4 +95,13 @@ func TestLostStick(t *testing.T) {
 	if err != nil || len(audit.Items) != 6 || audit.Items[0].Action != "stick_found" {
 		t.Errorf("%d entries, %v", len(audit.Items), err)
 	}
+}
+
+// The page of a version leads to the sticks that carry it.
+func TestSticksOfAVersion(t *testing.T) {
+	t.Parallel()
+	scene := webtest.Play(t, webtest.Start(t))
+	v := signedIn(t, scene.Site, "viewer", "en")
+	to := attr(v.get("/versions/"+scene.Version.ID).want(http.StatusOK).all("a", "id", "version-sticks")[0], "href")
+	v.get(to).want(http.StatusOK).shows(scene.Done.Builds[0].Identity.Serial, scene.Done.Builds[1].Identity.Serial).lacks("AA00000000000489")
 }

@@ -16,7 +16,11 @@ func (s *Web) sticks(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.show(w, r, view.Sticks(s.frame(r, "sticks"), narrowing, list))
+	open, err := s.console.OpenStickTasks(r.Context(), actorOf(r))
+	if err != nil {
+		return err
+	}
+	return s.show(w, r, view.Sticks(s.frame(r, "sticks"), narrowing, list, open))
 }
 
 func (s *Web) stick(w http.ResponseWriter, r *http.Request) error {
