@@ -41,6 +41,8 @@ var Walls = map[string]api.UseCase{
 	"GET /hosts": api.UseListHosts, "POST /hosts/enrol": api.UseCreateEnrolment, "GET /hosts/{id}": api.UseGetHost, "POST /hosts/{id}": api.UseUpdateHost,
 	"POST /hosts/{id}/revoke": api.UseRevokeHost, "POST /hosts/{id}/lost": api.UseDeclareHostLost, "POST /hosts/{id}/identify": api.UseIdentifyDevice,
 	"GET /hosts/{id}/ports": api.UseGetHost, "POST /hosts/{id}/calibration": api.UseCalibrateHost, "POST /hosts/{id}/calibration/{step}": api.UseCalibrateHost,
+	"POST /sticks/{id}/issue": api.UseIssueStick, "POST /sticks/{id}/lost": api.UseDeclareStickLost, "POST /sticks/{id}/found": api.UseStickFound,
+	"POST /sticks/{id}/retire": api.UseRetireStick, "POST /sticks/{id}/tasks/{task}": api.UseTickStickTask,
 	"GET /sticks": api.UseListSticks, "GET /sticks/{id}": api.UseGetStick, "POST /sticks/{id}/return": api.UseReturnStick, "GET /sticks/{id}/record": api.UseGetStick,
 	"GET /certificates/{id}": api.UseGetCertificate, "GET /certificates/{id}/file": api.UseGetCertificate,
 
