@@ -47,8 +47,9 @@ func (s *Web) fillFromLast(r *http.Request, p *view.NewJob) error {
 		p.Repeat(job)
 		return nil
 	}
+	begun := len(p.Chosen) > 0 || p.Version != "" || p.Holder != ""
 	p.PreferChannel()
-	if len(p.Chosen) > 0 || p.Version != "" || p.Holder != "" {
+	if begun {
 		return nil
 	}
 	last, err := s.console.LastJob(r.Context(), actorOf(r), protocol.JobPress)

@@ -51,7 +51,9 @@ func TestPressSteps(t *testing.T) {
 	p := v.get("/jobs/new?host=" + scene.Host.ID).want(http.StatusOK)
 	p.shows("Which Windows", "win11-ent 24.2.1", "Published", "mbr-dual: starts on UEFI and BIOS", "What you pressed last")
 	form := p.fields()
-	form.Set("version", scene.Version.ID+"@stable")
+	if got := form.Get("version"); got != scene.Version.ID+"@stable" {
+		t.Errorf("%q is chosen at first, want what is to be handed out", got)
+	}
 	form.Set("holder", "Grace")
 	form.Set("reference", "INC-7")
 	form.Set("erase_first", "on")

@@ -32,8 +32,12 @@ func (p NewJob) imageChoices() (choices []imageChoice, others []api.Version) {
 }
 
 // PreferChannel chooses a version by a channel that points to it, if there is
-// one: on a form that was only begun, that is what is meant.
+// one: on a form that was only begun, that is what is meant. Without a version
+// it takes the first, which is what should be handed out.
 func (p *NewJob) PreferChannel() {
+	if p.Version == "" && len(p.Versions) > 0 {
+		p.Version = p.Versions[0].ID
+	}
 	if v, ok := p.version(); ok && p.Channel == "" && len(v.Channels) > 0 {
 		p.Channel = v.Channels[0]
 	}
