@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,13 +12,13 @@ import (
 // not begun before the server said so, over the next connection too.
 func TestStickThatIsAnother(t *testing.T) {
 	inBubble(t, func(t *testing.T, h *host) {
-		asked := 0
+		var asked atomic.Int32 // questions come beside each other
 		h.srv.judge = func(p *peer, m *protocol.FoundStick) {
 			answer := &protocol.StickVerdict{FoundStick: *m}
 			if m.AttemptRef == ref(2, 1) {
 				answer.Fault = protocol.NewFault("stick_not_wiped", "holder", "Ada")
 			}
-			if asked++; asked == 1 {
+			if asked.Add(1) == 1 {
 				_ = p.Close() // before the answer
 				return
 			}
@@ -38,8 +39,8 @@ func TestStickThatIsAnother(t *testing.T) {
 		if h.rack.devices["1-2"].open {
 			t.Error("the stick is still held")
 		}
-		if asked < 3 || asked > 4 {
-			t.Errorf("asked %d times about two sticks", asked)
+		if n := asked.Load(); n < 3 || n > 4 {
+			t.Errorf("asked %d times about two sticks", n)
 		}
 	})
 }

@@ -24,6 +24,8 @@ var Walls = map[string]api.UseCase{
 
 	"GET /jobs": api.UseListJobs, "POST /jobs": api.UseQueueJob, "GET /jobs/new": api.UseQueueJob, "POST /jobs/confirm": api.UseQueueJob,
 	"GET /jobs/{id}": api.UseGetJob, "GET /jobs/{id}/live": api.UseGetJob, "GET /jobs/{id}/log": api.UseGetJob, "POST /jobs/{id}/cancel": api.UseCancelJob,
+	"POST /jobs/new": api.UseQueueJob, "GET /jobs/new/names": api.UseQueueJob, "POST /jobs/where": api.UseQueueJob, "GET /jobs/where/live": api.UseQueueJob,
+	"GET /jobs/{id}/labels": api.UseGetJob, "GET /jobs/{id}/schedule": api.UseScheduleJob, "POST /jobs/{id}/schedule": api.UseScheduleJob,
 	"POST /jobs/{id}/builds/{build}/cancel": api.UseCancelBuild, "POST /jobs/{id}/retry": api.UseRetryBuilds,
 
 	"GET /exclusions": api.UseSaveExclusions, "POST /exclusions": api.UseSaveExclusions,
@@ -44,7 +46,13 @@ var Walls = map[string]api.UseCase{
 	"POST /sticks/{id}/issue": api.UseIssueStick, "POST /sticks/{id}/lost": api.UseDeclareStickLost, "POST /sticks/{id}/found": api.UseStickFound,
 	"POST /sticks/{id}/retire": api.UseRetireStick, "POST /sticks/{id}/tasks/{task}": api.UseTickStickTask,
 	"GET /sticks": api.UseListSticks, "GET /sticks/{id}": api.UseGetStick, "POST /sticks/{id}/return": api.UseReturnStick, "GET /sticks/{id}/record": api.UseGetStick,
+	"GET /sticks/{id}/label": api.UseGetStick,
 	"GET /certificates/{id}": api.UseGetCertificate, "GET /certificates/{id}/file": api.UseGetCertificate,
+
+	"GET /first-run": api.UseGetFirstRun, "GET /first-run/{step}": api.UseGetFirstRun, "GET /first-run/host/live": api.UseGetFirstRun,
+	"POST /first-run/{step}/mark": api.UseSaveFirstRun, "POST /first-run/address": api.UseSaveSetting, "POST /first-run/tls": api.UseSaveFirstRun,
+	"POST /first-run/host": api.UseCreateEnrolment, "POST /first-run/template": api.UseSaveFirstRun, "POST /first-run/press": api.UseSaveFirstRun,
+	"POST /first-run/finish": api.UseSaveFirstRun,
 
 	"GET /sites": api.UseListSites, "POST /sites": api.UseSaveSite, "GET /sites/{id}": api.UseListSites, "POST /sites/{id}": api.UseSaveSite,
 	"POST /sites/{id}/move": api.UseUpdateHost, "POST /sites/{id}/retire": api.UseRetireSite,
@@ -101,6 +109,10 @@ func (x *Scene) Fill(path string) string {
 	if strings.HasPrefix(path, "/settings") {
 		name = "banner"
 	}
-	return strings.NewReplacer("{name}", name, "{build}", x.Running.Builds[0].ID, "{step}", "finish",
+	step := "finish" // of a calibration
+	if strings.HasPrefix(path, "/first-run") {
+		step = "host"
+	}
+	return strings.NewReplacer("{name}", name, "{build}", x.Running.Builds[0].ID, "{step}", step, "{task}", "x",
 		"{session}", "session_01jd6y9k3te0mv8b0g2z5q4w7x", "/*", "/x").Replace(path)
 }
