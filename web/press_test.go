@@ -180,6 +180,9 @@ func TestPressTable(t *testing.T) {
 	fixed["row_holder"][2], fixed["row_reference"][2] = "", "" // taken out
 	p = v.post("/jobs/where", fixed).want(http.StatusOK)
 	p.shows("Ada <b>", "PC-1", "王芳", "NB-02", "INC-9").lacks("Grace")
+	if len(p.all("li", "id", "socket-1-2_7-0")) != 1 {
+		t.Error("the port map of a table's sticks is empty")
+	}
 	dealt := p.fields()
 	if len(dealt["row_device"]) != 2 || dealt["row_device"][0] == dealt["row_device"][1] || dealt["row_device"][0] == "" {
 		t.Fatalf("dealt %v", dealt["row_device"])

@@ -123,7 +123,7 @@ func JobConfirm(f Frame, p NewJob) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = PortMap(f, f.T("job_new.sticks_of", "host", h.Name), jobHubs(f, p, false)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = PortMap(f, f.T("job_new.sticks_of", "host", h.Name), jobHubs(f, p, mapConfirm)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -58,10 +58,17 @@ func leading(s string) (n int, rest string, ok bool) {
 	return n, s[end:], err == nil
 }
 
-// jobHubs is the port map of the host for a job. With pick a free stick is a box
-// to tick; without, of the sockets that nobody numbered only those are drawn
-// whose sticks were chosen.
-func jobHubs(f Frame, p NewJob, pick bool) []Hub {
+// What a port map of a job is for.
+type mapUse int
+
+const (
+	mapPick    mapUse = iota // a free stick is a box to tick
+	mapShow                  // all sticks are drawn
+	mapConfirm               // of sockets without a number only those with a chosen stick are
+)
+
+// jobHubs is the port map of the host for a job.
+func jobHubs(f Frame, p NewJob, use mapUse) []Hub {
 	h, _ := p.host()
 	h.Devices = inOrder(h.Devices, p.Ports.Items)
 	at := make(map[string]api.Device, len(h.Devices))
@@ -75,13 +82,13 @@ func jobHubs(f Frame, p NewJob, pick bool) []Hub {
 			d, full := at[s.ID]
 			s.Href = ""
 			switch chosen := full && p.chosen(d.Identity); {
-			case full && pick:
+			case full && use == mapPick:
 				s.Name, s.Value, s.BoxID, s.Chosen = "device", identityValue(d.Identity), deviceID(d), chosen
-			case chosen:
+			case chosen && use == mapConfirm:
 				s.State, s.Reason = "to_erase", ""
-			case s.Number == "":
+			case use == mapConfirm && s.Number == "":
 				continue
-			default:
+			case use == mapConfirm:
 				s.Reason = ""
 			}
 			sockets = append(sockets, s)
