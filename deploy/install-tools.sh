@@ -28,6 +28,7 @@ xorriso|xorriso|test|makes ISOs
 zstd|zstd|test|compresses disk images
 xz|xz-utils|test|the same
 zbarimg|zbar-tools|test|reads the QR codes that we draw
+pdfinfo|poppler-utils|test|measures the labels that we print
 /usr/sbin/slapd|slapd|test|a directory to sign in by
 ldapmodify|ldap-utils|test|changes it
 openssl|openssl|test|a second opinion on certificates
