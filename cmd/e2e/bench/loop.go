@@ -53,24 +53,6 @@ func attach(ctx context.Context, dir string, n int, size int64) (all loops, err 
 	return all, nil
 }
 
-// touch writes as much memory as the sticks of a round take, once: a virtual
-// machine is given its memory when it is first written, which would be paid by
-// whoever comes first.
-func touch(dir string, size int64) (err error) {
-	f, err := os.CreateTemp(dir, "touch-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close(), os.Remove(f.Name())) }()
-	piece := make([]byte, 4*mib)
-	for ; size > 0; size -= int64(len(piece)) {
-		if _, err := f.Write(piece); err != nil {
-			return fmt.Errorf("touch the memory: %w", err)
-		}
-	}
-	return nil
-}
-
 func (all loops) detach() error {
 	var errs []error
 	for _, l := range all {

@@ -85,9 +85,6 @@ func run(ctx context.Context, c config) error {
 	if err := b.makeImages(ctx); err != nil {
 		return err
 	}
-	if err := touch(targets, int64(c.sticks)*touchedBytes); err != nil {
-		return err
-	}
 	defer func() { b.table.print(os.Stdout) }()
 	for i := range c.rounds {
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", i+1, c.rounds)
