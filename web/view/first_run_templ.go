@@ -840,7 +840,7 @@ func firstRunAddress(f Frame, p FirstRunPage) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = Fact(f.T("setting.about_listen")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var37), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Fact(f.T("first_run.listens")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var37), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1181,7 +1181,7 @@ func firstRunStorage(f Frame, p FirstRunPage) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = Fact(f.T("setting.about_data")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var54), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Fact(f.T("first_run.folder")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var54), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

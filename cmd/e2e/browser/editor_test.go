@@ -62,9 +62,9 @@ func TestUploadRefused(t *testing.T) {
 	b.fill("#version", "1.0.0")
 	b.do(chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{file}))
 	for range 2 {
-		b.press("#upload .btn-primary")
+		b.press("#upload > .btn-primary")
 		b.shows("该文件不是可用于制作启动盘的映像")
-		b.until("the form is ready again", `!document.querySelector("#upload .btn-primary").disabled && document.querySelector("[data-upload-progress]").hidden`)
+		b.until("the form is ready again", `!document.querySelector("#upload > .btn-primary").disabled && document.querySelector("[data-upload-progress]").hidden`)
 		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("[data-upload-error]").textContent = ""`))
 	}
 	b.expect("422")

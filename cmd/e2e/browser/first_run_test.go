@@ -129,7 +129,7 @@ func (b *tab) upload(file string) {
 	b.do(chromedp.Evaluate[chromedp.Void](`new MutationObserver(() => {
 		if (!document.querySelector("[data-upload-progress]").hidden) sessionStorage.setItem("bar", "seen");
 	}).observe(document.body, {attributes: true, subtree: true})`))
-	b.press("#upload .btn-primary")
+	b.press("#upload > .btn-primary")
 	b.at("/versions/")
 	if seen := eval[string](b, `String(sessionStorage.getItem("bar"))`); seen != "seen" {
 		b.Error("the upload showed no progress")
