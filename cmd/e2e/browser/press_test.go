@@ -134,6 +134,7 @@ func TestPressByTable(t *testing.T) {
 	b.shoot(dir, "press-table-wrong")
 	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#row_computer-0").value = "PC-1"`))
 	b.where()
+	b.until("the rows are dealt", `document.querySelector("#row-device-0")`)
 	b.shoot(dir, "press-table-where")
 	first, second := `document.querySelector("#row-device-0")`, `document.querySelector("#row-device-1")`
 	b.do(chromedp.Evaluate[chromedp.Void](`(() => { const [a, b] = [` + first + `, ` + second + `]; const v = a.value; a.value = b.value; b.value = v })()`))
@@ -318,6 +319,7 @@ func TestLabelPaper(t *testing.T) {
 			t.Errorf("%s is printed as %s, want %s", paper, got, want)
 		}
 	}
+	b.visit("/jobs/" + s.Done.ID + "/labels?paper=a4-handover")
 	if strings.Contains(eval[string](b, `document.querySelector(".handover").innerText`), "undefined") {
 		t.Error("a word is missing")
 	}
