@@ -126,7 +126,9 @@ access to * by dn.exact="%[3]s" read by self read by * none
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() {
 		stop()
-		_ = <-ended // it was stopped
+		if err := <-ended; err != nil {
+			t.Logf("slapd ended: %v", err)
+		}
 	})
 	for _, address := range []string{plain, secure} {
 		wait(t, address, ended, log)
