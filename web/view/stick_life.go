@@ -55,27 +55,6 @@ func StickName(s *api.Stick) string {
 	return s.ID
 }
 
-// StickNext is the next sensible thing to do with a stick: "issue", "return",
-// "found", "restore" (from retirement) or "wipe"; empty while a build has it, or
-// where it first has to be pressed.
-func StickNext(s *api.Stick) string {
-	switch {
-	case s.State == "pressing" || s.State == "erasing":
-		return ""
-	case s.Life == "issued":
-		return "return"
-	case s.Life == "lost":
-		return "found"
-	case s.Life == "retired":
-		return "restore"
-	case s.Life == "returned":
-		return "wipe"
-	case issuable(s):
-		return "issue"
-	}
-	return ""
-}
-
 // issuable reports whether a stick can be handed out, at least to its holder.
 func issuable(s *api.Stick) bool {
 	here := s.Life == "stock" && s.Holder == "" || s.Life == "returned" && s.Holder != ""

@@ -1423,7 +1423,7 @@ func stickActions(f Frame, s api.Stick, at StickAt) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		if s.Life != "returned" && s.Life != "lost" && s.State != "pressing" && s.State != "erasing" && f.Actor.Can(api.UseReturnStick) {
-			templ_7745c5c3_Err = ReturnForm(f, s, "", LookPlain).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ReturnForm(f, s, LookPlain).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
