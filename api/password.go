@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
+
+	"github.com/stickpress/stickpress/api/fault"
 )
 
 // The cost of one password hash: the second recommendation of RFC 9106
@@ -92,4 +95,21 @@ func (p *passwords) derive(ctx context.Context, password string, salt []byte, ti
 	}
 	defer func() { <-p.slots }()
 	return argon2.IDKey([]byte(password), salt, time, memory, threads, argonKey), nil
+}
+
+func errPasswordShort() error {
+	return fault.New(fault.KindInvalid, CodePasswordTooShort, "min", MinPassword).At("password")
+}
+
+// hashPassword checks a new password's length and hashes it; none is none.
+func (c *Console) hashPassword(ctx context.Context, password string) (string, error) {
+	switch n := utf8.RuneCountInString(password); {
+	case n == 0:
+		return "", nil
+	case n < MinPassword:
+		return "", errPasswordShort()
+	case len(password) > maxPassword:
+		return "", fault.New(fault.KindInvalid, CodePasswordTooLong, "max", maxPassword).At("password")
+	}
+	return c.passwords.Hash(ctx, password)
 }

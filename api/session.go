@@ -2,12 +2,8 @@ package api
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"errors"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/store"
@@ -27,24 +23,7 @@ type SignInInput struct {
 	Password string
 }
 
-// SignInLinkInput asks for a link that signs a person in once.
-type SignInLinkInput struct {
-	Login string        // whom it signs in
-	TTL   time.Duration // 0 means 15 minutes; at most 24 hours
-}
-
-// SignInLink is a one-time way in. The secret is shown only here.
-type SignInLink struct {
-	Secret    string    `json:"secret"`
-	Login     string    `json:"login"`
-	ExpiresAt time.Time `json:"expires_at"`
-}
-
-const (
-	setupLifetime      = 24 * time.Hour
-	signInLinkLifetime = 15 * time.Minute
-	signInLinkLongest  = 24 * time.Hour
-)
+const setupLifetime = 24 * time.Hour
 
 // SetupNeeded reports whether there is nobody yet: the pages then lead to Setup.
 func (c *Console) SetupNeeded(ctx context.Context) (bool, error) {
@@ -236,72 +215,6 @@ func (c *Console) enter(ctx context.Context, tx *store.Tx, a Actor, use UseCase,
 	})
 }
 
-// CreateSignInLink makes a link for a person (admin or system).
-// Faults: user_not_found.
-func (c *Console) CreateSignInLink(ctx context.Context, a Actor, in SignInLinkInput) (SignInLink, error) {
-	ttl := lifetime(in.TTL, signInLinkLifetime, signInLinkLongest)
-	var link SignInLink
-	err := c.change(ctx, a, UseCreateSignInLink, func(tx *store.Tx, by store.Actor) error {
-		u, err := tx.UserByLogin(ctx, in.Login)
-		if err == nil && !a.within(siteTexts(u.Sites)) {
-			err = store.NotFound("user", in.Login)
-		}
-		if err != nil {
-			return err
-		}
-		secret, token, err := tx.CreateOneTimeToken(ctx, store.NewOneTimeToken{
-			Purpose: store.PurposeSignIn, UserID: u.ID, Lifetime: ttl, By: by,
-		})
-		if err != nil {
-			return err
-		}
-		link = SignInLink{Secret: secret, Login: u.Login, ExpiresAt: token.ExpiresAt}
-		return tx.Audit(ctx, store.NewAudit{By: by, Action: string(UseCreateSignInLink), ObjectKind: "user", ObjectID: u.ID.String()})
-	})
-	return link, err
-}
-
-// RedeemSignInLink signs the link's person in; a link works once.
-// Faults: token_invalid, too_many_attempts.
-func (c *Console) RedeemSignInLink(ctx context.Context, a Actor, secret string) (SignedIn, error) {
-	if err := allow(a, UseRedeemSignInLink); err != nil {
-		return SignedIn{}, err
-	}
-	if err := c.attemptFrom(a); err != nil {
-		return SignedIn{}, err
-	}
-	var u store.User
-	var out SignedIn
-	err := c.store.InTx(ctx, func(tx *store.Tx) (err error) {
-		if u, err = useLink(ctx, tx, store.PurposeSignIn, secret); err != nil {
-			return err
-		}
-		if u.TOTPAt != nil {
-			out = SignedIn{User: userOf(u), CodeNeeded: true, Method: MethodLink}
-			return nil
-		}
-		out, err = c.enter(ctx, tx, a, UseRedeemSignInLink, u, MethodLink)
-		return err
-	})
-	if f := fault.From(err); f != nil && f.Kind == fault.KindUnauthenticated {
-		return SignedIn{}, c.signInFailed(ctx, a, UseRedeemSignInLink, u, f)
-	}
-	return out, err
-}
-
-// useLink spends a one-time link and finds whom it was made for.
-func useLink(ctx context.Context, tx *store.Tx, purpose store.Purpose, secret string) (store.User, error) {
-	token, err := tx.UseOneTimeToken(ctx, purpose, secret)
-	if err != nil {
-		return store.User{}, err
-	}
-	u, err := tx.User(ctx, token.UserID)
-	if err == nil && u.DisabledAt != nil {
-		err = fault.New(fault.KindUnauthenticated, store.CodeTokenInvalid)
-	}
-	return u, err
-}
-
 // ActorForSession returns the person of a session as an actor, with the
 // request's locale, ID, address and browser taken from base. Session, person,
 // role and sites are read anew each time, so that a change holds at once.
@@ -376,85 +289,4 @@ func (c *Console) ActorForToken(ctx context.Context, base Actor, secret string) 
 
 func isSignedOut(err error) bool {
 	return errors.Is(err, fault.New(fault.KindUnauthenticated, CodeSignedOut))
-}
-
-// attempt counts one try to get in, by address and by login. The login's count
-// is everybody's and outlives this program; SignIn clears it.
-func (c *Console) attempt(ctx context.Context, a Actor, login string) error {
-	if err := c.attemptFrom(a); err != nil {
-		return err
-	}
-	key, err := c.loginKey(ctx, login)
-	if err != nil {
-		return err
-	}
-	wait, err := c.store.BeginAttempt(ctx, key, signInBackoff)
-	if err == nil && wait > 0 {
-		err = errTooMany(wait)
-	}
-	return err
-}
-
-// attemptFrom counts one try to get in by address alone.
-func (c *Console) attemptFrom(a Actor) error {
-	if ok, wait := c.limits.address.take(limiterAddress(a.Address)); !ok {
-		return errTooMany(wait)
-	}
-	return nil
-}
-
-func errTooMany(wait time.Duration) error {
-	return fault.New(fault.KindTooMany, CodeTooManyAttempts, "retry_seconds", int(wait/time.Second)+1)
-}
-
-// loginKey is what attempts are counted under: a hash that needs the server's
-// key, since a password may have been typed into the wrong field.
-func (c *Console) loginKey(ctx context.Context, login string) ([32]byte, error) {
-	key, err := c.ServerKey(ctx)
-	if err != nil {
-		return [32]byte{}, err
-	}
-	mac := hmac.New(sha256.New, key.Seed())
-	mac.Write([]byte("stickpress sign-in attempts\x00" + strings.ToLower(login)))
-	return [32]byte(mac.Sum(nil)), nil
-}
-
-// signInFailed puts a refused sign-in into the audit log and returns the
-// refusal. Of whom it names a login only where that is somebody's: anything
-// else may be a password in the wrong field, and the log cannot be erased. The
-// limits on attempts bound how much a stranger can write.
-func (c *Console) signInFailed(ctx context.Context, a Actor, u UseCase, of store.User, refusal *fault.Error) error {
-	row := store.NewAudit{By: a.as(store.Anonymous), Action: string(u) + failed, ObjectKind: "user"}
-	if !of.ID.IsZero() {
-		row.ObjectID, row.After = of.ID.String(), map[string]any{"login": of.Login}
-	}
-	if err := c.store.InTx(ctx, func(tx *store.Tx) error { return tx.Audit(ctx, row) }); err != nil {
-		return err
-	}
-	return refusal
-}
-
-// lifetime brings a wanted duration into bounds.
-func lifetime(want, usual, longest time.Duration) time.Duration {
-	if want <= 0 {
-		return usual
-	}
-	return min(want, longest)
-}
-
-func errPasswordShort() error {
-	return fault.New(fault.KindInvalid, CodePasswordTooShort, "min", MinPassword).At("password")
-}
-
-// hashPassword checks a new password's length and hashes it; none is none.
-func (c *Console) hashPassword(ctx context.Context, password string) (string, error) {
-	switch n := utf8.RuneCountInString(password); {
-	case n == 0:
-		return "", nil
-	case n < MinPassword:
-		return "", errPasswordShort()
-	case len(password) > maxPassword:
-		return "", fault.New(fault.KindInvalid, CodePasswordTooLong, "max", maxPassword).At("password")
-	}
-	return c.passwords.Hash(ctx, password)
 }

@@ -211,3 +211,11 @@ func tokenOf(t store.APIToken, login string) Token {
 		CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, LastUsedAt: t.LastUsedAt, RevokedAt: t.RevokedAt, Revision: t.Revision,
 	}
 }
+
+// lifetime brings a wanted duration into bounds.
+func lifetime(want, usual, longest time.Duration) time.Duration {
+	if want <= 0 {
+		return usual
+	}
+	return min(want, longest)
+}
