@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -104,3 +105,20 @@ func (c *Console) moveStick(
 	}
 	return c.GetStick(ctx, a, id)
 }
+
+// Issuable reports whether the stick can be handed out, at least to its holder.
+func (s *Stick) Issuable() bool {
+	here := s.Life == "stock" && s.Holder == "" || s.Life == "returned" && s.Holder != ""
+	return here && slices.Contains([]string{"verified", "wiped", "unknown"}, s.State) && s.CheckFault == nil
+}
+
+// Losable reports whether DeclareStickLost takes the stick as it is.
+func (s *Stick) Losable() bool {
+	return slices.Contains([]string{"stock", "issued", "returned"}, s.Life) && !s.inUse()
+}
+
+// Retirable reports whether RetireStick takes the stick as it is.
+func (s *Stick) Retirable() bool { return s.Life != "retired" && s.Life != "issued" && !s.inUse() }
+
+// inUse reports whether a build has the stick.
+func (s *Stick) inUse() bool { return s.State == "pressing" || s.State == "erasing" }

@@ -36,10 +36,10 @@ func (m *StickMore) problem(act string) Problem {
 // that the page no longer has because somebody else moved the stick.
 func (m *StickMore) loose(f Frame, s *api.Stick) string {
 	there := map[string]bool{
-		"issue":  issuable(s) && f.Actor.Can(api.UseIssueStick),
+		"issue":  s.Issuable() && f.Actor.Can(api.UseIssueStick),
 		"found":  s.Life == "lost" && f.Actor.Can(api.UseStickFound),
-		"lost":   losable(s) && f.Actor.Can(api.UseDeclareStickLost),
-		"retire": retirable(s) && f.Actor.Can(api.UseRetireStick),
+		"lost":   s.Losable() && f.Actor.Can(api.UseDeclareStickLost),
+		"retire": s.Retirable() && f.Actor.Can(api.UseRetireStick),
 	}
 	if m.Problem.Field != "" && there[m.Form.Act] {
 		return ""
@@ -53,22 +53,6 @@ func StickName(s *api.Stick) string {
 		return s.Serial
 	}
 	return s.ID
-}
-
-// issuable reports whether a stick can be handed out, at least to its holder.
-func issuable(s *api.Stick) bool {
-	here := s.Life == "stock" && s.Holder == "" || s.Life == "returned" && s.Holder != ""
-	return here && slices.Contains([]string{"verified", "wiped", "unknown"}, s.State) && s.CheckFault == nil
-}
-
-// losable reports whether a stick can be declared lost.
-func losable(s *api.Stick) bool {
-	return slices.Contains([]string{"stock", "issued", "returned"}, s.Life) && s.State != "pressing" && s.State != "erasing"
-}
-
-// retirable reports whether a stick can be taken out of use.
-func retirable(s *api.Stick) bool {
-	return s.Life != "retired" && s.Life != "issued" && s.State != "pressing" && s.State != "erasing"
 }
 
 // newestFirst turns events round.

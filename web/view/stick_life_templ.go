@@ -38,7 +38,7 @@ func stickHandover(f Frame, s api.Stick, m StickMore) templ.Component {
 			templ_7745c5c3_Var1 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		if issuable(&s) && f.Actor.Can(api.UseIssueStick) {
+		if s.Issuable() && f.Actor.Can(api.UseIssueStick) {
 			templ_7745c5c3_Var2 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 				templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 				templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
@@ -397,7 +397,7 @@ func stickEnds(f Frame, s api.Stick, m StickMore) templ.Component {
 			templ_7745c5c3_Var18 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		if losable(&s) && f.Actor.Can(api.UseDeclareStickLost) {
+		if s.Losable() && f.Actor.Can(api.UseDeclareStickLost) {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "<details class=\"panel danger\" id=\"stick-lost\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -489,7 +489,7 @@ func stickEnds(f Frame, s api.Stick, m StickMore) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if retirable(&s) && f.Actor.Can(api.UseRetireStick) {
+		if s.Retirable() && f.Actor.Can(api.UseRetireStick) {
 			templ_7745c5c3_Var24 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 				templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 				templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
