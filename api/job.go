@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/stickpress/stickpress/agent/protocol"
-	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/store"
 )
 
@@ -129,41 +128,6 @@ func (p *Progress) ETA() time.Duration {
 	return time.Duration(float64(p.Total-p.Done) / float64(p.Rate) * float64(time.Second))
 }
 
-// JobFilter narrows ListJobs; empty fields do not.
-type JobFilter struct {
-	State     string // one of a job, or StateActive
-	Active    bool   // the same as StateActive
-	Kind      string
-	HostID    string // or its name
-	ImageID   string // or its name
-	VersionID string
-	SiteID    string // or its name: where it was queued
-	Reference string // exact
-	Holder    string // how a holder begins, whatever its case
-	From, To  string // days, in UTC, on which it was queued: the first and the last
-	Search    string // how a reference or a holder begins, whatever its case
-	Fault     string // code of the fault that ended one of its builds, exact
-}
-
-// StateActive stands for the states of jobs that are not over.
-const StateActive = "active"
-
-// JobFields are the fields of a JobFilter.
-var JobFields = []Field[JobFilter]{
-	{FieldInfo{Name: "q", Kind: FieldText}, func(f *JobFilter) *string { return &f.Search }},
-	{FieldInfo{Name: "state", Kind: FieldChoice, Values: []string{StateActive, "queued", "running", "cancelling", "succeeded", "failed", "cancelled"}}, func(f *JobFilter) *string { return &f.State }},
-	{FieldInfo{Name: "kind", Kind: FieldChoice, Values: []string{"press", "raw", "verify", "wipe", "capture"}}, func(f *JobFilter) *string { return &f.Kind }},
-	{FieldInfo{Name: "host", Kind: FieldThing, Object: "host"}, func(f *JobFilter) *string { return &f.HostID }},
-	{FieldInfo{Name: "site", Kind: FieldThing, Object: "site"}, func(f *JobFilter) *string { return &f.SiteID }},
-	{FieldInfo{Name: "image", Kind: FieldThing, Object: "image"}, func(f *JobFilter) *string { return &f.ImageID }},
-	{FieldInfo{Name: "version", Kind: FieldThing}, func(f *JobFilter) *string { return &f.VersionID }},
-	{FieldInfo{Name: "reference", Kind: FieldText}, func(f *JobFilter) *string { return &f.Reference }},
-	{FieldInfo{Name: "holder", Kind: FieldText}, func(f *JobFilter) *string { return &f.Holder }},
-	{FieldInfo{Name: "fault", Kind: FieldText}, func(f *JobFilter) *string { return &f.Fault }},
-	{FieldInfo{Name: "from", Kind: FieldDay}, func(f *JobFilter) *string { return &f.From }},
-	{FieldInfo{Name: "to", Kind: FieldDay}, func(f *JobFilter) *string { return &f.To }},
-}
-
 // GetJob returns a job with its builds and their steps. Faults: job_not_found.
 func (c *Console) GetJob(ctx context.Context, a Actor, id string) (Job, error) {
 	row, err := c.findJob(ctx, a, id)
@@ -200,151 +164,8 @@ func (c *Console) GetJob(ctx context.Context, a Actor, id string) (Job, error) {
 	return job, c.addProgress(ctx, []*Job{&job})
 }
 
-// ListJobs lists jobs with their builds, newest first. Faults: those of
-// checkFilter, host_not_found, image_not_found, image_version_not_found,
-// site_not_found.
-func (c *Console) ListJobs(ctx context.Context, a Actor, f JobFilter, p Page) (List[Job], error) {
-	if err := allow(a, UseListJobs); err != nil {
-		return List[Job]{}, err
-	}
-	query, err := c.jobQuery(ctx, a, &f)
-	if err != nil {
-		return List[Job]{}, err
-	}
-	if query.Page.Before, query.Page.After, query.Page.Limit, err = byID[store.JobID](p); err != nil {
-		return List[Job]{}, err
-	}
-	rows, err := c.store.Jobs(ctx, query)
-	if err != nil {
-		return List[Job]{}, err
-	}
-	n := c.names()
-	list, err := listOf(p, rows, func(j *store.Job) (Job, error) { return c.jobOf(ctx, n, j) },
-		func(j store.Job) string { return j.ID.String() })
-	if err != nil {
-		return List[Job]{}, err
-	}
-	jobs := make([]*Job, len(list.Items))
-	for i := range list.Items {
-		jobs[i] = &list.Items[i]
-	}
-	return list, c.addProgress(ctx, jobs)
-}
-
-// jobQuery is a filter as the store takes it.
-func (c *Console) jobQuery(ctx context.Context, a Actor, f *JobFilter) (store.JobFilter, error) {
-	query := store.JobFilter{
-		Kind: protocol.JobKind(f.Kind), Reference: f.Reference, Holder: f.Holder, Search: f.Search, Fault: f.Fault,
-		From: dayOf(f.From, false), To: dayOf(f.To, true),
-	}
-	switch {
-	case f.State == StateActive || f.State == "" && f.Active:
-		query.States = activeStates
-	case f.State != "":
-		query.States = []store.JobState{store.JobState(f.State)}
-	}
-	err := checkFilter(JobFields, f)
-	if err != nil {
-		return query, err
-	}
-	if query.Sites, err = c.scope(ctx, a, f.SiteID); err != nil {
-		return query, err
-	}
-	if query.HostID, err = c.hostField(ctx, a, f.HostID); err != nil {
-		return query, err
-	}
-	if query.ImageID, err = c.imageField(ctx, f.ImageID); err != nil {
-		return query, err
-	}
-	query.ImageVersionID, err = thing("version", f.VersionID, parseVersion, func(id store.VersionID) store.VersionID { return id })
-	return query, err
-}
-
-func parseVersion(text string) (store.VersionID, error) {
-	return parse[store.VersionID]("image_version", text)
-}
-
 // activeStates are the states of jobs that are not over.
 var activeStates = []store.JobState{store.JobQueued, store.JobRunning, store.JobCancelling}
-
-// CancelJob stops a job's unfinished builds (helpdesk): those that wait end at
-// once, those on a host when the host says so. Repeating it changes nothing.
-// Faults: job_not_found, job_ended (state).
-func (c *Console) CancelJob(ctx context.Context, a Actor, id string) (Job, error) {
-	if err := allow(a, UseCancelJob); err != nil {
-		return Job{}, err
-	}
-	row, err := c.findJob(ctx, a, id)
-	if err != nil {
-		return Job{}, err
-	}
-	err = c.change(ctx, a, UseCancelJob, func(tx *store.Tx, by store.Actor) error {
-		before, err := tx.Job(ctx, row.ID)
-		if err != nil {
-			return err
-		}
-		if before.CancelRequestedAt != nil && !before.State.Final() {
-			return nil
-		}
-		if before.State.Final() {
-			if before.State == store.JobCancelled {
-				return nil
-			}
-			return fault.New(fault.KindConflict, store.CodeJobEnded, "state", before.State)
-		}
-		after, err := tx.RequestCancel(ctx, row.ID, by)
-		if err != nil {
-			return err
-		}
-		return tx.Audit(ctx, store.NewAudit{
-			By: by, Action: string(UseCancelJob), ObjectKind: "job", ObjectID: id,
-			Before: map[string]any{"state": before.State}, After: map[string]any{"state": after.State},
-		})
-	})
-	if err != nil {
-		return Job{}, err
-	}
-	return c.GetJob(ctx, a, id)
-}
-
-// CancelBuild stops one build (helpdesk); the others of its job go on. One that
-// waits ends at once, one on a host when the host says so. Repeating it changes
-// nothing. Faults: job_not_found, build_not_found, build_ended (state).
-func (c *Console) CancelBuild(ctx context.Context, a Actor, job, build string) (Job, error) {
-	if err := allow(a, UseCancelBuild); err != nil {
-		return Job{}, err
-	}
-	row, err := c.findJob(ctx, a, job)
-	if err != nil {
-		return Job{}, err
-	}
-	id, err := parse[store.BuildID]("build", build)
-	if err != nil {
-		return Job{}, err
-	}
-	if _, ok := row.Build(id); !ok {
-		return Job{}, store.NotFound("build", build)
-	}
-	err = c.change(ctx, a, UseCancelBuild, func(tx *store.Tx, by store.Actor) error {
-		before, err := tx.Build(ctx, id)
-		if err != nil {
-			return err
-		}
-		changed, err := tx.RequestCancelBuild(ctx, id, by)
-		if err != nil || before.CancelRequestedAt != nil || row.CancelRequestedAt != nil {
-			return err
-		}
-		after, _ := changed.Build(id)
-		return tx.Audit(ctx, store.NewAudit{
-			By: by, Action: string(UseCancelBuild), ObjectKind: "build", ObjectID: build,
-			Before: map[string]any{"state": before.State}, After: map[string]any{"state": after.State},
-		})
-	})
-	if err != nil {
-		return Job{}, err
-	}
-	return c.GetJob(ctx, a, job)
-}
 
 // findJob finds a job that the actor may see.
 func (c *Console) findJob(ctx context.Context, a Actor, id string) (store.Job, error) {
