@@ -100,7 +100,7 @@ func TestPressAlone(t *testing.T) {
 		}
 	}
 	b.visit("/jobs/" + job.ID + "/labels?paper=a4-labels")
-	if n := eval[int](b, `document.querySelectorAll(".label .qr").length`); n != 2 {
+	if n := eval[int](b, `document.querySelectorAll(".paper-label .qr").length`); n != 2 {
 		t.Errorf("%d labels are printed", n)
 	}
 
