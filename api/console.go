@@ -21,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stickpress/stickpress/api/webhook/outbound"
 	"github.com/stickpress/stickpress/store"
 	"github.com/stickpress/stickpress/store/blob"
 )
@@ -54,6 +55,9 @@ type Deps struct {
 	// provider, a directory. Either may be nil.
 	Service *SignInService
 	People  *PeopleDirectory
+	// Outbound is how URLs that somebody typed are asked; what they may reach is
+	// a setting.
+	Outbound outbound.Options
 }
 
 // Console is the hall behind the doors. It is safe for concurrent use.
@@ -78,6 +82,7 @@ type Console struct {
 	rates     rateBoard
 	counted   statistics
 	known     settingCache
+	outbound  *outbound.Client
 
 	background *store.Background
 
@@ -123,6 +128,8 @@ func New(d Deps) (*Console, error) {
 		ticketTTL: d.TicketLifetime, offline: d.OfflineAfter,
 	}
 	c.service, c.directory = d.Service, d.People
+	d.Outbound.Allowed = c.allowedOutbound
+	c.outbound = outbound.New(d.Outbound)
 	c.life, c.die = context.WithCancel(context.Background())
 	var err error
 	if c.passwords, err = newPasswords(d.Rand, 2); err != nil {

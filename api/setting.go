@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/api/webhook/outbound"
 	"github.com/stickpress/stickpress/store"
 )
 
@@ -51,6 +52,7 @@ const (
 	SettingURL   SettingKind = "url"   // http(s)://HOST[:PORT]
 	SettingGiB   SettingKind = "gib"   // a whole number of GiB, from 1
 	SettingHours SettingKind = "hours" // a whole number of hours, from 1
+	SettingHosts SettingKind = "hosts" // host names and address ranges: outbound.ParseAllowed
 )
 
 // The settings that the console can change.
@@ -59,12 +61,17 @@ const (
 	SettingBanner      = "banner"       // a sentence on every page
 	SettingUploadLimit = "upload-limit" // of one upload
 	SettingUploadKeep  = "upload-keep"  // how long an unfinished upload may rest
+
+	// SettingOutbound is also the server's: what webhooks and other requests to
+	// URLs that somebody typed may reach beside the public network.
+	SettingOutbound = "outbound-allow"
 )
 
 const (
 	maxBanner = 300     // characters
 	maxGiB    = 1 << 14 // 16 TiB
 	maxHours  = 24 * 365
+	maxHosts  = 4000 // characters
 )
 
 // changeable are the settings that the console can change, in the order in
@@ -75,6 +82,7 @@ func (c *Console) changeable() []Setting {
 		{Name: SettingBanner, Kind: SettingText},
 		{Name: SettingUploadLimit, Kind: SettingGiB, Default: strconv.FormatInt(c.maxUpload>>30, 10)},
 		{Name: SettingUploadKeep, Kind: SettingHours, Default: strconv.Itoa(int(uploadAge / time.Hour))},
+		{Name: SettingOutbound, Kind: SettingHosts},
 	}
 }
 
@@ -235,6 +243,9 @@ func cleanSetting(kind SettingKind, value string) (string, bool) {
 	case SettingHours:
 		n, err := strconv.Atoi(value)
 		return strconv.Itoa(n), err == nil && n >= 1 && n <= maxHours
+	case SettingHosts:
+		_, err := outbound.ParseAllowed(value)
+		return value, err == nil && len(value) <= maxHosts
 	}
 	return "", false
 }
@@ -248,6 +259,16 @@ func (c *Console) PublicURL(ctx context.Context, derived string) (string, error)
 		return derived, err
 	}
 	return strings.TrimSuffix(s.Value, "/"), nil
+}
+
+// allowedOutbound is what requests to URLs that somebody typed may reach beside
+// the public network.
+func (c *Console) allowedOutbound(ctx context.Context) (outbound.Allowed, error) {
+	s, err := c.setting(ctx, SettingOutbound)
+	if err != nil {
+		return outbound.Allowed{}, err
+	}
+	return outbound.ParseAllowed(s.Value)
 }
 
 // Banner is the sentence that every page shows, or empty.

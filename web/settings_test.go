@@ -43,10 +43,11 @@ func TestSettings(t *testing.T) {
 	save("banner", "mine", "0").want(http.StatusPreconditionFailed).shows(evil, "as somebody else has saved it meanwhile")
 	v.post("/settings/banner", url.Values{"default": {"yes"}, "value": {"x"}, "revision": {"1"}}).want(http.StatusOK).lacks(evil)
 	for name, values := range map[string][]string{
-		"public-url":   {"ftp://x", "https://", "gopher://x", "https://u:p@x", "https://x/path", "no"},
-		"upload-limit": {"0", "-1", "1.5", "many", "99999999999999999999"},
-		"upload-keep":  {"0", "9000"},
-		"banner":       {"a\nb"},
+		"public-url":     {"ftp://x", "https://", "gopher://x", "https://u:p@x", "https://x/path", "no"},
+		"upload-limit":   {"0", "-1", "1.5", "many", "99999999999999999999"},
+		"upload-keep":    {"0", "9000"},
+		"banner":         {"a\nb"},
+		"outbound-allow": {"http://x", "10.0.0.0/99", "a b/c", "*.lan"},
 	} {
 		for _, value := range values {
 			save(name, value, "0").want(http.StatusUnprocessableEntity).shows("This is no value for the setting.")

@@ -24,6 +24,7 @@ import (
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/keypair"
+	"github.com/stickpress/stickpress/api/webhook/outbound"
 )
 
 // Config is everything that the server can be told. Later sources win:
@@ -36,6 +37,7 @@ type Config struct {
 	BehindProxy string // CIDR of a TLS-terminating proxy: trusted, and without TLS the only one served
 	TLSCert     string // PEM files, both or none
 	TLSKey      string
+	Outbound    string // hosts and ranges that webhooks may reach though they are not public
 	LogLevel    string // debug, info, warn, error
 	LogFormat   string // text, json
 	OIDC        OIDCConfig
@@ -66,6 +68,7 @@ var settings = append([]setting{
 	{"behind-proxy", "STICKPRESS_BEHIND_PROXY", "", "CIDR of the TLS-terminating proxy in front: only it is answered over plain HTTP, and its X-Forwarded-For is believed", false, func(c *Config) *string { return &c.BehindProxy }},
 	{"tls-cert", "STICKPRESS_TLS_CERT", "", "PEM file of the certificate chain", false, func(c *Config) *string { return &c.TLSCert }},
 	{"tls-key", "STICKPRESS_TLS_KEY", "", "PEM file of the certificate's key", false, func(c *Config) *string { return &c.TLSKey }},
+	{"outbound-allow", "STICKPRESS_OUTBOUND_ALLOW", "", "hosts and address ranges that webhooks and connectors may reach though they are not public or have no TLS, separated by commas; empty leaves it to the console", false, func(c *Config) *string { return &c.Outbound }},
 	{"log-level", "STICKPRESS_LOG_LEVEL", "info", "debug, info, warn or error", false, func(c *Config) *string { return &c.LogLevel }},
 	{"log-format", "STICKPRESS_LOG_FORMAT", "text", "text or json", false, func(c *Config) *string { return &c.LogFormat }},
 	{"setup-admin", "STICKPRESS_SETUP_ADMIN", "", "login of the first admin, who is made on the first start instead of by a link; needs setup-password", false, func(c *Config) *string { return &c.SetupAdmin }},
@@ -211,6 +214,9 @@ func (c Config) Validate() error {
 		if _, err := url.Parse(c.DatabaseURL); err != nil {
 			errs = append(errs, errors.New("database-url is not a URL: want postgres://USER:PASSWORD@HOST/DATABASE"))
 		}
+	}
+	if _, err := outbound.ParseAllowed(c.Outbound); err != nil {
+		errs = append(errs, fmt.Errorf("outbound-allow: %w", err))
 	}
 	if _, ok := logLevels[c.LogLevel]; !ok {
 		errs = append(errs, fmt.Errorf("log-level %q: want debug, info, warn or error", c.LogLevel))

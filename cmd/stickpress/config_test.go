@@ -112,6 +112,7 @@ func TestConfigRefusals(t *testing.T) {
 		"password that is lost":  {nil, []string{"STICKPRESS_SETUP_ADMIN=root", "STICKPRESS_SETUP_PASSWORD_FILE=/no/such/file"}, "STICKPRESS_SETUP_PASSWORD_FILE"},
 		"host without admin":     {nil, []string{"STICKPRESS_SETUP_HOST_TOKEN=0123456789abcdef0123456789abcdef"}, "goes with setup-admin"},
 		"host token too short":   {nil, []string{"STICKPRESS_SETUP_ADMIN=root", "STICKPRESS_SETUP_PASSWORD=0123456789", "STICKPRESS_SETUP_HOST_TOKEN=abc"}, "at least 32"},
+		"no host, no range":      {nil, []string{"STICKPRESS_OUTBOUND_ALLOW=tickets.lan, 10.0.0.0/40"}, "outbound-allow"},
 		"public URL is a path":   {[]string{"--public-url", "/console"}, nil, "public-url"},
 	} {
 		t.Run(name, func(t *testing.T) {
