@@ -27,17 +27,27 @@ type AuditEntry struct {
 
 // AuditFilter narrows ListAudit; empty fields do not.
 type AuditFilter struct {
-	Actor      string    `json:"actor,omitempty"` // an ID ("user_…", "token_…", "host_…"), or "system" or "anonymous"
-	Action     string    `json:"action,omitempty"`
-	ObjectKind string    `json:"object_kind,omitempty"`
-	ObjectID   string    `json:"object_id,omitempty"` // with ObjectKind
-	From       time.Time `json:"from,omitzero"`       // inclusive
-	Until      time.Time `json:"until,omitzero"`      // exclusive
+	Actor      string `json:"actor,omitempty"` // an ID ("user_…", "token_…", "host_…"), or "system" or "anonymous"
+	Action     string `json:"action,omitempty"`
+	ObjectKind string `json:"object_kind,omitempty"`
+	ObjectID   string `json:"object_id,omitempty"` // with ObjectKind
+	From       string `json:"from,omitempty"`      // RFC 3339, inclusive
+	Until      string `json:"until,omitempty"`     // RFC 3339, exclusive
+}
+
+// AuditFields are the fields of an AuditFilter.
+var AuditFields = []Field[AuditFilter]{
+	{FieldInfo{Name: "actor", Kind: FieldText, Doc: "ID of a person, token or host, or 'system' or 'anonymous'."}, func(f *AuditFilter) *string { return &f.Actor }},
+	{FieldInfo{Name: "action", Kind: FieldText, Doc: "What was done, such as 'queue_job'; of a sign-in that was refused with _failed behind it."}, func(f *AuditFilter) *string { return &f.Action }},
+	{FieldInfo{Name: "object_kind", Kind: FieldText, Doc: "What it was done to, such as 'job' or 'image'."}, func(f *AuditFilter) *string { return &f.ObjectKind }},
+	{FieldInfo{Name: "object_id", Kind: FieldText, Doc: "ID of what it was done to, with object_kind."}, func(f *AuditFilter) *string { return &f.ObjectID }},
+	{FieldInfo{Name: "from", Kind: FieldTime, Doc: "Not before this moment."}, func(f *AuditFilter) *string { return &f.From }},
+	{FieldInfo{Name: "until", Kind: FieldTime, Doc: "Before this moment."}, func(f *AuditFilter) *string { return &f.Until }},
 }
 
 // ListAudit lists changes, newest first (admin): to an admin of some sites
 // those of hosts, jobs and sticks there, and what they did themselves.
-// Faults: actor_unknown.
+// Faults: those of FieldInfo.Check, actor_unknown.
 func (c *Console) ListAudit(ctx context.Context, a Actor, f AuditFilter, p Page) (List[AuditEntry], error) {
 	if err := allow(a, UseListAudit); err != nil {
 		return List[AuditEntry]{}, err
@@ -62,7 +72,10 @@ func (c *Console) ListAudit(ctx context.Context, a Actor, f AuditFilter, p Page)
 
 // query is the filter as the store asks, within the actor's sites.
 func (f AuditFilter) query(a Actor) (store.AuditFilter, error) {
-	q := store.AuditFilter{ObjectKind: f.ObjectKind, ObjectID: f.ObjectID, From: f.From, Until: f.Until}
+	q := store.AuditFilter{ObjectKind: f.ObjectKind, ObjectID: f.ObjectID, From: timeOf(f.From), Until: timeOf(f.Until)}
+	if err := checkFilter(AuditFields, &f); err != nil {
+		return q, err
+	}
 	if f.Action != "" {
 		q.Actions = []string{f.Action}
 	}

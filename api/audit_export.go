@@ -11,7 +11,7 @@ import (
 // ExportAudit calls each with every change that the filter leaves, newest first
 // (admin), and ends with the first error of each. What happens meanwhile is not
 // in it: it begins with the newest one and goes back. The export itself is a
-// line of the log. Faults: actor_unknown.
+// line of the log. Faults: those of FieldInfo.Check, actor_unknown.
 func (c *Console) ExportAudit(ctx context.Context, a Actor, f AuditFilter, each func(AuditEntry) error) error {
 	query, err := f.query(a)
 	if err != nil {

@@ -36,6 +36,7 @@ const (
 	// What is refused of a list's filter, at the field's name in the address.
 	CodeFilterChoice fault.Code = "filter_choice_unknown" // value
 	CodeFilterDay    fault.Code = "filter_day_invalid"    // value
+	CodeFilterTime   fault.Code = "filter_time_invalid"   // value
 	CodeFilterText   fault.Code = "filter_text_invalid"   // max
 
 	// What is refused of things that are out of use, or that must stay in it.

@@ -22,6 +22,7 @@ const (
 	FieldText   FieldKind = "text"   // how a text begins, or the whole of it
 	FieldThing  FieldKind = "thing"  // the ID or the name of an Object
 	FieldDay    FieldKind = "day"    // "2026-11-27", in UTC
+	FieldTime   FieldKind = "time"   // RFC 3339
 )
 
 // FieldInfo is one thing by which a list can be narrowed, as its address spells
@@ -31,6 +32,38 @@ type FieldInfo struct {
 	Kind   FieldKind
 	Values []string // of FieldChoice
 	Object string   // of FieldThing: "host", "image", "site"
+	Doc    string   // what it narrows the list to, for who reads the REST API
+}
+
+// Check refuses a value that the field does not have; an empty one is none.
+// Faults, at the field's name: filter_choice_unknown (value),
+// filter_day_invalid (value), filter_time_invalid (value),
+// filter_text_invalid (max), text_invalid.
+func (x FieldInfo) Check(value string) error {
+	switch {
+	case value == "":
+		return nil
+	case !utf8.ValidString(value):
+		return fault.New(fault.KindInvalid, store.CodeTextInvalid).At(x.Name)
+	case len(value) > MaxFilterText || slices.ContainsFunc([]rune(value), unicode.IsControl):
+		return fault.New(fault.KindInvalid, CodeFilterText, "max", MaxFilterText).At(x.Name)
+	}
+	switch x.Kind {
+	case FieldChoice:
+		if !slices.Contains(x.Values, value) {
+			return fault.New(fault.KindInvalid, CodeFilterChoice, "value", value).At(x.Name)
+		}
+	case FieldDay:
+		if _, err := time.Parse(time.DateOnly, value); err != nil {
+			return fault.Wrap(err, fault.KindInvalid, CodeFilterDay, "value", value).At(x.Name)
+		}
+	case FieldTime:
+		if _, err := time.Parse(time.RFC3339, value); err != nil {
+			return fault.Wrap(err, fault.KindInvalid, CodeFilterTime, "value", value).At(x.Name)
+		}
+	case FieldText, FieldThing:
+	}
+	return nil
 }
 
 // Field is where a filter keeps what a FieldInfo describes. The fields of a list
@@ -72,33 +105,15 @@ func WriteFilter[F any](fields []Field[F], f *F) url.Values {
 	return query
 }
 
-const maxFilterText = 200 // bytes
+// MaxFilterText is how long a value of a field may be, in bytes.
+const MaxFilterText = 200
 
-// checkFilter refuses values that their field does not have. Faults, at the
-// field's name: filter_choice_unknown (value, values), filter_day_invalid
-// (value), filter_text_invalid (max), text_invalid.
+// checkFilter refuses a filter with a value that its field does not have.
+// Faults: those of FieldInfo.Check.
 func checkFilter[F any](fields []Field[F], f *F) error {
 	for _, x := range fields {
-		v := x.Value(f)
-		if v == "" {
-			continue
-		}
-		if !utf8.ValidString(v) {
-			return fault.New(fault.KindInvalid, store.CodeTextInvalid).At(x.Name)
-		}
-		if len(v) > maxFilterText || slices.ContainsFunc([]rune(v), unicode.IsControl) {
-			return fault.New(fault.KindInvalid, CodeFilterText, "max", maxFilterText).At(x.Name)
-		}
-		switch x.Kind {
-		case FieldChoice:
-			if !slices.Contains(x.Values, v) {
-				return fault.New(fault.KindInvalid, CodeFilterChoice, "value", v).At(x.Name)
-			}
-		case FieldDay:
-			if _, err := time.Parse(time.DateOnly, v); err != nil {
-				return fault.Wrap(err, fault.KindInvalid, CodeFilterDay, "value", v).At(x.Name)
-			}
-		case FieldText, FieldThing:
+		if err := x.Check(x.Value(f)); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -115,6 +130,16 @@ func dayOf(text string, end bool) time.Time {
 		return day.AddDate(0, 0, 1)
 	}
 	return day
+}
+
+// timeOf is the moment that a FieldTime means which checkFilter let pass; the
+// zero time for none.
+func timeOf(text string) time.Time {
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}
+	}
+	return at
 }
 
 // thing looks up what a field names; an empty value is the zero ID.

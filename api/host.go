@@ -68,10 +68,10 @@ type HostFilter struct {
 
 // HostFields are the fields of a HostFilter.
 var HostFields = []Field[HostFilter]{
-	{FieldInfo{Name: "q", Kind: FieldText}, func(f *HostFilter) *string { return &f.Search }},
-	{FieldInfo{Name: "state", Kind: FieldChoice, Values: []string{"online", "offline", "update_needed", stateRevoked}}, func(f *HostFilter) *string { return &f.State }},
-	{FieldInfo{Name: "site", Kind: FieldThing, Object: "site"}, func(f *HostFilter) *string { return &f.SiteID }},
-	{FieldInfo{Name: "os", Kind: FieldChoice, Values: []string{"linux", "windows"}}, func(f *HostFilter) *string { return &f.OS }},
+	{FieldInfo{Name: "q", Kind: FieldText, Doc: "What its name holds, whatever its case."}, func(f *HostFilter) *string { return &f.Search }},
+	{FieldInfo{Name: "state", Kind: FieldChoice, Values: []string{"online", "offline", "update_needed", stateRevoked}, Doc: "Whether it is there; of those that were revoked, the newest first."}, func(f *HostFilter) *string { return &f.State }},
+	{FieldInfo{Name: "site", Kind: FieldThing, Object: "site", Doc: "ID or name of its site."}, func(f *HostFilter) *string { return &f.SiteID }},
+	{FieldInfo{Name: "os", Kind: FieldChoice, Values: []string{"linux", "windows"}, Doc: "Its operating system."}, func(f *HostFilter) *string { return &f.OS }},
 }
 
 const stateRevoked = string(store.HostRevoked)

@@ -34,11 +34,11 @@ type ImageFilter struct {
 
 // ImageFields are the fields of an ImageFilter.
 var ImageFields = []Field[ImageFilter]{
-	{FieldInfo{Name: "q", Kind: FieldText}, func(f *ImageFilter) *string { return &f.Search }},
+	{FieldInfo{Name: "q", Kind: FieldText, Doc: "What its name or title holds, whatever its case."}, func(f *ImageFilter) *string { return &f.Search }},
 }
 
 // ListImages lists images by name, with their newest versions and channels.
-// Faults: those of checkFilter.
+// Faults: those of FieldInfo.Check.
 func (c *Console) ListImages(ctx context.Context, a Actor, f ImageFilter, p Page) (List[Image], error) {
 	if err := allow(a, UseListImages); err != nil {
 		return List[Image]{}, err

@@ -10,7 +10,6 @@ import (
 // JobFilter narrows ListJobs; empty fields do not.
 type JobFilter struct {
 	State     string // one of a job, or StateActive
-	Active    bool   // the same as StateActive
 	Kind      string
 	HostID    string // or its name
 	ImageID   string // or its name
@@ -28,18 +27,18 @@ const StateActive = "active"
 
 // JobFields are the fields of a JobFilter.
 var JobFields = []Field[JobFilter]{
-	{FieldInfo{Name: "q", Kind: FieldText}, func(f *JobFilter) *string { return &f.Search }},
-	{FieldInfo{Name: "state", Kind: FieldChoice, Values: []string{StateActive, "queued", "running", "cancelling", "succeeded", "failed", "cancelled"}}, func(f *JobFilter) *string { return &f.State }},
-	{FieldInfo{Name: "kind", Kind: FieldChoice, Values: []string{"press", "raw", "verify", "wipe", "capture"}}, func(f *JobFilter) *string { return &f.Kind }},
-	{FieldInfo{Name: "host", Kind: FieldThing, Object: "host"}, func(f *JobFilter) *string { return &f.HostID }},
-	{FieldInfo{Name: "site", Kind: FieldThing, Object: "site"}, func(f *JobFilter) *string { return &f.SiteID }},
-	{FieldInfo{Name: "image", Kind: FieldThing, Object: "image"}, func(f *JobFilter) *string { return &f.ImageID }},
-	{FieldInfo{Name: "version", Kind: FieldThing}, func(f *JobFilter) *string { return &f.VersionID }},
-	{FieldInfo{Name: "reference", Kind: FieldText}, func(f *JobFilter) *string { return &f.Reference }},
-	{FieldInfo{Name: "holder", Kind: FieldText}, func(f *JobFilter) *string { return &f.Holder }},
-	{FieldInfo{Name: "fault", Kind: FieldText}, func(f *JobFilter) *string { return &f.Fault }},
-	{FieldInfo{Name: "from", Kind: FieldDay}, func(f *JobFilter) *string { return &f.From }},
-	{FieldInfo{Name: "to", Kind: FieldDay}, func(f *JobFilter) *string { return &f.To }},
+	{FieldInfo{Name: "q", Kind: FieldText, Doc: "How a reference or a holder begins, whatever its case."}, func(f *JobFilter) *string { return &f.Search }},
+	{FieldInfo{Name: "state", Kind: FieldChoice, Values: []string{StateActive, "queued", "running", "cancelling", "succeeded", "failed", "cancelled"}, Doc: "A job's state, or 'active': not over."}, func(f *JobFilter) *string { return &f.State }},
+	{FieldInfo{Name: "kind", Kind: FieldChoice, Values: []string{"press", "raw", "verify", "wipe", "capture"}, Doc: "What the job does."}, func(f *JobFilter) *string { return &f.Kind }},
+	{FieldInfo{Name: "host", Kind: FieldThing, Object: "host", Doc: "ID or name of its host."}, func(f *JobFilter) *string { return &f.HostID }},
+	{FieldInfo{Name: "site", Kind: FieldThing, Object: "site", Doc: "ID or name of the site at which it was queued."}, func(f *JobFilter) *string { return &f.SiteID }},
+	{FieldInfo{Name: "image", Kind: FieldThing, Object: "image", Doc: "ID or name of an image, any version of which it writes."}, func(f *JobFilter) *string { return &f.ImageID }},
+	{FieldInfo{Name: "version", Kind: FieldThing, Doc: "ID of the version that it writes."}, func(f *JobFilter) *string { return &f.VersionID }},
+	{FieldInfo{Name: "reference", Kind: FieldText, Doc: "Its reference, exact."}, func(f *JobFilter) *string { return &f.Reference }},
+	{FieldInfo{Name: "holder", Kind: FieldText, Doc: "How a holder begins, whatever its case."}, func(f *JobFilter) *string { return &f.Holder }},
+	{FieldInfo{Name: "fault", Kind: FieldText, Doc: "Code of the fault that ended one of its builds."}, func(f *JobFilter) *string { return &f.Fault }},
+	{FieldInfo{Name: "from", Kind: FieldDay, Doc: "The first day on which it was queued, in UTC."}, func(f *JobFilter) *string { return &f.From }},
+	{FieldInfo{Name: "to", Kind: FieldDay, Doc: "The last day on which it was queued, in UTC."}, func(f *JobFilter) *string { return &f.To }},
 }
 
 // ListJobs lists jobs with their builds, newest first. Faults: those of
@@ -80,7 +79,7 @@ func (c *Console) jobQuery(ctx context.Context, a Actor, f *JobFilter) (store.Jo
 		From: dayOf(f.From, false), To: dayOf(f.To, true),
 	}
 	switch {
-	case f.State == StateActive || f.State == "" && f.Active:
+	case f.State == StateActive:
 		query.States = activeStates
 	case f.State != "":
 		query.States = []store.JobState{store.JobState(f.State)}

@@ -83,7 +83,7 @@ func (c *Console) GetOverview(ctx context.Context, a Actor) (Overview, error) {
 	}
 	out.JobsQueued, out.JobsRunning = live.JobsQueued, live.JobsRunning
 	out.SticksQueued, out.SticksRunning = live.BuildsQueued, live.BuildsLive
-	running, err := c.ListJobs(ctx, a, JobFilter{Active: true}, Page{Limit: overviewRunning})
+	running, err := c.ListJobs(ctx, a, JobFilter{State: StateActive}, Page{Limit: overviewRunning})
 	if err != nil {
 		return out, err
 	}

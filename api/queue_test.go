@@ -58,7 +58,7 @@ func TestQueueJob(t *testing.T) {
 	if stick.Serial != "SN-a.img" || !stick.Virtual || stick.HostName != "bench" {
 		t.Errorf("stick is %+v", stick)
 	}
-	list := must[api.List[api.Job]](t)(f.ListJobs(t.Context(), f.Viewer, api.JobFilter{Active: true, Reference: "INC-1"}, api.Page{}))
+	list := must[api.List[api.Job]](t)(f.ListJobs(t.Context(), f.Viewer, api.JobFilter{State: api.StateActive, Reference: "INC-1"}, api.Page{}))
 	if len(list.Items) != 1 || list.Items[0].ID != job.ID {
 		t.Errorf("list is %+v", list)
 	}
@@ -159,7 +159,7 @@ func TestQueueJobRefusals(t *testing.T) {
 		})
 	}
 	// Nothing of all that was queued.
-	jobs := must[api.List[api.Job]](t)(f.ListJobs(t.Context(), f.Viewer, api.JobFilter{Active: true}, api.Page{}))
+	jobs := must[api.List[api.Job]](t)(f.ListJobs(t.Context(), f.Viewer, api.JobFilter{State: api.StateActive}, api.Page{}))
 	if len(jobs.Items) != 1 {
 		t.Errorf("%d active jobs, want the first one only", len(jobs.Items))
 	}

@@ -18,8 +18,8 @@ const stateRetired = "retired"
 
 // ShelfFields are the fields of a ShelfFilter.
 var ShelfFields = []Field[ShelfFilter]{
-	{FieldInfo{Name: "q", Kind: FieldText}, func(f *ShelfFilter) *string { return &f.Search }},
-	{FieldInfo{Name: "state", Kind: FieldChoice, Values: []string{stateRetired}}, func(f *ShelfFilter) *string { return &f.State }},
+	{FieldInfo{Name: "q", Kind: FieldText, Doc: "What its name holds, whatever its case."}, func(f *ShelfFilter) *string { return &f.Search }},
+	{FieldInfo{Name: "state", Kind: FieldChoice, Values: []string{stateRetired}, Doc: "Those out of use; without it those in use."}, func(f *ShelfFilter) *string { return &f.State }},
 }
 
 func (f *ShelfFilter) shelf(p Page) (store.Shelf, error) {

@@ -58,7 +58,7 @@ type SaveTaskSequenceInput struct {
 	Revision    int64  // of the task sequence as seen; 0 does not check
 }
 
-// ListTaskSequences lists task sequences by name. Faults: those of checkFilter.
+// ListTaskSequences lists task sequences by name. Faults: those of FieldInfo.Check.
 func (c *Console) ListTaskSequences(ctx context.Context, a Actor, f ShelfFilter, p Page) (List[TaskSequence], error) {
 	if err := allow(a, UseListTaskSequences); err != nil {
 		return List[TaskSequence]{}, err

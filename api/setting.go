@@ -236,7 +236,7 @@ func cleanSetting(kind SettingKind, value string) (string, bool) {
 	case SettingURL:
 		u, err := url.Parse(value)
 		return strings.TrimSuffix(value, "/"), err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" &&
-			strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.Fragment == "" && u.User == nil && len(value) <= maxFilterText
+			strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.Fragment == "" && u.User == nil && len(value) <= MaxFilterText
 	case SettingGiB:
 		n, err := strconv.Atoi(value)
 		return strconv.Itoa(n), err == nil && n >= 1 && n <= maxGiB

@@ -20,7 +20,7 @@ type Site struct {
 }
 
 // ListSites lists the sites of the actor's scope by name.
-// Faults: those of checkFilter.
+// Faults: those of FieldInfo.Check.
 func (c *Console) ListSites(ctx context.Context, a Actor, f ShelfFilter, p Page) (List[Site], error) {
 	if err := allow(a, UseListSites); err != nil {
 		return List[Site]{}, err

@@ -108,21 +108,21 @@ const tasksOpen = "open"
 
 // StickFields are the fields of a StickFilter.
 var StickFields = []Field[StickFilter]{
-	{FieldInfo{Name: "q", Kind: FieldText}, func(f *StickFilter) *string { return &f.Search }},
-	{FieldInfo{Name: "state", Kind: FieldChoice, Values: []string{"verified", "pressing", "incomplete", "erasing", "wiped", "unknown"}}, func(f *StickFilter) *string { return &f.State }},
-	{FieldInfo{Name: "life", Kind: FieldChoice, Values: []string{"stock", "issued", "returned", "lost", "retired"}}, func(f *StickFilter) *string { return &f.Life }},
-	{FieldInfo{Name: "image", Kind: FieldThing, Object: "image"}, func(f *StickFilter) *string { return &f.ImageID }},
-	{FieldInfo{Name: "version", Kind: FieldThing}, func(f *StickFilter) *string { return &f.VersionID }},
-	{FieldInfo{Name: "host", Kind: FieldThing, Object: "host"}, func(f *StickFilter) *string { return &f.HostID }},
-	{FieldInfo{Name: "site", Kind: FieldThing, Object: "site"}, func(f *StickFilter) *string { return &f.SiteID }},
-	{FieldInfo{Name: "holder", Kind: FieldText}, func(f *StickFilter) *string { return &f.Holder }},
-	{FieldInfo{Name: "reference", Kind: FieldText}, func(f *StickFilter) *string { return &f.Reference }},
-	{FieldInfo{Name: "computer", Kind: FieldText}, func(f *StickFilter) *string { return &f.Computer }},
-	{FieldInfo{Name: "serial", Kind: FieldText}, func(f *StickFilter) *string { return &f.Serial }},
-	{FieldInfo{Name: "tasks", Kind: FieldChoice, Values: []string{tasksOpen}}, func(f *StickFilter) *string { return &f.Tasks }},
+	{FieldInfo{Name: "q", Kind: FieldText, Doc: "How its serial, holder, ticket or computer begins, whatever its case."}, func(f *StickFilter) *string { return &f.Search }},
+	{FieldInfo{Name: "state", Kind: FieldChoice, Values: []string{"verified", "pressing", "incomplete", "erasing", "wiped", "unknown"}, Doc: "What is on it."}, func(f *StickFilter) *string { return &f.State }},
+	{FieldInfo{Name: "life", Kind: FieldChoice, Values: []string{"stock", "issued", "returned", "lost", "retired"}, Doc: "Where it is in its life."}, func(f *StickFilter) *string { return &f.Life }},
+	{FieldInfo{Name: "image", Kind: FieldThing, Object: "image", Doc: "ID or name of an image, any version of which it carries."}, func(f *StickFilter) *string { return &f.ImageID }},
+	{FieldInfo{Name: "version", Kind: FieldThing, Doc: "ID of the version that it carries."}, func(f *StickFilter) *string { return &f.VersionID }},
+	{FieldInfo{Name: "host", Kind: FieldThing, Object: "host", Doc: "ID or name of the host that saw it last."}, func(f *StickFilter) *string { return &f.HostID }},
+	{FieldInfo{Name: "site", Kind: FieldThing, Object: "site", Doc: "ID or name of the site of that host."}, func(f *StickFilter) *string { return &f.SiteID }},
+	{FieldInfo{Name: "holder", Kind: FieldText, Doc: "How its holder begins, whatever its case."}, func(f *StickFilter) *string { return &f.Holder }},
+	{FieldInfo{Name: "reference", Kind: FieldText, Doc: "How its ticket begins, whatever its case."}, func(f *StickFilter) *string { return &f.Reference }},
+	{FieldInfo{Name: "computer", Kind: FieldText, Doc: "How the name of its computer begins, whatever its case."}, func(f *StickFilter) *string { return &f.Computer }},
+	{FieldInfo{Name: "serial", Kind: FieldText, Doc: "Its serial, exact."}, func(f *StickFilter) *string { return &f.Serial }},
+	{FieldInfo{Name: "tasks", Kind: FieldChoice, Values: []string{tasksOpen}, Doc: "'open': something is to be disabled since it was lost."}, func(f *StickFilter) *string { return &f.Tasks }},
 }
 
-// ListSticks lists sticks, newest first. Faults: those of checkFilter,
+// ListSticks lists sticks, newest first. Faults: those of FieldInfo.Check,
 // host_not_found, image_not_found, image_version_not_found, site_not_found.
 func (c *Console) ListSticks(ctx context.Context, a Actor, f StickFilter, p Page) (List[Stick], error) {
 	if err := allow(a, UseListSticks); err != nil {

@@ -47,7 +47,7 @@ type SaveTemplateInput struct {
 	Revision    int64  // of the template as seen; 0 does not check
 }
 
-// ListTemplates lists templates by name. Faults: those of checkFilter.
+// ListTemplates lists templates by name. Faults: those of FieldInfo.Check.
 func (c *Console) ListTemplates(ctx context.Context, a Actor, f ShelfFilter, p Page) (List[Template], error) {
 	if err := allow(a, UseListTemplates); err != nil {
 		return List[Template]{}, err

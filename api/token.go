@@ -124,14 +124,14 @@ type TokenFilter struct {
 
 // TokenFields are the fields of a TokenFilter.
 var TokenFields = []Field[TokenFilter]{
-	{FieldInfo{Name: "q", Kind: FieldText}, func(f *TokenFilter) *string { return &f.Search }},
-	{FieldInfo{Name: "state", Kind: FieldChoice, Values: []string{StateActive, "expired", "revoked"}}, func(f *TokenFilter) *string { return &f.State }},
-	{FieldInfo{Name: "role", Kind: FieldChoice, Values: []string{string(RoleViewer), string(RoleHelpdesk), string(RoleAdmin)}}, func(f *TokenFilter) *string { return &f.Role }},
-	{FieldInfo{Name: "owner", Kind: FieldThing}, func(f *TokenFilter) *string { return &f.Owner }},
+	{FieldInfo{Name: "q", Kind: FieldText, Doc: "What its name holds, whatever its case."}, func(f *TokenFilter) *string { return &f.Search }},
+	{FieldInfo{Name: "state", Kind: FieldChoice, Values: []string{StateActive, "expired", "revoked"}, Doc: "Whether it is good."}, func(f *TokenFilter) *string { return &f.State }},
+	{FieldInfo{Name: "role", Kind: FieldChoice, Values: []string{string(RoleViewer), string(RoleHelpdesk), string(RoleAdmin)}, Doc: "Its role."}, func(f *TokenFilter) *string { return &f.Role }},
+	{FieldInfo{Name: "owner", Kind: FieldThing, Doc: "Login of its owner; of others for admins only."}, func(f *TokenFilter) *string { return &f.Owner }},
 }
 
 // ListTokens lists the actor's own tokens, or everyone's for an admin (of those
-// who have no more sites), newest first. Faults: those of checkFilter, user_not_found.
+// who have no more sites), newest first. Faults: those of FieldInfo.Check, user_not_found.
 func (c *Console) ListTokens(ctx context.Context, a Actor, f TokenFilter, p Page) (List[Token], error) {
 	if err := allow(a, UseListTokens); err != nil {
 		return List[Token]{}, err

@@ -52,21 +52,30 @@ var loginForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$`)
 
 // UserFilter narrows ListUsers; empty fields do not.
 type UserFilter struct {
-	Text string // in the login or the name
-	Role Role
+	Text string // in the login or the name, whatever its case
+	Role string
+}
+
+// UserFields are the fields of a UserFilter.
+var UserFields = []Field[UserFilter]{
+	{FieldInfo{Name: "q", Kind: FieldText, Doc: "What the login or the name holds, whatever its case."}, func(f *UserFilter) *string { return &f.Text }},
+	{FieldInfo{Name: "role", Kind: FieldChoice, Values: []string{string(RoleViewer), string(RoleHelpdesk), string(RoleAdmin)}, Doc: "Their role."}, func(f *UserFilter) *string { return &f.Role }},
 }
 
 // ListUsers lists people by login (admin): to an admin of some sites those
-// who have no others.
+// who have no others. Faults: those of FieldInfo.Check.
 func (c *Console) ListUsers(ctx context.Context, a Actor, f UserFilter, p Page) (List[User], error) {
 	if err := allow(a, UseListUsers); err != nil {
+		return List[User]{}, err
+	}
+	if err := checkFilter(UserFields, &f); err != nil {
 		return List[User]{}, err
 	}
 	sites, err := a.sites()
 	if err != nil {
 		return List[User]{}, err
 	}
-	rows, err := c.store.Users(ctx, store.UserFilter{Within: sites, Text: f.Text, Role: f.Role, Page: p.byName()})
+	rows, err := c.store.Users(ctx, store.UserFilter{Within: sites, Text: f.Text, Role: store.Role(f.Role), Page: p.byName()})
 	if err != nil {
 		return List[User]{}, err
 	}

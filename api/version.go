@@ -68,13 +68,13 @@ type VersionFilter struct {
 
 // VersionFields are the fields of a VersionFilter.
 var VersionFields = []Field[VersionFilter]{
-	{FieldInfo{Name: "q", Kind: FieldText}, func(f *VersionFilter) *string { return &f.Search }},
-	{FieldInfo{Name: "image", Kind: FieldThing, Object: "image"}, func(f *VersionFilter) *string { return &f.Image }},
-	{FieldInfo{Name: "state", Kind: FieldChoice, Values: []string{"published", "superseded", "withdrawn"}}, func(f *VersionFilter) *string { return &f.State }},
-	{FieldInfo{Name: "format", Kind: FieldChoice, Values: store.Formats}, func(f *VersionFilter) *string { return &f.Format }},
+	{FieldInfo{Name: "q", Kind: FieldText, Doc: "How its number, its commit or its digest begins, whatever its case."}, func(f *VersionFilter) *string { return &f.Search }},
+	{FieldInfo{Name: "image", Kind: FieldThing, Object: "image", Doc: "ID or name of an image."}, func(f *VersionFilter) *string { return &f.Image }},
+	{FieldInfo{Name: "state", Kind: FieldChoice, Values: []string{"published", "superseded", "withdrawn"}, Doc: "Where it is in its life."}, func(f *VersionFilter) *string { return &f.State }},
+	{FieldInfo{Name: "format", Kind: FieldChoice, Values: store.Formats, Doc: "The format of its file."}, func(f *VersionFilter) *string { return &f.Format }},
 }
 
-// ListVersions lists versions, newest first. Faults: those of checkFilter,
+// ListVersions lists versions, newest first. Faults: those of FieldInfo.Check,
 // image_not_found.
 func (c *Console) ListVersions(ctx context.Context, a Actor, f VersionFilter, p Page) (List[Version], error) {
 	if err := allow(a, UseGetImage); err != nil {

@@ -35,7 +35,7 @@ func auditFilter(r *http.Request) (api.AuditFilter, error) {
 	f := api.AuditFilter{
 		Actor: strings.TrimSpace(q.Get("actor")), Action: q.Get("action"), ObjectKind: strings.TrimSpace(q.Get("kind")), ObjectID: strings.TrimSpace(q.Get("object")),
 	}
-	for name, into := range map[string]*time.Time{"from": &f.From, "until": &f.Until} {
+	for name, into := range map[string]*string{"from": &f.From, "until": &f.Until} {
 		text := q.Get(name)
 		if text == "" {
 			continue
@@ -44,10 +44,10 @@ func auditFilter(r *http.Request) (api.AuditFilter, error) {
 		if err != nil {
 			return f, fault.Wrap(err, fault.KindInvalid, "day_invalid", "day", text).At(name)
 		}
-		*into = day
-	}
-	if !f.Until.IsZero() {
-		f.Until = f.Until.AddDate(0, 0, 1)
+		if name == "until" {
+			day = day.AddDate(0, 0, 1)
+		}
+		*into = day.Format(time.RFC3339)
 	}
 	return f, nil
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func (s *Web) users(w http.ResponseWriter, r *http.Request) error {
-	filter := api.UserFilter{Text: r.FormValue("text"), Role: api.Role(r.FormValue("role"))}
+	filter := api.UserFilter{Text: r.FormValue("text"), Role: r.FormValue("role")}
 	list, err := s.console.ListUsers(r.Context(), actorOf(r), filter, pageOf(r))
 	if err != nil {
 		return err
@@ -21,7 +21,7 @@ func (s *Web) users(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.show(w, r, view.Users(s.frame(r, "users"), filter.Text, filter.Role, sites, list))
+	return s.show(w, r, view.Users(s.frame(r, "users"), filter.Text, api.Role(filter.Role), sites, list))
 }
 
 // allSites are the actor's sites, as many as a form can show.

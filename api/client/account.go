@@ -9,8 +9,8 @@ import (
 )
 
 // ListTokens lists one's own tokens, or everyone's for an admin, newest first.
-func (c *Client) ListTokens(ctx context.Context, p api.Page) (api.List[api.Token], error) {
-	return read[api.List[api.Token]](ctx, c, at("tokens"), query(p))
+func (c *Client) ListTokens(ctx context.Context, f api.TokenFilter, p api.Page) (api.List[api.Token], error) {
+	return read[api.List[api.Token]](ctx, c, at("tokens"), narrowed(api.TokenFields, f, p))
 }
 
 // CreateToken makes a bearer token.
@@ -26,8 +26,8 @@ func (c *Client) RevokeToken(ctx context.Context, id string) error {
 }
 
 // ListUsers lists people by login.
-func (c *Client) ListUsers(ctx context.Context, p api.Page) (api.List[api.User], error) {
-	return read[api.List[api.User]](ctx, c, at("users"), query(p))
+func (c *Client) ListUsers(ctx context.Context, f api.UserFilter, p api.Page) (api.List[api.User], error) {
+	return read[api.List[api.User]](ctx, c, at("users"), narrowed(api.UserFields, f, p))
 }
 
 // GetUser returns one person: oneself, or anyone for an admin.
@@ -44,5 +44,5 @@ func (c *Client) CreateUser(ctx context.Context, in api.CreateUserInput) (api.Us
 
 // ListAudit lists changes, newest first.
 func (c *Client) ListAudit(ctx context.Context, f api.AuditFilter, p api.Page) (api.List[api.AuditEntry], error) {
-	return read[api.List[api.AuditEntry]](ctx, c, at("audit"), query(p, "object_kind", f.ObjectKind, "object_id", f.ObjectID))
+	return read[api.List[api.AuditEntry]](ctx, c, at("audit"), narrowed(api.AuditFields, f, p))
 }

@@ -98,13 +98,13 @@ func TestImages(t *testing.T) {
 	if w := must[api.Version](t)(c.WithdrawVersion(ctx, api.WithdrawVersionInput{ID: newer.ID, Reason: "bad"})); w.State != "withdrawn" {
 		t.Errorf("state %s", w.State)
 	}
-	if l := must[api.List[api.Version]](t)(c.ListVersions(ctx, "win11-ent", api.Page{Limit: 1})); len(l.Items) != 1 || l.Next == "" {
+	if l := must[api.List[api.Version]](t)(c.ListVersions(ctx, api.VersionFilter{Image: "win11-ent"}, api.Page{Limit: 1})); len(l.Items) != 1 || l.Next == "" {
 		t.Errorf("list is %+v", l)
 	}
 	var names []string
 	for i, err := range client.All(ctx, func(ctx context.Context, p api.Page) (api.List[api.Image], error) {
 		p.Limit = 1
-		return c.ListImages(ctx, p)
+		return c.ListImages(ctx, api.ImageFilter{}, p)
 	}) {
 		if err != nil {
 			t.Fatal(err)
@@ -135,7 +135,7 @@ func TestJobs(t *testing.T) {
 	if b := job.Builds[0]; b.Holder != "Ada" || b.Reference != "INC-1" || b.Identity != stick.Identity || b.Variables["computer_name"] != "PC-1" {
 		t.Errorf("build is %+v", b)
 	}
-	list := must[api.List[api.Job]](t)(c.ListJobs(ctx, api.JobFilter{Active: true, Reference: "INC-1", HostID: h.ID}, api.Page{}))
+	list := must[api.List[api.Job]](t)(c.ListJobs(ctx, api.JobFilter{State: api.StateActive, Reference: "INC-1", HostID: h.ID}, api.Page{}))
 	if len(list.Items) != 1 || list.Items[0].ID != job.ID {
 		t.Errorf("list is %+v", list)
 	}
@@ -166,7 +166,7 @@ func TestJobs(t *testing.T) {
 	if e := must[api.Enrolment](t)(c.CreateEnrolment(ctx, api.CreateEnrolmentInput{TTL: time.Minute})); e.Token == "" {
 		t.Error("no enrolment token")
 	}
-	if l := must[api.List[api.Host]](t)(c.ListHosts(ctx, api.Page{})); len(l.Items) != 1 {
+	if l := must[api.List[api.Host]](t)(c.ListHosts(ctx, api.HostFilter{OS: "linux"}, api.Page{})); len(l.Items) != 1 {
 		t.Errorf("hosts are %+v", l)
 	}
 	must[api.Host](t)(c.RevokeHost(ctx, api.ChangeHostInput{ID: h.ID, Reason: "sold"}))
@@ -196,7 +196,7 @@ func TestTemplates(t *testing.T) {
 	if l := must[api.List[api.TemplateVersion]](t)(c.ListTemplateVersions(ctx, "Lab", api.Page{})); len(l.Items) != 2 {
 		t.Errorf("%d versions, want 2", len(l.Items))
 	}
-	if l := must[api.List[api.Template]](t)(c.ListTemplates(ctx, api.Page{})); len(l.Items) != 2 {
+	if l := must[api.List[api.Template]](t)(c.ListTemplates(ctx, api.ShelfFilter{}, api.Page{})); len(l.Items) != 2 {
 		t.Errorf("%d templates, want 2", len(l.Items))
 	}
 
@@ -214,7 +214,7 @@ func TestTemplates(t *testing.T) {
 	if seq.Current.Number != 2 || seq.Current.Spec != spec {
 		t.Errorf("task sequence is %+v", seq)
 	}
-	must[api.List[api.TaskSequence]](t)(c.ListTaskSequences(ctx, api.Page{}))
+	must[api.List[api.TaskSequence]](t)(c.ListTaskSequences(ctx, api.ShelfFilter{}, api.Page{}))
 }
 
 func TestAccounts(t *testing.T) {
@@ -223,10 +223,10 @@ func TestAccounts(t *testing.T) {
 	ctx, c := t.Context(), as(t, s, api.RoleAdmin)
 	u := must[api.User](t)(c.CreateUser(ctx, api.CreateUserInput{Login: "ann", Role: api.RoleViewer, Password: apitest.Password}))
 	must[api.User](t)(c.GetUser(ctx, u.ID))
-	must[api.List[api.User]](t)(c.ListUsers(ctx, api.Page{}))
+	must[api.List[api.User]](t)(c.ListUsers(ctx, api.UserFilter{Role: "viewer"}, api.Page{}))
 	n := must[api.NewToken](t)(c.CreateToken(ctx, api.CreateTokenInput{Name: "ci", Role: api.RoleViewer, TTL: time.Hour, Login: "ann"}))
 	ann := dial(t, s.URL, n.Secret)
-	if l := must[api.List[api.Token]](t)(ann.ListTokens(ctx, api.Page{})); len(l.Items) != 1 || l.Items[0].Login != "ann" {
+	if l := must[api.List[api.Token]](t)(ann.ListTokens(ctx, api.TokenFilter{}, api.Page{})); len(l.Items) != 1 || l.Items[0].Login != "ann" {
 		t.Errorf("tokens are %+v", l)
 	}
 	_, err := ann.ListAudit(ctx, api.AuditFilter{}, api.Page{})
@@ -234,7 +234,7 @@ func TestAccounts(t *testing.T) {
 	if err := c.RevokeToken(ctx, n.ID); err != nil {
 		t.Fatal(err)
 	}
-	_, err = ann.ListTokens(ctx, api.Page{})
+	_, err = ann.ListTokens(ctx, api.TokenFilter{}, api.Page{})
 	wantCode(t, err, 401, "token_invalid")
 	l := must[api.List[api.AuditEntry]](t)(c.ListAudit(ctx, api.AuditFilter{ObjectKind: "token", ObjectID: n.ID}, api.Page{}))
 	if len(l.Items) != 2 {

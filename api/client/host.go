@@ -10,8 +10,8 @@ import (
 )
 
 // ListHosts lists hosts by name, with their devices.
-func (c *Client) ListHosts(ctx context.Context, p api.Page) (api.List[api.Host], error) {
-	return read[api.List[api.Host]](ctx, c, at("hosts"), query(p))
+func (c *Client) ListHosts(ctx context.Context, f api.HostFilter, p api.Page) (api.List[api.Host], error) {
+	return read[api.List[api.Host]](ctx, c, at("hosts"), narrowed(api.HostFields, f, p))
 }
 
 // GetHost returns a host by ID or name.
@@ -46,8 +46,7 @@ func (c *Client) changeHost(ctx context.Context, in api.ChangeHostInput, verb st
 
 // ListSticks lists sticks, newest first.
 func (c *Client) ListSticks(ctx context.Context, f api.StickFilter, p api.Page) (api.List[api.Stick], error) {
-	q := query(p, "state", f.State, "life", f.Life, "host_id", f.HostID, "version_id", f.VersionID, "serial", f.Serial)
-	return read[api.List[api.Stick]](ctx, c, at("sticks"), q)
+	return read[api.List[api.Stick]](ctx, c, at("sticks"), narrowed(api.StickFields, f, p))
 }
 
 // GetStick returns a stick by ID.

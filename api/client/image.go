@@ -9,8 +9,8 @@ import (
 )
 
 // ListImages lists images by name.
-func (c *Client) ListImages(ctx context.Context, p api.Page) (api.List[api.Image], error) {
-	return read[api.List[api.Image]](ctx, c, at("images"), query(p))
+func (c *Client) ListImages(ctx context.Context, f api.ImageFilter, p api.Page) (api.List[api.Image], error) {
+	return read[api.List[api.Image]](ctx, c, at("images"), narrowed(api.ImageFields, f, p))
 }
 
 // GetImage returns an image by ID or name.
@@ -23,10 +23,9 @@ func (c *Client) CreateImage(ctx context.Context, in api.CreateImageInput) (api.
 	return send[api.Image](ctx, c, call{method: http.MethodPost, path: at("images"), body: wire.CreateImage(in)})
 }
 
-// ListVersions lists an image's versions, newest first; an empty image lists
-// those of all images.
-func (c *Client) ListVersions(ctx context.Context, image string, p api.Page) (api.List[api.Version], error) {
-	return read[api.List[api.Version]](ctx, c, at("versions"), query(p, "image", image))
+// ListVersions lists versions, newest first.
+func (c *Client) ListVersions(ctx context.Context, f api.VersionFilter, p api.Page) (api.List[api.Version], error) {
+	return read[api.List[api.Version]](ctx, c, at("versions"), narrowed(api.VersionFields, f, p))
 }
 
 // GetVersion returns a version by ID.

@@ -32,11 +32,7 @@ func (c *Client) GetJob(ctx context.Context, id string) (api.Job, error) {
 
 // ListJobs lists jobs, newest first.
 func (c *Client) ListJobs(ctx context.Context, f api.JobFilter, p api.Page) (api.List[api.Job], error) {
-	q := query(p, "state", f.State, "host_id", f.HostID, "reference", f.Reference, "fault", f.Fault)
-	if f.Active {
-		q.Set("active", "true")
-	}
-	return read[api.List[api.Job]](ctx, c, at("jobs"), q)
+	return read[api.List[api.Job]](ctx, c, at("jobs"), narrowed(api.JobFields, f, p))
 }
 
 // CancelJob stops a job's unfinished builds. It may be repeated.

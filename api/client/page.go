@@ -10,8 +10,8 @@ import (
 	"github.com/stickpress/stickpress/api"
 )
 
-// All goes through every page of a list, such as All(ctx, c.ListImages). It
-// ends with the first error.
+// All goes through every page of a list, such as All(ctx, Narrow(c.ListImages,
+// api.ImageFilter{})). It ends with the first error.
 func All[T any](ctx context.Context, list func(context.Context, api.Page) (api.List[T], error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		p := api.Page{Limit: api.MaxPage}
@@ -35,20 +35,27 @@ func All[T any](ctx context.Context, list func(context.Context, api.Page) (api.L
 	}
 }
 
-// query makes a page's parameters; pairs of names and values are added unless
-// the value is empty.
-func query(p api.Page, pairs ...string) url.Values {
-	v := url.Values{}
+// Narrow is a list with a filter.
+func Narrow[F, T any](
+	list func(context.Context, F, api.Page) (api.List[T], error), f F,
+) func(context.Context, api.Page) (api.List[T], error) {
+	return func(ctx context.Context, p api.Page) (api.List[T], error) { return list(ctx, f, p) }
+}
+
+// query makes a page's parameters.
+func query(p api.Page) url.Values { return into(url.Values{}, p) }
+
+// narrowed makes the parameters of a page of a list that a filter narrows.
+func narrowed[F any](fields []api.Field[F], f F, p api.Page) url.Values {
+	return into(api.WriteFilter(fields, &f), p)
+}
+
+func into(v url.Values, p api.Page) url.Values {
 	if p.After != "" {
 		v.Set("after", p.After)
 	}
 	if p.Limit != 0 {
 		v.Set("limit", strconv.Itoa(p.Limit))
-	}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			v.Set(pairs[i], pairs[i+1])
-		}
 	}
 	return v
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // ListTemplates lists unattend templates by name.
-func (c *Client) ListTemplates(ctx context.Context, p api.Page) (api.List[api.Template], error) {
-	return read[api.List[api.Template]](ctx, c, at("templates"), query(p))
+func (c *Client) ListTemplates(ctx context.Context, f api.ShelfFilter, p api.Page) (api.List[api.Template], error) {
+	return read[api.List[api.Template]](ctx, c, at("templates"), narrowed(api.ShelfFields, f, p))
 }
 
 // GetTemplate returns a template by ID or name.
@@ -53,8 +53,8 @@ func save(kind, id string, revision int64, body any) call {
 }
 
 // ListTaskSequences lists task sequences by name.
-func (c *Client) ListTaskSequences(ctx context.Context, p api.Page) (api.List[api.TaskSequence], error) {
-	return read[api.List[api.TaskSequence]](ctx, c, at("task-sequences"), query(p))
+func (c *Client) ListTaskSequences(ctx context.Context, f api.ShelfFilter, p api.Page) (api.List[api.TaskSequence], error) {
+	return read[api.List[api.TaskSequence]](ctx, c, at("task-sequences"), narrowed(api.ShelfFields, f, p))
 }
 
 // GetTaskSequence returns one by ID or name; an empty ref means the default.

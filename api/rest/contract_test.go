@@ -294,7 +294,7 @@ func (w *world) jobs() {
 		w.t.Errorf("Location is %q", l)
 	}
 	w.no(409, "stick_busy", post(s, helpdesk, "/jobs", order))
-	w.ok(200, get(s, viewer, "/jobs?active=true&host_id="+host.ID))
+	w.ok(200, get(s, viewer, "/jobs?state=active&host="+host.ID))
 	w.no(422, "request_invalid", get(s, viewer, "/jobs?state=lost"))
 	w.ok(200, get(s, viewer, path))
 	w.no(404, "job_not_found", get(s, viewer, "/jobs/nope"))

@@ -9,12 +9,7 @@ import (
 )
 
 func (s *REST) hostRoutes() {
-	type list struct{ Paging }
-	register(s, get("/hosts", "list_hosts", "hosts", "Imaging hosts by name, with their devices"),
-		func(ctx context.Context, a api.Actor, in *list) (*listed[api.Host], error) {
-			l, err := s.console.ListHosts(ctx, a, api.HostFilter{}, in.page())
-			return pageOf(&in.Paging, l, err)
-		})
+	list(s, get("/hosts", "list_hosts", "hosts", "Imaging hosts by name, with their devices"), api.HostFields, s.console.ListHosts)
 
 	type one struct {
 		Host string `path:"host" doc:"ID or name of a host."`

@@ -14,12 +14,7 @@ type imageInput struct {
 }
 
 func (s *REST) imageRoutes() {
-	type list struct{ Paging }
-	register(s, get("/images", "list_images", "images", "Images by name"),
-		func(ctx context.Context, a api.Actor, in *list) (*listed[api.Image], error) {
-			l, err := s.console.ListImages(ctx, a, api.ImageFilter{}, in.page())
-			return pageOf(&in.Paging, l, err)
-		})
+	list(s, get("/images", "list_images", "images", "Images by name"), api.ImageFields, s.console.ListImages)
 
 	type create struct{ Body wire.CreateImage }
 	register(s, post("/images", "create_image", "images", "Make an image without versions (admin)", http.StatusCreated),

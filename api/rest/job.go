@@ -94,19 +94,5 @@ func (s *REST) retryBuilds() {
 }
 
 func (s *REST) listJobs() {
-	type input struct {
-		Paging
-		State     string `query:"state" enum:"queued,running,cancelling,succeeded,failed,cancelled"`
-		Active    bool   `query:"active" doc:"Only jobs that have not ended."`
-		HostID    string `query:"host_id"`
-		Reference string `query:"reference" doc:"Exact."`
-		Fault     string `query:"fault" doc:"Code of the fault that ended one of its builds."`
-	}
-	register(s, get("/jobs", "list_jobs", "jobs", "Jobs with their builds, newest first"),
-		func(ctx context.Context, a api.Actor, in *input) (*listed[api.Job], error) {
-			l, err := s.console.ListJobs(ctx, a, api.JobFilter{
-				State: in.State, Active: in.Active, HostID: in.HostID, Reference: in.Reference, Fault: in.Fault,
-			}, in.page())
-			return pageOf(&in.Paging, l, err)
-		})
+	list(s, get("/jobs", "list_jobs", "jobs", "Jobs with their builds, newest first"), api.JobFields, s.console.ListJobs)
 }

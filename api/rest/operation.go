@@ -54,8 +54,14 @@ func config() huma.Config {
 
 // register adds an operation. Its ID is the use case's name where it has one.
 func register[I, O any](s *REST, op huma.Operation, h func(ctx context.Context, a api.Actor, in *I) (*O, error)) {
+	registerOn(s, s.huma, op, h)
+}
+
+// registerOn is register for an operation that is to be served by another huma
+// than the door's own.
+func registerOn[I, O any](s *REST, door huma.API, op huma.Operation, h func(ctx context.Context, a api.Actor, in *I) (*O, error)) {
 	s.complete(&op)
-	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
+	huma.Register(door, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := h(ctx, requestOf(ctx).actor, in)
 		if err != nil {
 			f := s.refusal(ctx, err)

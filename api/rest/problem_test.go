@@ -42,7 +42,7 @@ func TestProblems(t *testing.T) {
 		{"parameter out of range", get(s, api.RoleViewer, "/jobs?limit=201"), 422, "request_invalid"},
 		{"cursor", get(s, api.RoleViewer, "/jobs?after=7"), 422, "cursor_invalid"},
 		{"text with U+0000", get(s, api.RoleViewer, "/images/%00"), 422, "text_invalid"},
-		{"text that is no UTF-8", get(s, api.RoleViewer, "/jobs?reference=%ff"), 422, "text_invalid"},
+		{"text that is no UTF-8", get(s, api.RoleViewer, "/jobs?reference=%ff"), 422, "request_invalid"},
 		{"U+0000 in a body", post(s, api.RoleAdmin, "/users", `{"login":"a","role":"viewer","name":"\u0000"}`), 422, "text_invalid"},
 		{"ETag", ask{
 			method: "POST", path: "/hosts/host_x/revoke", token: s.Token(api.RoleAdmin), header: map[string]string{"If-Match": `"x"`},

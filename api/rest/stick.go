@@ -9,21 +9,7 @@ import (
 )
 
 func (s *REST) stickRoutes() {
-	type list struct {
-		Paging
-		State     string `query:"state" enum:"unknown,pressing,verified,incomplete,erasing,wiped"`
-		Life      string `query:"life" enum:"stock,issued,returned,lost,retired"`
-		HostID    string `query:"host_id" doc:"Seen last on this host."`
-		VersionID string `query:"version_id" doc:"Carries this version."`
-		Serial    string `query:"serial" doc:"Exact."`
-	}
-	register(s, get("/sticks", "list_sticks", "sticks", "Sticks, newest first"),
-		func(ctx context.Context, a api.Actor, in *list) (*listed[api.Stick], error) {
-			l, err := s.console.ListSticks(ctx, a, api.StickFilter{
-				State: in.State, Life: in.Life, HostID: in.HostID, VersionID: in.VersionID, Serial: in.Serial,
-			}, in.page())
-			return pageOf(&in.Paging, l, err)
-		})
+	list(s, get("/sticks", "list_sticks", "sticks", "Sticks, newest first"), api.StickFields, s.console.ListSticks)
 
 	type one struct {
 		Stick string `path:"stick" doc:"ID of a stick."`

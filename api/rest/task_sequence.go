@@ -9,12 +9,7 @@ import (
 )
 
 func (s *REST) taskSequenceRoutes() {
-	type list struct{ Paging }
-	register(s, get("/task-sequences", "list_task_sequences", "task sequences", "Task sequences by name"),
-		func(ctx context.Context, a api.Actor, in *list) (*listed[api.TaskSequence], error) {
-			l, err := s.console.ListTaskSequences(ctx, a, api.ShelfFilter{}, in.page())
-			return pageOf(&in.Paging, l, err)
-		})
+	list(s, get("/task-sequences", "list_task_sequences", "task sequences", "Task sequences by name"), api.ShelfFields, s.console.ListTaskSequences)
 
 	register(s, get("/default-task-sequence", "get_default_task_sequence", "task sequences", "The task sequence of jobs that name none"),
 		func(ctx context.Context, a api.Actor, _ *struct{}) (*found[api.TaskSequence], error) {

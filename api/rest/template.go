@@ -16,12 +16,7 @@ type templateInput struct {
 }
 
 func (s *REST) templateRoutes() {
-	type list struct{ Paging }
-	register(s, get("/templates", "list_templates", "templates", "Unattend templates by name"),
-		func(ctx context.Context, a api.Actor, in *list) (*listed[api.Template], error) {
-			l, err := s.console.ListTemplates(ctx, a, api.ShelfFilter{}, in.page())
-			return pageOf(&in.Paging, l, err)
-		})
+	list(s, get("/templates", "list_templates", "templates", "Unattend templates by name"), api.ShelfFields, s.console.ListTemplates)
 
 	register(s, get("/templates/{template}", "get_template", "templates", "An unattend template, without its source"),
 		func(ctx context.Context, a api.Actor, in *templateInput) (*found[api.Template], error) {

@@ -9,12 +9,7 @@ import (
 )
 
 func (s *REST) tokenRoutes() {
-	type list struct{ Paging }
-	register(s, get("/tokens", "list_tokens", "tokens", "One's own tokens, or everyone's for admins, newest first"),
-		func(ctx context.Context, a api.Actor, in *list) (*listed[api.Token], error) {
-			l, err := s.console.ListTokens(ctx, a, api.TokenFilter{}, in.page())
-			return pageOf(&in.Paging, l, err)
-		})
+	list(s, get("/tokens", "list_tokens", "tokens", "One's own tokens, or everyone's for admins, newest first"), api.TokenFields, s.console.ListTokens)
 
 	type create struct{ Body wire.CreateToken }
 	op := post("/tokens", "create_token", "tokens", "Make a bearer token; its secret is shown only once", http.StatusCreated)

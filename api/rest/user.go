@@ -9,12 +9,7 @@ import (
 )
 
 func (s *REST) userRoutes() {
-	type list struct{ Paging }
-	register(s, get("/users", "list_users", "users", "People by login (admin)"),
-		func(ctx context.Context, a api.Actor, in *list) (*listed[api.User], error) {
-			l, err := s.console.ListUsers(ctx, a, api.UserFilter{}, in.page())
-			return pageOf(&in.Paging, l, err)
-		})
+	list(s, get("/users", "list_users", "users", "People by login (admin)"), api.UserFields, s.console.ListUsers)
 
 	type create struct{ Body wire.CreateUser }
 	register(s, post("/users", "create_user", "users", "Add a person (admin)", http.StatusCreated),

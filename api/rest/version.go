@@ -9,15 +9,7 @@ import (
 )
 
 func (s *REST) versionRoutes() {
-	type list struct {
-		Paging
-		Image string `query:"image" doc:"Name or ID; versions of all images if left out."`
-	}
-	register(s, get("/versions", "list_versions", "versions", "Image versions, newest first"),
-		func(ctx context.Context, a api.Actor, in *list) (*listed[api.Version], error) {
-			l, err := s.console.ListVersions(ctx, a, api.VersionFilter{Image: in.Image}, in.page())
-			return pageOf(&in.Paging, l, err)
-		})
+	list(s, get("/versions", "list_versions", "versions", "Image versions, newest first"), api.VersionFields, s.console.ListVersions)
 
 	type publish struct{ Body wire.PublishVersion }
 	op := post("/versions", "publish_version", "versions", "Make an uploaded file a version of an image (admin)", http.StatusCreated)

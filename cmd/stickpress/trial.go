@@ -207,7 +207,7 @@ func (t *trial) publish(cmd *cobra.Command, path string) (api.Version, error) {
 	if t.image != "" {
 		name = "windows-trial"
 	}
-	existing, err := t.client.ListVersions(ctx, name, api.Page{Limit: api.MaxPage})
+	existing, err := t.client.ListVersions(ctx, api.VersionFilter{Image: name}, api.Page{Limit: api.MaxPage})
 	if err != nil && !client.IsCode(err, "image_not_found") {
 		return api.Version{}, err
 	}
