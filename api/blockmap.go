@@ -27,6 +27,8 @@ type SetBlockMapInput struct {
 	Version string // ID
 	Body    []byte // the map's XML; empty keeps the one that is there
 	Trusted bool
+	// Revision is the version's, as seen; 0 does not check.
+	Revision int64
 }
 
 // maxRanges keeps a map within one message to a host.
@@ -36,7 +38,7 @@ const maxRanges = 20_000
 // The map is compared with the version's file, range by range, so that what
 // jobs will write is what the map means. Faults: image_version_not_found,
 // block_map_not_found, no_disk_image, block_map_invalid,
-// block_map_mismatch, block_map_too_long.
+// block_map_mismatch, block_map_too_long, stale.
 func (c *Console) SetBlockMap(ctx context.Context, a Actor, in SetBlockMapInput) (Version, error) {
 	if err := allow(a, UseSetBlockMap); err != nil {
 		return Version{}, err
@@ -56,6 +58,10 @@ func (c *Console) SetBlockMap(ctx context.Context, a Actor, in SetBlockMapInput)
 	err = c.change(ctx, a, UseSetBlockMap, func(tx *store.Tx, by store.Actor) error {
 		v, err := tx.Version(ctx, id)
 		if err != nil {
+			return err
+		}
+		// The map is part of what a version is: who saw the one before is told.
+		if v, err = tx.SetVersionState(ctx, id, seen(in.Revision, v.Revision), v.State); err != nil {
 			return err
 		}
 		if len(in.Body) > 0 {

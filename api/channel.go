@@ -26,7 +26,7 @@ type SetChannelInput struct {
 	Image    string // name or ID
 	Channel  string // a name as of images
 	Version  string // SemVer or ID of a published version of the image
-	Revision int64  // of the channel as seen; 0 does not check
+	Revision int64  // of the channel as seen; 0 does not check, Absent wants a new one
 }
 
 // ListChannels lists an image's channels by name. Faults: image_not_found.
@@ -43,6 +43,27 @@ func (c *Console) ListChannels(ctx context.Context, a Actor, image string) ([]Ch
 		return nil, err
 	}
 	return channelsOf(ctx, c.store.Reader, rows)
+}
+
+// GetChannel returns a channel of an image by name.
+// Faults: image_not_found, channel_not_found.
+func (c *Console) GetChannel(ctx context.Context, a Actor, image, name string) (Channel, error) {
+	if err := allow(a, UseGetImage); err != nil {
+		return Channel{}, err
+	}
+	i, err := findImage(ctx, c.store.Reader, image)
+	if err != nil {
+		return Channel{}, err
+	}
+	row, err := c.store.ChannelByName(ctx, i.ID, name)
+	if err != nil {
+		return Channel{}, err
+	}
+	views, err := channelsOf(ctx, c.store.Reader, []store.Channel{row})
+	if err != nil {
+		return Channel{}, err
+	}
+	return views[0], nil
 }
 
 // SetChannel points a channel to a version, making it if needed (admin).
@@ -87,6 +108,8 @@ func setChannel(ctx context.Context, tx *store.Tx, by store.Actor, image store.I
 	ch, err := tx.ChannelByName(ctx, image, name)
 	before := ch.ImageVersionID
 	switch {
+	case isNotFound(err, "channel") && revision > 0:
+		return ch, fault.New(fault.KindStale, store.CodeStale, "kind", "channel", "id", name)
 	case isNotFound(err, "channel"):
 		ch, err = tx.CreateChannel(ctx, image, name, v)
 	case err == nil:

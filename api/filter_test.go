@@ -75,7 +75,7 @@ func TestFiltersRefuse(t *testing.T) {
 		{sticks(api.StickFilter{Life: "x"}), api.CodeFilterChoice, "life"},
 		{sticks(api.StickFilter{Serial: "\n"}), api.CodeFilterText, "serial"},
 		{refusal(f.ListHosts(t.Context(), f.Viewer, api.HostFilter{OS: "beos"}, api.Page{})), api.CodeFilterChoice, "os"},
-		{refusal(f.ListHosts(t.Context(), f.Viewer, api.HostFilter{State: "revoked"}, api.Page{After: "bench-1"})), api.CodeCursorInvalid, "after"},
+		{refusal(f.ListHosts(t.Context(), f.Viewer, api.HostFilter{State: "revoked"}, api.Page{After: "bench-1"})), api.CodeCursorInvalid, "cursor"},
 		{refusal(f.ListVersions(t.Context(), f.Viewer, api.VersionFilter{Format: "zip"}, api.Page{})), api.CodeFilterChoice, "format"},
 		{refusal(f.ListVersions(t.Context(), f.Viewer, api.VersionFilter{Image: "none"}, api.Page{})), "image_not_found", "image"},
 		{refusal(f.ListImages(t.Context(), f.Viewer, api.ImageFilter{Search: long}, api.Page{})), api.CodeFilterText, "q"},

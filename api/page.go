@@ -27,8 +27,8 @@ const (
 // List is one page of a list.
 type List[T any] struct {
 	Items []T    `json:"items"`
-	Next  string `json:"next,omitempty"` // Page.After of the next page; empty on the last
-	Prev  string `json:"-"`              // Page.Before of the page before; empty on the first
+	Next  string `json:"next_cursor,omitempty"` // Page.After of the next page; empty on the last
+	Prev  string `json:"-"`                     // Page.Before of the page before; empty on the first
 }
 
 // limit returns the size of the page within its bounds.
@@ -94,7 +94,7 @@ func byID[T any, P interface {
 	for _, c := range []struct {
 		text, field string
 		id          *T
-	}{{p.After, "after", &before}, {p.Before, "before", &after}} {
+	}{{p.After, "cursor", &before}, {p.Before, "before", &after}} {
 		if c.text == "" {
 			continue
 		}

@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"fmt"
+	"hash/fnv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -22,6 +24,8 @@ type HostPort struct {
 type HostPorts struct {
 	Items       []HostPort   `json:"items"`
 	Calibration *Calibration `json:"calibration,omitempty"` // while one is under way
+	// Revision is made of the numbers: the same numbers have the same one.
+	Revision int64 `json:"-"`
 }
 
 // Calibration waits for a stick in the socket with the number Next.
@@ -50,7 +54,7 @@ func (c *Console) GetHostPorts(ctx context.Context, a Actor, host string) (HostP
 	if err != nil {
 		return HostPorts{}, err
 	}
-	out := HostPorts{Items: make([]HostPort, 0, len(rows))}
+	out := HostPorts{Items: make([]HostPort, 0, len(rows)), Revision: portsRevision(rows)}
 	for _, p := range rows {
 		out.Items = append(out.Items, HostPort{Hub: p.Hub, Number: p.Number, Socket: p.Socket})
 	}
@@ -62,14 +66,30 @@ func (c *Console) GetHostPorts(ctx context.Context, a Actor, host string) (HostP
 	return out, err
 }
 
+// portsRevision tells two sets of numbers apart; it is positive.
+func portsRevision(rows []store.HostPort) int64 {
+	h := fnv.New64a()
+	for _, p := range rows {
+		fmt.Fprintf(h, "%q %d %q\n", p.Hub, p.Number, p.Socket) // a hash takes everything
+	}
+	return int64(h.Sum64()>>1 | 1) //nolint:gosec // 63 bits
+}
+
+// SetHostPortsInput replaces the numbers of a host's sockets.
+type SetHostPortsInput struct {
+	Host     string // ID or name
+	Ports    []HostPort
+	Revision int64 // of the numbers as seen; 0 does not check
+}
+
 // SetHostPorts replaces the numbers of a host's sockets (admin).
-// Faults: host_not_found, port_invalid, port_taken.
-func (c *Console) SetHostPorts(ctx context.Context, a Actor, host string, ports []HostPort) (HostPorts, error) {
+// Faults: host_not_found, port_invalid, port_taken, stale.
+func (c *Console) SetHostPorts(ctx context.Context, a Actor, in SetHostPortsInput) (HostPorts, error) {
 	if err := allow(a, UseCalibrateHost); err != nil {
 		return HostPorts{}, err
 	}
-	rows := make([]store.HostPort, 0, len(ports))
-	for _, p := range ports {
+	rows := make([]store.HostPort, 0, len(in.Ports))
+	for _, p := range in.Ports {
 		if err := checkPort(p.Hub, p.Number); err != nil {
 			return HostPorts{}, err
 		}
@@ -78,7 +98,16 @@ func (c *Console) SetHostPorts(ctx context.Context, a Actor, host string, ports 
 		}
 		rows = append(rows, store.HostPort{Hub: strings.TrimSpace(p.Hub), Number: p.Number, Socket: p.Socket})
 	}
-	return c.changePorts(ctx, a, host, "set", rows, func(tx *store.Tx, h *store.Host) error { return tx.SetHostPorts(ctx, h.ID, rows) })
+	return c.changePorts(ctx, a, in.Host, "set", rows, func(tx *store.Tx, h *store.Host) error {
+		before, err := tx.LockHostPorts(ctx, h.ID)
+		if err != nil {
+			return err
+		}
+		if now := portsRevision(before); seen(in.Revision, now) != now {
+			return fault.New(fault.KindStale, store.CodeStale, "kind", "host", "id", h.ID)
+		}
+		return tx.SetHostPorts(ctx, h.ID, rows)
+	})
 }
 
 // StartCalibration begins to ask for a stick in one socket after the other, from

@@ -97,7 +97,7 @@ func TestCalibration(t *testing.T) {
 		t.Errorf("labels %q and %q", host.Devices[0].PortLabel, host.Devices[1].PortLabel)
 	}
 	job := must[api.Job](t)(f.QueueJob(t.Context(), f.Helpdesk, apitest.Order("win11-ent", "bench", d)))
-	must[api.HostPorts](t)(f.SetHostPorts(t.Context(), f.Admin, "bench", []api.HostPort{{Hub: "B", Number: 12, Socket: d.Socket}}))
+	must[api.HostPorts](t)(f.SetHostPorts(t.Context(), f.Admin, api.SetHostPortsInput{Host: "bench", Ports: []api.HostPort{{Hub: "B", Number: 12, Socket: d.Socket}}}))
 	job = must[api.Job](t)(f.GetJob(t.Context(), f.Viewer, job.ID))
 	host = must[api.Host](t)(f.GetHost(t.Context(), f.Viewer, "bench"))
 	if job.Builds[0].PortLabel != "3" || host.Devices[1].PortLabel != "B 12" {
@@ -137,9 +137,9 @@ func TestPortRefusals(t *testing.T) {
 		{"host_not_found", second(f.StartCalibration(t.Context(), f.Admin, "nowhere", "", 1))},
 		{"forbidden", second(f.StartCalibration(t.Context(), f.Helpdesk, "bench", "", 1))},
 		{"value_invalid", second(f.StepCalibration(t.Context(), f.Admin, "bench", "jump"))},
-		{"port_taken", second(f.SetHostPorts(t.Context(), f.Admin, "bench", []api.HostPort{{Number: 1, Socket: "a"}, {Number: 1, Socket: "b"}}))},
-		{"port_taken", second(f.SetHostPorts(t.Context(), f.Admin, "bench", []api.HostPort{{Number: 1, Socket: "a"}, {Number: 2, Socket: "a"}}))},
-		{"port_invalid", second(f.SetHostPorts(t.Context(), f.Admin, "bench", []api.HostPort{{Number: 1000, Socket: "a"}}))},
+		{"port_taken", second(f.SetHostPorts(t.Context(), f.Admin, api.SetHostPortsInput{Host: "bench", Ports: []api.HostPort{{Number: 1, Socket: "a"}, {Number: 1, Socket: "b"}}}))},
+		{"port_taken", second(f.SetHostPorts(t.Context(), f.Admin, api.SetHostPortsInput{Host: "bench", Ports: []api.HostPort{{Number: 1, Socket: "a"}, {Number: 2, Socket: "a"}}}))},
+		{"port_invalid", second(f.SetHostPorts(t.Context(), f.Admin, api.SetHostPortsInput{Host: "bench", Ports: []api.HostPort{{Number: 1000, Socket: "a"}}}))},
 	} {
 		wantFault(t, c.err, c.code)
 	}

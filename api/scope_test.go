@@ -202,7 +202,7 @@ func (x *there) tries() map[api.UseCase]func(context.Context, api.Actor) (any, e
 		api.UseRevokeHost:      func(ctx context.Context, a api.Actor) (any, error) { return x.RevokeHost(ctx, a, change) },
 		api.UseDeclareHostLost: func(ctx context.Context, a api.Actor) (any, error) { return x.DeclareHostLost(ctx, a, change) },
 		api.UseCalibrateHost: func(ctx context.Context, a api.Actor) (any, error) {
-			if _, err := x.SetHostPorts(ctx, a, x.host, nil); got(err) != "host_not_found" {
+			if _, err := x.SetHostPorts(ctx, a, api.SetHostPortsInput{Host: x.host}); got(err) != "host_not_found" {
 				return "set", err
 			}
 			if _, err := x.StepCalibration(ctx, a, x.host, api.CalibrationFinish); got(err) != "host_not_found" {

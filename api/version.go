@@ -222,11 +222,18 @@ func (c *Console) WithdrawVersion(ctx context.Context, a Actor, in WithdrawVersi
 	return out, err
 }
 
+// Absent is the revision of what was seen not to be there yet. It is no
+// revision of anything that is there.
+const Absent int64 = -1
+
 // seen is the revision to check: the one that the caller saw, or with 0 the
-// current one.
+// current one. What is not there has the revision 0.
 func seen(caller, current int64) int64 {
-	if caller == 0 {
+	switch caller {
+	case 0:
 		return current
+	case Absent:
+		return 0
 	}
 	return caller
 }

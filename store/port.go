@@ -61,6 +61,15 @@ func (r Reader) HostPorts(ctx context.Context, id HostID) ([]HostPort, error) {
 		pgx.NamedArgs{"id": id})
 }
 
+// LockHostPorts is HostPorts that nobody else replaces until the end of the
+// transaction.
+func (tx *Tx) LockHostPorts(ctx context.Context, id HostID) ([]HostPort, error) {
+	if _, err := tx.tx.Exec(ctx, `SELECT FROM hosts WHERE id = @id FOR NO KEY UPDATE`, pgx.NamedArgs{"id": id}); err != nil {
+		return nil, fail(err, "lock the numbers of a host's sockets")
+	}
+	return tx.HostPorts(ctx, id)
+}
+
 const calibrationColumns = `host_id, hub, first, next, seen, note, started_at`
 
 // Calibration finds what is being calibrated on a host, or fails with

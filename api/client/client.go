@@ -24,6 +24,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/rest/wire"
 )
 
@@ -113,7 +114,7 @@ type call struct {
 	path     string // below Prefix, escaped: see at
 	query    url.Values
 	body     any   // sent as JSON unless nil
-	revision int64 // sent as If-Match unless 0
+	revision int64 // of what is changed, as seen; see match
 	header   map[string]string
 	again    bool // may be repeated without harm
 }
@@ -161,9 +162,7 @@ func (c *Client) once(ctx context.Context, q call, body []byte, out any) error {
 	if q.body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if q.revision != 0 {
-		req.Header.Set("If-Match", strconv.Quote(strconv.FormatInt(q.revision, 10)))
-	}
+	match(req, q.revision)
 	for name, value := range q.header {
 		req.Header.Set(name, value)
 	}
@@ -190,6 +189,20 @@ func (c *Client) once(ctx context.Context, q call, body []byte, out any) error {
 		return fmt.Errorf("decode the answer to %s %s: %w", q.method, q.path, err)
 	}
 	return nil
+}
+
+// match guards a change against overwriting what somebody else changed. A
+// caller that has seen no revision (0) overwrites whatever is there, as in
+// package api; actions need no guard.
+func match(req *http.Request, revision int64) {
+	switch {
+	case revision == api.Absent:
+		req.Header.Set("If-None-Match", "*")
+	case revision != 0:
+		req.Header.Set("If-Match", strconv.Quote(strconv.FormatInt(revision, 10)))
+	case req.Method == http.MethodPut, req.Method == http.MethodPatch, req.Method == http.MethodDelete:
+		req.Header.Set("If-Match", "*")
+	}
 }
 
 // request makes a request with what every request has.

@@ -29,18 +29,18 @@ func (c *Client) CreateEnrolment(ctx context.Context, in api.CreateEnrolmentInpu
 
 // RevokeHost ends a host's right to connect, at once.
 func (c *Client) RevokeHost(ctx context.Context, in api.ChangeHostInput) (api.Host, error) {
-	return c.changeHost(ctx, in, "revoke")
+	return c.changeHost(ctx, in, "revocations")
 }
 
 // DeclareHostLost says that a host will not come back: its unfinished builds
 // fail.
 func (c *Client) DeclareHostLost(ctx context.Context, in api.ChangeHostInput) (api.Host, error) {
-	return c.changeHost(ctx, in, "lost")
+	return c.changeHost(ctx, in, "losses")
 }
 
-func (c *Client) changeHost(ctx context.Context, in api.ChangeHostInput, verb string) (api.Host, error) {
+func (c *Client) changeHost(ctx context.Context, in api.ChangeHostInput, noun string) (api.Host, error) {
 	return send[api.Host](ctx, c, call{
-		method: http.MethodPost, path: at("hosts", in.ID, verb), body: wire.Reason{Reason: in.Reason}, revision: in.Revision,
+		method: http.MethodPost, path: at("hosts", in.ID, noun), body: wire.Reason{Reason: in.Reason}, revision: in.Revision,
 	})
 }
 
@@ -83,6 +83,6 @@ func (c *Client) Identity(ctx context.Context) (api.ServerIdentity, error) {
 // StickEvents returns a stick's history after a seq, oldest first, at most
 // api.MaxPage of it.
 func (c *Client) StickEvents(ctx context.Context, id string, after int64) ([]api.StickEvent, error) {
-	l, err := read[wire.Items[api.StickEvent]](ctx, c, at("sticks", id, "history"), since(after))
+	l, err := read[api.List[api.StickEvent]](ctx, c, at("sticks", id, "history"), since(after))
 	return l.Items, err
 }

@@ -56,7 +56,7 @@ func (c *Client) PublishVersion(ctx context.Context, in api.PublishVersionInput)
 // WithdrawVersion stops a version from being used in new jobs.
 func (c *Client) WithdrawVersion(ctx context.Context, in api.WithdrawVersionInput) (api.Version, error) {
 	return send[api.Version](ctx, c, call{
-		method: http.MethodPost, path: at("versions", in.ID, "withdraw"), body: wire.Reason{Reason: in.Reason}, revision: in.Revision,
+		method: http.MethodPost, path: at("versions", in.ID, "withdrawals"), body: wire.Reason{Reason: in.Reason}, revision: in.Revision,
 	})
 }
 
@@ -65,6 +65,7 @@ func (c *Client) WithdrawVersion(ctx context.Context, in api.WithdrawVersionInpu
 func (c *Client) SetBlockMap(ctx context.Context, in api.SetBlockMapInput) (api.Version, error) {
 	return send[api.Version](ctx, c, call{
 		method: http.MethodPut, path: at("versions", in.Version, "block-map"), body: wire.SetBlockMap{BlockMap: string(in.Body), Trusted: in.Trusted},
+		revision: in.Revision,
 	})
 }
 
@@ -72,6 +73,11 @@ func (c *Client) SetBlockMap(ctx context.Context, in api.SetBlockMapInput) (api.
 func (c *Client) ListChannels(ctx context.Context, image string) ([]api.Channel, error) {
 	l, err := read[wire.Items[api.Channel]](ctx, c, at("images", image, "channels"), nil)
 	return l.Items, err
+}
+
+// GetChannel returns a channel of an image by name.
+func (c *Client) GetChannel(ctx context.Context, image, channel string) (api.Channel, error) {
+	return read[api.Channel](ctx, c, at("images", image, "channels", channel), nil)
 }
 
 // SetChannel points a channel to a version, making it if needed.

@@ -37,7 +37,7 @@ func (c *Client) ListJobs(ctx context.Context, f api.JobFilter, p api.Page) (api
 
 // CancelJob stops a job's unfinished builds. It may be repeated.
 func (c *Client) CancelJob(ctx context.Context, id string) (api.Job, error) {
-	return send[api.Job](ctx, c, call{method: http.MethodPost, path: at("jobs", id, "cancel"), again: true})
+	return send[api.Job](ctx, c, call{method: http.MethodPost, path: at("jobs", id, "cancellations"), again: true})
 }
 
 // ScheduleJob moves a job that has not begun to another time. It may be repeated.
@@ -49,7 +49,7 @@ func (c *Client) ScheduleJob(ctx context.Context, in api.ScheduleJobInput) (api.
 
 // CancelBuild stops one build of a job. It may be repeated.
 func (c *Client) CancelBuild(ctx context.Context, job, build string) (api.Job, error) {
-	return send[api.Job](ctx, c, call{method: http.MethodPost, path: at("jobs", job, "builds", build, "cancel"), again: true})
+	return send[api.Job](ctx, c, call{method: http.MethodPost, path: at("jobs", job, "builds", build, "cancellations"), again: true})
 }
 
 // RetryBuilds queues builds again that failed or were cancelled.
@@ -63,15 +63,13 @@ func (c *Client) RetryBuilds(ctx context.Context, in api.RetryBuildsInput) (api.
 // JobEvents returns a job's history after a seq, oldest first, at most
 // api.MaxPage of it.
 func (c *Client) JobEvents(ctx context.Context, id string, after int64) ([]api.JobEvent, error) {
-	l, err := read[wire.Items[api.JobEvent]](ctx, c, at("jobs", id, "history"), since(after))
+	l, err := read[api.List[api.JobEvent]](ctx, c, at("jobs", id, "history"), since(after))
 	return l.Items, err
 }
 
+// since is the page of a history after a seq.
 func since(after int64) url.Values {
-	if after == 0 {
-		return nil
-	}
-	return url.Values{"after": {strconv.FormatInt(after, 10)}}
+	return url.Values{"cursor": {strconv.FormatInt(after, 10)}, "limit": {strconv.Itoa(api.MaxPage)}}
 }
 
 // GetExclusions returns what captures leave out where their job says nothing

@@ -52,7 +52,7 @@ func narrowed[F any](fields []api.Field[F], f F, p api.Page) url.Values {
 
 func into(v url.Values, p api.Page) url.Values {
 	if p.After != "" {
-		v.Set("after", p.After)
+		v.Set("cursor", p.After)
 	}
 	if p.Limit != 0 {
 		v.Set("limit", strconv.Itoa(p.Limit))

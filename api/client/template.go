@@ -32,7 +32,7 @@ func (c *Client) TemplateSource(ctx context.Context, ref string) (string, error)
 // CheckTemplate checks a source as SaveTemplate would and saves nothing.
 func (c *Client) CheckTemplate(ctx context.Context, source string) ([]api.Warning, error) {
 	l, err := send[wire.Items[api.Warning]](ctx, c, call{
-		method: http.MethodPost, path: at("templates", "check"), body: wire.CheckTemplate{Source: source}, again: true,
+		method: http.MethodPost, path: at("template-checks"), body: wire.CheckTemplate{Source: source}, again: true,
 	})
 	return l.Items, err
 }

@@ -13,8 +13,18 @@ func (s *REST) channelRoutes() {
 			return itemsOf(s.console.ListChannels(ctx, a, in.Image))
 		})
 
+	type one struct {
+		Image   string `path:"image" doc:"Name or ID of an image."`
+		Channel string `path:"channel"`
+	}
+	register(s, get("/images/{image}/channels/{channel}", "get_channel", "images", "A channel of an image"),
+		func(ctx context.Context, a api.Actor, in *one) (*found[api.Channel], error) {
+			c, err := s.console.GetChannel(ctx, a, in.Image, in.Channel)
+			return foundOf(c, c.Revision, err)
+		})
+
 	type set struct {
-		Match
+		MatchOrNone
 		Image   string `path:"image" doc:"Name or ID of an image."`
 		Channel string `path:"channel"`
 		Body    wire.SetChannel
@@ -27,12 +37,8 @@ func (s *REST) channelRoutes() {
 			return foundOf(c, c.Revision, err)
 		})
 
-	type resolve struct {
-		Image   string `path:"image" doc:"Name or ID of an image."`
-		Channel string `path:"channel"`
-	}
 	register(s, get("/images/{image}/channels/{channel}/version", "resolve_channel", "images", "The version that a channel points to"),
-		func(ctx context.Context, a api.Actor, in *resolve) (*found[api.Version], error) {
+		func(ctx context.Context, a api.Actor, in *one) (*found[api.Version], error) {
 			v, err := s.console.FindVersion(ctx, a, in.Image, "", in.Channel)
 			return foundOf(v, v.Revision, err)
 		})

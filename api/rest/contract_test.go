@@ -190,10 +190,12 @@ func (w *world) images() {
 		w.t.Errorf("testing is %s, want 1.1.0", got.Version)
 	}
 	w.no(404, "channel_not_found", get(s, viewer, "/images/win11-ent/channels/beta/version"))
+	w.ok(200, get(s, viewer, "/images/win11-ent/channels/testing"))
+	w.no(404, "channel_not_found", get(s, viewer, "/images/win11-ent/channels/beta"))
 
-	w.no(409, "version_in_channel", post(s, admin, "/versions/"+newer.ID+"/withdraw", wire.Reason{Reason: "bad"}))
+	w.no(409, "version_in_channel", post(s, admin, "/versions/"+newer.ID+"/withdrawals", wire.Reason{Reason: "bad"}))
 	w.ok(200, put(s, admin, "/images/win11-ent/channels/testing", wire.SetChannel{Version: v.ID}))
-	w.ok(200, post(s, admin, "/versions/"+newer.ID+"/withdraw", nil))
+	w.ok(200, post(s, admin, "/versions/"+newer.ID+"/withdrawals", nil))
 }
 
 func (w *world) uploads() {
@@ -249,8 +251,8 @@ func (w *world) templates() {
 		w.t.Errorf("source is %s, %.80s", a.header.Get("Content-Type"), a.body)
 	}
 	w.no(403, "forbidden", get(s, viewer, "/templates/"+t.ID+"/source"))
-	w.ok(200, post(s, admin, "/templates/check", wire.CheckTemplate{Source: source}))
-	w.no(422, "template_malformed", post(s, admin, "/templates/check", wire.CheckTemplate{Source: "<"}))
+	w.ok(200, post(s, admin, "/template-checks", wire.CheckTemplate{Source: source}))
+	w.no(422, "template_malformed", post(s, admin, "/template-checks", wire.CheckTemplate{Source: "<"}))
 
 	spec := api.TaskSequenceSpec{Layout: protocol.LayoutGPTUEFI, Edition: 1, BootSignature: protocol.BootSignature2011}
 	body := wire.SaveTaskSequence{Name: "UEFI", Spec: spec, Template: "Lab"}
@@ -304,20 +306,20 @@ func (w *world) jobs() {
 	w.ok(200, put(s, helpdesk, path+"/schedule", wire.ScheduleJob{}))
 	past := time.Now().Add(-time.Hour)
 	w.no(422, "schedule_past", put(s, helpdesk, path+"/schedule", wire.ScheduleJob{NotBefore: &past}))
-	one := path + "/builds/" + job.Builds[0].ID + "/cancel"
+	one := path + "/builds/" + job.Builds[0].ID + "/cancellations"
 	w.no(403, "forbidden", post(s, viewer, one, nil))
-	w.no(404, "build_not_found", post(s, helpdesk, path+"/builds/build_nope/cancel", nil))
+	w.no(404, "build_not_found", post(s, helpdesk, path+"/builds/build_nope/cancellations", nil))
 	w.ok(202, post(s, helpdesk, one, nil))
-	w.no(403, "forbidden", post(s, viewer, path+"/cancel", nil))
-	w.ok(202, post(s, helpdesk, path+"/cancel", nil))
+	w.no(403, "forbidden", post(s, viewer, path+"/cancellations", nil))
+	w.ok(202, post(s, helpdesk, path+"/cancellations", nil))
 	w.no(403, "forbidden", post(s, viewer, path+"/retries", nil))
 	w.ok(202, post(s, helpdesk, path+"/retries", nil))
 	w.no(409, "retry_nothing", post(s, helpdesk, path+"/retries", nil))
 	w.no(404, "build_not_found", post(s, helpdesk, path+"/retries", wire.RetryBuilds{Builds: []string{"nope"}}))
-	w.ok(202, post(s, helpdesk, path+"/cancel", nil))
+	w.ok(202, post(s, helpdesk, path+"/cancellations", nil))
 	w.ok(200, get(s, viewer, path+"/events")) // it has ended, and so does the stream
 	w.no(404, "job_not_found", get(s, viewer, "/jobs/nope/events"))
-	w.ok(200, get(s, viewer, path+"/history?after=1"))
+	w.ok(200, get(s, viewer, path+"/history?cursor=1"))
 	w.no(404, "job_not_found", get(s, viewer, "/jobs/nope/history"))
 
 	w.ok(200, get(s, viewer, "/sticks?life=stock&serial="+stick.Serial))
@@ -332,10 +334,10 @@ func (w *world) jobs() {
 	w.wipe(host, session, stick)
 	w.ports(host, stick)
 
-	w.ok(200, post(s, admin, "/hosts/"+host.ID+"/revoke", wire.Reason{Reason: "sold"}))
-	w.no(404, "host_not_found", post(s, admin, "/hosts/nope/revoke", nil))
-	w.ok(200, post(s, admin, "/hosts/"+host.ID+"/lost", nil))
-	w.no(403, "forbidden", post(s, helpdesk, "/hosts/"+host.ID+"/lost", nil))
+	w.ok(200, post(s, admin, "/hosts/"+host.ID+"/revocations", wire.Reason{Reason: "sold"}))
+	w.no(404, "host_not_found", post(s, admin, "/hosts/nope/revocations", nil))
+	w.ok(200, post(s, admin, "/hosts/"+host.ID+"/losses", nil))
+	w.no(403, "forbidden", post(s, helpdesk, "/hosts/"+host.ID+"/losses", nil))
 }
 
 // ports numbers the sockets of a host and lets a stick flash.
@@ -344,14 +346,14 @@ func (w *world) ports(host apitest.Host, d protocol.Device) {
 	w.ok(200, get(s, viewer, path+"/ports"))
 	w.no(404, "host_not_found", get(s, viewer, "/hosts/nope/ports"))
 	set := wire.SetHostPorts{Items: []api.HostPort{{Hub: "A", Number: 3, Socket: "pci-0000:00:14.0-usb-0:1"}}}
-	w.ok(200, ask{method: "PUT", path: path + "/ports", token: s.Token(admin), body: set})
-	w.no(403, "forbidden", ask{method: "PUT", path: path + "/ports", token: s.Token(helpdesk), body: set})
-	w.ok(200, post(s, admin, path+"/calibration", nil))
-	w.no(403, "forbidden", post(s, helpdesk, path+"/calibration", wire.Calibrate{Hub: "B", First: 2}))
-	w.ok(200, post(s, admin, path+"/calibration/finish", nil))
-	w.no(404, "calibration_not_found", post(s, admin, path+"/calibration/skip", nil))
+	w.ok(200, put(s, admin, path+"/ports", set))
+	w.no(403, "forbidden", put(s, helpdesk, path+"/ports", set))
+	w.ok(200, post(s, admin, path+"/calibrations", nil))
+	w.no(403, "forbidden", post(s, helpdesk, path+"/calibrations", wire.Calibrate{Hub: "B", First: 2}))
+	w.ok(200, post(s, admin, path+"/calibration-steps", wire.StepCalibration{Step: api.CalibrationFinish}))
+	w.no(404, "calibration_not_found", post(s, admin, path+"/calibration-steps", wire.StepCalibration{Step: api.CalibrationSkip}))
 
-	w.no(409, "identify_unsupported", post(s, helpdesk, path+"/identify", wire.Identify{Identity: d.Identity}))
+	w.no(409, "identify_unsupported", post(s, helpdesk, path+"/identifications", wire.Identify{Identity: d.Identity}))
 	hello := host.Hello()
 	hello.Capabilities = append(hello.Capabilities, protocol.CapIdentify)
 	session, err := s.HostConnected(w.t.Context(), hello)
@@ -361,7 +363,7 @@ func (w *world) ports(host apitest.Host, d protocol.Device) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.ok(204, post(s, helpdesk, path+"/identify", wire.Identify{Identity: d.Identity, Seconds: 5}))
+	w.ok(204, post(s, helpdesk, path+"/identifications", wire.Identify{Identity: d.Identity, Seconds: 5}))
 }
 
 // verify has a stick written, and asks for what it is compared with.
@@ -459,8 +461,8 @@ func (w *world) people() {
 	w.ok(200, get(s, viewer, "/tokens"))
 	w.no(422, "request_invalid", get(s, viewer, "/tokens?limit=-1"))
 	w.ok(200, ask{method: "GET", path: "/overview", token: n.Secret})
-	w.ok(204, ask{method: "DELETE", path: "/tokens/" + n.ID, token: s.Token(admin)})
-	w.no(404, "token_not_found", ask{method: "DELETE", path: "/tokens/nope", token: s.Token(admin)})
+	w.ok(204, post(s, admin, "/tokens/"+n.ID+"/revocations", nil))
+	w.no(404, "token_not_found", post(s, admin, "/tokens/nope/revocations", nil))
 	w.no(401, "token_invalid", ask{method: "GET", path: "/overview", token: n.Secret})
 
 	w.ok(200, get(s, admin, "/audit?object_kind=user&object_id="+u.ID))

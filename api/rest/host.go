@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/rest/wire"
@@ -21,7 +20,7 @@ func (s *REST) hostRoutes() {
 		})
 
 	type enrol struct{ Body *wire.CreateEnrolment }
-	op := post("/enrolments", "create_enrolment", "hosts", "Make a single-use token for 'stickpress-agent enroll' (admin)", http.StatusCreated)
+	op := create("/enrolments", "create_enrolment", "hosts", "Make a single-use token for 'stickpress-agent enroll' (admin)")
 	register(s, op, func(ctx context.Context, a api.Actor, in *enrol) (*plain[api.Enrolment], error) {
 		var e api.CreateEnrolmentInput
 		if in.Body != nil {
@@ -30,18 +29,18 @@ func (s *REST) hostRoutes() {
 		return plainOf(s.console.CreateEnrolment(ctx, a, e))
 	})
 
-	s.changeHost("revoke", "revoke_host", "End a host's right to connect, at once (admin)", s.console.RevokeHost)
-	s.changeHost("lost", "declare_host_lost", "Say that a host will not come back: its unfinished builds fail (admin)", s.console.DeclareHostLost)
+	s.changeHost("revocations", "revoke_host", "End a host's right to connect, at once (admin)", s.console.RevokeHost)
+	s.changeHost("losses", "declare_host_lost", "Say that a host will not come back: its unfinished builds fail (admin)", s.console.DeclareHostLost)
 }
 
-// changeHost registers POST /hosts/{host}/<verb>.
-func (s *REST) changeHost(verb, id, summary string, change func(context.Context, api.Actor, api.ChangeHostInput) (api.Host, error)) {
+// changeHost registers POST /hosts/{host}/<noun>.
+func (s *REST) changeHost(noun, id, summary string, change func(context.Context, api.Actor, api.ChangeHostInput) (api.Host, error)) {
 	type input struct {
-		Match
+		MayMatch
 		Host string `path:"host" doc:"ID of a host."`
 		Body *wire.Reason
 	}
-	register(s, post("/hosts/{host}/"+verb, id, "hosts", summary, http.StatusOK),
+	register(s, action("/hosts/{host}/"+noun, id, "hosts", summary),
 		func(ctx context.Context, a api.Actor, in *input) (*found[api.Host], error) {
 			h, err := change(ctx, a, api.ChangeHostInput{ID: in.Host, Reason: reasonOf(in.Body), Revision: in.revision})
 			return foundOf(h, h.Revision, err)

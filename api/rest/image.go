@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/rest/wire"
@@ -16,9 +15,9 @@ type imageInput struct {
 func (s *REST) imageRoutes() {
 	list(s, get("/images", "list_images", "images", "Images by name"), api.ImageFields, s.console.ListImages)
 
-	type create struct{ Body wire.CreateImage }
-	register(s, post("/images", "create_image", "images", "Make an image without versions (admin)", http.StatusCreated),
-		func(ctx context.Context, a api.Actor, in *create) (*made[api.Image], error) {
+	type input struct{ Body wire.CreateImage }
+	register(s, create("/images", "create_image", "images", "Make an image without versions (admin)"),
+		func(ctx context.Context, a api.Actor, in *input) (*made[api.Image], error) {
 			i, err := s.console.CreateImage(ctx, a, api.CreateImageInput(in.Body))
 			return madeOf(i, "/images/"+i.ID, i.Revision, err)
 		})

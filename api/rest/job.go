@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/rest/wire"
@@ -23,15 +22,20 @@ func (s *REST) jobRoutes() {
 		return foundOf(j, j.Revision, err)
 	})
 
-	cancel := post("/jobs/{job}/cancel", "cancel_job", "jobs", "Stop a job's unfinished builds", http.StatusAccepted)
+	cancel := work("/jobs/{job}/cancellations", "cancel_job", "jobs", "Stop a job's unfinished builds")
 	cancel.Description = "Builds that wait end at once, those on a host when the host says so; their sticks are left marked incomplete. " +
 		"Repeating it changes nothing."
-	register(s, cancel, func(ctx context.Context, a api.Actor, in *jobInput) (*plain[api.Job], error) {
-		return plainOf(s.console.CancelJob(ctx, a, in.Job))
+	register(s, cancel, func(ctx context.Context, a api.Actor, in *jobInput) (*started[api.Job], error) {
+		return jobStarted(s.console.CancelJob(ctx, a, in.Job))
 	})
 	s.cancelBuild()
 	s.scheduleJob()
 	s.retryBuilds()
+}
+
+// jobStarted answers with a job that goes on, or is being stopped.
+func jobStarted(j api.Job, err error) (*started[api.Job], error) {
+	return startedOf(j, "/jobs/"+j.ID, j.Revision, err)
 }
 
 func (s *REST) scheduleJob() {
@@ -53,10 +57,10 @@ func (s *REST) cancelBuild() {
 		Job   string `path:"job" doc:"ID of a job."`
 		Build string `path:"build" doc:"ID of one of its builds."`
 	}
-	op := post("/jobs/{job}/builds/{build}/cancel", "cancel_build", "jobs", "Stop one build of a job", http.StatusAccepted)
+	op := work("/jobs/{job}/builds/{build}/cancellations", "cancel_build", "jobs", "Stop one build of a job")
 	op.Description = "The others go on. Repeating it changes nothing."
-	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*plain[api.Job], error) {
-		return plainOf(s.console.CancelBuild(ctx, a, in.Job, in.Build))
+	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*started[api.Job], error) {
+		return jobStarted(s.console.CancelBuild(ctx, a, in.Job, in.Build))
 	})
 }
 
@@ -65,14 +69,13 @@ func (s *REST) queueJob() {
 		Key  string `header:"Idempotency-Key" maxLength:"200" doc:"A repeated request with the same key returns the first one's job; the same key with another request is refused."`
 		Body wire.QueueJob
 	}
-	op := post("/jobs", "queue_job", "jobs", "Queue sticks to be built", http.StatusAccepted)
+	op := work("/jobs", "queue_job", "jobs", "Queue sticks to be built")
 	op.Description = "The devices are erased. Each is named by the identity that GET /hosts/{host} shows; " +
 		"a device that changed since then is never written. Nothing is queued if any of it is refused."
-	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*made[api.Job], error) {
+	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*started[api.Job], error) {
 		job := in.Body.Input()
 		job.IdempotencyKey = in.Key
-		j, err := s.console.QueueJob(ctx, a, job)
-		return madeOf(j, "/jobs/"+j.ID, j.Revision, err)
+		return jobStarted(s.console.QueueJob(ctx, a, job))
 	})
 }
 
@@ -81,15 +84,15 @@ func (s *REST) retryBuilds() {
 		Job  string `path:"job" doc:"ID of a job."`
 		Body *wire.RetryBuilds
 	}
-	op := post("/jobs/{job}/retries", "retry_builds", "jobs", "Try builds again that failed or were cancelled", http.StatusAccepted)
+	op := work("/jobs/{job}/retries", "retry_builds", "jobs", "Try builds again that failed or were cancelled")
 	op.Description = "Each gets a new attempt on the stick that was confirmed, which must still be plugged in as it was then. " +
 		"What may have changed since is checked as in POST /jobs; nothing is queued if any of it is refused."
-	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*plain[api.Job], error) {
+	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*started[api.Job], error) {
 		again := api.RetryBuildsInput{JobID: in.Job}
 		if in.Body != nil {
 			again.Builds, again.Overrides = in.Body.Builds, in.Body.Overrides
 		}
-		return plainOf(s.console.RetryBuilds(ctx, a, again))
+		return jobStarted(s.console.RetryBuilds(ctx, a, again))
 	})
 }
 

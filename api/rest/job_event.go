@@ -19,13 +19,18 @@ const keepAlive = 20 * time.Second
 
 func (s *REST) jobEventRoutes() {
 	type history struct {
-		Job   string `path:"job" doc:"ID of a job."`
-		After int64  `query:"after" minimum:"0" doc:"Only events after this seq."`
+		Paging
+		Job string `path:"job" doc:"ID of a job."`
 	}
 	op := get("/jobs/{job}/history", "job_history", "jobs", "A job's events, oldest first")
-	op.Description = "At most 200; go on with the last one's seq in after."
-	register(s, op, func(ctx context.Context, a api.Actor, in *history) (*whole[api.JobEvent], error) {
-		return itemsOf(s.console.JobEvents(ctx, a, in.Job, in.After))
+	op.Description = "The cursor is the seq of the last event that was seen."
+	register(s, op, func(ctx context.Context, a api.Actor, in *history) (*listed[api.JobEvent], error) {
+		after, err := in.seq()
+		if err != nil {
+			return nil, err
+		}
+		events, err := s.console.JobEvents(ctx, a, in.Job, after)
+		return historyOf(&in.Paging, events, func(e *api.JobEvent) int64 { return e.Seq }, err)
 	})
 	s.watchJob()
 }

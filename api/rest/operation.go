@@ -3,10 +3,7 @@ package rest
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"reflect"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -92,132 +89,46 @@ func schemaOf[T any](s *REST) *huma.Schema {
 	return s.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[T](), true, "")
 }
 
-// get, post and put begin an operation.
+// What an operation is, in one line: register(s, work("/jobs", …), h). The
+// status of its success, and what its answer has, follow from the kind.
+
+// get reads: 200, with the ETag of a changeable thing (found).
 func get(path, id, tag, summary string) huma.Operation {
-	return huma.Operation{Method: http.MethodGet, Path: path, OperationID: id, Tags: []string{tag}, Summary: summary}
+	return operation(http.MethodGet, path, id, tag, summary, http.StatusOK)
 }
 
-func post(path, id, tag, summary string, status int) huma.Operation {
-	return huma.Operation{Method: http.MethodPost, Path: path, OperationID: id, Tags: []string{tag}, Summary: summary, DefaultStatus: status}
+// create makes a thing: 201 with its Location (made).
+func create(path, id, tag, summary string) huma.Operation {
+	return operation(http.MethodPost, path, id, tag, summary, http.StatusCreated)
 }
 
+// action does something to a thing that is done when the answer comes: 200.
+// Its path ends with a noun: /hosts/{host}/revocations.
+func action(path, id, tag, summary string) huma.Operation {
+	return operation(http.MethodPost, path, id, tag, summary, http.StatusOK)
+}
+
+// work begins what goes on after the answer: 202 with the Location that tells
+// how it goes and when to look again (started).
+func work(path, id, tag, summary string) huma.Operation {
+	return operation(http.MethodPost, path, id, tag, summary, http.StatusAccepted)
+}
+
+// put replaces a thing: 200. Its input has a Match.
 func put(path, id, tag, summary string) huma.Operation {
-	return huma.Operation{Method: http.MethodPut, Path: path, OperationID: id, Tags: []string{tag}, Summary: summary}
+	return operation(http.MethodPut, path, id, tag, summary, http.StatusOK)
 }
 
-// Paging is the part of a list request that every list has. It is exported
-// because huma looks for parameters in exported embedded types only.
-type Paging struct {
-	After string `query:"after" doc:"'next' of the page before."`
-	Limit int    `query:"limit" minimum:"1" maximum:"200" doc:"Items of a page; 50 if left out."`
-	url   url.URL
+// patch changes what its body names of a thing: 200. Its input has a Match.
+func patch(path, id, tag, summary string) huma.Operation {
+	return operation(http.MethodPatch, path, id, tag, summary, http.StatusOK)
 }
 
-// Resolve implements huma.Resolver.
-func (p *Paging) Resolve(ctx huma.Context) []error {
-	p.url = ctx.URL()
-	return nil
+// remove takes a thing away: 204. Its input has a Match.
+func remove(path, id, tag, summary string) huma.Operation {
+	return operation(http.MethodDelete, path, id, tag, summary, http.StatusNoContent)
 }
 
-func (p *Paging) page() api.Page { return api.Page{After: p.After, Limit: p.Limit} }
-
-// listed is one page of a list.
-type listed[T any] struct {
-	Link string `header:"Link" doc:"The next page, rel=next, if there is one."`
-	Body api.List[T]
-}
-
-// pageOf answers with a list.
-func pageOf[T any](p *Paging, l api.List[T], err error) (*listed[T], error) {
-	if err != nil {
-		return nil, err
-	}
-	out := &listed[T]{Body: l}
-	if out.Body.Items == nil {
-		out.Body.Items = []T{}
-	}
-	if l.Next != "" {
-		q := p.url.Query()
-		q.Set("after", l.Next)
-		out.Link = "<" + p.url.Path + "?" + q.Encode() + `>; rel="next"`
-	}
-	return out, nil
-}
-
-// whole is a list without pages.
-type whole[T any] struct {
-	Body wire.Items[T]
-}
-
-// itemsOf answers with a list without pages.
-func itemsOf[T any](items []T, err error) (*whole[T], error) {
-	if err != nil {
-		return nil, err
-	}
-	return &whole[T]{Body: wire.Items[T]{Items: append([]T{}, items...)}}, nil
-}
-
-// Match is the part of a change request that guards against overwriting what
-// somebody else changed. It is exported for the same reason as Paging.
-type Match struct {
-	IfMatch  string `header:"If-Match" doc:"ETag of the thing as seen. If it has changed since, nothing is done (412, stale)."`
-	revision int64
-}
-
-// Resolve implements huma.Resolver.
-func (m *Match) Resolve(huma.Context) []error {
-	if m.IfMatch == "" || m.IfMatch == "*" {
-		return nil
-	}
-	n, err := strconv.ParseInt(strings.Trim(m.IfMatch, `"`), 10, 64)
-	if err != nil || n <= 0 {
-		return []error{&huma.ErrorDetail{Location: "header.If-Match", Message: "expected an ETag of this API"}}
-	}
-	m.revision = n
-	return nil
-}
-
-// etag is a revision as an ETag.
-func etag(revision int64) string { return `"` + strconv.FormatInt(revision, 10) + `"` }
-
-// found is a thing that has a revision.
-type found[T any] struct {
-	ETag string `header:"ETag" doc:"For If-Match."`
-	Body T
-}
-
-// foundOf answers with a thing.
-func foundOf[T any](v T, revision int64, err error) (*found[T], error) {
-	if err != nil {
-		return nil, err
-	}
-	return &found[T]{ETag: etag(revision), Body: v}, nil
-}
-
-// made is a thing that was made just now.
-type made[T any] struct {
-	Location string `header:"Location" doc:"Where it is from now on."`
-	ETag     string `header:"ETag" doc:"For If-Match."`
-	Body     T
-}
-
-// madeOf answers with a new thing that is at a path below Prefix.
-func madeOf[T any](v T, path string, revision int64, err error) (*made[T], error) {
-	if err != nil {
-		return nil, err
-	}
-	return &made[T]{Location: Prefix + path, ETag: etag(revision), Body: v}, nil
-}
-
-// plain is an answer without headers of its own.
-type plain[T any] struct {
-	Body T
-}
-
-// plainOf answers with a value.
-func plainOf[T any](v T, err error) (*plain[T], error) {
-	if err != nil {
-		return nil, err
-	}
-	return &plain[T]{Body: v}, nil
+func operation(method, path, id, tag, summary string, status int) huma.Operation {
+	return huma.Operation{Method: method, Path: path, OperationID: id, Tags: []string{tag}, Summary: summary, DefaultStatus: status}
 }

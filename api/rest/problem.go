@@ -22,6 +22,7 @@ const (
 	codeTimeout          fault.Code = "request_timeout"        //
 	codeMediaType        fault.Code = "media_type_unsupported" //
 	codeNotAcceptable    fault.Code = "not_acceptable"         //
+	codeMatchMissing     fault.Code = "match_missing"          //
 )
 
 // refusal is an error as a fault; the cause of an internal one goes into the
@@ -77,6 +78,8 @@ func ownProblem(ctx huma.Context, _ string, v any) (any, error) {
 		code = codeTimeout
 	case http.StatusUnsupportedMediaType:
 		code = codeMediaType
+	case http.StatusPreconditionRequired:
+		code = codeMatchMissing
 	case http.StatusNotAcceptable:
 		code = codeNotAcceptable
 	default:

@@ -40,12 +40,14 @@ func TestProblems(t *testing.T) {
 		{"field unknown", post(s, api.RoleAdmin, "/images", `{"name":"a","colour":"red"}`), 422, "request_invalid"},
 		{"parameter unknown", get(s, api.RoleViewer, "/jobs?stat=failed"), 422, "request_invalid"},
 		{"parameter out of range", get(s, api.RoleViewer, "/jobs?limit=201"), 422, "request_invalid"},
-		{"cursor", get(s, api.RoleViewer, "/jobs?after=7"), 422, "cursor_invalid"},
+		{"cursor", get(s, api.RoleViewer, "/jobs?cursor=7"), 422, "cursor_invalid"},
 		{"text with U+0000", get(s, api.RoleViewer, "/images/%00"), 422, "text_invalid"},
 		{"text that is no UTF-8", get(s, api.RoleViewer, "/jobs?reference=%ff"), 422, "request_invalid"},
 		{"U+0000 in a body", post(s, api.RoleAdmin, "/users", `{"login":"a","role":"viewer","name":"\u0000"}`), 422, "text_invalid"},
+		{"cursor of a history", get(s, api.RoleViewer, "/jobs/x/history?cursor=-1"), 422, "cursor_invalid"},
+		{"no If-Match", ask{method: "PUT", path: "/capture-exclusions", token: s.Token(api.RoleAdmin), body: `{"list":""}`}, 428, "match_missing"},
 		{"ETag", ask{
-			method: "POST", path: "/hosts/host_x/revoke", token: s.Token(api.RoleAdmin), header: map[string]string{"If-Match": `"x"`},
+			method: "POST", path: "/hosts/host_x/revocations", token: s.Token(api.RoleAdmin), header: map[string]string{"If-Match": `"x"`},
 		}, 422, "request_invalid"},
 		{"body too large", post(s, api.RoleAdmin, "/templates", big), 413, "request_too_large"},
 	} {

@@ -7,10 +7,15 @@
 //
 // A request carries a bearer token. Whatever is refused is answered with a
 // wire.Problem, from a missing token to an unknown path: problem.go is the one
-// place where faults become statuses and sentences. A changeable thing has an
-// ETag made of its revision; sent back in If-Match it refuses to overwrite
-// what somebody else changed (412). Lists page by key: "next" and the Link
-// header lead on.
+// place where faults become statuses and sentences.
+//
+// What an operation is, its first line says (operation.go): get, create, put,
+// patch, remove, action or work. A changeable thing has an ETag made of its
+// revision; a PUT, PATCH or DELETE has a Match (match.go): without If-Match it is
+// refused (428), and with one that somebody's change has overtaken (412). Lists
+// page by key (page.go): next_cursor and the Link header lead on. Work is
+// answered before it is done (answer.go): 202, where it is to be seen, and when
+// it is worth while to look.
 package rest
 
 import (

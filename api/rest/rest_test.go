@@ -109,6 +109,7 @@ func post(s *resttest.Server, role api.Role, path string, body any) ask {
 	return ask{method: http.MethodPost, path: path, token: s.Token(role), body: body}
 }
 
+// put overwrites whatever is there.
 func put(s *resttest.Server, role api.Role, path string, body any) ask {
-	return ask{method: http.MethodPut, path: path, token: s.Token(role), body: body}
+	return ask{method: http.MethodPut, path: path, token: s.Token(role), body: body, header: map[string]string{"If-Match": "*"}}
 }

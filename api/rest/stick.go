@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
@@ -21,16 +20,21 @@ func (s *REST) stickRoutes() {
 		})
 
 	type history struct {
+		Paging
 		Stick string `path:"stick" doc:"ID of a stick."`
-		After int64  `query:"after" minimum:"0" doc:"Only events after this seq."`
 	}
 	op := get("/sticks/{stick}/history", "stick_history", "sticks", "A stick's events, oldest first")
-	op.Description = "At most 200; go on with the last one's seq in after."
-	register(s, op, func(ctx context.Context, a api.Actor, in *history) (*whole[api.StickEvent], error) {
-		return itemsOf(s.console.StickEvents(ctx, a, in.Stick, in.After))
+	op.Description = "The cursor is the seq of the last event that was seen."
+	register(s, op, func(ctx context.Context, a api.Actor, in *history) (*listed[api.StickEvent], error) {
+		after, err := in.seq()
+		if err != nil {
+			return nil, err
+		}
+		events, err := s.console.StickEvents(ctx, a, in.Stick, after)
+		return historyOf(&in.Paging, events, func(e *api.StickEvent) int64 { return e.Seq }, err)
 	})
 
-	op = post("/sticks/{stick}/returns", "return_stick", "sticks", "Say that a stick is back from whoever had it (helpdesk)", http.StatusOK)
+	op = action("/sticks/{stick}/returns", "return_stick", "sticks", "Say that a stick is back from whoever had it (helpdesk)")
 	op.Description = "What is on it stays: from now on it is pressed for nobody else before it is wiped. To return it again changes nothing."
 	register(s, op, func(ctx context.Context, a api.Actor, in *one) (*found[api.Stick], error) {
 		v, err := s.console.ReturnStick(ctx, a, in.Stick)

@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/rest/wire"
@@ -26,9 +25,9 @@ func (s *REST) taskSequenceRoutes() {
 			return foundOf(t, t.Revision, err)
 		})
 
-	type create struct{ Body wire.SaveTaskSequence }
-	op := post("/task-sequences", "create_task_sequence", "task sequences", "Save a new task sequence (admin)", http.StatusCreated)
-	register(s, op, func(ctx context.Context, a api.Actor, in *create) (*made[api.TaskSequence], error) {
+	type input struct{ Body wire.SaveTaskSequence }
+	op := create("/task-sequences", "create_task_sequence", "task sequences", "Save a new task sequence (admin)")
+	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*made[api.TaskSequence], error) {
 		t, err := s.console.SaveTaskSequence(ctx, a, api.SaveTaskSequenceInput{
 			Name: in.Body.Name, Description: in.Body.Description, Spec: in.Body.Spec, Template: in.Body.Template,
 		})

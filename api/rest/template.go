@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -63,7 +62,7 @@ func (s *REST) templateSource() {
 
 func (s *REST) checkTemplate() {
 	type input struct{ Body wire.CheckTemplate }
-	op := post("/templates/check", "check_template", "templates", "Check a source without saving it (admin)", http.StatusOK)
+	op := action("/template-checks", "check_template", "templates", "Check a source without saving it (admin)")
 	op.MaxBodyBytes = maxTemplate
 	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*whole[api.Warning], error) {
 		return itemsOf(s.console.CheckTemplate(ctx, a, in.Body.Source))
@@ -71,10 +70,10 @@ func (s *REST) checkTemplate() {
 }
 
 func (s *REST) saveTemplate() {
-	type create struct{ Body wire.SaveTemplate }
-	op := post("/templates", "create_template", "templates", "Save a new template (admin)", http.StatusCreated)
+	type input struct{ Body wire.SaveTemplate }
+	op := create("/templates", "create_template", "templates", "Save a new template (admin)")
 	op.MaxBodyBytes = maxTemplate
-	register(s, op, func(ctx context.Context, a api.Actor, in *create) (*made[api.Template], error) {
+	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*made[api.Template], error) {
 		t, err := s.console.SaveTemplate(ctx, a, api.SaveTemplateInput{
 			Name: in.Body.Name, Description: in.Body.Description, Source: in.Body.Source,
 		})

@@ -11,9 +11,9 @@ import (
 func (s *REST) tokenRoutes() {
 	list(s, get("/tokens", "list_tokens", "tokens", "One's own tokens, or everyone's for admins, newest first"), api.TokenFields, s.console.ListTokens)
 
-	type create struct{ Body wire.CreateToken }
-	op := post("/tokens", "create_token", "tokens", "Make a bearer token; its secret is shown only once", http.StatusCreated)
-	register(s, op, func(ctx context.Context, a api.Actor, in *create) (*plain[api.NewToken], error) {
+	type input struct{ Body wire.CreateToken }
+	op := create("/tokens", "create_token", "tokens", "Make a bearer token; its secret is shown only once")
+	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*plain[api.NewToken], error) {
 		return plainOf(s.console.CreateToken(ctx, a, api.CreateTokenInput{
 			Name: in.Body.Name, Role: api.Role(in.Body.Role), Sites: in.Body.Sites, TTL: wire.Duration(in.Body.TTLSeconds), Login: in.Body.Login,
 		}))
@@ -22,8 +22,8 @@ func (s *REST) tokenRoutes() {
 	type one struct {
 		Token string `path:"token" doc:"ID of a token."`
 	}
-	op = get("/tokens/{token}", "revoke_token", "tokens", "End a token at once: one's own, or anyone's for admins")
-	op.Method = http.MethodDelete
+	op = action("/tokens/{token}/revocations", "revoke_token", "tokens", "End a token at once: one's own, or anyone's for admins")
+	op.DefaultStatus = http.StatusNoContent
 	register(s, op, func(ctx context.Context, a api.Actor, in *one) (*struct{}, error) {
 		return nil, s.console.RevokeToken(ctx, a, in.Token)
 	})

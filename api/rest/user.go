@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/rest/wire"
@@ -11,9 +10,9 @@ import (
 func (s *REST) userRoutes() {
 	list(s, get("/users", "list_users", "users", "People by login (admin)"), api.UserFields, s.console.ListUsers)
 
-	type create struct{ Body wire.CreateUser }
-	register(s, post("/users", "create_user", "users", "Add a person (admin)", http.StatusCreated),
-		func(ctx context.Context, a api.Actor, in *create) (*made[api.User], error) {
+	type input struct{ Body wire.CreateUser }
+	register(s, create("/users", "create_user", "users", "Add a person (admin)"),
+		func(ctx context.Context, a api.Actor, in *input) (*made[api.User], error) {
 			u, err := s.console.CreateUser(ctx, a, api.CreateUserInput{
 				Login: in.Body.Login, Name: in.Body.Name, Role: api.Role(in.Body.Role), Sites: in.Body.Sites, Locale: in.Body.Locale, Password: in.Body.Password,
 			})

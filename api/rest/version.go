@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/rest/wire"
@@ -12,7 +11,7 @@ func (s *REST) versionRoutes() {
 	list(s, get("/versions", "list_versions", "versions", "Image versions, newest first"), api.VersionFields, s.console.ListVersions)
 
 	type publish struct{ Body wire.PublishVersion }
-	op := post("/versions", "publish_version", "versions", "Make an uploaded file a version of an image (admin)", http.StatusCreated)
+	op := create("/versions", "publish_version", "versions", "Make an uploaded file a version of an image (admin)")
 	register(s, op, func(ctx context.Context, a api.Actor, in *publish) (*made[api.Version], error) {
 		v, err := s.console.PublishVersion(ctx, a, api.PublishVersionInput(in.Body))
 		return madeOf(v, "/versions/"+v.ID, v.Revision, err)
@@ -38,11 +37,11 @@ func (s *REST) versionRoutes() {
 		})
 
 	type withdraw struct {
-		Match
+		MayMatch
 		Version string `path:"version" doc:"ID of a version."`
 		Body    *wire.Reason
 	}
-	op = post("/versions/{version}/withdraw", "withdraw_version", "versions", "Stop a version from being used in new jobs (admin)", http.StatusOK)
+	op = action("/versions/{version}/withdrawals", "withdraw_version", "versions", "Stop a version from being used in new jobs (admin)")
 	register(s, op, func(ctx context.Context, a api.Actor, in *withdraw) (*found[api.Version], error) {
 		v, err := s.console.WithdrawVersion(ctx, a, api.WithdrawVersionInput{
 			ID: in.Version, Reason: reasonOf(in.Body), Revision: in.revision,
@@ -53,13 +52,14 @@ func (s *REST) versionRoutes() {
 
 func (s *REST) blockMapRoutes() {
 	type set struct {
+		Match
 		Version string `path:"version" doc:"ID of a version."`
 		Body    wire.SetBlockMap
 	}
 	register(s, put("/versions/{version}/block-map", "set_block_map", "versions", "Give a disk image a block map, or trust the one that it has (admin)"),
 		func(ctx context.Context, a api.Actor, in *set) (*found[api.Version], error) {
 			v, err := s.console.SetBlockMap(ctx, a, api.SetBlockMapInput{
-				Version: in.Version, Body: []byte(in.Body.BlockMap), Trusted: in.Body.Trusted,
+				Version: in.Version, Body: []byte(in.Body.BlockMap), Trusted: in.Body.Trusted, Revision: in.revision,
 			})
 			return foundOf(v, v.Revision, err)
 		})

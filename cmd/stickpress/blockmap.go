@@ -34,6 +34,11 @@ compared with the image. Jobs use it only when an admin vouches for it with
 					return fmt.Errorf("read the block map: %w", err)
 				}
 			}
+			seen, err := c.GetVersion(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			in.Revision = seen.Revision
 			v, err := c.SetBlockMap(cmd.Context(), in)
 			if err != nil {
 				return err

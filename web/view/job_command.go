@@ -31,10 +31,10 @@ func JobCommands(f Frame, url string, j api.Job) []Command {
 	all := []Command{
 		{ID: "show", Name: f.T("job.command_show"), Curl: rest("GET", ""), CLI: cli("show", "")},
 		{ID: "watch", Name: f.T("job.command_watch"), Curl: rest("GET", "/events"), CLI: cli("watch", "")},
-		{ID: "log", Name: f.T("job.command_log"), Curl: rest("GET", "/history?after=0"), CLI: cli("log", "")},
+		{ID: "log", Name: f.T("job.command_log"), Curl: rest("GET", "/history"), CLI: cli("log", "")},
 	}
 	if j.EndedAt == nil && f.Actor.Can(api.UseCancelJob) {
-		all = append(all, Command{ID: "cancel", Name: f.T("job.cancel"), Curl: rest("POST", "/cancel"), CLI: cli("cancel", "")})
+		all = append(all, Command{ID: "cancel", Name: f.T("job.cancel"), Curl: rest("POST", "/cancellations"), CLI: cli("cancel", "")})
 	}
 	if mayRetry(f, j) {
 		all = append(all, Command{ID: "retry", Name: f.T("job.retry"), Curl: rest("POST", "/retries"), CLI: cli("retry", "")})
@@ -44,7 +44,7 @@ func JobCommands(f Frame, url string, j api.Job) []Command {
 			all = append(all, Command{
 				ID:   "cancel-" + strconv.Itoa(b.Position),
 				Name: f.T("job.command_cancel_stick", "port", portName(b.PortLabel, b.Identity.Port)),
-				Curl: rest("POST", "/builds/"+b.ID+"/cancel"), CLI: cli("cancel", " --stick "+strconv.Itoa(b.Position)),
+				Curl: rest("POST", "/builds/"+b.ID+"/cancellations"), CLI: cli("cancel", " --stick "+strconv.Itoa(b.Position)),
 			})
 		}
 	}

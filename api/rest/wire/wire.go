@@ -126,13 +126,18 @@ type SetHostPorts struct {
 	Items []api.HostPort `json:"items" maxItems:"999" doc:"All numbered sockets of the host; the others lose their numbers."`
 }
 
-// Calibrate is the body of POST /hosts/{host}/calibration.
+// Calibrate is the body of POST /hosts/{host}/calibrations.
 type Calibrate struct {
 	Hub   string `json:"hub,omitempty" doc:"What tells apart hubs that are numbered alike, such as 'A'."`
 	First int    `json:"first,omitempty" doc:"The number to begin with; 1 if left out."`
 }
 
-// Identify is the body of POST /hosts/{host}/identify.
+// StepCalibration is the body of POST /hosts/{host}/calibration-steps.
+type StepCalibration struct {
+	Step api.CalibrationStep `json:"step" enum:"undo,skip,finish"`
+}
+
+// Identify is the body of POST /hosts/{host}/identifications.
 type Identify struct {
 	Identity protocol.Identity `json:"identity" doc:"A device as the host's inventory shows it."`
 	Seconds  int               `json:"seconds,omitempty" minimum:"1" maximum:"60" doc:"How long; 10 if left out."`
@@ -156,7 +161,7 @@ type SaveTemplate struct {
 	Source      string `json:"source" doc:"unattend.xml with variables."`
 }
 
-// CheckTemplate is the body of POST /templates/check.
+// CheckTemplate is the body of POST /template-checks.
 type CheckTemplate struct {
 	Source string `json:"source" doc:"unattend.xml with variables."`
 }

@@ -127,7 +127,7 @@ func calibrate(t *testing.T, s *webtest.Scene) {
 	for i := range 10 { // the last two are empty
 		ports = append(ports, api.HostPort{Hub: "A", Number: i + 1, Socket: fmt.Sprintf("pci-0000:00:14.0-usb-0:2.%d", i+1)})
 	}
-	_, err := s.SetHostPorts(t.Context(), s.Admin, s.Host.ID, ports)
+	_, err := s.SetHostPorts(t.Context(), s.Admin, api.SetHostPortsInput{Host: s.Host.ID, Ports: ports})
 	if err == nil {
 		_, err = s.StartCalibration(t.Context(), s.Admin, s.Host.ID, "A", 11)
 	}
