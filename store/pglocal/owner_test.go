@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestRefusesSharedDirectory(t *testing.T) {
@@ -20,6 +22,28 @@ func TestRefusesSharedDirectory(t *testing.T) {
 	if got := ask(t, s.URL(), "SELECT 'alive'"); got != "alive" {
 		t.Errorf("the first server was disturbed: %q", got)
 	}
+}
+
+// TestReleasedDespiteCopy is the moment in which another goroutine has forked: the
+// child has the lock's descriptor, too, until it runs its own program.
+func TestReleasedDespiteCopy(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	lock, err := takeLock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, err := unix.Dup(int(lock.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(held)
+	(&Server{lock: lock}).release()
+	again, err := takeLock(dir)
+	if err != nil {
+		t.Fatalf("the lock is still held: %v", err)
+	}
+	again.Close()
 }
 
 // startByHand runs a postmaster on a stopped server's cluster with extra

@@ -39,6 +39,8 @@ import (
 	"sync"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/stickpress/stickpress/api/fault"
 )
 
@@ -228,6 +230,10 @@ func (s *Server) release() {
 		_ = s.log.Close()
 	}
 	if s.lock != nil {
+		// A process that is being started elsewhere in this program may hold a
+		// copy of the descriptor until it has become its program: the lock goes
+		// now, not with that copy.
+		_ = unix.Flock(int(s.lock.Fd()), unix.LOCK_UN)
 		_ = s.lock.Close()
 	}
 }
