@@ -54,7 +54,7 @@ func (c *Console) HostResumed(ctx context.Context, s HostSession, m *protocol.Re
 		if err != nil {
 			return err
 		}
-		if w.Assigns, err = c.assignments(ctx, tx, s, without(work, held)); err != nil {
+		if w.Assigns, err = c.assignments(ctx, tx, s, without(work, held), false); err != nil {
 			return err
 		}
 		missing, err := tx.MissingRecords(ctx, s.id)
@@ -97,7 +97,7 @@ func (c *Console) HostClaim(ctx context.Context, s HostSession) (HostWork, error
 		if err != nil {
 			return err
 		}
-		w.Assigns, err = c.assignments(ctx, tx, s, work)
+		w.Assigns, err = c.assignments(ctx, tx, s, work, true)
 		return err
 	})
 	return w, c.judge(ctx, s, err)
@@ -180,16 +180,22 @@ const maxAnswers = protocol.MaxMessage / 4
 // seal is broken, say, or a newer version of this program is stricter) fail
 // here: nothing would ever move them on, and the host's other work must not
 // wait for them. So do builds that the agent would not understand: an older one
-// was put in place since it was given them, say, and might press instead.
-func (c *Console) assignments(ctx context.Context, tx *store.Tx, s HostSession, work []store.Work) ([]protocol.Assign, error) {
+// was put in place since it was given them, say, and might press instead. And so do
+// claimed ones, which nobody has begun, of a version that was withdrawn while they
+// waited for their time or their host; what was sent before may be under way.
+func (c *Console) assignments(ctx context.Context, tx *store.Tx, s HostSession, work []store.Work, claimed bool) ([]protocol.Assign, error) {
 	var out []protocol.Assign
 	n := &names{r: tx.Reader}
 	broken := map[protocol.AttemptRef]*protocol.Fault{}
 	for i := range work {
 		w := &work[i]
-		if !s.can(&w.Job) {
+		why, err := c.unsendable(ctx, n, s, &w.Job, claimed)
+		if err != nil {
+			return nil, err
+		}
+		if why != nil {
 			for _, b := range w.Builds {
-				broken[b.Ref()] = protocol.NewFault(string(CodeHostOutdated), "host", s.Name)
+				broken[b.Ref()] = why
 			}
 			continue
 		}
@@ -240,6 +246,23 @@ func (c *Console) assignments(ctx context.Context, tx *store.Tx, s HostSession, 
 		}
 	}
 	return out, tx.FailUnsent(ctx, s.id, broken)
+}
+
+// unsendable is the fault for which no build of a job is sent to the host; nil
+// without one.
+func (c *Console) unsendable(ctx context.Context, n *names, s HostSession, j *store.Job, claimed bool) (*protocol.Fault, error) {
+	if !s.can(j) {
+		return protocol.NewFault(string(CodeHostOutdated), "host", s.Name), nil
+	}
+	if !claimed || !j.Kind.Writes() || j.ImageVersionID.IsZero() {
+		return nil, nil //nolint:nilnil // no fault
+	}
+	v, err := n.version(ctx, j.ImageVersionID)
+	if err != nil || v.State != store.VersionWithdrawn {
+		return nil, err
+	}
+	c.log.WarnContext(ctx, "job of a withdrawn version not sent", "job_id", j.ID.String(), "version_id", v.ID.String())
+	return protocol.NewFault(string(store.CodeVersionWithdrawn)), nil
 }
 
 // unanswerable is the fault of a build whose answer file cannot be made,

@@ -74,3 +74,40 @@ func TestAnswerFileThatCannotBeMade(t *testing.T) {
 		t.Errorf("replay: %+v", report.Differences)
 	}
 }
+
+// What was queued for later, or for a host that is away, is not written when its
+// version was withdrawn meanwhile. What the host was given before goes on.
+func TestVersionWithdrawnWhileQueued(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	v := f.Publish(t, "win11-ent", "1.0.0")
+	f.Publish(t, "win11-ent", "1.0.1")
+	a, b := apitest.Stick("a"), apitest.Stick("b")
+	host, s := f.Connect(t, "bench", a, b)
+	order := func(d protocol.Device) api.Job {
+		t.Helper()
+		in := apitest.Order("win11-ent", "bench", d)
+		in.Version = v.ID
+		return must[api.Job](t)(f.QueueJob(t.Context(), f.Helpdesk, in))
+	}
+	given := order(a)
+	if w := must[api.HostWork](t)(f.HostClaim(t.Context(), s)); len(w.Assigns) != 1 {
+		t.Fatalf("assigned %+v", w.Assigns)
+	}
+	waiting := order(b)
+	must[api.Version](t)(f.WithdrawVersion(t.Context(), f.Admin, api.WithdrawVersionInput{ID: v.ID}))
+	if w := must[api.HostWork](t)(f.HostClaim(t.Context(), s)); len(w.Assigns) != 0 {
+		t.Errorf("assigned %+v of a withdrawn version", w.Assigns)
+	}
+	j := must[api.Job](t)(f.GetJob(t.Context(), f.Helpdesk, waiting.ID))
+	if why := j.Builds[0].Fault; j.State != "failed" || why == nil || why.Code != string(store.CodeVersionWithdrawn) || why.Touched {
+		t.Errorf("the job is %s with %+v, want failed with %s and nothing touched", j.State, why, store.CodeVersionWithdrawn)
+	}
+	s = must[api.HostSession](t)(f.HostConnected(t.Context(), host.Hello()))
+	if w := must[api.HostWork](t)(f.HostResumed(t.Context(), s, &protocol.Resume{})); len(w.Assigns) != 1 || w.Assigns[0].JobID != given.ID {
+		t.Errorf("sent again %+v, want %s alone", w.Assigns, given.ID)
+	}
+	if report := must[store.ReplayReport](t)(f.Store.Replay(t.Context(), true)); len(report.Differences) != 0 {
+		t.Errorf("replay: %+v", report.Differences)
+	}
+}
