@@ -108,7 +108,7 @@ func New(cfg Config) (*Agent, error) {
 	a.runner = newRunner(&runner{
 		spool: cfg.Spool, healthy: cfg.Spool.Healthy, cache: blobs, files: cfg.Files, devices: cfg.Devices, engine: cfg.Engine, tickets: a.tickets, records: a.records, verdicts: a.verdicts,
 		uploads: upload.New(upload.Config{Client: client, URL: cfg.State.URL, Clock: cfg.Clock, Rand: cfg.Rand, Log: cfg.Log}),
-		clock:   cfg.Clock, log: cfg.Log, changed: a.devices.nudge, wake: a.wake,
+		clock:   cfg.Clock, log: cfg.Log, changed: a.devices.nudge, found: a.devices.found, wake: a.wake,
 	})
 	a.devices.busy = a.runner.busy
 	a.lights = &identifier{devices: cfg.Devices, busy: a.runner.busy, clock: cfg.Clock, log: cfg.Log, changed: a.devices.nudge}

@@ -96,6 +96,7 @@ func (at *attempt) Touched() error {
 	if err := at.say(protocol.Event{Type: protocol.EventTouched}); err != nil {
 		return err
 	}
+	at.r.found(&at.build.Identity, "")
 	at.mu.Lock()
 	at.touched = true
 	ended := at.ended // and so nothing was said

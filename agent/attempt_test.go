@@ -30,7 +30,7 @@ func TestGivenUpAttemptGoesNoFurther(t *testing.T) {
 	t.Parallel()
 	devices := newRack("1-1")
 	at := &attempt{
-		r: &runner{clock: backoff.System{}}, ctx: context.Background(),
+		r: &runner{clock: backoff.System{}, found: func(*protocol.Identity, string) {}}, ctx: context.Background(),
 		build: &protocol.Build{Identity: identity("1-1")}, fenced: true, // it is silent
 	}
 	at.r.devices = lateDevices{rack: devices, at: at}

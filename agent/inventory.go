@@ -33,6 +33,9 @@ type inventory struct {
 	mu      sync.Mutex
 	newest  *protocol.Inventory
 	version int64 // counts changes of newest
+	// carried are the IDs of sticks that attempts found on devices: a host that
+	// opens no device to list it learns of them so.
+	carried map[protocol.Identity]string
 }
 
 func newInventory(d Devices, files capture.Folders, used func() (used, limit int64), log *slog.Logger, wake func()) *inventory {
@@ -41,6 +44,7 @@ func newInventory(d Devices, files capture.Folders, used func() (used, limit int
 		busy:     func(*protocol.Identity) bool { return false },
 		blinking: func(*protocol.Identity) bool { return false },
 		changed:  make(chan struct{}, 1), newest: &protocol.Inventory{Devices: []protocol.Device{}},
+		carried: map[protocol.Identity]string{},
 	}
 }
 
@@ -50,6 +54,33 @@ func (v *inventory) nudge() {
 	case v.changed <- struct{}{}:
 	default:
 	}
+}
+
+// found notes the ID of the stick that is in a device until it is pulled out;
+// "" forgets it.
+func (v *inventory) found(on *protocol.Identity, id string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if id == "" {
+		delete(v.carried, *on)
+		return
+	}
+	v.carried[*on] = id
+}
+
+// addFound completes the devices, and forgets those that are gone. v.mu is held.
+func (v *inventory) addFound(devices []protocol.Device) {
+	there := make(map[protocol.Identity]string, len(v.carried))
+	for i := range devices {
+		d := &devices[i]
+		if id, ok := v.carried[d.Identity]; ok {
+			there[d.Identity] = id
+			if d.FoundID == "" {
+				d.FoundID = id
+			}
+		}
+	}
+	v.carried = there
 }
 
 // run looks again whenever something may have changed, until ctx ends.
@@ -101,6 +132,7 @@ func (v *inventory) refresh(ctx context.Context) {
 	}
 	next.CacheBytes, next.CacheLimit = v.cache()
 	v.mu.Lock()
+	v.addFound(next.Devices)
 	same := v.version > 0 && reflect.DeepEqual(v.newest, next)
 	if !same {
 		v.newest = next

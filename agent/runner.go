@@ -39,9 +39,10 @@ type runner struct {
 	verdicts *verdicts
 	clock    backoff.Clock
 	log      *slog.Logger
-	changed  func()     // the inventory may differ
-	wake     func()     // the spool has something to send
-	fatal    chan error // the journal broke
+	changed  func()                                 // the inventory may differ
+	found    func(on *protocol.Identity, id string) // the ID of the stick in a device, "" when that may not be there any more
+	wake     func()                                 // the spool has something to send
+	fatal    chan error                             // the journal broke
 
 	hard    context.Context // ends everything at once
 	abandon func()

@@ -62,10 +62,10 @@ func (v *verdicts) open() (out []protocol.Message) {
 	return out
 }
 
-// openToFill is open for a job that puts content for somebody onto the stick.
-// What lies on it may be another's: its own manifest says whose, where the
-// hardware could not. That needs the server, so only that is given up when the
-// agent stops.
+// openToFill is open for a job that writes to the stick: what lies on it may be
+// another's, and it may be another stick than is to be erased. Its own manifest
+// says which, where the hardware could not. That needs the server, so only that is
+// given up when the agent stops.
 func (at *attempt) openToFill() (Device, error) {
 	d, err := at.open()
 	if err != nil || !at.build.AskFound {
@@ -75,6 +75,7 @@ func (at *attempt) openToFill() (Device, error) {
 	if err != nil || id == "" || id == at.build.StickID {
 		return d, err
 	}
+	at.r.found(&at.build.Identity, id)
 	ctx, cancel := context.WithCancelCause(at.ctx)
 	defer cancel(nil)
 	stop := context.AfterFunc(at.r.soft, func() { cancel(context.Cause(at.r.soft)) })

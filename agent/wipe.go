@@ -27,7 +27,7 @@ func (j *job) wipe() {
 
 // erase wipes one stick and ends its attempt.
 func (j *job) erase(at *attempt, o protocol.WipeOptions) {
-	if _, err := at.open(); err != nil {
+	if _, err := at.openToFill(); err != nil {
 		j.fail([]*attempt{at}, err)
 		return
 	}

@@ -41,6 +41,43 @@ func TestWipe(t *testing.T) {
 	})
 }
 
+// A stick that carries another ID than the console knew of is not erased as the
+// one that it was taken for, and the console learns of its ID.
+func TestWipeOfAnotherStick(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		h.srv.judge = func(p *peer, m *protocol.FoundStick) {
+			p.send(t, &protocol.StickVerdict{FoundStick: *m, Fault: protocol.NewFault("wipe_other_stick", "port", "1-1", "stick", m.StickID)})
+		}
+		d := sticktest.New(8<<20, 512)
+		h.rack.devices["1-1"].unused, h.rack.devices["1-1"].size, h.rack.devices["1-1"].holds = d, d.Size(), "stick_of_ada"
+		h.start()
+		a := h.assignment("1-1")
+		a.Kind, a.Options.Wipe, a.Builds[0].AskFound = protocol.JobWipe, &protocol.WipeOptions{Method: protocol.WipeOverwrite, Passes: 1}, true
+		h.send(a)
+		h.wantStory(ref(1, 1), "accepted preflight< failed:wipe_other_stick:untouched")
+		if n := len(d.Written()); n != 0 {
+			t.Errorf("%d pages were written", n)
+		}
+		found := func() string {
+			h.srv.mu.Lock()
+			defer h.srv.mu.Unlock()
+			return h.srv.invs[len(h.srv.invs)-1].Devices[0].FoundID
+		}
+		if id := found(); id != "stick_of_ada" {
+			t.Errorf("the inventory says that it carries %q", id)
+		}
+		h.srv.judge = func(p *peer, m *protocol.FoundStick) { p.send(t, &protocol.StickVerdict{FoundStick: *m}) }
+		a = h.assignment("1-1")
+		a.Kind, a.Options.Wipe, a.Builds[0].AskFound = protocol.JobWipe, &protocol.WipeOptions{Method: protocol.WipeOverwrite, Passes: 1}, true
+		a.Builds[0].Attempt = 2
+		h.send(a)
+		h.wantStory(ref(1, 2), wipeStory)
+		if id := found(); id != "" {
+			t.Errorf("after the wipe the inventory says that it carries %q", id)
+		}
+	})
+}
+
 func TestWipeFallsBackAndSaysSo(t *testing.T) {
 	inBubble(t, func(t *testing.T, h *host) {
 		h.wiping(&protocol.WipeOptions{Method: protocol.WipeAuto, Passes: 1}, "1-1") // ignores a discard

@@ -48,6 +48,7 @@ var refusals = []refusal{
 	{store.CodeStickBusy, false},
 	{store.CodeStickRewritten, false},
 	{store.CodeStickNotWiped, true},
+	{store.CodeWipeOther, false},
 	// The source of a capture.
 	{protocol.FaultCaptureNoWindows, false},
 	{protocol.FaultCaptureSeveral, false},

@@ -92,7 +92,8 @@ func (c *change) checkWiped(n *NewJob, sticks []StickID) error {
 
 // JudgeFound is the host's answer to what it found in the device of an attempt:
 // a stick by the ID in its manifest. A stick that nobody knows is none of
-// ours. An attempt that is not this host's is the fault attempt_not_found.
+// ours. One that is lost or out of use is not written to, what is another
+// holder's gets no new content, and no stick is wiped as another one. An attempt that is not this host's is the fault attempt_not_found.
 func (r Reader) JudgeFound(ctx context.Context, host HostID, m *protocol.FoundStick) (*protocol.Fault, error) {
 	known, err := r.Attempts(ctx, host, []protocol.AttemptRef{m.AttemptRef})
 	if err != nil {
@@ -122,8 +123,32 @@ func (r Reader) JudgeFound(ctx context.Context, host HostID, m *protocol.FoundSt
 		return nil, err
 	case !s.here() && j.Kind.Writes():
 		return protocol.NewFault(string(s.awayCode()), "port", b.Device.Port), nil
+	case j.Kind == protocol.JobWipe:
+		return r.judgeWipe(ctx, host, &b, id)
+	case j.Kind != protocol.JobPress && j.Kind != protocol.JobRaw:
+		return nil, nil //nolint:nilnil // no fault
 	case slices.Contains(j.Overrides, string(CodeStickNotWiped)) || !s.NeedsWipe(b.Holder):
 		return nil, nil //nolint:nilnil // no fault
 	}
 	return protocol.NewFault(string(CodeStickNotWiped), "port", b.Device.Port, "holder", or(s.Holder, "–")), nil
+}
+
+// judgeWipe refuses to erase a stick as another one, whose certificate it would
+// get and which would lose its holder: where the console, had it known the ID
+// that was found, would have taken the device for the stick of that ID.
+func (r Reader) judgeWipe(ctx context.Context, host HostID, b *Build, found StickID) (*protocol.Fault, error) {
+	if found == b.StickID {
+		return nil, nil //nolint:nilnil // no fault
+	}
+	h, err := r.Host(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	devices := slices.DeleteFunc(h.Inventory.Devices, func(d protocol.Device) bool { return d.Identity == b.Device.Identity })
+	devices = append(devices, protocol.Device{Identity: b.Device.Identity, FoundID: found.String()})
+	known, err := r.MatchSticks(ctx, host, devices)
+	if err != nil || known[len(known)-1] != found {
+		return nil, err
+	}
+	return protocol.NewFault(string(CodeWipeOther), "port", b.Device.Port, "stick", found), nil
 }

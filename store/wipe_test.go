@@ -355,3 +355,45 @@ func TestJudgeFound(t *testing.T) {
 		t.Errorf("an admin let it pass: %v, %v", f, err)
 	}
 }
+
+// A stick is wiped as itself: no certificate goes to another one.
+func TestJudgeFoundForAWipe(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	adas, lost := w.pressed("Ada", 1), w.pressed("Bob", 2)
+	if _, err := try(t.Context(), w.Store, func(tx *store.Tx) (store.Stick, error) { return tx.DeclareStickLost(t.Context(), lost.ID, "", nil, w.by) }); err != nil {
+		t.Fatal(err)
+	}
+	judge := func(port int, found store.StickID) *protocol.Fault {
+		t.Helper()
+		if _, err := w.give(protocol.JobWipe, "", port); err != nil {
+			t.Fatal(err)
+		}
+		ref := w.claim(w.host, 1)[0].Builds[0].Ref()
+		f, err := w.JudgeFound(t.Context(), w.host.ID, &protocol.FoundStick{AttemptRef: ref, StickID: found.String()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	want := func(f *protocol.Fault, code, stick string) {
+		t.Helper()
+		if f == nil || f.Code != code || f.Params["stick"] != stick || f.Touched {
+			t.Errorf("%v, want %s about %q", f, code, stick)
+		}
+	}
+	if f := judge(1, adas.ID); f != nil {
+		t.Errorf("Ada's stick as itself: %v", f)
+	}
+	want(judge(3, adas.ID), string(store.CodeWipeOther), adas.ID.String())
+	want(judge(4, lost.ID), string(store.CodeStickLost), "")
+	// A copy: the console sees both, and took each for what its hardware says.
+	original, copied := device(1), device(5)
+	original.FoundID, copied.FoundID = adas.ID.String(), adas.ID.String()
+	if err := w.SetInventory(t.Context(), w.host.ID, w.host.Session, &protocol.Inventory{Devices: []protocol.Device{original, copied}}); err != nil {
+		t.Fatal(err)
+	}
+	if f := judge(5, adas.ID); f != nil {
+		t.Errorf("a copy of Ada's stick: %v", f)
+	}
+}
