@@ -95,6 +95,46 @@ func TestStickChecked(t *testing.T) {
 	}
 }
 
+// A stick that is whole but carries another version than is recorded is not as it
+// should be: it must not be handed out as what it is not.
+func TestStickOfAnotherVersion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	defer w.checkHistory()
+	own, other, unknown := []byte(`{"format":1,"chunks":"AQ=="}`), []byte(`{"format":1,"chunks":"Ag=="}`), []byte(`{"format":1,"chunks":"Aw=="}`)
+	a := w.recorded(1, "0000000c", own)
+	w.recorded(2, "0000000c", other)
+	fits := func(body []byte) store.Stick {
+		t.Helper()
+		end := intact(a)
+		end.Result.Check.Common = digest(body)
+		if job := w.compared(1, end); job.State != store.JobSucceeded {
+			t.Errorf("%+v", job)
+		}
+		return w.stick(a.ID)
+	}
+	if s := fits(own); s.CheckFault != nil {
+		t.Errorf("its own content: %v", s.CheckFault)
+	}
+	for _, c := range []struct {
+		body    []byte
+		version string
+	}{{other, w.version.Version}, {unknown, "–"}} {
+		s := fits(c.body)
+		if f := s.CheckFault; f == nil || f.Code != string(store.CodeOtherContent) || f.Params["version"] != c.version || s.CheckResult == nil {
+			t.Errorf("%v with %+v, want %s and version %s", f, s.CheckResult, store.CodeOtherContent, c.version)
+		}
+		if _, err := try(t.Context(), w.Store, func(tx *store.Tx) (store.Stick, error) {
+			return tx.IssueStick(t.Context(), a.ID, store.StickHandover{Holder: "Ada"}, w.by)
+		}); err == nil {
+			t.Error("it was handed out")
+		}
+	}
+	if s := fits(own); s.CheckFault != nil {
+		t.Errorf("its own content again: %v", s.CheckFault)
+	}
+}
+
 // Versions of a disk image that share the disk's ID are told apart by their
 // common parts, and each is known by its own.
 func TestContentsOfADisk(t *testing.T) {

@@ -55,6 +55,7 @@ const (
 	CodeSiteInUse         fault.Code = "site_in_use"          // site, hosts, jobs: that are still there
 	CodeSiteDefault       fault.Code = "site_default"         // site
 	CodeSiteClosed        fault.Code = "site_closed"          // site
+	CodeOtherContent      fault.Code = "verify_other_content" // image, version: what a stick carries in place of what is recorded
 	CodeWipeOther         fault.Code = "wipe_other_stick"     // port, stick: that is in it, and that the job is not about
 	CodeWipeUnproven      fault.Code = "wipe_unproven"        // in the history of a build: its host does not say that all was read back
 )

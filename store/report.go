@@ -96,6 +96,8 @@ type reporter struct {
 	of       map[BuildID]*jobStream
 	captured map[JobID]VersionID         // what captures have published
 	notes    map[protocol.AttemptRef]int // stored so far
+
+	otherContents map[otherContent]*protocol.Fault
 }
 
 // Bounds of what an attempt may say beside its states.
@@ -159,6 +161,9 @@ func (r *reporter) load(ctx context.Context, events []protocol.Event) error {
 		}
 	}
 	if err := r.lockSticks(ctx, sticks); err != nil {
+		return err
+	}
+	if err := r.loadOtherContents(ctx, events); err != nil {
 		return err
 	}
 	return r.countNotes(ctx, builds)

@@ -361,7 +361,9 @@ func TestJudgeFoundForAWipe(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	adas, lost := w.pressed("Ada", 1), w.pressed("Bob", 2)
-	if _, err := try(t.Context(), w.Store, func(tx *store.Tx) (store.Stick, error) { return tx.DeclareStickLost(t.Context(), lost.ID, "", nil, w.by) }); err != nil {
+	if _, err := try(t.Context(), w.Store, func(tx *store.Tx) (store.Stick, error) {
+		return tx.DeclareStickLost(t.Context(), lost.ID, "", nil, w.by)
+	}); err != nil {
 		t.Fatal(err)
 	}
 	judge := func(port int, found store.StickID) *protocol.Fault {
