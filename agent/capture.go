@@ -10,6 +10,7 @@ import (
 
 	"github.com/stickpress/stickpress/agent/cache"
 	"github.com/stickpress/stickpress/agent/capture"
+	"github.com/stickpress/stickpress/agent/fulldisk"
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/upload"
 	"github.com/stickpress/stickpress/agent/wim/exclusion"
@@ -192,7 +193,7 @@ func (c *capturing) pack(ctx context.Context, src *source, v *capture.Volume, wo
 
 // noSpace says how much the disk lacked.
 func (c *capturing) noSpace(err error, bytes int64) error {
-	if !errors.Is(err, syscall.ENOSPC) {
+	if err = fulldisk.Wrap(err); !errors.Is(err, syscall.ENOSPC) {
 		return err
 	}
 	return protocol.WrapFault(err, protocol.FaultCacheFull, "need_bytes", 2*bytes, "free_bytes", 0)

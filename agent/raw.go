@@ -136,7 +136,7 @@ func (g *group) expand(ctx context.Context, c *rawContent, spec *stick.RawSpec) 
 			return context.Cause(ctx)
 		}
 		try := func() error {
-			expanded, err := stick.Expand(ctx, c.entry.Path, *spec, progress(g.attempts, protocol.StepFetch))
+			expanded, err := r.expand(ctx, c.entry.Path, *spec, progress(g.attempts, protocol.StepFetch))
 			if err == nil {
 				*spec = expanded
 			}
@@ -147,7 +147,9 @@ func (g *group) expand(ctx context.Context, c *rawContent, spec *stick.RawSpec) 
 			if err := r.cache.MakeRoom(spec.DiskBytes); err != nil {
 				return err
 			}
-			err = try()
+			if err = try(); errors.Is(err, syscall.ENOSPC) { // others write to that disk, too
+				return r.cache.Full(err, spec.DiskBytes)
+			}
 		}
 		return err
 	})

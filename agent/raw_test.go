@@ -2,14 +2,18 @@ package agent
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/agent/stick"
 )
 
 const rawStory = "accepted preflight< preflight> fetch< fetch> log:disk_id_shared write< touched write> verify< verify> table< table> eject< eject> verified"
@@ -111,23 +115,49 @@ func digestOf(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// zstd makes the assigned image one that has to be expanded.
+func (h *host) zstd(a *protocol.Assign) (disk []byte) {
+	h.t.Helper()
+	disk = h.srv.blobs[a.Image.SHA256]
+	// Of what comes from a pipe zstd does not know the size, so it says the window that it may use.
+	cmd := exec.CommandContext(h.t.Context(), "zstd", "-q", "-1", "--zstd=wlog=27", "-c")
+	cmd.Stdin = bytes.NewReader(disk)
+	file, err := cmd.Output()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	a.Image.SHA256, a.Image.Bytes, a.Image.Disk.Compression = digestOf(file), int64(len(file)), protocol.CompressionZstd
+	h.srv.mu.Lock()
+	h.srv.blobs[a.Image.SHA256] = file
+	h.srv.mu.Unlock()
+	return disk
+}
+
+// A disk that is full again although room was made says what it lacks.
+func TestRawExpandedOntoAFullDisk(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		a := h.imaging("1-1")
+		h.zstd(a)
+		h.start()
+		tries := 0
+		h.agent.runner.expand = func(context.Context, string, stick.RawSpec, func(done, total int64)) (stick.RawSpec, error) {
+			tries++
+			return stick.RawSpec{}, fmt.Errorf("expand a disk image: %w", syscall.ENOSPC)
+		}
+		h.send(a)
+		h.wantStory(ref(1, 1), "accepted preflight< preflight> fetch< fetch> fetch< failed:cache_full:untouched")
+		if tries != 2 {
+			t.Errorf("tried %d times", tries)
+		}
+	})
+}
+
 // An image whose decoder would take too much memory is expanded into the cache,
 // and pressed from there; what was expanded serves the next job, too.
 func TestRawIsExpanded(t *testing.T) {
 	inBubble(t, func(t *testing.T, h *host) {
 		a := h.imaging("1-1")
-		disk := h.srv.blobs[a.Image.SHA256]
-		// Of what comes from a pipe zstd does not know the size, so it says the window that it may use.
-		cmd := exec.CommandContext(t.Context(), "zstd", "-q", "-1", "--zstd=wlog=27", "-c")
-		cmd.Stdin = bytes.NewReader(disk)
-		file, err := cmd.Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		a.Image.SHA256, a.Image.Bytes, a.Image.Disk.Compression = digestOf(file), int64(len(file)), protocol.CompressionZstd
-		h.srv.mu.Lock()
-		h.srv.blobs[a.Image.SHA256] = file
-		h.srv.mu.Unlock()
+		disk := h.zstd(a)
 		h.start()
 		h.send(a)
 		h.wantStory(ref(1, 1), "accepted preflight< preflight> fetch< fetch> fetch< fetch> write< touched write> verify< verify> table< table> eject< eject> verified")

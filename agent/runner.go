@@ -17,6 +17,7 @@ import (
 	"github.com/stickpress/stickpress/agent/capture"
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/spool"
+	"github.com/stickpress/stickpress/agent/stick"
 	"github.com/stickpress/stickpress/agent/upload"
 )
 
@@ -55,6 +56,7 @@ type runner struct {
 	gaveUp   atomic.Bool // on a stick; its job may never end
 
 	expanding chan struct{} // held while an image is expanded
+	expand    func(context.Context, string, stick.RawSpec, func(done, total int64)) (stick.RawSpec, error)
 
 	unsent atomic.Bool // progress
 	hubs   *hubs
@@ -79,7 +81,7 @@ func newRunner(r *runner) *runner {
 	r.soft, r.soften = context.WithCancelCause(hard)
 	r.fatal = make(chan error, 1)
 	r.hubs = newHubs(r.clock)
-	r.expanding = make(chan struct{}, 1)
+	r.expanding, r.expand = make(chan struct{}, 1), stick.Expand
 	r.attempts = map[protocol.AttemptRef]*attempt{}
 	r.places = map[place]*attempt{}
 	return r

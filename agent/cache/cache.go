@@ -301,6 +301,13 @@ func (c *Cache) room(need int64) error {
 	}
 }
 
+// Full is the fault cache_full for a disk that ran full under what was to be
+// need bytes long.
+func (c *Cache) Full(err error, need int64) error {
+	free, _ := c.cfg.Free(c.cfg.Dir)
+	return protocol.WrapFault(err, protocol.FaultCacheFull, "need_bytes", need, "free_bytes", free)
+}
+
 // Master pins the directory for key, which is made empty if absent. Keys are
 // file names.
 func (c *Cache) Master(key string) (*Entry, error) {

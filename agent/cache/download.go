@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stickpress/stickpress/agent/backoff"
+	"github.com/stickpress/stickpress/agent/fulldisk"
 	"github.com/stickpress/stickpress/agent/protocol"
 )
 
@@ -215,7 +216,7 @@ func (d *download) damaged(b []byte) error {
 func (d *download) store(b []byte) error {
 	for {
 		_, err := d.write(d.part, b, d.at)
-		if err == nil {
+		if err = fulldisk.Wrap(err); err == nil {
 			return nil
 		}
 		if !errors.Is(err, syscall.ENOSPC) {
@@ -225,8 +226,7 @@ func (d *download) store(b []byte) error {
 		evicted := d.evictOne()
 		d.mu.Unlock()
 		if !evicted {
-			free, _ := d.cfg.Free(d.cfg.Dir)
-			return protocol.WrapFault(err, protocol.FaultCacheFull, "need_bytes", d.rec.Bytes-d.at, "free_bytes", free)
+			return d.Full(err, d.rec.Bytes-d.at)
 		}
 	}
 }

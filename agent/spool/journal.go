@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/stickpress/stickpress/agent/fulldisk"
 	"github.com/stickpress/stickpress/agent/protocol"
 )
 
@@ -115,7 +116,7 @@ func (j *journal) append(r *record) error {
 	if err != nil {
 		return err
 	}
-	err = j.write(line)
+	err = fulldisk.Wrap(j.write(line))
 	if errors.Is(err, syscall.ENOSPC) && !j.low {
 		j.low = true
 		if rm := os.Remove(j.reservePath()); rm != nil && !errors.Is(rm, fs.ErrNotExist) {

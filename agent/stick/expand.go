@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 
+	"github.com/stickpress/stickpress/agent/fulldisk"
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/stream"
 )
@@ -71,7 +72,8 @@ type expansion struct {
 // another. It takes the memory of one decoder.
 //
 // report gets bytes of the disk. Nothing unfinished is left behind by an error.
-// Fault: image_corrupt. A cancelled call returns the cause of ctx.
+// Fault: image_corrupt. A full disk is syscall.ENOSPC. A cancelled call returns the
+// cause of ctx.
 func Expand(ctx context.Context, dir string, spec RawSpec, report func(done, total int64)) (RawSpec, error) {
 	if err := spec.plausible(); err != nil {
 		return RawSpec{}, imageFault(err)
@@ -184,7 +186,7 @@ func (x *expander) make(dir string) error {
 	}
 	err = errors.Join(out.Truncate(x.spec.DiskBytes), out.Sync(), os.WriteFile(filepath.Join(dir, expandedList), raw, 0o600))
 	if err != nil {
-		return fmt.Errorf("expand a disk image: %w", err)
+		return fmt.Errorf("expand a disk image: %w", fulldisk.Wrap(err))
 	}
 	return nil
 }
@@ -220,7 +222,7 @@ func writeSparse(f *os.File, b []byte, at int64) error {
 		part := b[:min(len(b), expandedHole)]
 		if !bytes.Equal(part, zeros[:len(part)]) {
 			if _, err := f.WriteAt(part, at); err != nil {
-				return fmt.Errorf("expand a disk image: %w", err)
+				return fmt.Errorf("expand a disk image: %w", fulldisk.Wrap(err))
 			}
 		}
 		b, at = b[len(part):], at+int64(len(part))

@@ -19,9 +19,6 @@ func removeWork(dir string) error { return removeTree(dir) }
 // removeTree removes a file, or a folder with all that it holds.
 func removeTree(path string) error { return os.RemoveAll(path) }
 
-// diskFull knows no error that syscall.ENOSPC is not.
-func diskFull(error) bool { return false }
-
 // tools are the programs that a preparation needs besides those of agent/fat.
 func (p *preparation) tools() []tool.Command {
 	return append([]tool.Command{mkntfs, ntfscp}, wim.Tools...)

@@ -87,12 +87,6 @@ func removeTree(path string) error {
 	return nil
 }
 
-// diskFull knows the errors that syscall.ENOSPC, which Windows does not have,
-// stands for elsewhere.
-func diskFull(err error) bool {
-	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
-}
-
 // freeBytes is how much a file below dir may grow.
 func freeBytes(dir string) (int64, error) {
 	name, err := windows.UTF16PtrFromString(dir)

@@ -12,6 +12,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"github.com/stickpress/stickpress/agent/fat"
+	"github.com/stickpress/stickpress/agent/fulldisk"
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/tool"
 	"github.com/stickpress/stickpress/agent/volume"
@@ -281,7 +282,7 @@ const tail = 32 * mib
 
 // noSpace tells a full cache from an image that its volume cannot hold.
 func (p *preparation) noSpace(err error) error {
-	if !errors.Is(err, syscall.ENOSPC) && !diskFull(err) {
+	if err = fulldisk.Wrap(err); !errors.Is(err, syscall.ENOSPC) {
 		return err
 	}
 	if p.cacheFull() {

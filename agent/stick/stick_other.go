@@ -30,5 +30,3 @@ func localHost() *windowsHost { return nil }
 func removeWork(dir string) error { return removeTree(dir) }
 
 func removeTree(path string) error { return os.RemoveAll(path) }
-
-func diskFull(error) bool { return false }

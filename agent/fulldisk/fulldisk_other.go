@@ -1,0 +1,6 @@
+//go:build !windows
+
+package fulldisk
+
+// words beside syscall.ENOSPC: none.
+var words []error
