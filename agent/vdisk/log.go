@@ -40,6 +40,8 @@ const (
 	maxLog = 64 << 20
 	// maxUpdates bounds the memory for what a log changes: as many sectors as the largest log has.
 	maxUpdates = maxLog / logSector
+	// maxDescriptors bounds the work for what a log changes, some of it again and again.
+	maxDescriptors = 4 * maxUpdates
 	// logEffort is how often the bytes of a log are summed at most: a log of overlapping entries is none that a
 	// program wrote.
 	logEffort = 8
@@ -91,15 +93,17 @@ func (h header) replay(r io.ReaderAt, size int64) (io.ReaderAt, int64, error) {
 // them, that with the highest number, from the tail on.
 func (l *logReader) active() (best []logEntry, err error) {
 	for at := int64(0); ; {
-		run, err := l.run(at)
+		run, cut, err := l.run(at)
 		if err != nil {
 			return nil, err
 		}
 		next := at + logSector
-		if needed := fromTail(run); len(needed) > 0 {
-			if len(best) == 0 || needed[len(needed)-1].sequence > best[len(best)-1].sequence {
-				best = needed
-			}
+		if needed := fromTail(run); len(needed) > 0 && (len(best) == 0 || needed[len(needed)-1].sequence > best[len(best)-1].sequence) {
+			best = needed
+		}
+		// What begins within a run ends with the same entry. One that begins before the log's oldest entry ends before
+		// it has come to its tail: the entries of a full log are looked at once, not once from each of them.
+		if len(run) > 0 && !cut {
 			last := run[len(run)-1]
 			next = last.at + last.length
 		}
@@ -121,22 +125,23 @@ func fromTail(run []logEntry) []logEntry {
 	return nil
 }
 
-// run reads valid entries with rising numbers from a place on.
-func (l *logReader) run(at int64) (run []logEntry, err error) {
+// run reads valid entries with rising numbers from a place on. It is cut where the next one would go over its beginning:
+// a run that begins later may have that one, too.
+func (l *logReader) run(at int64) (run []logEntry, cut bool, err error) {
 	for used := int64(0); used < l.log.length; {
 		e, ok, err := l.entry((at + used) % l.log.length)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if !ok || len(run) > 0 && e.sequence != run[len(run)-1].sequence+1 {
 			break
 		}
 		if used += e.length; used > l.log.length {
-			break
+			return run, true, nil
 		}
 		run = append(run, e)
 	}
-	return run, nil
+	return run, false, nil
 }
 
 // entry reads what begins at a place of the log; ok is false if that is no valid entry of the session.
@@ -231,11 +236,14 @@ func (l *logReader) overlay(entries []logEntry, size int64) (io.ReaderAt, int64,
 		return nil, 0, corrupt("its log says that it is to have %d bytes", head.last)
 	}
 	o := &overlaid{r: l.r, file: size, size: max(size, int64(head.last))}
-	le := binary.LittleEndian
+	le, count := binary.LittleEndian, 0
 	for i := range entries {
 		e := &entries[i]
 		data := e.at + int64(len(e.head))
 		for d := range e.descriptors() {
+			if count++; count > maxDescriptors {
+				return nil, 0, refuse(ErrDirtyLog, "more than %d changes", maxDescriptors)
+			}
 			u := update{at: int64(le.Uint64(d[descriptorOffset:]))}
 			u.end = u.at + logSector
 			if string(d[:4]) == descriptorZero {

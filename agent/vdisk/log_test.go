@@ -274,10 +274,15 @@ func TestReplayBySpecification(t *testing.T) {
 		many = append(many, change{at: block + uint64(i)*logSector, data: sector(byte(i))})
 		all = append(all, sector(byte(i))...)
 	}
+	full := []entry{{sequence: 3, at: end - logSector, tail: end - logSector, changes: many[:1]}}
+	for i := range 100 {
+		full = append(full, entry{sequence: uint64(4 + i), at: i * 2 * logSector, tail: end - logSector, changes: many[i+1 : i+2]})
+	}
 	for name, c := range map[string]struct {
 		entries []entry
 		want    []byte // from 5 MiB on
 	}{
+		"a hundred over the end": {full, all[:101*logSector]},
 		"the tail": {[]entry{
 			{sequence: 3, changes: []change{{at: block, data: sector(3)}}},
 			{sequence: 4, at: 8192, tail: 8192, changes: []change{{at: block + 4096, data: sector(4)}}},
@@ -333,6 +338,25 @@ func TestReplayRefuses(t *testing.T) {
 	b := dirty(file)
 	if _, err := vdisk.Open(bytes.NewReader(b), int64(len(b))); err != nil {
 		t.Error(err)
+	}
+}
+
+// Changes without end are not carried out.
+func TestReplayBoundsItsWork(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "disk.vhdx")
+	qemuImg(t, "create", "-f", "vhdx", "-o", "block_size=1M,log_size=4M", path, "8M")
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const most = 4 * (64 << 20) / logSector
+	for n, want := range map[int]error{most: nil, most + 1: vdisk.ErrDirtyLog} {
+		changes := slices.Repeat([]change{{at: 4 * mib, zeros: logSector}}, n)
+		b := dirty(file, entry{sequence: 3, changes: changes})
+		if _, err := vdisk.Open(bytes.NewReader(b), int64(len(b))); !errors.Is(err, want) {
+			t.Errorf("%d changes: %v, want %v", n, err, want)
+		}
 	}
 }
 
