@@ -130,16 +130,18 @@ func (tx *Tx) checkUnleased(ctx context.Context, builds []Build) error {
 
 // checkUnwritten refuses builds whose device got something else in the meantime,
 // as it is plugged in: an old job must not take the place of a newer one's work.
+// What is newer is what ended later: a job may be tried again, or have waited for
+// its time, long after jobs that were queued behind it.
 func (tx *Tx) checkUnwritten(ctx context.Context, builds []Build) error {
 	for i := range builds {
 		b := &builds[i]
 		later, err := many[Build](ctx, tx.db, "builds",
 			`SELECT `+buildColumns+` FROM builds
-			WHERE id > @id AND host_id = @host AND touched AND device ->> 'kind' = @kind AND device ->> 'port' = @port
+			WHERE id <> @id AND ended_at > @ended_at AND host_id = @host AND touched AND device ->> 'kind' = @kind AND device ->> 'port' = @port
 				AND device -> 'lun' = to_jsonb(@lun::integer) AND device -> 'connection' = to_jsonb(@connection::bigint)
-			ORDER BY id DESC LIMIT 1`,
+			ORDER BY ended_at DESC LIMIT 1`,
 			pgx.NamedArgs{
-				"id": b.ID, "host": b.HostID, "kind": b.Device.Kind, "port": b.Device.Port,
+				"id": b.ID, "ended_at": b.EndedAt, "host": b.HostID, "kind": b.Device.Kind, "port": b.Device.Port,
 				"lun": b.Device.LUN, "connection": b.Device.Connection,
 			})
 		if err != nil {

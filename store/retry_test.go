@@ -133,6 +133,26 @@ func TestRetryRefusesSticksThatMovedOn(t *testing.T) {
 		t.Errorf("%v", p)
 	}
 
+	// Nor does a newer one take the place of what an older one wrote after it.
+	older, err := w.give(protocol.JobPress, "", 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.report(w.host, failed(w.claim(w.host, 1)[0].Builds[0].Ref())...)
+	if newer, err = w.give(protocol.JobPress, "", 3); err != nil {
+		t.Fatal(err)
+	}
+	w.cancel(newer.ID)
+	if _, err := w.retry(older.ID); err != nil {
+		t.Fatalf("behind one that wrote nothing: %v", err)
+	}
+	w.report(w.host, goodRun(w.claim(w.host, 1)[0].Builds[0].Ref())...)
+	_, err = w.retry(newer.ID)
+	wantCode(t, err, store.CodeStickRewritten)
+	if p := paramsOf(err); p["job"] != older.ID.String() {
+		t.Errorf("%v", p)
+	}
+
 	// Cancelled before anything was written, it waits while the stick goes to
 	// somebody else and comes back.
 	mine, err := w.give(protocol.JobPress, "", 2)
