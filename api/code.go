@@ -23,6 +23,7 @@ const (
 	CodeUploadTooLarge   fault.Code = "upload_too_large"   // limit_bytes
 	CodeUploadEmpty      fault.Code = "upload_empty"       //
 	CodeUploadInspecting fault.Code = "upload_inspecting"  // done_bytes, total_bytes
+	CodeUploadPublished  fault.Code = "upload_published"   // version: its ID
 	CodeInspectionFailed fault.Code = "inspection_failed"  //
 	CodeBlockMapInvalid  fault.Code = "block_map_invalid"  // detail
 	CodeBlockMapMismatch fault.Code = "block_map_mismatch" // offset: -1 when the sizes differ

@@ -101,7 +101,8 @@ func keep(f *fault.Error) store.Refusal { return store.Refusal{Code: string(f.Co
 
 // PublishWhenInspected makes a version of an upload as soon as it is found to
 // be good (admin), which may be at once. Faults: inspection_not_found,
-// name_invalid, version_invalid, version_exists, and why an upload was refused.
+// name_invalid, version_invalid, version_exists, upload_published, and why an
+// upload was refused.
 func (c *Console) PublishWhenInspected(ctx context.Context, a Actor, in PublishVersionInput) (Inspection, error) {
 	number, err := semver.StrictNewVersion(in.Version)
 	if err != nil {
@@ -125,6 +126,9 @@ func (c *Console) PublishWhenInspected(ctx context.Context, a Actor, in PublishV
 		}
 		if !isNotFound(err, "image") && !isNotFound(err, "image_version") {
 			return err
+		}
+		if row.State == store.InspectionPublished {
+			return fault.New(fault.KindConflict, CodeUploadPublished, "version", row.VersionID)
 		}
 		return tx.SetPublication(ctx, in.UploadID, store.Publication{
 			Image: in.Image, Version: number.String(), Commit: in.Commit, Notes: in.Notes, Channel: in.Channel,
@@ -250,18 +254,14 @@ func (c *Console) adoptInspected(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	whole, err := c.staging.Finished(id)
-	if err == nil {
-		err = c.blobs.Adopt(ctx, whole.Path, record)
-	} else if _, here := c.blobs.Record(ctx, record.SHA256); here == nil {
-		err = nil
-	}
-	if err != nil {
-		return err
-	}
 	err = c.store.InTx(ctx, func(tx *store.Tx) error {
+		// The bytes move under the row's lock: of an upload that its sender gives up
+		// meanwhile nothing would ever be removed from the store.
 		row, err := tx.LockInspection(ctx, id)
 		if err != nil || row.State != store.InspectionRunning {
+			return err
+		}
+		if err := c.moveIn(ctx, id, record); err != nil {
 			return err
 		}
 		at := tx.At()
@@ -281,6 +281,19 @@ func (c *Console) adoptInspected(ctx context.Context, id string) error {
 	}
 	c.forgetStaged(ctx, id)
 	return nil
+}
+
+// moveIn moves an upload's bytes into the store; that an earlier try has done so is
+// no error.
+func (c *Console) moveIn(ctx context.Context, id string, record protocol.BlobRecord) error {
+	whole, err := c.staging.Finished(id)
+	if err == nil {
+		return c.blobs.Adopt(ctx, whole.Path, record)
+	}
+	if _, here := c.blobs.Record(ctx, record.SHA256); here == nil {
+		return nil
+	}
+	return err
 }
 
 // uploadOf is an upload that was inspected.

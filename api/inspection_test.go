@@ -2,12 +2,16 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/apitest"
 	"github.com/stickpress/stickpress/api/fault"
@@ -131,6 +135,11 @@ func TestPublishWhenInspected(t *testing.T) {
 	if v, err := f.PublishVersion(t.Context(), f.Admin, again); err != nil || v.PublishedBy != "admin" {
 		t.Errorf("under another number: %+v, %v", v, err)
 	}
+	again.UploadID = a.UploadID
+	again.Version = "1.2.0"
+	if _, err := c.PublishWhenInspected(t.Context(), f.Admin, again); !errors.Is(err, fault.New(fault.KindConflict, api.CodeUploadPublished)) {
+		t.Errorf("a second time: %v", err)
+	}
 	if v, err := f.GetVersion(t.Context(), f.Admin, a.VersionID); err != nil || v.Version != "1.0.0" || v.PublishedBy != "admin" {
 		t.Errorf("%+v, %v", v, err)
 	}
@@ -203,5 +212,49 @@ func TestInspectionGivenUp(t *testing.T) {
 	}
 	if _, err := staging.Finished(id); !errors.Is(err, fault.New(fault.KindNotFound, "upload_not_found")) {
 		t.Errorf("%v", err)
+	}
+}
+
+// observed is a store that looks around while bytes move into it.
+type observed struct {
+	blob.Store
+	look func()
+}
+
+func (o observed) Adopt(ctx context.Context, path string, rec protocol.BlobRecord) error {
+	o.look()
+	return o.Store.Adopt(ctx, path, rec)
+}
+
+// Nobody gives an upload up in the moment in which its bytes move into the store:
+// they would stay there for ever.
+func TestInspectionGivenUpAtItsEnd(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	c, staging := asleep(t, f)
+	id := staged(t, staging, apitest.DiskImage(t, "zstd -q -o out disk"))
+	if _, err := c.UploadFinished(t.Context(), f.Admin, id); err != nil {
+		t.Fatal(err)
+	}
+	free := make(chan error, 1)
+	f.Replica(t, func(d *api.Deps) {
+		d.Staging = staging
+		d.Blobs = observed{f.Blobs, func() {
+			_, err := f.Store.Pool().Exec(t.Context(), `SELECT FROM inspections WHERE upload_id = $1 FOR UPDATE NOWAIT`, id)
+			free <- err
+		}}
+	})
+	if in := over(t, f, id); in.State != api.InspectionReady {
+		t.Errorf("%+v", in)
+	}
+	var held *pgconn.PgError
+	if err := <-free; !errors.As(err, &held) || held.Code != "55P03" { // lock_not_available
+		t.Errorf("the upload may be given up while its bytes move: %v", err)
+	}
+	if err := c.UploadEnded(t.Context(), f.Admin, id); err != nil {
+		t.Error(err)
+	}
+	if in := over(t, f, id); in.State != api.InspectionReady {
+		t.Errorf("given up when it was ready: %+v", in)
 	}
 }
