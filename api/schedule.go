@@ -97,6 +97,7 @@ func (c *Console) wakeDue(ctx context.Context) {
 					break
 				}
 				c.store.Notify(store.TopicHost(d.HostID))
+				wait = watchLeast // behind it another job of that host may be due soon
 			}
 			seen = now
 		}

@@ -88,6 +88,31 @@ func TestDueJobWakesItsHost(t *testing.T) {
 	t.Fatal("the host was not woken")
 }
 
+// A job that waits right behind another one of its host has its own call, even if
+// nobody takes the first.
+func TestEachDueJobWakesItsHost(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	f.Publish(t, "win11-ent", "1.0.0")
+	a, b := apitest.Stick("a"), apitest.Stick("b")
+	_, session := f.Connect(t, "bench", a, b)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	first := f.Store.Now().Add(2 * time.Second)
+	second := first.Add(1500 * time.Millisecond)
+	for d, at := range map[string]*time.Time{a.Port: &first, b.Port: &second} {
+		in := apitest.Order("win11-ent", "bench", apitest.Stick(d))
+		in.NotBefore = at
+		must[api.Job](t)(f.QueueJob(ctx, f.Helpdesk, in))
+	}
+	for range f.WatchHost(ctx, session) {
+		if !f.Store.Now().Before(second) {
+			return
+		}
+	}
+	t.Fatal("the host was not woken a second time")
+}
+
 // What was confirmed of a channel is what it points to.
 func TestChannelMoved(t *testing.T) {
 	t.Parallel()
