@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -48,7 +49,10 @@ func passing(err error) bool {
 	if !errors.As(err, &p) {
 		var syntax *json.SyntaxError
 		var kind *json.UnmarshalTypeError
-		return !errors.Is(err, context.Canceled) && !errors.As(err, &syntax) && !errors.As(err, &kind)
+		var untrusted *tls.CertificateVerificationError
+		var other *PinError
+		return !errors.Is(err, context.Canceled) && !errors.As(err, &syntax) && !errors.As(err, &kind) &&
+			!errors.As(err, &untrusted) && !errors.As(err, &other)
 	}
 	switch p.Status {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:

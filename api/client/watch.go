@@ -24,7 +24,9 @@ var (
 	// errStopped ends a stream after the job's end, or when its reader has had
 	// enough.
 	errStopped = errors.New("no more is wanted")
-	errSilent  = errors.New("the server says nothing any more")
+	// ErrSilent says that a stream was given up: the server said nothing for a
+	// minute.
+	ErrSilent = errors.New("the server says nothing any more")
 )
 
 // WatchJob gives a job as it is now with the events after a seq (0 for all),
@@ -65,11 +67,11 @@ func (c *Client) WatchJob(ctx context.Context, id string, after int64) iter.Seq2
 func (c *Client) stream(ctx context.Context, id string, after int64, show func(api.JobUpdate) error) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	dead := time.AfterFunc(silence, func() { cancel(errSilent) })
+	dead := time.AfterFunc(silence, func() { cancel(ErrSilent) })
 	defer dead.Stop()
 	defer func() {
-		if errors.Is(context.Cause(ctx), errSilent) {
-			err = errSilent // not the cancelled context that it looks like
+		if errors.Is(context.Cause(ctx), ErrSilent) {
+			err = ErrSilent // not the cancelled context that it looks like
 		}
 	}()
 	req, err := c.request(ctx, http.MethodGet, at("jobs", id, "events"), nil)

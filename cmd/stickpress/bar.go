@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
@@ -20,6 +21,14 @@ type bars struct {
 	progress *mpb.Progress // nil when w is no terminal
 	w        io.Writer
 	mu       sync.Mutex
+}
+
+// bars are those of a command, which --quiet has none of.
+func (x *remote) bars(cmd *cobra.Command) *bars {
+	if x.quiet {
+		return newBars(io.Discard)
+	}
+	return newBars(cmd.ErrOrStderr())
 }
 
 func newBars(w io.Writer) *bars {
@@ -105,12 +114,12 @@ func (x *bar) end(note string) {
 	x.say(note)
 }
 
-// bytesNote describes a transfer that began at a time.
-func bytesNote(done, total int64, began time.Time) string {
+// bytesNote describes a transfer that began at a time, from so many bytes on.
+func bytesNote(done, total, start int64, began time.Time) string {
 	seconds := time.Since(began).Seconds()
 	note := locale.Bytes(done) + " / " + locale.Bytes(total)
 	if seconds > 0.5 {
-		rate := float64(done) / seconds
+		rate := float64(done-start) / seconds
 		note += " · " + locale.Rate(int64(rate))
 		if rate > 0 && done < total {
 			note += " · " + locale.Duration(time.Duration(float64(total-done)/rate*float64(time.Second)))

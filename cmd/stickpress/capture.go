@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -17,8 +17,7 @@ import (
 	"github.com/stickpress/stickpress/web/locale"
 )
 
-func imageCaptureCommand(environ []string) *cobra.Command {
-	var to remote
+func imageCaptureCommand(x *remote) *cobra.Command {
 	var o protocol.CaptureOptions
 	var list string
 	var anyState bool
@@ -32,12 +31,9 @@ SOURCE is the stick's port, or the path or name of a file that the host's agent
 offers (--capture-dir). Nothing on the source is changed. A Windows that is
 encrypted, asleep, or was not shut down properly is refused, and one that was
 not generalized (sysprep) unless --any-state is given, which is recorded.`,
-		Args: cobra.ExactArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := to.client(environ)
-			if err != nil {
-				return err
-			}
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: x.places(findHosts, findPorts),
+		RunE: x.do(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			if list != "" {
 				raw, err := os.ReadFile(list)
 				if err != nil {
@@ -56,14 +52,13 @@ not generalized (sysprep) unless --any-state is given, which is recorded.`,
 			if anyState {
 				in.Overrides = []string{protocol.FaultCaptureNotGeneralized}
 			}
-			version, err := captureImage(cmd.Context(), c, in, cmd.ErrOrStderr())
+			v, err := x.captureImage(cmd, c, in)
 			if err != nil {
 				return err
 			}
-			return printVersion(cmd.OutOrStdout(), version)
-		},
+			return showVersion(x, cmd, v)
+		}),
 	}
-	to.addFlags(cmd, environ)
 	f := cmd.Flags()
 	f.StringVar(&o.Image, "image", "", "name of the image; made if there is none")
 	f.StringVar(&o.Version, "version", "", "SemVer of the version")
@@ -101,15 +96,16 @@ func findSource(ctx context.Context, c *client.Client, host, ref string) (protoc
 }
 
 // captureImage queues a capture and follows it with a bar to its version.
-func captureImage(ctx context.Context, c *client.Client, in api.QueueJobInput, out io.Writer) (api.Version, error) {
-	job, err := c.QueueJob(ctx, in)
+func (x *remote) captureImage(cmd *cobra.Command, c *client.Client, in api.QueueJobInput) (api.Version, error) {
+	in.IdempotencyKey = uuid.NewString()
+	job, err := c.QueueJob(cmd.Context(), in)
 	if err != nil {
 		return api.Version{}, err
 	}
-	fmt.Fprintf(out, "%s\n", job.ID)
-	b := newBars(out)
+	x.tell(cmd, "%s", job.ID)
+	b := x.bars(cmd)
 	line := b.add("capture")
-	for u, err := range c.WatchJob(ctx, job.ID, 0) {
+	for u, err := range c.WatchJob(cmd.Context(), job.ID, 0) {
 		if err != nil {
 			line.end("lost sight of it")
 			b.wait()
@@ -123,5 +119,5 @@ func captureImage(ctx context.Context, c *client.Client, in api.QueueJobInput, o
 	if f := job.Builds[0].Fault; f != nil {
 		return api.Version{}, errors.New(locale.English.Fault(f.Code, f.Params))
 	}
-	return c.GetVersion(ctx, job.Builds[0].Result.Capture.VersionID)
+	return c.GetVersion(cmd.Context(), job.Builds[0].Result.Capture.VersionID)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,16 +12,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/stickpress/stickpress/api/certificate"
+	"github.com/stickpress/stickpress/api/client"
 	"github.com/stickpress/stickpress/web/locale"
 )
 
-func certificateCommand(environ []string) *cobra.Command {
-	c := &cobra.Command{Use: "certificate", Short: "Fetches and checks the certificates of wiped sticks"}
-	c.AddCommand(certificateVerifyCommand(), certificateGetCommand(environ), certificateKeyCommand(environ))
-	return c
+func certificateCommand(x *remote) *cobra.Command {
+	return x.family("certificate", "Certificates of wiped sticks: fetches and checks them",
+		certificateVerifyCommand(x), certificateGetCommand(x), certificateKeyCommand(x))
 }
 
-func certificateVerifyCommand() *cobra.Command {
+func certificateVerifyCommand(x *remote) *cobra.Command {
 	var key string
 	verify := &cobra.Command{
 		Use:   "verify FILE",
@@ -48,6 +47,9 @@ Exit status: 1 if the certificate was changed, or another key signed it.`,
 			s, err := signed.VerifyBy(key)
 			if err != nil {
 				return err
+			}
+			if x.json {
+				return printJSON(cmd, s)
 			}
 			return printStatement(cmd.OutOrStdout(), &s)
 		},
@@ -108,41 +110,27 @@ func printStatement(out io.Writer, s *certificate.Statement) error {
 	return nil
 }
 
-func certificateGetCommand(environ []string) *cobra.Command {
-	var from remote
-	get := &cobra.Command{
+func certificateGetCommand(x *remote) *cobra.Command {
+	return &cobra.Command{
 		Use:   "get ID",
 		Short: "Prints a certificate as a file that can be checked without the console",
 		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := from.client(environ)
-			if err != nil {
-				return err
-			}
+		RunE: x.do(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			found, err := c.GetCertificate(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			e := json.NewEncoder(cmd.OutOrStdout())
-			e.SetIndent("", "  ")
-			return e.Encode(found.Signed)
-		},
+			return printJSON(cmd, found.Signed)
+		}),
 	}
-	from.addFlags(get, environ)
-	return get
 }
 
-func certificateKeyCommand(environ []string) *cobra.Command {
-	var from remote
-	key := &cobra.Command{
+func certificateKeyCommand(x *remote) *cobra.Command {
+	return &cobra.Command{
 		Use:   "key",
 		Short: "Prints the fingerprint of the console's key",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := from.client(environ)
-			if err != nil {
-				return err
-			}
+		RunE: x.do(func(cmd *cobra.Command, c *client.Client, _ []string) error {
 			identity, err := c.Identity(cmd.Context())
 			if err != nil {
 				return err
@@ -150,10 +138,11 @@ func certificateKeyCommand(environ []string) *cobra.Command {
 			if certificate.Fingerprint(identity.PublicKey) != identity.Fingerprint {
 				return errors.New("the console's answer names another key than it shows")
 			}
+			if x.json {
+				return printJSON(cmd, identity)
+			}
 			fmt.Fprintln(cmd.OutOrStdout(), identity.Fingerprint)
 			return nil
-		},
+		}),
 	}
-	from.addFlags(key, environ)
-	return key
 }

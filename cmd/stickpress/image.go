@@ -2,12 +2,7 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"strings"
-	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,118 +11,113 @@ import (
 	"github.com/stickpress/stickpress/web/locale"
 )
 
-// remote are the flags of commands that talk to a console over REST.
-type remote struct{ server, token string }
-
-func (x *remote) addFlags(cmd *cobra.Command, environ []string) {
-	cmd.Flags().StringVar(&x.server, "server", lookup(environ, "STICKPRESS_SERVER", "http://127.0.0.1:8080"), "the console's URL [STICKPRESS_SERVER]")
-	cmd.Flags().StringVar(&x.token, "token", "", "bearer token of an admin [STICKPRESS_TOKEN]")
+func imageCommand(x *remote) *cobra.Command {
+	return x.family("image", "Images and their versions",
+		imageAddCommand(x), imageListCommand(x), imageInspectCommand(x), imageVersionsCommand(x), imageWithdrawCommand(x),
+		imageCaptureCommand(x), blockMapCommand(x))
 }
 
-func (x *remote) client(environ []string) (*client.Client, error) {
-	token := x.token
-	if token == "" {
-		token = lookup(environ, "STICKPRESS_TOKEN", "")
+func imageListCommand(x *remote) *cobra.Command {
+	return listCommand(x, "list", "Lists images with their channels", api.ImageFields, (*client.Client).ListImages,
+		func(i api.Image) string { return i.Name },
+		column[api.Image]{"IMAGE", func(i api.Image) string { return i.Name }},
+		column[api.Image]{"NEWEST", func(i api.Image) string {
+			if i.Latest == nil {
+				return "-"
+			}
+			return i.Latest.Version
+		}},
+		column[api.Image]{"CHANNELS", func(i api.Image) string { return channelText(i.Channels) }},
+		column[api.Image]{"TITLE", func(i api.Image) string { return i.Title }},
+	)
+}
+
+// channelText is "stable=1.4.0 testing=1.5.0".
+func channelText(all []api.Channel) string {
+	var words []string
+	for _, c := range all {
+		words = append(words, c.Name+"="+c.Version)
 	}
-	if token == "" {
-		return nil, fmt.Errorf("no token: make one on the console's account page and set STICKPRESS_TOKEN")
-	}
-	return client.New(x.server, token, client.Options{UserAgent: "stickpress/" + version})
+	return strings.Join(words, " ")
 }
 
-func imageCommand(environ []string) *cobra.Command {
-	image := &cobra.Command{Use: "image", Short: "Manages image versions on a console"}
-	image.AddCommand(imageAddCommand(environ), imageCaptureCommand(environ), blockMapCommand(environ))
-	return image
-}
-
-func imageAddCommand(environ []string) *cobra.Command {
-	var to remote
-	var in api.PublishVersionInput
-	add := &cobra.Command{
-		Use:   "add FILE",
-		Short: "Uploads an image and publishes it as a version",
-		Long: `Uploads an image and publishes it as a version: a WIM or ESD, of whose editions
-sticks are pressed, or a disk image, which is written as it is: an ISO, a VHD or
-VHDX, or a raw disk, the last one also as .zst, .xz or .gz.
-
-The upload resumes by itself when the connection breaks. A file that is not a
-readable image is refused with the reason, and leaves nothing behind.`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := to.client(environ)
+func imageInspectCommand(x *remote) *cobra.Command {
+	var channel string
+	cmd := &cobra.Command{
+		Use:   "inspect IMAGE [VERSION]",
+		Short: "Shows a version of an image with its editions, or without one what its channel points to",
+		Args:  cobra.RangeArgs(1, 2), ValidArgsFunction: x.places(findImages, findVersions),
+		RunE: x.do(func(cmd *cobra.Command, c *client.Client, args []string) error {
+			if len(args) == 2 && channel != "" {
+				return wrong(cmd, "a version and --channel: give one of them")
+			}
+			v, err := c.FindVersion(cmd.Context(), args[0], strings.Join(args[1:], ""), channel)
 			if err != nil {
 				return err
 			}
-			if in.Image == "" {
-				base := filepath.Base(args[0])
-				in.Image = strings.ToLower(strings.TrimSuffix(base, filepath.Ext(base)))
-			}
-			version, err := addImage(cmd, c, args[0], in, cmd.ErrOrStderr())
-			if err != nil {
-				return err
-			}
-			return printVersion(cmd.OutOrStdout(), version)
-		},
+			return showVersion(x, cmd, v)
+		}),
 	}
-	to.addFlags(add, environ)
-	add.Flags().StringVar(&in.Image, "image", "", "name of the image (default: the file's name)")
-	add.Flags().StringVar(&in.Version, "version", "", "SemVer of the version")
-	add.Flags().StringVar(&in.Commit, "commit", "", "source commit that it was built from")
-	add.Flags().StringVar(&in.Channel, "channel", "", "channel to point to the version")
-	add.Flags().StringVar(&in.Notes, "notes", "", "what is new in it")
-	_ = add.MarkFlagRequired("version") // fails only for a flag that does not exist
-	return add
+	cmd.Flags().StringVar(&channel, "channel", "", "a channel of the image (default: "+api.DefaultChannel+")")
+	return cmd
 }
 
-// addImage uploads a file with a bar and publishes it.
-func addImage(cmd *cobra.Command, c *client.Client, path string, in api.PublishVersionInput, out io.Writer) (api.Version, error) {
-	if _, err := os.Stat(path); err != nil {
-		return api.Version{}, fmt.Errorf("read the image: %w", err)
-	}
-	b := newBars(out)
-	x := b.add("upload")
-	began := time.Now()
-	var looked time.Time // since when it is inspected
-	up, err := c.UploadFile(cmd.Context(), path, func(done, total int64) {
-		x.set(done, total, bytesNote(done, total, began))
-	}, func(done, total int64) {
-		if looked.IsZero() {
-			looked = time.Now()
-			x.end("uploaded")
-			x = b.add("inspect")
+// showVersion prints a version with what is in it.
+func showVersion(x *remote, cmd *cobra.Command, v api.Version) error {
+	return one(x, cmd, v, v.ID, func(d *details) {
+		d.line("Image", v.ImageName)
+		d.line("Version", v.Version)
+		d.line("ID", v.ID)
+		d.line("State", v.State)
+		d.line("Channels", strings.Join(v.Channels, " "))
+		d.line("Format", v.Format)
+		d.line("File", fmt.Sprintf("%s, %s", v.FileName, locale.Bytes(v.Bytes)))
+		d.line("SHA-256", v.SHA256)
+		d.line("Commit", v.Commit)
+		d.line("Notes", v.Notes)
+		d.line("Published", x.at(v.PublishedAt)+" by "+v.PublishedBy)
+		if v.Disk != nil {
+			d.line("Disk", strings.TrimSpace(locale.Bytes(v.Disk.Bytes)+" "+v.Disk.Table+" "+v.Disk.DiskID))
 		}
-		x.set(done, total, bytesNote(done, total, looked))
+		rows := [][]string{{"EDITION", "NAME", "ARCHITECTURE", "BUILD", "LANGUAGES", "SIZE"}}
+		for _, e := range v.Editions {
+			rows = append(rows, []string{number(e.Index), e.Name, e.Architecture, number(e.Build), strings.Join(e.Languages, ","), locale.Bytes(e.Bytes)})
+		}
+		d.table(rows)
 	})
-	if err != nil {
-		x.end("failed")
-		b.wait()
-		return api.Version{}, err
-	}
-	x.end(fmt.Sprintf("%s in %s, SHA-256 %.12s…", locale.Bytes(up.Bytes), locale.Duration(time.Since(began)), up.SHA256))
-	b.wait()
-	in.UploadID = up.ID
-	return c.PublishVersion(cmd.Context(), in)
 }
 
-func printVersion(w io.Writer, v api.Version) error {
-	fmt.Fprintf(w, "%s %s  %s  %s\n", v.ImageName, v.Version, v.ID, v.SHA256)
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, e := range v.Editions {
-		fmt.Fprintf(tw, "  %d\t%s\t%s\t%v\t%s\t%s\n", e.Index, e.Name, e.Architecture, e.Build, strings.Join(e.Languages, ","), locale.Bytes(e.Bytes))
-	}
-	if v.Disk != nil {
-		fmt.Fprintf(tw, "  %s\t%s\t%s\n", v.Format, locale.Bytes(v.Disk.Bytes), v.Disk.DiskID)
-	}
-	return tw.Flush()
+func imageVersionsCommand(x *remote) *cobra.Command {
+	return listCommand(x, "versions", "Lists versions, the newest first", api.VersionFields, (*client.Client).ListVersions,
+		func(v api.Version) string { return v.ID },
+		column[api.Version]{"IMAGE", func(v api.Version) string { return v.ImageName }},
+		column[api.Version]{"VERSION", func(v api.Version) string { return v.Version }},
+		column[api.Version]{"STATE", func(v api.Version) string { return v.State }},
+		column[api.Version]{"CHANNELS", func(v api.Version) string { return strings.Join(v.Channels, " ") }},
+		column[api.Version]{"FORMAT", func(v api.Version) string { return v.Format }},
+		column[api.Version]{"SIZE", func(v api.Version) string { return locale.Bytes(v.Bytes) }},
+		column[api.Version]{"PUBLISHED", func(v api.Version) string { return x.at(v.PublishedAt) }},
+		column[api.Version]{"COMMIT", func(v api.Version) string { return fmt.Sprintf("%.12s", v.Commit) }},
+	)
 }
 
-// lookup reads one variable of an environment in the form of os.Environ.
-func lookup(environ []string, name, fallback string) string {
-	for _, e := range environ {
-		if value, ok := strings.CutPrefix(e, name+"="); ok && value != "" {
-			return value
-		}
+func imageWithdrawCommand(x *remote) *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use: "withdraw IMAGE VERSION", Short: "Stops a version from being used in new jobs",
+		Args: cobra.ExactArgs(2), ValidArgsFunction: x.places(findImages, findVersions),
+		RunE: x.do(func(cmd *cobra.Command, c *client.Client, args []string) error {
+			v, err := c.FindVersion(cmd.Context(), args[0], args[1], "")
+			if err != nil {
+				return err
+			}
+			v, err = c.WithdrawVersion(cmd.Context(), api.WithdrawVersionInput{ID: v.ID, Reason: reason, Revision: v.Revision})
+			if err != nil {
+				return err
+			}
+			return showVersion(x, cmd, v)
+		}),
 	}
-	return fallback
+	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the audit log")
+	return cmd
 }

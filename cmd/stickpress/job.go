@@ -1,64 +1,90 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/client"
 	"github.com/stickpress/stickpress/web/locale"
-	"github.com/stickpress/stickpress/web/view"
 )
 
-// jobCommand is what the page of a job does, for programs and terminals.
-func jobCommand(environ []string) *cobra.Command {
-	job := &cobra.Command{Use: "job", Short: "Looks after a job on a console"}
-	job.AddCommand(
-		onJob(environ, "show ID", "Prints a job with its sticks and their steps as JSON", func(cmd *cobra.Command, c *client.Client, id string) error {
-			j, err := c.GetJob(cmd.Context(), id)
-			if err != nil {
-				return err
-			}
-			return printJSON(cmd, j)
-		}),
-		onJob(environ, "watch ID", "Shows a job's sticks with bars until it has ended", watchJob),
-		onJob(environ, "log ID", "Prints a job's history, one line for each event", printLog),
-		jobCancelCommand(environ),
-		jobRetryCommand(environ),
-	)
-	return job
+// jobCommand is what the pages of jobs do, for programs and terminals.
+func jobCommand(x *remote) *cobra.Command {
+	return x.family("job", "Jobs: sticks to be made on a host",
+		jobCreateCommand(x), jobListCommand(x), jobShowCommand(x), jobWatchCommand(x), jobLogsCommand(x),
+		jobCancelCommand(x), jobRetryCommand(x), jobScheduleCommand(x))
 }
 
 // onJob is a command about one job.
-func onJob(environ []string, use, short string, do func(*cobra.Command, *client.Client, string) error) *cobra.Command {
-	var to remote
-	cmd := &cobra.Command{
-		Use: use, Short: short, Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := to.client(environ)
-			if err != nil {
-				return err
-			}
-			return do(cmd, c, args[0])
-		},
+func (x *remote) onJob(use, short string, do func(*cobra.Command, *client.Client, string) error) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Args: cobra.ExactArgs(1), ValidArgsFunction: x.places(findJobs),
+		RunE: x.do(func(cmd *cobra.Command, c *client.Client, args []string) error { return do(cmd, c, args[0]) }),
 	}
-	to.addFlags(cmd, environ)
-	return cmd
 }
 
-func jobCancelCommand(environ []string) *cobra.Command {
+func jobShowCommand(x *remote) *cobra.Command {
+	return x.onJob("show ID", "Shows a job with its sticks", func(cmd *cobra.Command, c *client.Client, id string) error {
+		j, err := c.GetJob(cmd.Context(), id)
+		if err != nil {
+			return err
+		}
+		return showJob(x, cmd, j)
+	})
+}
+
+// showJob prints a job with its sticks.
+func showJob(x *remote, cmd *cobra.Command, j api.Job) error {
+	return one(x, cmd, j, j.ID, func(d *details) {
+		d.line("Job", j.ID)
+		d.line("Kind", string(j.Kind))
+		d.line("State", j.State)
+		d.line("Host", j.HostName)
+		d.line("Image", strings.TrimSpace(j.ImageName+" "+j.Version))
+		d.line("Edition", j.EditionName)
+		d.line("Layout", j.Layout)
+		d.line("Ticket", j.Reference)
+		d.line("For", j.Holder)
+		d.line("Queued", x.at(j.QueuedAt)+" by "+j.QueuedBy)
+		d.line("Not before", x.since(j.NotBefore))
+		d.line("Began", x.since(j.StartedAt))
+		d.line("Ended", x.since(j.EndedAt))
+		rows := [][]string{{"STICK", "PORT", "STATE", "STEP", "ATTEMPT", "FOR", "TICKET", "STICK ID"}}
+		for _, b := range j.Builds {
+			rows = append(rows, []string{
+				number(b.Position), portText(b.PortLabel, b.Identity.Port), b.State, string(b.Step), number(b.Attempt), b.Holder, b.Reference, b.StickID,
+			})
+		}
+		d.table(rows)
+		for _, b := range j.Builds {
+			if b.Fault != nil {
+				fmt.Fprintf(d.w, "\n%d: %s\n", b.Position, clean(locale.English.Fault(b.Fault.Code, b.Fault.Params)))
+			}
+		}
+	})
+}
+
+// portText is a port with the number on its socket.
+func portText(label, port string) string {
+	if label == "" {
+		return port
+	}
+	return label + " (" + port + ")"
+}
+
+func jobCancelCommand(x *remote) *cobra.Command {
 	var stick int
-	cmd := onJob(environ, "cancel ID", "Stops a job's unfinished sticks, or one of them", func(cmd *cobra.Command, c *client.Client, id string) error {
+	cmd := x.onJob("cancel ID", "Stops a job's unfinished sticks, or one of them", func(cmd *cobra.Command, c *client.Client, id string) error {
 		j, err := cancelJob(cmd.Context(), c, id, stick)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", j.ID, j.State)
-		return nil
+		return showJob(x, cmd, j)
 	})
 	cmd.Flags().IntVar(&stick, "stick", 0, "position of the one stick to stop, from 1 (default: all)")
 	return cmd
@@ -75,9 +101,10 @@ func cancelJob(ctx context.Context, c *client.Client, id string, stick int) (api
 	return c.CancelBuild(ctx, id, b.ID)
 }
 
-func jobRetryCommand(environ []string) *cobra.Command {
+func jobRetryCommand(x *remote) *cobra.Command {
 	var stick int
-	cmd := onJob(environ, "retry ID", "Tries a job's sticks again that failed or were cancelled, or one of them", func(cmd *cobra.Command, c *client.Client, id string) error {
+	var wait bool
+	cmd := x.onJob("retry ID", "Tries a job's sticks again that failed or were cancelled, or one of them", func(cmd *cobra.Command, c *client.Client, id string) error {
 		in := api.RetryBuildsInput{JobID: id}
 		if stick != 0 {
 			b, err := stickOf(cmd.Context(), c, id, stick)
@@ -90,10 +117,10 @@ func jobRetryCommand(environ []string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", j.ID, j.State)
-		return nil
+		return x.afterQueue(cmd, c, j, wait)
 	})
 	cmd.Flags().IntVar(&stick, "stick", 0, "position of the one stick to try again, from 1 (default: all)")
+	cmd.Flags().BoolVar(&wait, "wait", false, "watch it to its end (exit code 3 if a stick is not as it should be)")
 	return cmd
 }
 
@@ -109,59 +136,29 @@ func stickOf(ctx context.Context, c *client.Client, id string, position int) (ap
 	return j.Builds[position-1], nil
 }
 
-// watchJob follows a job; it fails with errUnverified if not every stick is as
-// it should be.
-func watchJob(cmd *cobra.Command, c *client.Client, id string) error {
-	b := newBars(cmd.ErrOrStderr())
-	var lines []*bar
-	var last api.Job
-	for u, err := range c.WatchJob(cmd.Context(), id, 0) {
-		if err != nil {
-			for _, l := range lines {
-				l.end("lost sight of it")
+func jobScheduleCommand(x *remote) *cobra.Command {
+	return &cobra.Command{
+		Use: "schedule ID WHEN", Short: "Moves a job that has not begun to another time, or with 'now' lets it begin",
+		Long: "Moves a job that has not begun to another time, or with 'now' lets it begin.\n\n" + whenHelp,
+		Args: cobra.ExactArgs(2), ValidArgsFunction: x.places(findJobs),
+		RunE: x.do(func(cmd *cobra.Command, c *client.Client, args []string) error {
+			in := api.ScheduleJobInput{ID: args[0]}
+			if args[1] != "now" {
+				at, err := parseWhen(args[1], time.Now())
+				if err != nil {
+					return &usageError{cmd, err}
+				}
+				in.NotBefore = &at
 			}
-			b.wait()
-			return err
-		}
-		last = u.Job
-		for i := len(lines); i < len(last.Builds); i++ {
-			lines = append(lines, b.add(fmt.Sprintf("%d: %s", i+1, last.Builds[i].Identity.Port)))
-		}
-		for i, l := range lines {
-			draw(l, last.Builds[i])
-		}
+			j, err := c.GetJob(cmd.Context(), in.ID)
+			if err != nil {
+				return err
+			}
+			in.Revision = j.Revision
+			if j, err = c.ScheduleJob(cmd.Context(), in); err != nil {
+				return err
+			}
+			return showJob(x, cmd, j)
+		}),
 	}
-	for _, l := range lines {
-		l.end("")
-	}
-	b.wait()
-	if last.State != "succeeded" {
-		return fmt.Errorf("the job %s: %w", last.State, errUnverified)
-	}
-	return nil
-}
-
-func printLog(cmd *cobra.Command, c *client.Client, id string) error {
-	j, err := c.GetJob(cmd.Context(), id)
-	if err != nil {
-		return err
-	}
-	for after := int64(0); ; {
-		events, err := c.JobEvents(cmd.Context(), id, after)
-		if err != nil || len(events) == 0 {
-			return err
-		}
-		var text bytes.Buffer
-		view.WriteLog(&text, view.Frame{L: locale.English}, api.JobUpdate{Job: j, Events: events})
-		if _, err := text.WriteTo(cmd.OutOrStdout()); err != nil {
-			return err
-		}
-		after = events[len(events)-1].Seq
-	}
-}
-
-func printJSON(cmd *cobra.Command, v any) error {
-	out := json.NewEncoder(cmd.OutOrStdout())
-	out.SetIndent("", "  ")
-	return out.Encode(v)
 }

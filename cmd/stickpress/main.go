@@ -10,12 +10,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
-
-	"github.com/stickpress/stickpress/api/fault"
-	"github.com/stickpress/stickpress/web/locale"
 )
 
 // version is set when the program is built.
@@ -23,22 +21,56 @@ var version = "dev"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	code := execute(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
 	stop()
-	if err != nil && !errors.Is(err, context.Canceled) {
-		fmt.Fprintln(os.Stderr, "stickpress:", sentence(err))
-	}
-	os.Exit(exitCode(err))
+	os.Exit(code)
 }
 
-// run is main without the process around it.
-func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
+// execute is main without the process around it: it runs a command, says what
+// went wrong and returns the exit code.
+func execute(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	err := run(ctx, args, environ, stdin, stdout, stderr)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(stderr, "stickpress:", sentence(err))
+	}
+	return exitCode(err)
+}
+
+// run runs a command. What is wrong with the command line itself, before the
+// command began, comes back as a usageError.
+func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	root := rootCommand(environ)
 	root.SetArgs(args)
+	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	return root.ExecuteContext(ctx)
+	began := false
+	noteBegin(root, &began)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil && !began {
+		return &usageError{cmd, err}
+	}
+	return err
 }
+
+// noteBegin notes that a command began: what fails before is the command line.
+func noteBegin(cmd *cobra.Command, began *bool) {
+	if do := cmd.RunE; do != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			*began = true
+			return do(cmd, args)
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		noteBegin(sub, began)
+	}
+}
+
+// The groups of commands in the help.
+const (
+	groupServer = "server"
+	groupClient = "client"
+)
 
 func rootCommand(environ []string) *cobra.Command {
 	root := &cobra.Command{
@@ -48,39 +80,51 @@ func rootCommand(environ []string) *cobra.Command {
 		SilenceErrors: true,
 		Version:       version,
 	}
-	root.AddCommand(serveCommand(environ), configCommand(environ), adminCommand(environ), replayCommand(environ), imageCommand(environ), jobCommand(environ), certificateCommand(environ), trialCommand(environ))
+	root.AddGroup(
+		&cobra.Group{ID: groupServer, Title: "The console, on its own machine:"},
+		&cobra.Group{ID: groupClient, Title: "A client of a console, from any machine:"},
+	)
+	for _, c := range []*cobra.Command{
+		serveCommand(environ), configCommand(environ), adminCommand(environ), replayCommand(environ), trialCommand(environ),
+	} {
+		c.GroupID = groupServer
+		root.AddCommand(c)
+	}
+	root.AddCommand(clientCommands(environ)...)
+	root.AddCommand(manCommand())
+	needSubcommands(root)
 	return root
 }
 
-// sentence renders a fault as people read it, with its cause behind it; other
-// errors are sentences already.
-func sentence(err error) string {
-	var f *fault.Error
-	if !errors.As(err, &f) {
-		return err.Error()
+// clientCommands are those that ask a console over REST.
+func clientCommands(environ []string) []*cobra.Command {
+	x := &remote{environ: environ}
+	return []*cobra.Command{
+		loginCommand(x), logoutCommand(x), contextCommand(x),
+		imageCommand(x), channelCommand(x), templateCommand(x), hostCommand(x), jobCommand(x), stickCommand(x),
+		userCommand(x), tokenCommand(x), certificateCommand(x),
 	}
-	text := locale.English.Fault(string(f.Code), f.Params)
-	if f.Err != nil {
-		text += " (" + f.Err.Error() + ")"
-	}
-	return text
 }
 
-// Exit codes.
-const (
-	exitFailed     = 1 // the command failed
-	exitUnverified = 3 // trial: not every build was verified
-)
-
-// errUnverified ends trial when a stick was not verified.
-var errUnverified = errors.New("not every stick was verified")
-
-func exitCode(err error) int {
-	switch {
-	case err == nil:
-		return 0
-	case errors.Is(err, errUnverified):
-		return exitUnverified
+// needSubcommands makes a family without the name of one of its commands show
+// its help, and refuse what is none.
+func needSubcommands(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		needSubcommands(sub)
 	}
-	return exitFailed
+	if cmd.Runnable() || !cmd.HasSubCommands() {
+		return
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		text := fmt.Sprintf("%q is no command of %q", args[0], cmd.CommandPath())
+		cmd.SuggestionsMinimumDistance = 2
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			text += "; did you mean " + strings.Join(near, " or ") + "?"
+		}
+		return errors.New(text)
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 }

@@ -218,7 +218,16 @@ func (t *trial) publish(cmd *cobra.Command, path string) (api.Version, error) {
 		}
 	}
 	number := fmt.Sprintf("1.0.%d", len(existing.Items))
-	v, err := addImage(cmd, t.client, path, api.PublishVersionInput{Image: name, Version: number, Channel: api.DefaultChannel}, t.out)
+	file, f, err := openImage(path)
+	if err != nil {
+		return api.Version{}, err
+	}
+	defer file.Close()
+	up, err := sendImage(ctx, t.client, newBars(t.out), f)
+	if err != nil {
+		return api.Version{}, err
+	}
+	v, err := t.client.PublishVersion(ctx, api.PublishVersionInput{UploadID: up.ID, Image: name, Version: number, Channel: api.DefaultChannel})
 	if err != nil {
 		return v, err
 	}

@@ -31,7 +31,7 @@ func JobCommands(f Frame, url string, j api.Job) []Command {
 	all := []Command{
 		{ID: "show", Name: f.T("job.command_show"), Curl: rest("GET", ""), CLI: cli("show", "")},
 		{ID: "watch", Name: f.T("job.command_watch"), Curl: rest("GET", "/events"), CLI: cli("watch", "")},
-		{ID: "log", Name: f.T("job.command_log"), Curl: rest("GET", "/history"), CLI: cli("log", "")},
+		{ID: "log", Name: f.T("job.command_log"), Curl: rest("GET", "/history"), CLI: cli("logs", "")},
 	}
 	if j.EndedAt == nil && f.Actor.Can(api.UseCancelJob) {
 		all = append(all, Command{ID: "cancel", Name: f.T("job.cancel"), Curl: rest("POST", "/cancellations"), CLI: cli("cancel", "")})

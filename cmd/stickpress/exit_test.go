@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stickpress/stickpress/api/client"
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/api/rest/wire"
+)
+
+// Every exit code, by what a console answers.
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]int{
+		http.StatusOK:                    exitOK,
+		http.StatusBadRequest:            exitRefused,
+		http.StatusUnauthorized:          exitRefused,
+		http.StatusForbidden:             exitRefused,
+		http.StatusNotFound:              exitNotFound,
+		http.StatusConflict:              exitConflict,
+		http.StatusGone:                  exitNotFound,
+		http.StatusPreconditionFailed:    exitConflict,
+		http.StatusRequestEntityTooLarge: exitRefused,
+		http.StatusUnprocessableEntity:   exitRefused,
+		http.StatusPreconditionRequired:  exitConflict,
+		http.StatusInternalServerError:   exitFailed,
+	} {
+		t.Run(http.StatusText(status), func(t *testing.T) {
+			t.Parallel()
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if status != http.StatusOK {
+					refuse(w, status, "some_code")
+					return
+				}
+				_, _ = w.Write([]byte(`{"items":[]}`))
+			}))
+			t.Cleanup(s.Close)
+			code, said := try(t, s.URL, "job", "list")
+			if code != want {
+				t.Errorf("exit code %d, want %d", code, want)
+			}
+			if status != http.StatusOK && said != "stickpress: It is so. [some_code, request req_7]\n" {
+				t.Errorf("said %q", said)
+			}
+		})
+	}
+}
+
+// The codes that do not come from a console's refusal.
+func TestOtherExitCodes(t *testing.T) {
+	t.Parallel()
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	for _, args := range [][]string{
+		{"job", "list", "--bogus"},
+		{"job", "wacth"},
+		{"wacth"},
+		{"job", "show"},
+		{"job", "create", "--host", "a"},
+		{"job", "list", "--limit", "-1"},
+		{"job", "list", "--json", "--quiet"},
+	} {
+		if code, said := try(t, gone.URL, args...); code != exitUsage || !strings.Contains(said, "--help") {
+			t.Errorf("%v: exit code %d, %q", args, code, said)
+		}
+	}
+	if code, said := try(t, gone.URL, "job", "list"); code != exitNetwork || !strings.Contains(said, "no answer from "+gone.URL) {
+		t.Errorf("no server: exit code %d, %q", code, said)
+	}
+	for name, tt := range map[string]struct {
+		err  error
+		want int
+	}{
+		"unverified":   {fmt.Errorf("the job failed: %w", errUnverified), exitUnverified},
+		"no token":     {fmt.Errorf("%w for x", errNoToken), exitRefused},
+		"warnings":     {errWarnings, exitRefused},
+		"interrupted":  {fmt.Errorf("watch: %w", context.Canceled), exitInterrupted},
+		"local fault":  {fault.New(fault.KindInvalid, "batch_empty"), exitRefused},
+		"silence":      {fmt.Errorf("watch: %w", client.ErrSilent), exitNetwork},
+		"unavailable":  {&wire.Problem{Status: http.StatusServiceUnavailable}, exitNetwork},
+		"too many":     {&wire.Problem{Status: http.StatusTooManyRequests}, exitNetwork},
+		"anything":     {errors.New("x"), exitFailed},
+		"command line": {wrong(&cobra.Command{Use: "x"}, "y"), exitUsage},
+	} {
+		if got := exitCode(tt.err); got != tt.want {
+			t.Errorf("%s: exit code %d, want %d", name, got, tt.want)
+		}
+	}
+}
+
+// Where a request is not as the API describes it, each field is named.
+func TestFieldErrors(t *testing.T) {
+	t.Parallel()
+	p := wire.NewProblem(http.StatusUnprocessableEntity, "request_invalid")
+	p.Detail, p.Errors = "The request is not as the API describes it.", []wire.FieldError{{Location: "body.version", Detail: "expected a string"}}
+	want := "The request is not as the API describes it. [request_invalid]\n  body.version: expected a string"
+	if got := sentence(&p); got != want {
+		t.Errorf("sentence %q, want %q", got, want)
+	}
+}
+
+// try runs a command against a console and returns its exit code and what it
+// said beside its output.
+func try(t *testing.T, url string, args ...string) (int, string) {
+	t.Helper()
+	var out, said bytes.Buffer
+	code := execute(t.Context(), args, []string{"STICKPRESS_SERVER=" + url, "STICKPRESS_TOKEN=stp_good", "XDG_CONFIG_HOME=" + t.TempDir()}, strings.NewReader(""), &out, &said)
+	return code, said.String()
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/unattend"
+	"github.com/stickpress/stickpress/web/locale"
+)
+
+func templateLintCommand(x *remote) *cobra.Command {
+	var strict bool
+	cmd := &cobra.Command{
+		Use: "lint FILE", Short: "Checks an answer file as the console does when it is saved; no console is asked",
+		Long: `Checks an answer file (- for standard input) as the console does when it is saved;
+no console is asked. What is not well-formed is refused (exit code 4); a warning
+is printed with its line, and is refused with --strict only.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			raw, err := readFile(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			t, err := unattend.Parse(raw)
+			if err != nil {
+				return err
+			}
+			warnings := append([]api.Warning{}, t.Lint()...)
+			if x.json {
+				if err := printJSON(cmd, warnings); err != nil {
+					return err
+				}
+			} else {
+				for _, w := range warnings {
+					fmt.Fprintln(cmd.OutOrStdout(), clean(warningText(args[0], w)))
+				}
+			}
+			if strict && len(warnings) > 0 {
+				return errWarnings
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&strict, "strict", false, "refuse warnings, too")
+	return cmd
+}
+
+// warningText is a warning as compilers write theirs.
+func warningText(file string, w api.Warning) string {
+	return fmt.Sprintf("%s:%d: %s [%s]", file, w.Line, locale.English.Lint(w.Code, w.Params), w.Code)
+}
+
+func templateRenderCommand(x *remote) *cobra.Command {
+	var file string
+	var vars []string
+	var names bool
+	cmd := &cobra.Command{
+		Use:   "render [TEMPLATE]",
+		Short: "Prints the answer file that a stick would get",
+		Long: `Prints the answer file that a stick would get, made of a template of the console
+or of a file (then no console is asked). Variables that are not given have the
+values that the console gives them by itself; one that has none is refused.`,
+		Args: cobra.MaximumNArgs(1), ValidArgsFunction: x.places(findTemplates),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if (file == "") == (len(args) == 0) {
+				return wrong(cmd, "a template or --file: give one of them")
+			}
+			source, err := x.renderSource(cmd, file, args)
+			if err != nil {
+				return err
+			}
+			t, err := unattend.Parse(source)
+			if err != nil {
+				return err
+			}
+			if names {
+				return show(x, cmd, t.Variables(), func(v string) string { return v }, []column[string]{{"VARIABLE", func(v string) string { return v }}})
+			}
+			given, err := parseVars(cmd, vars)
+			if err != nil {
+				return err
+			}
+			out, err := t.Render(given)
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(out)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&file, "file", "", "a file instead of a template, - for standard input")
+	cmd.Flags().StringArrayVar(&vars, "var", nil, "NAME=VALUE; may be repeated")
+	cmd.Flags().BoolVar(&names, "variables", false, "list the variables that it asks for, and render nothing")
+	_ = cmd.MarkFlagFilename("file", "xml")
+	return cmd
+}
+
+// parseVars reads the values of --var.
+func parseVars(cmd *cobra.Command, pairs []string) (map[string]string, error) {
+	if len(pairs) == 0 {
+		return nil, nil //nolint:nilnil // none were given
+	}
+	vars := make(map[string]string, len(pairs))
+	for _, pair := range pairs {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok || name == "" {
+			return nil, wrong(cmd, "--var %q is not like NAME=VALUE", pair)
+		}
+		vars[name] = value
+	}
+	return vars, nil
+}
+
+func (x *remote) renderSource(cmd *cobra.Command, file string, args []string) ([]byte, error) {
+	if file != "" {
+		return readFile(cmd, file)
+	}
+	c, err := x.client()
+	if err != nil {
+		return nil, err
+	}
+	source, err := c.TemplateSource(cmd.Context(), args[0])
+	return []byte(source), err
+}
