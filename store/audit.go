@@ -44,6 +44,7 @@ const auditColumns = `id, actor_kind, actor_id, request_id, address, action, obj
 const siteOf = `CASE @object_kind
 	WHEN 'site' THEN (SELECT id FROM sites WHERE id = @object)
 	WHEN 'host' THEN (SELECT site_id FROM hosts WHERE id = @object)
+	WHEN 'stick_request' THEN (SELECT site_id FROM stick_requests WHERE id = @object)
 	WHEN 'job' THEN (SELECT site_id FROM jobs WHERE id = @object)
 	WHEN 'build' THEN (SELECT h.site_id FROM builds b JOIN hosts h ON h.id = b.host_id WHERE b.id = @object)
 	WHEN 'stick' THEN (SELECT h.site_id FROM sticks s JOIN hosts h ON h.id = s.host_id WHERE s.id = @object)
@@ -86,6 +87,8 @@ func objectKey(kind, text string) ActorID {
 		id, err = ParseID[SiteID](text)
 	case "host":
 		id, err = ParseID[HostID](text)
+	case "stick_request":
+		id, err = ParseID[RequestID](text)
 	case "job":
 		id, err = ParseID[JobID](text)
 	case "build":

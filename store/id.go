@@ -45,6 +45,10 @@ type (
 	viewKind            struct{}
 	taskKind            struct{}
 	sessionKind         struct{}
+	connectorKind       struct{}
+	payloadKind         struct{}
+	requestKind         struct{}
+	writeBackKind       struct{}
 	actorKind           struct{}
 )
 
@@ -68,6 +72,10 @@ func (certificateKind) prefix() string     { return "cert" }
 func (viewKind) prefix() string            { return "view" }
 func (taskKind) prefix() string            { return "task" }
 func (sessionKind) prefix() string         { return "session" }
+func (connectorKind) prefix() string       { return "conn" }
+func (payloadKind) prefix() string         { return "payload" }
+func (requestKind) prefix() string         { return "request" }
+func (writeBackKind) prefix() string       { return "writeback" }
 func (actorKind) prefix() string           { return "actor" }
 
 type (
@@ -111,6 +119,14 @@ type (
 	StickTaskID = ID[taskKind]
 	// SessionID names a place where a user is signed in: session_….
 	SessionID = ID[sessionKind]
+	// ConnectorID names a connector of a ticket system: conn_….
+	ConnectorID = ID[connectorKind]
+	// PayloadID names a delivery that is kept: payload_….
+	PayloadID = ID[payloadKind]
+	// RequestID names a stick request: request_….
+	RequestID = ID[requestKind]
+	// WriteBackID names something that is told to a ticket: writeback_….
+	WriteBackID = ID[writeBackKind]
 	// ActorID names whoever did something; see Actor for its text form.
 	ActorID = ID[actorKind]
 )

@@ -17,6 +17,8 @@ const (
 	TopicJobs   = "jobs"   // any job
 	TopicHosts  = "hosts"  // any host: connected, gone, inventory, renamed
 	TopicSticks = "sticks" // any stick
+
+	TopicRequests = "stick_requests" // any stick request
 )
 
 // TopicJob is about one job: new events.

@@ -238,6 +238,9 @@ func (s *Store) DropExpired(ctx context.Context) (int64, error) {
 		`DELETE FROM idempotency_keys WHERE expires_at < @at`,
 		`DELETE FROM inspections WHERE state <> 'inspecting' AND updated_at < @at::timestamptz - interval '7 days'`,
 		`DELETE FROM user_sessions WHERE expires_at < @at`,
+		`DELETE FROM connector_deliveries WHERE created_at < @at::timestamptz - interval '7 days'`,
+		`DELETE FROM connector_payloads WHERE created_at < @at::timestamptz - interval '30 days'`,
+		`DELETE FROM write_backs WHERE state <> 'waiting' AND updated_at < @at::timestamptz - interval '90 days'`,
 		`DELETE FROM sign_in_attempts WHERE last_at < @at::timestamptz - interval '2 days'`,
 	} {
 		tag, err := s.pool.Exec(ctx, sql, pgx.NamedArgs{"at": s.Now()})
