@@ -12,6 +12,9 @@ import (
 // an image keeps a processor busy.
 const atOnce = 2
 
+// callsAtOnce is how many calls to others' servers a replica makes at once.
+const callsAtOnce = 8
+
 // openBackground prepares what this replica does in the background. Its queue
 // has the name of its upload folder: only whoever has the folder has the files.
 func (c *Console) openBackground() error {
@@ -23,6 +26,11 @@ func (c *Console) openBackground() error {
 	if err := river.AddWorkerSafely(workers, &inspector{c: c}); err != nil {
 		return fmt.Errorf("prepare background work: %w", err)
 	}
-	c.background, err = c.store.Background(store.BackgroundOptions{Queue: "uploads_" + name, Most: atOnce, Workers: workers, Log: c.log})
+	if err := river.AddWorkerSafely(workers, &writeBackWorker{c: c}); err != nil {
+		return fmt.Errorf("prepare background work: %w", err)
+	}
+	c.background, err = c.store.Background(store.BackgroundOptions{
+		Queue: "uploads_" + name, Most: atOnce, MostCalls: callsAtOnce, Workers: workers, Log: c.log,
+	})
 	return err
 }

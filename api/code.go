@@ -88,6 +88,20 @@ const (
 	CodeSchedulePast     fault.Code = "schedule_past"               //
 	CodeScheduleFar      fault.Code = "schedule_too_far"            // days
 
+	// What is refused of connectors, of what they are sent, and of requests.
+	CodeSystemUnknown    fault.Code = "connector_system_unknown" // system
+	CodeMethodRefused    fault.Code = "connector_method_refused" // system, method
+	CodeHeaderInvalid    fault.Code = "connector_header_invalid" // header
+	CodeSecretInvalid    fault.Code = "secret_invalid"           // min, max
+	CodeAuthInvalid      fault.Code = "write_back_auth_invalid"  // field
+	CodeAuthMissing      fault.Code = "write_back_auth_missing"  //
+	CodeEventUnknown     fault.Code = "write_back_event_unknown" //
+	CodeHookRefused      fault.Code = "hook_refused"             // never says why, nor whether there is such a connector
+	CodeHookTicket       fault.Code = "hook_ticket_missing"      //
+	CodeReasonMissing    fault.Code = "reason_missing"           //
+	CodeRequestOver      fault.Code = "stick_request_over"       // state
+	CodeRequestUnmatched fault.Code = "stick_request_unmatched"  // ticket: no stick has it as its reference
+
 	// What is refused of handing out a stick.
 	CodeHolderMissing fault.Code = "holder_missing" //
 

@@ -75,7 +75,7 @@ type Console struct {
 	ticketTTL time.Duration
 	offline   time.Duration
 	passwords *passwords
-	limits    struct{ address, enroll *limiter }
+	limits    struct{ address, enroll, hook, hookFailed *limiter }
 	progress  progressBoard
 	service   *SignInService
 	directory *PeopleDirectory
@@ -140,6 +140,8 @@ func New(d Deps) (*Console, error) {
 	}
 	c.limits.address = newLimiter(d.Clock, 60, 5*time.Minute)
 	c.limits.enroll = newLimiter(d.Clock, 30, 5*time.Minute)
+	c.limits.hook = newLimiter(d.Clock, hooksPerMinute, time.Minute)
+	c.limits.hookFailed = newLimiter(d.Clock, hookFailures, hookWindow)
 	return c, nil
 }
 
@@ -169,6 +171,7 @@ func (c *Console) Run(ctx context.Context) error {
 		}
 	})
 	wg.Go(func() { c.wakeDue(ctx) })
+	wg.Go(func() { c.followRequests(ctx) })
 	wg.Go(func() {
 		if err := c.background.Run(ctx); err != nil && ctx.Err() == nil {
 			c.log.Error("background work ended", "error", err)

@@ -205,6 +205,10 @@ func (c *Console) Names(ctx context.Context, a Actor, object string) ([]string, 
 	case "image":
 		return namesOf(a, UseListImages, func() ([]store.Image, error) { return c.store.Images(ctx, "", page) },
 			func(i store.Image) string { return i.Name })
+	case "connector":
+		return namesOf(a, UseListStickRequests, func() ([]store.Connector, error) {
+			return c.store.Connectors(ctx, store.Shelf{Page: page})
+		}, func(k store.Connector) string { return k.Name })
 	case "site":
 		return namesOf(a, UseListSites, func() ([]store.Site, error) {
 			return c.store.Sites(ctx, sites, store.Shelf{Page: page})

@@ -32,6 +32,7 @@ type Change struct {
 var historyOf = map[string]UseCase{
 	"image": UseGetImage, "image_version": UseGetImage, "template": UseGetTemplate, "task_sequence": UseGetTaskSequence,
 	"host": UseGetHost, "site": UseListSites, "setting": UseListSettings,
+	"connector": UseListConnectors, "stick_request": UseListStickRequests,
 }
 
 // ListHistory returns the last changes of a thing, newest first. An image's are
@@ -76,6 +77,9 @@ func (c *Console) objectsOf(ctx context.Context, a Actor, kind, id string) ([]st
 	switch kind {
 	case "host":
 		_, err := findHost(ctx, c.store.Reader, a, id)
+		return objects, err
+	case "stick_request":
+		_, err := c.GetStickRequest(ctx, a, id)
 		return objects, err
 	case "site":
 		_, err := findSite(ctx, c.store.Reader, a, id)

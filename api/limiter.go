@@ -56,6 +56,19 @@ func (l *limiter) take(key string) (ok bool, wait time.Duration) {
 	return a.count <= l.most, a.until.Sub(now)
 }
 
+// peek reports whether another attempt would be within the limit, without
+// counting one.
+func (l *limiter) peek(key string) (ok bool, wait time.Duration) {
+	now := l.clock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a, known := l.seen[key]
+	if !known && len(l.seen) >= limiterKeys {
+		a = l.seen[""]
+	}
+	return !now.Before(a.until) || a.count < l.most, a.until.Sub(now)
+}
+
 // limiterAddress is the address that attempts are counted by. A network of IPv6
 // gives everyone in it 2^64 addresses (RFC 4291 section 2.5.1): they count as
 // one, or a single machine could fill the limiter and lock everybody out.

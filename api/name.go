@@ -13,6 +13,8 @@ type names struct {
 	known     map[string]string
 	versions  map[store.VersionID]store.Version
 	sequences map[store.SequenceVersionID]store.SequenceVersion
+
+	connectors map[store.ConnectorID]store.Connector
 }
 
 func (c *Console) names() *names { return &names{r: c.store.Reader} }
@@ -52,6 +54,21 @@ func (n *names) image(ctx context.Context, id store.ImageID) (string, error) {
 		i, err := n.r.Image(ctx, id)
 		return i.Name, err
 	})
+}
+
+// connector finds a connector, once.
+func (n *names) connector(ctx context.Context, id store.ConnectorID) (store.Connector, error) {
+	if k, ok := n.connectors[id]; ok {
+		return k, nil
+	}
+	k, err := n.r.Connector(ctx, id)
+	if err == nil {
+		if n.connectors == nil {
+			n.connectors = map[store.ConnectorID]store.Connector{}
+		}
+		n.connectors[id] = k
+	}
+	return k, err
 }
 
 func (n *names) site(ctx context.Context, id store.SiteID) (string, error) {

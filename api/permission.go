@@ -82,6 +82,15 @@ const (
 	UseGetFirstRun       UseCase = "get_first_run"
 	UseSaveFirstRun      UseCase = "save_first_run"
 
+	UseListConnectors      UseCase = "list_connectors"
+	UseSaveConnector       UseCase = "save_connector"
+	UseRetireConnector     UseCase = "retire_connector"
+	UseResendWriteBack     UseCase = "resend_write_back"
+	UseReceiveHook         UseCase = "receive_hook"
+	UseListStickRequests   UseCase = "list_stick_requests"
+	UseDeclineStickRequest UseCase = "decline_stick_request"
+	UseReopenStickRequest  UseCase = "reopen_stick_request"
+
 	UseSignInCode         UseCase = "sign_in_code"
 	UseSignInService      UseCase = "sign_in_service"
 	UseChoosePassword     UseCase = "choose_password"
@@ -110,6 +119,7 @@ var permissions = map[UseCase]Role{
 	UseSignInCode:       RoleNone, // the code decides, after the password
 	UseChoosePassword:   RoleNone, // the link decides
 	UseSignInService:    RoleNone, // the provider decides
+	UseReceiveHook:      RoleNone, // the connector's secret decides
 
 	UseChangePassword:     RoleViewer, // one's own
 	UseEnableTOTP:         RoleViewer, // one's own
@@ -149,6 +159,10 @@ var permissions = map[UseCase]Role{
 	UseListViews:         RoleViewer, // one's own, and everybody's
 	UseSaveView:          RoleViewer, // one's own
 
+	UseListStickRequests:   RoleHelpdesk,
+	UseDeclineStickRequest: RoleHelpdesk,
+	UseReopenStickRequest:  RoleHelpdesk,
+
 	UseQueueJob:         RoleHelpdesk,
 	UseCancelJob:        RoleHelpdesk,
 	UseScheduleJob:      RoleHelpdesk,
@@ -160,6 +174,11 @@ var permissions = map[UseCase]Role{
 	UseStickFound:       RoleHelpdesk,
 	UseTickStickTask:    RoleHelpdesk,
 	UseIdentifyDevice:   RoleHelpdesk,
+
+	UseListConnectors:  RoleAdmin, // their deliveries may tell of all sites
+	UseSaveConnector:   RoleAdmin,
+	UseRetireConnector: RoleAdmin,
+	UseResendWriteBack: RoleAdmin,
 
 	UseCreateSignInLink: RoleAdmin,
 	UseListUsers:        RoleAdmin,

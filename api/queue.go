@@ -42,6 +42,9 @@ type QueueJobInput struct {
 	Variables map[string]string
 	// NotBefore keeps the job from its host until then; nil begins at once.
 	NotBefore *time.Time
+	// StickRequests are the requests of tickets (IDs) for which the sticks are:
+	// see answerRequests. Of JobPress.
+	StickRequests []string
 	// IdempotencyKey, if not empty, makes a repeated request return the first
 	// one's job. The same key with another request is refused.
 	IdempotencyKey string
@@ -76,7 +79,8 @@ const (
 // image_too_big, image_too_old_for_removable, stick_busy, stick_not_wiped, wipe_invalid, text_too_long,
 // variable_invalid, computer_name_invalid, computer_name_pattern,
 // computer_name_twice, channel_moved, schedule_past, schedule_too_far, template_unknown_variable, template_value_invalid,
-// template_too_large, idempotency_reused.
+// template_too_large, stick_request_not_found, stick_request_over,
+// stick_request_unmatched, idempotency_reused.
 func (c *Console) QueueJob(ctx context.Context, a Actor, in QueueJobInput) (Job, error) {
 	if err := allow(a, UseQueueJob); err != nil {
 		return Job{}, err
@@ -110,6 +114,9 @@ func (c *Console) QueueJob(ctx context.Context, a Actor, in QueueJobInput) (Job,
 		}
 		id = j.ID.String()
 		if err := p.checkAnswers(ctx, tx, &j); err != nil {
+			return err
+		}
+		if err := c.answerRequests(ctx, tx, a, by, in.StickRequests, &j); err != nil {
 			return err
 		}
 		err = tx.Audit(ctx, store.NewAudit{
@@ -161,6 +168,9 @@ func checkRequest(in *QueueJobInput) error {
 	}
 	if in.Options.EraseFirst && !slices.Contains([]protocol.JobKind{protocol.JobPress, protocol.JobRaw}, in.Kind.OrPress()) {
 		return fault.New(fault.KindInvalid, store.CodeValueInvalid, "field", "options.erase_first").At("options.erase_first")
+	}
+	if len(in.StickRequests) > maxDevices || len(in.StickRequests) > 0 && in.Kind.OrPress() != protocol.JobPress {
+		return fault.New(fault.KindInvalid, store.CodeValueInvalid, "field", "stick_requests").At("stick_requests")
 	}
 	if in.Layout != "" && !slices.Contains(store.Layouts, in.Layout) {
 		return errLayout(in.Layout)

@@ -34,6 +34,7 @@ var scopes = map[UseCase]Scope{
 	UseRedeemSignInLink:   ScopeSelf,
 	UseEnrollHost:         ScopeSelf, // the enrolment token has the site
 	UsePublishCapture:     ScopeSelf, // the job has it
+	UseReceiveHook:        ScopeSelf, // the ticket has the site
 
 	UseListViews:         ScopeSelf, // one's own, and everybody's
 	UseSaveView:          ScopeSelf,
@@ -43,6 +44,10 @@ var scopes = map[UseCase]Scope{
 	UseGetTemplate:       ScopeShared,
 	UseListTaskSequences: ScopeShared,
 	UseGetTaskSequence:   ScopeShared,
+
+	UseListStickRequests:   ScopeSite,
+	UseDeclineStickRequest: ScopeSite,
+	UseReopenStickRequest:  ScopeSite,
 
 	UseListSites:          ScopeSite,
 	UseListHosts:          ScopeSite,
@@ -91,6 +96,10 @@ var scopes = map[UseCase]Scope{
 	UseExportAudit:        ScopeSite,
 	UseListAudit:          ScopeSite,
 
+	UseListConnectors:   ScopeEvery,
+	UseSaveConnector:    ScopeEvery,
+	UseRetireConnector:  ScopeEvery,
+	UseResendWriteBack:  ScopeEvery,
 	UseSaveSite:         ScopeEvery,
 	UseRetireSite:       ScopeEvery,
 	UseRetireTemplate:   ScopeEvery,

@@ -30,6 +30,8 @@ var lists = map[string]func(url.Values) string{
 	"task-sequences": canonical(ShelfFields),
 	"sites":          canonical(ShelfFields),
 	"tokens":         canonical(TokenFields),
+	"connectors":     canonical(ShelfFields),
+	"requests":       canonical(StickRequestFields),
 }
 
 func canonical[F any](fields []Field[F]) func(url.Values) string {

@@ -35,6 +35,10 @@ type (
 	VersionPage = Page[versionKind]
 	// HostPage is a page of revoked hosts.
 	HostPage = Page[hostKind]
+	// RequestPage is a page of stick requests.
+	RequestPage = Page[requestKind]
+	// WriteBackPage is a page of what was told to tickets.
+	WriteBackPage = Page[writeBackKind]
 	// AuditPage is a page of the audit log.
 	AuditPage = Page[auditKind]
 )

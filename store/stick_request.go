@@ -65,6 +65,14 @@ func (tx *Tx) LockStickRequest(ctx context.Context, id RequestID) (StickRequest,
 		`SELECT `+requestColumns+` FROM stick_requests WHERE id = @id FOR UPDATE`, pgx.NamedArgs{"id": id})
 }
 
+// StickRequestOf finds the request of a ticket, or fails with
+// stick_request_not_found.
+func (r Reader) StickRequestOf(ctx context.Context, id ConnectorID, ticket string) (StickRequest, error) {
+	return one[StickRequest](ctx, r.db, "stick_request", ticket,
+		`SELECT `+requestColumns+` FROM stick_requests WHERE connector_id = @connector AND ticket = @ticket`,
+		pgx.NamedArgs{"connector": id, "ticket": ticket})
+}
+
 // StickRequestFilter narrows StickRequests; empty fields do not.
 type StickRequestFilter struct {
 	State       string
@@ -72,7 +80,7 @@ type StickRequestFilter struct {
 	JobID       JobID
 	Sites       []SiteID
 	Search      string // what ticket or holder hold, whatever their case
-	Page        Page[requestKind]
+	Page        RequestPage
 }
 
 // StickRequests lists requests, newest first.

@@ -66,7 +66,7 @@ func (r Reader) WriteBack(ctx context.Context, id WriteBackID) (WriteBack, error
 }
 
 // WriteBacks lists what was told to the tickets of a connector, newest first.
-func (r Reader) WriteBacks(ctx context.Context, id ConnectorID, p Page[writeBackKind]) ([]WriteBack, error) {
+func (r Reader) WriteBacks(ctx context.Context, id ConnectorID, p WriteBackPage) ([]WriteBack, error) {
 	var w where
 	equal(&w, "connector_id = @connector", "connector", id)
 	return byID[WriteBack](ctx, r, "write-backs", "write_backs w", writeBackColumns, &w, p)
@@ -76,7 +76,7 @@ func (r Reader) WriteBacks(ctx context.Context, id ConnectorID, p Page[writeBack
 func (r Reader) RequestWriteBacks(ctx context.Context, id RequestID) ([]WriteBack, error) {
 	var w where
 	equal(&w, "stick_request_id = @request", "request", id)
-	return byID[WriteBack](ctx, r, "write-backs", "write_backs w", writeBackColumns, &w, Page[writeBackKind]{})
+	return byID[WriteBack](ctx, r, "write-backs", "write_backs w", writeBackColumns, &w, WriteBackPage{})
 }
 
 // WriteBackAttempts are the attempts at some of them, the first first.

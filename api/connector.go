@@ -1,0 +1,266 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"net/textproto"
+	"regexp"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/api/webhook/connector"
+	"github.com/stickpress/stickpress/store"
+)
+
+// Connector is a ticket system whose tickets ask for sticks. Its secrets are
+// never shown again.
+type Connector struct {
+	ID         string            `json:"id"`
+	Name       string            `json:"name"` // in the address of its hook
+	Title      string            `json:"title"`
+	System     connector.System  `json:"system" enum:"servicenow,jira,zammad,glpi,freshservice,generic"`
+	Method     connector.Method  `json:"method" enum:"basic,header,hub_sha256,hub_sha1,glpi"` // how a delivery proves where it comes from
+	Header     string            `json:"header,omitempty"`                                    // of "header"
+	User       string            `json:"user,omitempty"`                                      // of "basic"; empty takes any
+	SecretAt   time.Time         `json:"secret_at"`                                           // when the secret was set last
+	Mapping    connector.Mapping `json:"mapping"`
+	WriteBack  *WriteBackConfig  `json:"write_back,omitempty"` // nil: nothing is written back
+	CreatedAt  time.Time         `json:"created_at"`
+	UpdatedAt  time.Time         `json:"updated_at"`
+	ReceivedAt *time.Time        `json:"received_at,omitempty"` // when a delivery was believed last, to the minute
+	RetiredAt  *time.Time        `json:"retired_at,omitempty"`  // takes nothing any more
+	Revision   int64             `json:"revision"`
+}
+
+// NewConnector is a connector with its secret, which is shown only once.
+type NewConnector struct {
+	Connector
+	Secret string `json:"secret"`
+}
+
+// HookPath is where a connector's deliveries are sent, below the public URL.
+func (c *Connector) HookPath() string { return "/api/v1/hooks/" + c.Name }
+
+// ListConnectors lists connectors by name (admin). Faults: those of checkFilter.
+func (c *Console) ListConnectors(ctx context.Context, a Actor, f ShelfFilter, p Page) (List[Connector], error) {
+	if err := allow(a, UseListConnectors); err != nil {
+		return List[Connector]{}, err
+	}
+	shelf, err := f.shelf(p)
+	if err != nil {
+		return List[Connector]{}, err
+	}
+	rows, err := c.store.Connectors(ctx, shelf)
+	if err != nil {
+		return List[Connector]{}, err
+	}
+	return listOf(p, rows, connectorOf, func(r store.Connector) string { return r.Name })
+}
+
+// GetConnector returns a connector by ID or name (admin). Faults:
+// connector_not_found.
+func (c *Console) GetConnector(ctx context.Context, a Actor, ref string) (Connector, error) {
+	if err := allow(a, UseListConnectors); err != nil {
+		return Connector{}, err
+	}
+	row, err := findConnector(ctx, c.store.Reader, ref)
+	if err != nil {
+		return Connector{}, err
+	}
+	return connectorOf(&row)
+}
+
+func findConnector(ctx context.Context, r store.Reader, ref string) (store.Connector, error) {
+	if id, err := store.ParseID[store.ConnectorID](ref); err == nil {
+		return r.Connector(ctx, id)
+	}
+	return r.ConnectorByName(ctx, ref)
+}
+
+// SaveConnectorInput is a new connector, or what changes of one.
+type SaveConnectorInput struct {
+	ID     string // empty for a new one
+	Name   string // lower-case letters, digits and hyphens
+	Title  string // the name if empty
+	System connector.System
+	Method connector.Method // the system's usual one if empty
+	Header string           // connector.DefaultHeader if empty
+	User   string
+	Secret string // of a new one; empty makes one
+	// Revision as seen; 0 does not check.
+	Revision int64
+}
+
+// A secret that somebody brings is as long as this, in bytes.
+const (
+	minSecret = 12
+	maxSecret = 500
+)
+
+// SaveConnector makes or changes a connector (admin). A new one begins with its
+// system's usual mapping and writes nothing back; its secret is shown once.
+// Faults: connector_not_found, name_invalid, name_taken, text_too_long,
+// connector_system_unknown, connector_method_refused, connector_header_invalid,
+// secret_invalid, stale.
+func (c *Console) SaveConnector(ctx context.Context, a Actor, in SaveConnectorInput) (NewConnector, error) {
+	if err := allow(a, UseSaveConnector); err != nil {
+		return NewConnector{}, err
+	}
+	n, err := checkConnector(&in)
+	if err != nil {
+		return NewConnector{}, err
+	}
+	var out NewConnector
+	err = c.change(ctx, a, UseSaveConnector, func(tx *store.Tx, by store.Actor) error {
+		var before any
+		var row store.Connector
+		if in.ID == "" {
+			if out.Secret, err = newSecret(in.Secret); err != nil {
+				return err
+			}
+			if n.Mapping, err = json.Marshal(in.System.DefaultMapping()); err != nil {
+				return err
+			}
+			row, err = tx.CreateConnector(ctx, n, out.Secret)
+		} else if row, err = findConnector(ctx, tx.Reader, in.ID); err == nil {
+			if m := connector.System(row.System); !m.Has(connector.Method(n.Method)) {
+				return fault.New(fault.KindInvalid, CodeMethodRefused, "system", m, "method", n.Method).At("method")
+			}
+			before = connectorChange(&row)
+			row, err = tx.UpdateConnector(ctx, row.ID, seen(in.Revision, row.Revision), n)
+		}
+		if err != nil {
+			return err
+		}
+		if out.Connector, err = connectorOf(&row); err != nil {
+			return err
+		}
+		return tx.Audit(ctx, store.NewAudit{
+			By: by, Action: string(UseSaveConnector), ObjectKind: "connector", ObjectID: out.ID, Before: before, After: connectorChange(&row),
+		})
+	})
+	return out, err
+}
+
+var connectorName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+
+func checkConnector(in *SaveConnectorInput) (store.NewConnector, error) {
+	n := store.NewConnector{
+		Name: strings.ToLower(strings.TrimSpace(in.Name)), Title: strings.TrimSpace(in.Title), System: string(in.System),
+		Method: string(in.Method), UserName: strings.TrimSpace(in.User),
+	}
+	if !connectorName.MatchString(n.Name) {
+		return n, fault.New(fault.KindInvalid, store.CodeNameInvalid, "kind", "connector").At("name")
+	}
+	if n.Title == "" {
+		n.Title = n.Name
+	}
+	for field, text := range map[string]string{"title": n.Title, "user": n.UserName} {
+		if utf8.RuneCountInString(text) > maxText {
+			return n, fault.New(fault.KindInvalid, CodeTextTooLong, "field", field, "max", maxText).At(field)
+		}
+	}
+	if in.ID == "" {
+		if len(in.System.Methods()) == 0 {
+			return n, fault.New(fault.KindInvalid, CodeSystemUnknown, "system", in.System).At("system")
+		}
+		if n.Method == "" {
+			n.Method = string(in.System.Methods()[0])
+		}
+		if !in.System.Has(connector.Method(n.Method)) {
+			return n, fault.New(fault.KindInvalid, CodeMethodRefused, "system", in.System, "method", in.Method).At("method")
+		}
+	}
+	if n.Method == string(connector.MethodHeader) {
+		n.Header = textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(in.Header))
+		if n.Header == "" {
+			n.Header = connector.DefaultHeader
+		}
+		if !httpguts.ValidHeaderFieldName(n.Header) || len(n.Header) > 100 {
+			return n, fault.New(fault.KindInvalid, CodeHeaderInvalid, "header", in.Header).At("header")
+		}
+	}
+	return n, nil
+}
+
+// newSecret is the secret that somebody brings, or a new one of 130 bits.
+func newSecret(brought string) (string, error) {
+	if brought == "" {
+		return rand.Text(), nil
+	}
+	if len(brought) < minSecret || len(brought) > maxSecret || !utf8.ValidString(brought) || strings.ContainsFunc(brought, func(r rune) bool { return r < ' ' }) {
+		return "", fault.New(fault.KindInvalid, CodeSecretInvalid, "min", minSecret, "max", maxSecret).At("secret")
+	}
+	return brought, nil
+}
+
+// RenewConnectorSecret gives a connector another secret at once (admin): the one
+// that is brought, as some systems make their own, or a new one. It is shown
+// once. Faults: connector_not_found, secret_invalid, stale.
+func (c *Console) RenewConnectorSecret(ctx context.Context, a Actor, id, brought string, revision int64) (NewConnector, error) {
+	var out NewConnector
+	err := c.change(ctx, a, UseSaveConnector, func(tx *store.Tx, by store.Actor) error {
+		row, err := findConnector(ctx, tx.Reader, id)
+		if err != nil {
+			return err
+		}
+		if out.Secret, err = newSecret(brought); err != nil {
+			return err
+		}
+		if row, err = tx.SetConnectorSecret(ctx, row.ID, seen(revision, row.Revision), out.Secret); err != nil {
+			return err
+		}
+		if out.Connector, err = connectorOf(&row); err != nil {
+			return err
+		}
+		return tx.Audit(ctx, store.NewAudit{
+			By: by, Action: string(UseSaveConnector), ObjectKind: "connector", ObjectID: out.ID, After: map[string]any{"secret_at": row.SecretAt},
+		})
+	})
+	return out, err
+}
+
+// RetireConnector stops taking what a connector is sent, or takes it again
+// (admin). Its requests stay. Faults: connector_not_found, stale.
+func (c *Console) RetireConnector(ctx context.Context, a Actor, in RetireInput) (Connector, error) {
+	var out Connector
+	err := c.change(ctx, a, UseRetireConnector, func(tx *store.Tx, by store.Actor) error {
+		before, err := findConnector(ctx, tx.Reader, in.ID)
+		if err != nil {
+			return err
+		}
+		row, err := tx.RetireConnector(ctx, before.ID, seen(in.Revision, before.Revision), !in.Back)
+		if err != nil {
+			return err
+		}
+		if out, err = connectorOf(&row); err != nil {
+			return err
+		}
+		in.ID = out.ID
+		return tx.Audit(ctx, in.audit(by, UseRetireConnector, "connector", before.RetiredAt != nil))
+	})
+	return out, err
+}
+
+func connectorChange(r *store.Connector) map[string]any {
+	return map[string]any{"name": r.Name, "title": r.Title, "system": r.System, "method": r.Method, "header": r.Header, "user": r.UserName}
+}
+
+func connectorOf(r *store.Connector) (Connector, error) {
+	out := Connector{
+		ID: r.ID.String(), Name: r.Name, Title: r.Title, System: connector.System(r.System), Method: connector.Method(r.Method),
+		Header: r.Header, User: r.UserName, SecretAt: r.SecretAt,
+		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, ReceivedAt: r.ReceivedAt, RetiredAt: r.RetiredAt, Revision: r.Revision,
+	}
+	if err := json.Unmarshal(r.Mapping, &out.Mapping); err != nil {
+		return out, err
+	}
+	var err error
+	out.WriteBack, err = writeBackOf(r)
+	return out, err
+}

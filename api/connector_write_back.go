@@ -1,0 +1,394 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/textproto"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/api/webhook/connector"
+	"github.com/stickpress/stickpress/store"
+)
+
+// WriteBackConfig says what a connector's tickets are told, and how.
+type WriteBackConfig struct {
+	Template connector.Template `json:"template"`
+	Events   []string           `json:"events"` // of connector.Events
+	Auth     WriteBackAuth      `json:"auth"`
+}
+
+// AuthKind is how a write-back proves itself to the ticket system.
+type AuthKind string
+
+// The kinds.
+const (
+	AuthNone   AuthKind = "none"
+	AuthBasic  AuthKind = "basic"  // user and secret
+	AuthBearer AuthKind = "bearer" // Authorization: Bearer and the secret
+	AuthHeader AuthKind = "header" // a header whose value is the secret
+	// AuthPassword fetches a token first, by OAuth 2's password grant (RFC 6749
+	// section 4.3): what GLPI 11 wants of programs.
+	AuthPassword AuthKind = "oauth_password"
+	// AuthClient is the same by the client credentials grant (section 4.4).
+	AuthClient AuthKind = "oauth_client"
+)
+
+// AuthKinds lists the kinds in the order in which they are offered.
+var AuthKinds = []AuthKind{AuthNone, AuthBasic, AuthBearer, AuthHeader, AuthPassword, AuthClient}
+
+// WriteBackAuth is how a write-back proves itself, without its secrets.
+type WriteBackAuth struct {
+	Kind     AuthKind `json:"kind" enum:"none,basic,bearer,header,oauth_password,oauth_client"`
+	User     string   `json:"user,omitempty"`
+	Header   string   `json:"header,omitempty"`
+	TokenURL string   `json:"token_url,omitempty"`
+	ClientID string   `json:"client_id,omitempty"`
+	Scope    string   `json:"scope,omitempty"`
+}
+
+// authSecrets are the secrets of a WriteBackAuth, as they are sealed.
+type authSecrets struct {
+	Secret       string `json:"secret,omitempty"`
+	ClientSecret string `json:"client_secret,omitempty"`
+}
+
+// DefaultAuth is how write-back to a system is usually allowed.
+func DefaultAuth(s connector.System) WriteBackAuth {
+	switch s {
+	case connector.Zammad: // Authorization: Token token=…
+		return WriteBackAuth{Kind: AuthHeader, Header: "Authorization"}
+	case connector.GLPI:
+		return WriteBackAuth{Kind: AuthPassword, TokenURL: "https://glpi.example.org/api.php/token", Scope: "api"}
+	case connector.Generic:
+		return WriteBackAuth{Kind: AuthBearer}
+	case connector.ServiceNow, connector.Jira, connector.Freshservice:
+	}
+	return WriteBackAuth{Kind: AuthBasic}
+}
+
+// SaveWriteBackInput changes what a connector writes back.
+type SaveWriteBackInput struct {
+	ID     string
+	Config *WriteBackConfig // nil: nothing any more
+	// Secret and ClientSecret are the secrets of Config.Auth. Empty ones stay what
+	// they were, if the kind is.
+	Secret, ClientSecret string
+	Revision             int64
+}
+
+// SaveWriteBack changes what a connector's tickets are told (admin). It is
+// filled in with samples first. Faults: connector_not_found,
+// write_back_template_invalid, write_back_event_unknown, write_back_auth_invalid,
+// write_back_auth_missing, text_too_long, url_invalid, url_not_https,
+// address_not_allowed, stale.
+func (c *Console) SaveWriteBack(ctx context.Context, a Actor, in SaveWriteBackInput) (Connector, error) {
+	if err := allow(a, UseSaveConnector); err != nil {
+		return Connector{}, err
+	}
+	if err := c.checkWriteBack(ctx, &in); err != nil {
+		return Connector{}, err
+	}
+	var out Connector
+	err := c.change(ctx, a, UseSaveConnector, func(tx *store.Tx, by store.Actor) error {
+		before, err := findConnector(ctx, tx.Reader, in.ID)
+		if err != nil {
+			return err
+		}
+		was, err := connectorOf(&before)
+		if err != nil {
+			return err
+		}
+		raw, auth, err := sealable(ctx, tx, before.ID, &was, &in)
+		if err != nil {
+			return err
+		}
+		row, err := tx.SetConnectorWriteBack(ctx, before.ID, seen(in.Revision, before.Revision), raw, auth)
+		if err != nil {
+			return err
+		}
+		if out, err = connectorOf(&row); err != nil {
+			return err
+		}
+		return tx.Audit(ctx, store.NewAudit{
+			By: by, Action: string(UseSaveConnector), ObjectKind: "connector", ObjectID: out.ID,
+			Before: map[string]any{"write_back": was.WriteBack}, After: map[string]any{"write_back": out.WriteBack, "secret_changed": auth != nil},
+		})
+	})
+	return out, err
+}
+
+// sealable is a configuration and its secrets as they are kept: nil secrets
+// stay. Those that were not typed again stay only where they went before.
+func sealable(ctx context.Context, tx *store.Tx, id store.ConnectorID, was *Connector, in *SaveWriteBackInput) (json.RawMessage, *string, error) {
+	none := ""
+	if in.Config == nil {
+		return nil, &none, nil
+	}
+	raw, err := json.Marshal(in.Config)
+	if err != nil {
+		return nil, nil, err
+	}
+	if in.Config.Auth.Kind == AuthNone {
+		return raw, &none, nil
+	}
+	secrets := authSecrets{Secret: in.Secret, ClientSecret: in.ClientSecret}
+	if same := was.WriteBack != nil && sameReceiver(was.WriteBack, in.Config); same {
+		var old authSecrets
+		text, err := tx.ConnectorAuth(ctx, id)
+		if err == nil && text != "" {
+			err = json.Unmarshal([]byte(text), &old)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if secrets.Secret == "" {
+			secrets.Secret = old.Secret
+		}
+		if secrets.ClientSecret == "" {
+			secrets.ClientSecret = old.ClientSecret
+		}
+		if secrets == old {
+			return raw, nil, nil
+		}
+	}
+	if in.Config.Auth.Kind != AuthClient && secrets.Secret == "" {
+		return nil, nil, fault.New(fault.KindInvalid, CodeAuthMissing).At("secret")
+	}
+	if in.Config.Auth.oauth() && secrets.ClientSecret == "" {
+		return nil, nil, fault.New(fault.KindInvalid, CodeAuthMissing).At("client_secret")
+	}
+	sealed, err := json.Marshal(secrets)
+	text := string(sealed)
+	return raw, &text, err
+}
+
+// sameReceiver reports whether secrets would be sent to where they were sent
+// before: who may type an URL is not to learn a secret by it.
+func sameReceiver(a, b *WriteBackConfig) bool {
+	return a.Auth.Kind == b.Auth.Kind && a.Template.Host() == b.Template.Host() && a.Auth.TokenURL == b.Auth.TokenURL
+}
+
+func (a *WriteBackAuth) oauth() bool { return a.Kind == AuthPassword || a.Kind == AuthClient }
+
+func (c *Console) checkWriteBack(ctx context.Context, in *SaveWriteBackInput) error {
+	w := in.Config
+	if w == nil {
+		return nil
+	}
+	w.Template.ContentType = strings.TrimSpace(w.Template.ContentType)
+	if err := w.Template.Check(); err != nil {
+		return err
+	}
+	if err := c.outbound.Check(ctx, w.Template.Host()); err != nil {
+		return fault.From(err).At("url")
+	}
+	events := []string{}
+	for _, e := range connector.Events {
+		if slices.Contains(w.Events, e) {
+			events = append(events, e)
+		}
+	}
+	if len(events) != len(w.Events) || len(events) == 0 {
+		return fault.New(fault.KindInvalid, CodeEventUnknown).At("events")
+	}
+	w.Events = events
+	for field, text := range map[string]string{"user": w.Auth.User, "scope": w.Auth.Scope, "client_id": w.Auth.ClientID, "secret": in.Secret, "client_secret": in.ClientSecret} {
+		if utf8.RuneCountInString(text) > 10*maxText || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' }) {
+			return fault.New(fault.KindInvalid, CodeAuthInvalid, "field", field).At(field)
+		}
+	}
+	a := w.Auth
+	w.Auth = WriteBackAuth{Kind: a.Kind}
+	switch a.Kind {
+	case AuthNone, AuthBearer:
+	case AuthBasic:
+		w.Auth.User = a.User
+	case AuthHeader:
+		w.Auth.Header = textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(a.Header))
+		if !httpguts.ValidHeaderFieldName(w.Auth.Header) || slices.Contains([]string{"Host", "Content-Length", "Transfer-Encoding", "Connection"}, w.Auth.Header) {
+			return fault.New(fault.KindInvalid, CodeAuthInvalid, "field", "header").At("header")
+		}
+	case AuthPassword, AuthClient:
+		w.Auth.TokenURL, w.Auth.ClientID, w.Auth.Scope = strings.TrimSpace(a.TokenURL), strings.TrimSpace(a.ClientID), a.Scope
+		if a.Kind == AuthPassword {
+			w.Auth.User = a.User
+		}
+		if w.Auth.ClientID == "" {
+			return fault.New(fault.KindInvalid, CodeAuthInvalid, "field", "client_id").At("client_id")
+		}
+		if err := c.outbound.Check(ctx, w.Auth.TokenURL); err != nil {
+			return fault.From(err).At("token_url")
+		}
+	default:
+		return fault.New(fault.KindInvalid, CodeAuthInvalid, "field", "auth").At("auth")
+	}
+	return nil
+}
+
+func writeBackOf(r *store.Connector) (*WriteBackConfig, error) {
+	if r.WriteBack == nil {
+		return nil, nil //nolint:nilnil // nothing is written back
+	}
+	out := &WriteBackConfig{}
+	return out, json.Unmarshal(r.WriteBack, out)
+}
+
+// WriteBackPreview is what would be sent for a sample.
+type WriteBackPreview struct {
+	Event  string `json:"event"`
+	Method string `json:"method"`
+	URL    string `json:"url"` // empty: nothing is sent
+	Body   string `json:"body"`
+}
+
+// TestWriteBack fills a template in with a sample of each event, and sends
+// nothing (admin). Faults: write_back_template_invalid.
+func (c *Console) TestWriteBack(_ context.Context, a Actor, t connector.Template) ([]WriteBackPreview, error) {
+	if err := allow(a, UseSaveConnector); err != nil {
+		return nil, err
+	}
+	if err := t.Check(); err != nil {
+		return nil, err
+	}
+	var out []WriteBackPreview
+	for _, event := range connector.Events {
+		r, err := t.Render(connector.Sample(event))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, WriteBackPreview{Event: event, Method: r.Method, URL: r.URL, Body: string(r.Body)})
+	}
+	return out, nil
+}
+
+// WriteBack is something that a ticket is told.
+type WriteBack struct {
+	ID             string             `json:"id"`
+	StickRequestID string             `json:"stick_request_id"`
+	Ticket         string             `json:"ticket"`
+	Event          string             `json:"event" enum:"queued,running,verified,failed,declined"`
+	State          string             `json:"state" enum:"waiting,sent,skipped,failed"`
+	Attempts       []WriteBackAttempt `json:"attempts"` // the first first
+	CreatedAt      time.Time          `json:"created_at"`
+	UpdatedAt      time.Time          `json:"updated_at"`
+}
+
+// WriteBackAttempt is one attempt to tell it.
+type WriteBackAttempt struct {
+	Number int       `json:"number"`
+	At     time.Time `json:"at"`
+	TookMS int64     `json:"took_ms"`
+	Status int       `json:"status"` // of the answer; 0 without one
+	Fault  *Refusal  `json:"fault,omitempty"`
+	Answer string    `json:"answer,omitempty"` // how the answer's body begins
+}
+
+// ListWriteBacks lists what a connector's tickets were told, newest first
+// (admin). Faults: connector_not_found.
+func (c *Console) ListWriteBacks(ctx context.Context, a Actor, id string, p Page) (List[WriteBack], error) {
+	if err := allow(a, UseListConnectors); err != nil {
+		return List[WriteBack]{}, err
+	}
+	row, err := findConnector(ctx, c.store.Reader, id)
+	if err != nil {
+		return List[WriteBack]{}, err
+	}
+	var page store.WriteBackPage
+	if page.Before, page.After, page.Limit, err = byID[store.WriteBackID](p); err != nil {
+		return List[WriteBack]{}, err
+	}
+	rows, err := c.store.WriteBacks(ctx, row.ID, page)
+	if err != nil {
+		return List[WriteBack]{}, err
+	}
+	rows, l := cut[store.WriteBack, WriteBack](p, rows, func(w store.WriteBack) string { return w.ID.String() })
+	l.Items, err = writeBacksOf(ctx, c.store.Reader, rows)
+	return l, err
+}
+
+// RequestWriteBacks lists what a request's ticket was told, newest first
+// (helpdesk). Faults: stick_request_not_found.
+func (c *Console) RequestWriteBacks(ctx context.Context, a Actor, id string) ([]WriteBack, error) {
+	if err := allow(a, UseListStickRequests); err != nil {
+		return nil, err
+	}
+	q, err := findRequest(a, id, func(key store.RequestID) (store.StickRequest, error) { return c.store.StickRequest(ctx, key) })
+	if err != nil {
+		return nil, err
+	}
+	rows, err := c.store.RequestWriteBacks(ctx, q.ID)
+	if err != nil {
+		return nil, err
+	}
+	return writeBacksOf(ctx, c.store.Reader, rows)
+}
+
+func writeBacksOf(ctx context.Context, r store.Reader, rows []store.WriteBack) ([]WriteBack, error) {
+	ids := make([]store.WriteBackID, 0, len(rows))
+	for _, w := range rows {
+		ids = append(ids, w.ID)
+	}
+	attempts, err := r.WriteBackAttempts(ctx, ids)
+	out := make([]WriteBack, 0, len(rows))
+	for _, w := range rows {
+		v := WriteBack{
+			ID: w.ID.String(), StickRequestID: w.StickRequestID.String(), Ticket: w.Ticket, Event: w.Event, State: w.State,
+			Attempts: []WriteBackAttempt{}, CreatedAt: w.CreatedAt, UpdatedAt: w.UpdatedAt,
+		}
+		for _, x := range attempts[w.ID] {
+			attempt := WriteBackAttempt{Number: x.Number, At: x.At, TookMS: x.TookMS, Status: x.Status, Answer: x.Answer}
+			if x.Fault != nil {
+				attempt.Fault = &Refusal{Code: x.Fault.Code, Params: x.Fault.Params}
+			}
+			v.Attempts = append(v.Attempts, attempt)
+		}
+		out = append(out, v)
+	}
+	return out, err
+}
+
+// ResendWriteBack tells a ticket once more, with what happened then and the
+// template of today (admin). Faults: connector_not_found, write_back_not_found.
+func (c *Console) ResendWriteBack(ctx context.Context, a Actor, id, writeBack string) (WriteBack, error) {
+	key, err := parse[store.WriteBackID]("write_back", writeBack)
+	if err != nil {
+		return WriteBack{}, err
+	}
+	var out WriteBack
+	err = c.change(ctx, a, UseResendWriteBack, func(tx *store.Tx, by store.Actor) error {
+		k, err := findConnector(ctx, tx.Reader, id)
+		if err != nil {
+			return err
+		}
+		w, err := tx.WriteBack(ctx, key)
+		if err == nil && w.ConnectorID != k.ID {
+			err = store.NotFound("write_back", writeBack)
+		}
+		if err != nil {
+			return err
+		}
+		if err := tx.SetWriteBackState(ctx, w.ID, store.WriteBackWaiting); err != nil {
+			return err
+		}
+		if err := tx.EnqueueCall(ctx, c.background, writeBackArgs{ID: writeBack}, writeBackAttempts); err != nil {
+			return err
+		}
+		w.State = store.WriteBackWaiting
+		list, err := writeBacksOf(ctx, tx.Reader, []store.WriteBack{w})
+		if err != nil {
+			return err
+		}
+		out = list[0]
+		return tx.Audit(ctx, store.NewAudit{
+			By: by, Action: string(UseResendWriteBack), ObjectKind: "connector", ObjectID: k.ID.String(),
+			After: map[string]any{"write_back": writeBack, "ticket": w.Ticket, "event": w.Event},
+		})
+	})
+	return out, err
+}
