@@ -18,15 +18,15 @@ type Payload struct {
 	Document  string            `json:"document"` // JSON, whatever it came as
 	Cut       bool              `json:"cut"`      // the document was too long to be kept whole
 	Outcome   string            `json:"outcome"`  // what came of it, see HookResult; or "refused"
-	Fault     *Refusal          `json:"fault,omitempty"`
+	Fault     *WhyNot           `json:"fault,omitempty"`
 	Ticket    string            `json:"ticket,omitempty"`
 	RequestID string            `json:"request_id"`
 	Address   string            `json:"address"`
 	At        time.Time         `json:"at"`
 }
 
-// Refusal is why something was not done.
-type Refusal struct {
+// WhyNot is why something was not done.
+type WhyNot struct {
 	Code   string            `json:"code"`
 	Params map[string]string `json:"params,omitempty"`
 }
@@ -50,7 +50,7 @@ func (c *Console) ListConnectorPayloads(ctx context.Context, a Actor, id string)
 			Ticket: p.Ticket, RequestID: p.RequestID, Address: p.Address, At: p.CreatedAt,
 		}
 		if p.Fault != nil {
-			v.Fault = &Refusal{Code: p.Fault.Code, Params: p.Fault.Params}
+			v.Fault = &WhyNot{Code: p.Fault.Code, Params: p.Fault.Params}
 		}
 		out = append(out, v)
 	}

@@ -285,7 +285,7 @@ type WriteBackAttempt struct {
 	At     time.Time `json:"at"`
 	TookMS int64     `json:"took_ms"`
 	Status int       `json:"status"` // of the answer; 0 without one
-	Fault  *Refusal  `json:"fault,omitempty"`
+	Fault  *WhyNot   `json:"fault,omitempty"`
 	Answer string    `json:"answer,omitempty"` // how the answer's body begins
 }
 
@@ -344,7 +344,7 @@ func writeBacksOf(ctx context.Context, r store.Reader, rows []store.WriteBack) (
 		for _, x := range attempts[w.ID] {
 			attempt := WriteBackAttempt{Number: x.Number, At: x.At, TookMS: x.TookMS, Status: x.Status, Answer: x.Answer}
 			if x.Fault != nil {
-				attempt.Fault = &Refusal{Code: x.Fault.Code, Params: x.Fault.Params}
+				attempt.Fault = &WhyNot{Code: x.Fault.Code, Params: x.Fault.Params}
 			}
 			v.Attempts = append(v.Attempts, attempt)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/apitest"
 	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/api/webhook/connector"
 )
 
 // calls has one call of every use case with input that is otherwise refused or
@@ -269,6 +270,67 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			_, err := f.SaveView(ctx, a, api.SaveViewInput{List: "x", Name: "x", Shared: true})
 			return err
 		},
+		api.UseListConnectors: func(ctx context.Context, a api.Actor) error {
+			if _, err := f.GetConnector(ctx, a, "x"); err == nil || a.Can(api.UseListConnectors) && got(err) != "connector_not_found" {
+				return err
+			}
+			if _, err := f.ListConnectorPayloads(ctx, a, "x"); err == nil || a.Can(api.UseListConnectors) && got(err) != "connector_not_found" {
+				return err
+			}
+			if _, err := f.ListWriteBacks(ctx, a, "x", api.Page{}); err == nil || a.Can(api.UseListConnectors) && got(err) != "connector_not_found" {
+				return err
+			}
+			_, err := f.ListConnectors(ctx, a, api.ShelfFilter{}, api.Page{})
+			return err
+		},
+		api.UseSaveConnector: func(ctx context.Context, a api.Actor) error {
+			ticket := connector.Mapping{connector.FieldTicket: {Path: "x"}}
+			for _, call := range []func() error{
+				func() error { _, err := f.RenewConnectorSecret(ctx, a, "x", "", 0); return err },
+				func() error { _, err := f.SaveConnectorMapping(ctx, a, "x", ticket, 0); return err },
+				func() error { _, err := f.TestConnectorMapping(ctx, a, "x", ticket, "{}"); return err },
+				func() error { _, err := f.SaveWriteBack(ctx, a, api.SaveWriteBackInput{ID: "x"}); return err },
+			} {
+				if err := call(); err == nil || a.Can(api.UseSaveConnector) && got(err) != "connector_not_found" {
+					return err
+				}
+			}
+			if _, err := f.TestWriteBack(ctx, a, connector.Template{}); a.Can(api.UseSaveConnector) && got(err) != connector.CodeTemplateInvalid {
+				return err
+			}
+			_, err := f.SaveConnector(ctx, a, api.SaveConnectorInput{})
+			return err
+		},
+		api.UseRetireConnector: func(ctx context.Context, a api.Actor) error {
+			_, err := f.RetireConnector(ctx, a, api.RetireInput{ID: "x"})
+			return err
+		},
+		api.UseResendWriteBack: func(ctx context.Context, a api.Actor) error {
+			_, err := f.ResendWriteBack(ctx, a, "x", "writeback_01jd6y9k3te0mv8b0g2z5q4w7x")
+			return err
+		},
+		api.UseReceiveHook: func(ctx context.Context, a api.Actor) error {
+			_, err := f.ReceiveHook(ctx, a, api.HookDelivery{Connector: "x"})
+			if got(err) == api.CodeHookRefused { // it is the delivery that is not believed
+				return nil
+			}
+			return err
+		},
+		api.UseListStickRequests: func(ctx context.Context, a api.Actor) error {
+			if _, err := f.GetStickRequest(ctx, a, unknownRequest); a.Can(api.UseListStickRequests) && got(err) != "stick_request_not_found" {
+				return err
+			}
+			_, err := f.ListStickRequests(ctx, a, api.StickRequestFilter{}, api.Page{})
+			return err
+		},
+		api.UseDeclineStickRequest: func(ctx context.Context, a api.Actor) error {
+			_, err := f.DeclineStickRequest(ctx, a, api.MoveRequestInput{ID: unknownRequest, Reason: "x"})
+			return err
+		},
+		api.UseReopenStickRequest: func(ctx context.Context, a api.Actor) error {
+			_, err := f.ReopenStickRequest(ctx, a, api.MoveRequestInput{ID: unknownRequest})
+			return err
+		},
 		api.UseListSettings: func(ctx context.Context, a api.Actor) error { _, err := f.ListSettings(ctx, a); return err },
 		api.UseGetFirstRun:  func(ctx context.Context, a api.Actor) error { _, err := f.GetFirstRun(ctx, a); return err },
 		api.UseSaveFirstRun: func(ctx context.Context, a api.Actor) error { return f.MarkFirstRunStep(ctx, a, "x", api.FirstRunDone) },
@@ -284,6 +346,7 @@ const (
 	unknownUser    = "user_01jd6y9k3te0mv8b0g2z5q4w7x"
 	unknownToken   = "token_01jd6y9k3te0mv8b0g2z5q4w7x"
 	unknownVersion = "ver_01jd6y9k3te0mv8b0g2z5q4w7x"
+	unknownRequest = "request_01jd6y9k3te0mv8b0g2z5q4w7x"
 	unknownHost    = "host_01jd6y9k3te0mv8b0g2z5q4w7x"
 )
 

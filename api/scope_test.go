@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/apitest"
 	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/api/webhook/connector"
 	"github.com/stickpress/stickpress/store"
 )
 
@@ -25,6 +27,7 @@ type there struct {
 	stick, certificate string
 	user, login, token string
 	session            string    // the user's
+	request            string    // of a ticket
 	mine               string    // a user of the stranger's site
 	stranger           api.Actor // an admin of another site
 }
@@ -44,6 +47,10 @@ func newThere(t *testing.T) *there {
 	x.token = must[api.NewToken](t)(f.CreateToken(t.Context(), f.Admin, api.CreateTokenInput{Name: "t", Role: api.RoleViewer, Login: u.Login})).ID
 	link := must[api.SignInLink](t)(f.CreateSignInLink(t.Context(), f.Admin, api.SignInLinkInput{Login: x.login}))
 	x.session = must[api.SignedIn](t)(f.RedeemSignInLink(t.Context(), anyone("192.0.2.21"), link.Secret)).SessionID
+	k := must[api.NewConnector](t)(f.SaveConnector(t.Context(), f.Admin, api.SaveConnectorInput{Name: "desk", System: connector.Generic}))
+	x.request = must[api.HookResult](t)(f.ReceiveHook(t.Context(), nobody, api.HookDelivery{
+		Connector: "desk", Header: http.Header{connector.DefaultHeader: {k.Secret}}, Body: []byte(`{"ticket":"T-1"}`),
+	})).Request.ID
 	elsewhere := newSite(t, f, "Elsewhere")
 	x.stranger = limited(t, f, "stranger", api.RoleAdmin, elsewhere)
 	x.mine = limited(t, f, "mine", api.RoleHelpdesk, elsewhere).UserID
@@ -263,6 +270,27 @@ func (x *there) tries() map[api.UseCase]func(context.Context, api.Actor) (any, e
 				return nil
 			})
 			return all, err
+		},
+		api.UseListStickRequests: func(ctx context.Context, a api.Actor) (any, error) {
+			if _, err := x.RequestWriteBacks(ctx, a, x.request); got(err) != "stick_request_not_found" {
+				return "what was written back", err
+			}
+			if _, err := x.ListHistory(ctx, a, "stick_request", x.request, 10); got(err) != "stick_request_not_found" {
+				return "history", err
+			}
+			if n, err := x.CountOpenStickRequests(ctx, a); err != nil || n > 0 {
+				return n, err
+			}
+			if l, err := x.ListStickRequests(ctx, a, api.StickRequestFilter{}, api.Page{}); err != nil || len(l.Items) > 0 {
+				return l, err
+			}
+			return x.GetStickRequest(ctx, a, x.request)
+		},
+		api.UseDeclineStickRequest: func(ctx context.Context, a api.Actor) (any, error) {
+			return x.DeclineStickRequest(ctx, a, api.MoveRequestInput{ID: x.request, Reason: "x"})
+		},
+		api.UseReopenStickRequest: func(ctx context.Context, a api.Actor) (any, error) {
+			return x.ReopenStickRequest(ctx, a, api.MoveRequestInput{ID: x.request})
 		},
 		api.UseListTokens: func(ctx context.Context, a api.Actor) (any, error) {
 			l, err := x.ListTokens(ctx, a, api.TokenFilter{}, api.Page{})

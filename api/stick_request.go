@@ -167,6 +167,9 @@ const maxReason = 500
 // (helpdesk). The ticket is told why. Faults: stick_request_not_found,
 // stick_request_over (state), reason_missing, text_too_long, stale.
 func (c *Console) DeclineStickRequest(ctx context.Context, a Actor, in MoveRequestInput) (StickRequest, error) {
+	if err := allow(a, UseDeclineStickRequest); err != nil {
+		return StickRequest{}, err
+	}
 	reason := strings.TrimSpace(in.Reason)
 	switch {
 	case reason == "":

@@ -120,6 +120,7 @@ func nilRefusal(r *Refusal) any {
 // SetWriteBackState puts one into a state; its row is locked until the end of
 // the transaction.
 func (tx *Tx) SetWriteBackState(ctx context.Context, id WriteBackID, state string) error {
+	tx.Notify(TopicRequests)
 	_, err := tx.tx.Exec(ctx, `UPDATE write_backs SET state = @state, updated_at = @at WHERE id = @id`,
 		pgx.NamedArgs{"id": id, "state": state, "at": tx.at})
 	return fail(err, "write back")

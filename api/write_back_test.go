@@ -1,0 +1,239 @@
+package api_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/apitest"
+	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/api/webhook/connector"
+	"github.com/stickpress/stickpress/api/webhook/outbound"
+	"github.com/stickpress/stickpress/store"
+)
+
+// told is what a ticket system was told.
+type told struct {
+	method, path, auth string
+	body               struct {
+		Event, Ticket, Link, By, Reason string
+		Verified, Failed                int
+		Sticks                          []connector.DataStick
+	}
+}
+
+// desk is a ticket system: answer says what it answers.
+func desk(t *testing.T, answer func(told) int) (*httptest.Server, chan told) {
+	t.Helper()
+	heard := make(chan told, 100)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/token" {
+			if r.FormValue("grant_type") != "password" || r.FormValue("username") != "glpi" || r.FormValue("password") != "their password" || r.FormValue("client_secret") != "their secret" || r.FormValue("scope") != "api" {
+				w.WriteHeader(http.StatusUnauthorized)
+				_, _ = io.WriteString(w, `{"error":"invalid_client"}`)
+				return
+			}
+			_, _ = io.WriteString(w, `{"token_type":"Bearer","expires_in":3600,"access_token":"fetched"}`)
+			return
+		}
+		x := told{method: r.Method, path: r.URL.EscapedPath(), auth: r.Header.Get("Authorization")}
+		if err := json.NewDecoder(r.Body).Decode(&x.body); err != nil {
+			t.Error(err)
+		}
+		w.WriteHeader(answer(x))
+		_, _ = io.WriteString(w, "answered, with their password")
+		heard <- x
+	}))
+	t.Cleanup(s.Close)
+	return s, heard
+}
+
+// local lets the console reach a ticket system on this machine.
+func local(t *testing.T, f *apitest.Fixture) {
+	t.Helper()
+	must[api.Setting](t)(f.SaveSetting(t.Context(), f.Admin, api.SaveSettingInput{Name: api.SettingOutbound, Value: "127.0.0.1"}))
+}
+
+func hear(t *testing.T, heard chan told) told {
+	t.Helper()
+	select {
+	case x := <-heard:
+		return x
+	case <-time.After(time.Minute):
+		t.Fatal("the ticket is told nothing")
+		return told{}
+	}
+}
+
+const deskBody = `{"event": "{{.event}}", "ticket": "{{.ticket}}", "by": "{{.by}}", "reason": "{{.reason}}", "link": "{{.link}}", "verified": {{.verified}}, "failed": {{.failed}}, "sticks": {{json .sticks}}}`
+
+// asked makes a connector that tells everything, and requests of two tickets.
+func asked(t *testing.T, f *apitest.Fixture, s *httptest.Server, auth api.WriteBackAuth, secret, client string) (api.NewConnector, []*api.StickRequest) {
+	t.Helper()
+	c := must[api.NewConnector](t)(f.SaveConnector(t.Context(), f.Admin, api.SaveConnectorInput{Name: "desk", System: connector.Generic}))
+	must[api.Connector](t)(f.SaveWriteBack(t.Context(), f.Admin, api.SaveWriteBackInput{
+		ID: c.ID, Secret: secret, ClientSecret: client, Config: &api.WriteBackConfig{
+			Template: connector.Template{Method: "PATCH", URL: s.URL + "/t/{{.key}}", ContentType: "application/json", Body: deskBody},
+			Events:   connector.Events, Auth: auth,
+		},
+	}))
+	var all []*api.StickRequest
+	for _, body := range []string{
+		`{"ticket":"T-1","ticket_key":"a/b","holder":"Ada","image":"win11-ent"}`, `{"ticket":"T-2","holder":"Grace","image":"win11-ent"}`,
+	} {
+		r := must[api.HookResult](t)(f.ReceiveHook(t.Context(), nobody, api.HookDelivery{
+			Connector: "desk", Header: http.Header{connector.DefaultHeader: {c.Secret}}, Body: []byte(body),
+		}))
+		all = append(all, r.Request)
+	}
+	return c, all
+}
+
+// From the ticket to the stick and back: two requests are answered by one job.
+func TestTicketIsTold(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	local(t, f)
+	f.Publish(t, "win11-ent", "1.0.0")
+	must[api.Setting](t)(f.SaveSetting(t.Context(), f.Admin, api.SaveSettingInput{Name: api.SettingPublicURL, Value: "https://press.example.org"}))
+	d, e := apitest.Stick("a.img"), apitest.Stick("b.img")
+	_, host := f.Connect(t, "bench", d, e)
+	s, heard := desk(t, func(told) int { return http.StatusOK })
+	_, requests := asked(t, f, s, api.WriteBackAuth{
+		Kind: api.AuthPassword, User: "glpi", TokenURL: s.URL + "/token", ClientID: "stickpress", Scope: "api",
+	}, "their password", "their secret")
+
+	in := apitest.Order("win11-ent", "bench", d, e)
+	in.StickRequests = []string{requests[0].ID, requests[1].ID}
+	in.Devices[0].Reference = "T-1"
+	_, err := f.QueueJob(t.Context(), f.Helpdesk, in)
+	wantFault(t, err, api.CodeRequestUnmatched)
+	in.Devices[1].Reference = "T-2"
+	_, err = f.QueueJob(t.Context(), f.Helpdesk, api.QueueJobInput{Kind: protocol.JobVerify, Host: "bench", Devices: in.Devices, StickRequests: in.StickRequests})
+	wantFault(t, err, store.CodeValueInvalid)
+	job := must[api.Job](t)(f.QueueJob(t.Context(), f.Helpdesk, in))
+	for _, want := range []string{"T-1", "T-2"} {
+		_ = want
+		x := hear(t, heard)
+		if x.body.Event != "queued" || x.body.By != "helpdesk" || x.body.Link != "https://press.example.org/jobs/"+job.ID || x.auth != "Bearer fetched" || x.method != "PATCH" || len(x.body.Sticks) != 1 {
+			t.Errorf("told %+v", x)
+		}
+		if x.body.Ticket == "T-1" && x.path != "/t/a%2Fb" {
+			t.Errorf("told at %s", x.path)
+		}
+	}
+	in.IdempotencyKey = "k"
+	_, err = f.QueueJob(t.Context(), f.Helpdesk, in)
+	wantFault(t, err, store.CodeStickBusy)
+
+	// The first is written, the second fails and is tried again.
+	fails(t, f, host)
+	events := map[string][]string{}
+	for !slices.Contains(events["T-1"], "failed") || !slices.Contains(events["T-2"], "failed") {
+		x := hear(t, heard)
+		events[x.body.Ticket] = append(events[x.body.Ticket], x.body.Event)
+		if x.body.Event == "failed" && (x.body.Failed != 1 || x.body.Sticks[0].Reason != string(protocol.FaultWrite)) {
+			t.Errorf("told %+v", x)
+		}
+	}
+	if q := must[api.StickRequest](t)(f.GetStickRequest(t.Context(), f.Helpdesk, requests[0].ID)); q.State != "failed" || q.JobID != job.ID || !q.MayQueue() {
+		t.Errorf("the request is %+v", q)
+	}
+}
+
+// What is refused is said, kept, and tried again by hand.
+func TestWriteBackRefused(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	local(t, f)
+	status := make(chan int, 10)
+	s, heard := desk(t, func(told) int { return <-status })
+	c, requests := asked(t, f, s, api.WriteBackAuth{Kind: api.AuthBasic, User: "a"}, "their password", "")
+	changes := f.Store.Watch(t.Context(), store.TopicRequests)
+	status <- http.StatusNotFound
+	must[api.StickRequest](t)(f.DeclineStickRequest(t.Context(), f.Helpdesk, api.MoveRequestInput{ID: requests[0].ID, Reason: `no "stick"`}))
+	if x := hear(t, heard); x.body.Event != "declined" || x.body.Reason != `no "stick"` || x.auth != "Basic YTp0aGVpciBwYXNzd29yZA==" {
+		t.Errorf("told %+v", x)
+	}
+	until := func(state string) api.WriteBack {
+		t.Helper()
+		for range changes {
+			list := must[api.List[api.WriteBack]](t)(f.ListWriteBacks(t.Context(), f.Admin, c.ID, api.Page{}))
+			if len(list.Items) == 1 && list.Items[0].State == state {
+				return list.Items[0]
+			}
+		}
+		t.Fatal("it never is " + state)
+		return api.WriteBack{}
+	}
+	w := until(store.WriteBackFailed)
+	if len(w.Attempts) != 1 || w.Attempts[0].Status != http.StatusNotFound || w.Attempts[0].Fault.Code != "answer_refused" || w.Attempts[0].Answer != "answered, with "+connector.Masked {
+		t.Errorf("kept is %+v", w)
+	}
+	status <- http.StatusOK
+	must[api.WriteBack](t)(f.ResendWriteBack(t.Context(), f.Admin, c.ID, w.ID))
+	hear(t, heard)
+	if w := until(store.WriteBackSent); len(w.Attempts) != 2 || w.Attempts[1].Number != 2 || w.Attempts[1].Fault != nil {
+		t.Errorf("kept is %+v", w)
+	}
+	_, err := f.ResendWriteBack(t.Context(), f.Helpdesk, c.ID, w.ID)
+	wantFault(t, err, api.CodeForbidden)
+	list := must[[]api.WriteBack](t)(f.RequestWriteBacks(t.Context(), f.Helpdesk, requests[0].ID))
+	if len(list) != 1 || list[0].Ticket != "T-1" {
+		t.Errorf("the request's are %+v", list)
+	}
+}
+
+// A secret that is not typed again stays, but not for another receiver.
+func TestWriteBackSecrets(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	c := must[api.NewConnector](t)(f.SaveConnector(t.Context(), f.Admin, api.SaveConnectorInput{Name: "desk", System: connector.Generic}))
+	save := func(change func(*api.SaveWriteBackInput)) error {
+		in := api.SaveWriteBackInput{ID: c.ID, Config: &api.WriteBackConfig{
+			Template: connector.Template{Method: "POST", URL: "https://desk.example/{{.key}}", ContentType: "application/json", Body: "{}"},
+			Events:   []string{connector.EventVerified, connector.EventQueued}, Auth: api.WriteBackAuth{Kind: api.AuthBearer},
+		}}
+		change(&in)
+		_, err := f.SaveWriteBack(t.Context(), f.Admin, in)
+		return err
+	}
+	wantFault(t, save(func(*api.SaveWriteBackInput) {}), api.CodeAuthMissing)
+	if err := save(func(in *api.SaveWriteBackInput) { in.Secret = "theirs" }); err != nil {
+		t.Fatal(err)
+	}
+	if err := save(func(in *api.SaveWriteBackInput) { in.Config.Template.Body = `{"a":1}` }); err != nil {
+		t.Errorf("the secret did not stay: %v", err)
+	}
+	wantFault(t, save(func(in *api.SaveWriteBackInput) { in.Config.Template.URL = "https://evil.example/{{.key}}" }), api.CodeAuthMissing)
+	wantFault(t, save(func(in *api.SaveWriteBackInput) { in.Config.Auth.Kind = api.AuthBasic }), api.CodeAuthMissing)
+	for code, change := range map[fault.Code]func(*api.SaveWriteBackInput){
+		connector.CodeTemplateInvalid: func(in *api.SaveWriteBackInput) { in.Config.Template.Body = "{" },
+		api.CodeEventUnknown:          func(in *api.SaveWriteBackInput) { in.Config.Events = []string{"x"} },
+		api.CodeAuthInvalid: func(in *api.SaveWriteBackInput) {
+			in.Config.Auth = api.WriteBackAuth{Kind: api.AuthHeader, Header: "Host"}
+		},
+		outbound.CodeNotAllowed: func(in *api.SaveWriteBackInput) { in.Config.Template.URL = "https://127.0.0.1/{{.key}}" },
+		outbound.CodeURLInvalid: func(in *api.SaveWriteBackInput) {
+			in.Config.Auth = api.WriteBackAuth{Kind: api.AuthClient, ClientID: "c", TokenURL: "x"}
+		},
+	} {
+		wantFault(t, save(change), code)
+	}
+	got := must[api.Connector](t)(f.GetConnector(t.Context(), f.Admin, "desk"))
+	if !slices.Equal(got.WriteBack.Events, []string{"queued", "verified"}) {
+		t.Errorf("the events are %v", got.WriteBack.Events)
+	}
+	previews := must[[]api.WriteBackPreview](t)(f.TestWriteBack(t.Context(), f.Admin, got.WriteBack.Template))
+	if len(previews) != 5 || previews[0].URL != "https://desk.example/4711" {
+		t.Errorf("the previews are %+v", previews)
+	}
+	must[api.Connector](t)(f.SaveWriteBack(t.Context(), f.Admin, api.SaveWriteBackInput{ID: c.ID}))
+	wantFault(t, save(func(*api.SaveWriteBackInput) {}), api.CodeAuthMissing)
+}
