@@ -72,12 +72,12 @@ type StickRequestFilter struct {
 
 // StickRequestFields are the fields of a StickRequestFilter.
 var StickRequestFields = []Field[StickRequestFilter]{
-	{FieldInfo{Name: "q", Kind: FieldText}, func(f *StickRequestFilter) *string { return &f.Search }},
+	{FieldInfo{Name: "q", Kind: FieldText, Doc: "What ticket or holder hold, whatever their case."}, func(f *StickRequestFilter) *string { return &f.Search }},
 	{FieldInfo{Name: "state", Kind: FieldChoice, Values: []string{
 		store.RequestOpen, store.RequestQueued, store.RequestDone, store.RequestFailed, store.RequestDeclined, store.RequestWithdrawn,
-	}}, func(f *StickRequestFilter) *string { return &f.State }},
-	{FieldInfo{Name: "connector", Kind: FieldThing, Object: "connector"}, func(f *StickRequestFilter) *string { return &f.Connector }},
-	{FieldInfo{Name: "site", Kind: FieldThing, Object: "site"}, func(f *StickRequestFilter) *string { return &f.Site }},
+	}, Doc: "How far it is."}, func(f *StickRequestFilter) *string { return &f.State }},
+	{FieldInfo{Name: "connector", Kind: FieldThing, Object: "connector", Doc: "ID or name of the connector that its ticket came by."}, func(f *StickRequestFilter) *string { return &f.Connector }},
+	{FieldInfo{Name: "site", Kind: FieldThing, Object: "site", Doc: "ID or name of its site."}, func(f *StickRequestFilter) *string { return &f.Site }},
 }
 
 // ListStickRequests lists requests of the actor's sites, newest first

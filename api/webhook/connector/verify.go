@@ -147,8 +147,10 @@ func (s System) DeliveryKey(h http.Header) []byte {
 // Mask is what of a delivery's headers may be kept and shown: the values of
 // those that prove something are not.
 func (c *Credentials) Mask(h http.Header) map[string]string {
-	secret := map[string]bool{"Authorization": true, "Cookie": true, "Proxy-Authorization": true, "X-Api-Key": true,
-		"X-Hub-Signature": true, "X-Glpi-Signature": true, textproto.CanonicalMIMEHeaderKey(c.Header): true}
+	secret := map[string]bool{
+		"Authorization": true, "Cookie": true, "Proxy-Authorization": true, "X-Api-Key": true,
+		"X-Hub-Signature": true, "X-Glpi-Signature": true, textproto.CanonicalMIMEHeaderKey(c.Header): true,
+	}
 	out := map[string]string{}
 	for name, values := range h {
 		text := strings.Join(values, ", ")
