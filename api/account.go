@@ -45,12 +45,16 @@ func (c *Console) recheck(ctx context.Context, a Actor, u *store.User, password 
 	if u.Origin == store.OriginLocal && u.PasswordHash == "" {
 		return nil
 	}
-	if err := c.attempt(ctx, a, u.Login); err != nil {
+	counted, err := c.personTries(ctx, ofRecheck, u.ID)
+	if err == nil {
+		err = c.attempt(ctx, a, counted)
+	}
+	if err != nil {
 		return err
 	}
 	ok, err := c.passwords.Check(ctx, u.PasswordHash, password)
 	if err == nil && u.Origin == store.OriginLDAP && c.directory != nil {
-		_, err = c.directory.Directory.Authenticate(ctx, u.Login, password)
+		_, err = c.directory.Directory.Authenticate(ctx, u.Login, password, func(string) error { return nil })
 		ok = err == nil
 		if errors.Is(err, directory.ErrRefused) {
 			err = nil
@@ -62,14 +66,7 @@ func (c *Console) recheck(ctx context.Context, a Actor, u *store.User, password 
 	if !ok {
 		return fault.New(fault.KindInvalid, CodePasswordWrong).At("current")
 	}
-	key, err := c.loginKey(ctx, u.Login)
-	if err != nil {
-		return err
-	}
-	return c.store.InTx(ctx, func(tx *store.Tx) error {
-		_, err := tx.ForgetAttempts(ctx, key)
-		return err
-	})
+	return c.forget(ctx, counted)
 }
 
 // endOthers ends all sessions of the actor but the one that acts.

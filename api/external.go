@@ -94,16 +94,23 @@ func (c *Console) mayUseService(a Actor) error {
 }
 
 // directoryPassword asks the directory about a login that is nobody's of the
-// console's own.
-func (c *Console) directoryPassword(ctx context.Context, a Actor, login, password string) (store.User, error) {
-	p, err := c.directory.Directory.Authenticate(ctx, login, password)
+// console's own. What the login finds there is counted as well, before the
+// password is looked at, and returned for who came in.
+func (c *Console) directoryPassword(ctx context.Context, a Actor, login, password string) (u store.User, counted tries, err error) {
+	p, err := c.directory.Directory.Authenticate(ctx, login, password, func(id string) (err error) {
+		if counted, err = c.passwordTries(ctx, a, ofEntry, id); err != nil {
+			return err
+		}
+		return c.countTries(ctx, counted)
+	})
 	if errors.Is(err, directory.ErrRefused) {
-		return store.User{}, fault.New(fault.KindUnauthenticated, CodeSignInFailed)
+		return store.User{}, nil, errSignIn()
 	}
 	if err != nil {
-		return store.User{}, err
+		return store.User{}, nil, err
 	}
-	return c.knownExternal(ctx, a, external{store.OriginLDAP, p.ID, p.Login, p.Name, p.Groups}, c.directory.Grants)
+	u, err = c.knownExternal(ctx, a, external{store.OriginLDAP, p.ID, p.Login, p.Name, p.Groups}, c.directory.Grants)
+	return u, counted, err
 }
 
 // external is somebody whom others vouch for.

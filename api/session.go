@@ -110,11 +110,6 @@ const (
 	SessionIdle     = 12 * time.Hour
 )
 
-// signInBackoff is what failed attempts cost a login, whether there is somebody
-// of that name or not. A quarter of an hour is the most, so that nobody can
-// shut another one out for long.
-var signInBackoff = store.Backoff{Free: 5, First: 30 * time.Second, Most: 15 * time.Minute, Forget: 24 * time.Hour}
-
 // SignIn checks a password, here or at the directory. It takes the same time
 // for an unknown login. Faults: sign_in_failed, too_many_attempts
 // (retry_seconds), directory_unavailable, no_role.
@@ -122,7 +117,14 @@ func (c *Console) SignIn(ctx context.Context, a Actor, in SignInInput) (SignedIn
 	if err := allow(a, UseSignIn); err != nil {
 		return SignedIn{}, err
 	}
-	if err := c.attempt(ctx, a, in.Login); err != nil {
+	if !loginForm.MatchString(in.Login) { // nobody has it, and a directory may read more out of it than we count
+		return SignedIn{}, c.signInNobody(ctx, a, in.Password)
+	}
+	counted, err := c.passwordTries(ctx, a, ofLogin, in.Login)
+	if err == nil {
+		err = c.attempt(ctx, a, counted)
+	}
+	if err != nil {
 		return SignedIn{}, err
 	}
 	u, err := c.store.UserByLogin(ctx, in.Login)
@@ -134,17 +136,30 @@ func (c *Console) SignIn(ctx context.Context, a Actor, in SignInInput) (SignedIn
 		return SignedIn{}, err
 	}
 	if c.directory != nil && u.Origin != store.OriginLocal {
-		known, err := c.directoryPassword(ctx, a, in.Login, in.Password)
+		known, more, err := c.directoryPassword(ctx, a, in.Login, in.Password)
 		if err != nil {
 			return SignedIn{}, c.externalRefused(ctx, a, UseSignIn, u, err)
 		}
-		return c.firstFactor(ctx, a, UseSignIn, known, MethodLDAP)
+		return c.firstFactor(ctx, a, UseSignIn, known, MethodLDAP, append(counted, more...))
 	}
 	if !ok || u.DisabledAt != nil {
-		return SignedIn{}, c.signInFailed(ctx, a, UseSignIn, u, fault.New(fault.KindUnauthenticated, CodeSignInFailed))
+		return SignedIn{}, c.signInFailed(ctx, a, UseSignIn, u, errSignIn())
 	}
-	return c.firstFactor(ctx, a, UseSignIn, u, MethodPassword)
+	return c.firstFactor(ctx, a, UseSignIn, u, MethodPassword, counted)
 }
+
+// signInNobody refuses what is no login, after as long as for one.
+func (c *Console) signInNobody(ctx context.Context, a Actor, password string) error {
+	if err := c.attemptFrom(a); err != nil {
+		return err
+	}
+	if _, err := c.passwords.Check(ctx, "", password); err != nil {
+		return err
+	}
+	return c.signInFailed(ctx, a, UseSignIn, store.User{}, errSignIn())
+}
+
+func errSignIn() *fault.Error { return fault.New(fault.KindUnauthenticated, CodeSignInFailed) }
 
 // SignInCode ends what SignIn, a link or a new password began, with a code of
 // the telephone or a recovery code. The door vouches that the first step was
@@ -162,13 +177,20 @@ func (c *Console) SignInCode(ctx context.Context, a Actor, userID, method, code 
 	if err != nil || u.DisabledAt != nil {
 		return SignedIn{}, fault.Wrap(err, fault.KindUnauthenticated, CodeSignedOut)
 	}
-	if err := c.attempt(ctx, a, u.Login); err != nil {
+	counted, err := c.personTries(ctx, ofCode, u.ID)
+	if err == nil {
+		err = c.attempt(ctx, a, counted)
+	}
+	if err != nil {
 		return SignedIn{}, err
 	}
 	var out SignedIn
 	wrong := fault.New(fault.KindUnauthenticated, CodeCodeWrong).At("code")
 	err = c.store.InTx(ctx, func(tx *store.Tx) error {
 		if err := c.useCode(ctx, tx, u.ID, code); err != nil {
+			return err
+		}
+		if err := tx.ForgetAttempts(ctx, counted...); err != nil {
 			return err
 		}
 		out, err = c.enter(ctx, tx, a, UseSignIn, u, method)
@@ -180,14 +202,21 @@ func (c *Console) SignInCode(ctx context.Context, a Actor, userID, method, code 
 	return out, err
 }
 
-// firstFactor lets a person in who has proved who they are, or asks for the
-// second factor.
-func (c *Console) firstFactor(ctx context.Context, a Actor, use UseCase, u store.User, method string) (SignedIn, error) {
+// firstFactor lets a person in whose password was right, or asks for the second
+// factor. The passwords that were counted until then are forgotten either way:
+// codes have a count of their own.
+func (c *Console) firstFactor(ctx context.Context, a Actor, use UseCase, u store.User, method string, counted tries) (SignedIn, error) {
 	if u.TOTPAt != nil {
+		if err := c.forget(ctx, counted); err != nil {
+			return SignedIn{}, err
+		}
 		return SignedIn{User: userOf(u), CodeNeeded: true, Method: method}, nil
 	}
 	var out SignedIn
 	err := c.store.InTx(ctx, func(tx *store.Tx) (err error) {
+		if err := tx.ForgetAttempts(ctx, counted...); err != nil {
+			return err
+		}
 		out, err = c.enter(ctx, tx, a, use, u, method)
 		return err
 	})
@@ -196,11 +225,11 @@ func (c *Console) firstFactor(ctx context.Context, a Actor, use UseCase, u store
 
 // enter opens a session and says so in the audit log.
 func (c *Console) enter(ctx context.Context, tx *store.Tx, a Actor, use UseCase, u store.User, method string) (SignedIn, error) {
-	key, err := c.loginKey(ctx, u.Login)
+	counted, err := c.passwordTries(ctx, a, ofLogin, u.Login) // who came by a link may have tried before
 	if err != nil {
 		return SignedIn{}, err
 	}
-	if _, err := tx.ForgetAttempts(ctx, key); err != nil {
+	if err := tx.ForgetAttempts(ctx, counted...); err != nil {
 		return SignedIn{}, err
 	}
 	s, err := tx.CreateSession(ctx, store.NewSession{

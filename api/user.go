@@ -25,11 +25,13 @@ type User struct {
 	// SecondFactor: a code of the telephone is asked for.
 	SecondFactor bool       `json:"second_factor"`
 	LastSignInAt *time.Time `json:"last_sign_in_at,omitempty"`
-	// LockedUntil is set while sign-ins with a password rest, after too many
-	// that failed; in answers to admins only.
+	// LockedUntil is set while attempts to get in as this person rest, at least
+	// from one address, after too many that failed; in answers to admins only.
 	LockedUntil *time.Time `json:"locked_until,omitempty"`
 	CreatedAt   time.Time  `json:"created_at"`
 	Revision    int64      `json:"revision"`
+
+	subject string // the name that Origin knows the person by
 }
 
 // CreateUserInput describes a new person.
@@ -191,6 +193,6 @@ func userOf(u store.User) User {
 	return User{
 		ID: u.ID.String(), Login: u.Login, Name: u.Name, Role: u.Role, Sites: siteTexts(u.Sites), Locale: u.Locale,
 		Origin: string(u.Origin), Disabled: u.DisabledAt != nil, HasPassword: u.PasswordHash != "", SecondFactor: u.TOTPAt != nil, LastSignInAt: u.LastSignInAt,
-		CreatedAt: u.CreatedAt, Revision: u.Revision,
+		CreatedAt: u.CreatedAt, Revision: u.Revision, subject: u.Subject,
 	}
 }

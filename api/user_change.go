@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/store"
@@ -92,12 +91,11 @@ func (c *Console) SetUserDisabled(ctx context.Context, a Actor, id string, disab
 // again at once (admin). Faults: user_not_found.
 func (c *Console) UnlockUser(ctx context.Context, a Actor, id string) (User, error) {
 	return c.changeUser(ctx, a, UseUnlockUser, id, func(tx *store.Tx, u *store.User) (store.User, error) {
-		key, err := c.loginKey(ctx, u.Login)
+		of, err := c.attemptSubjects(ctx, u.Login, u.ID.String(), u.Subject)
 		if err != nil {
 			return store.User{}, err
 		}
-		_, err = tx.ForgetAttempts(ctx, key)
-		return *u, err
+		return *u, tx.ForgetSubjects(ctx, of)
 	})
 }
 
@@ -134,17 +132,21 @@ func keepsChief(ctx context.Context, tx *store.Tx, u *store.User) error {
 
 // locked says which of some people rest after failed attempts, and until when.
 func (c *Console) locked(ctx context.Context, users []User) error {
-	keys := make([][32]byte, len(users))
-	for i := range users {
+	var all [][32]byte
+	of := make([][][32]byte, len(users))
+	for i, u := range users {
 		var err error
-		if keys[i], err = c.loginKey(ctx, strings.ToLower(users[i].Login)); err != nil {
+		if of[i], err = c.attemptSubjects(ctx, u.Login, u.ID, u.subject); err != nil {
 			return err
 		}
+		all = append(all, of[i]...)
 	}
-	until, err := c.store.LockedUntil(ctx, keys, c.store.Now())
+	until, err := c.store.LockedUntil(ctx, all, c.store.Now())
 	for i := range users {
-		if at, ok := until[keys[i]]; ok {
-			users[i].LockedUntil = &at
+		for _, key := range of[i] {
+			if at, ok := until[key]; ok && (users[i].LockedUntil == nil || at.After(*users[i].LockedUntil)) {
+				users[i].LockedUntil = &at
+			}
 		}
 	}
 	return err

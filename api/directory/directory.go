@@ -72,8 +72,10 @@ const patience = 10 * time.Second
 const memberOf = "memberOf"
 
 // Authenticate returns the person of a login whose password is right; else it
-// fails with ErrRefused, or with the fault directory_unavailable.
-func (d *Directory) Authenticate(ctx context.Context, login, password string) (Person, error) {
+// fails with ErrRefused, or with the fault directory_unavailable. Before the
+// password is looked at, found is asked with the ID of who it would be; what it
+// fails with ends it.
+func (d *Directory) Authenticate(ctx context.Context, login, password string, found func(id string) error) (Person, error) {
 	// A bind without a password is anonymous and succeeds (RFC 4513 section 5.1.2).
 	if login == "" || password == "" {
 		return Person{}, ErrRefused
@@ -96,6 +98,10 @@ func (d *Directory) Authenticate(ctx context.Context, login, password string) (P
 	if err != nil {
 		return Person{}, err
 	}
+	p := Person{ID: identifier(entry, d.config.ID), Login: login, Name: entry.GetAttributeValue(d.config.FullName)}
+	if err := found(p.ID); err != nil {
+		return Person{}, err
+	}
 	if err := conn.Bind(entry.DN, password); err != nil {
 		if ldap.IsErrorAnyOf(err, ldap.LDAPResultInvalidCredentials, ldap.LDAPResultUnwillingToPerform,
 			ldap.LDAPResultConstraintViolation, ldap.LDAPResultInappropriateAuthentication, ldap.LDAPResultInsufficientAccessRights) {
@@ -106,7 +112,6 @@ func (d *Directory) Authenticate(ctx context.Context, login, password string) (P
 	if err := d.asConsole(conn); err != nil { // who it is may not read groups
 		return Person{}, err
 	}
-	p := Person{ID: identifier(entry, d.config.ID), Login: login, Name: entry.GetAttributeValue(d.config.FullName)}
 	if s := entry.GetAttributeValue(d.config.LoginName); s != "" {
 		p.Login = s // as the directory spells it
 	}

@@ -10,6 +10,9 @@ import (
 	"github.com/stickpress/stickpress/api/fault"
 )
 
+// anybody may go on.
+func anybody(string) error { return nil }
+
 func TestAuthenticate(t *testing.T) {
 	t.Parallel()
 	s := directorytest.Start(t,
@@ -21,7 +24,7 @@ func TestAuthenticate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := directory.New(config)
-			p, err := d.Authenticate(t.Context(), "ADA", "engine")
+			p, err := d.Authenticate(t.Context(), "ADA", "engine", anybody)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -29,7 +32,7 @@ func TestAuthenticate(t *testing.T) {
 			if p.Login != "ada" || p.Name != "Ada Lovelace" || len(p.ID) != 36 || !slices.Equal(p.Groups, want) {
 				t.Errorf("person %+v", p)
 			}
-			if _, err := d.Authenticate(t.Context(), "bob", "x*)(uid=*"); err != nil {
+			if _, err := d.Authenticate(t.Context(), "bob", "x*)(uid=*", anybody); err != nil {
 				t.Error(err)
 			}
 			for _, wrong := range [][2]string{
@@ -43,7 +46,7 @@ func TestAuthenticate(t *testing.T) {
 				{"ada\x00", "engine"},
 				{`ada\2a`, "engine"},
 			} {
-				if _, err := d.Authenticate(t.Context(), wrong[0], wrong[1]); !errors.Is(err, directory.ErrRefused) {
+				if _, err := d.Authenticate(t.Context(), wrong[0], wrong[1], anybody); !errors.Is(err, directory.ErrRefused) {
 					t.Errorf("%q with %q: %v", wrong[0], wrong[1], err)
 				}
 			}
@@ -65,7 +68,7 @@ func TestUnavailable(t *testing.T) {
 			t.Parallel()
 			config := s.Config()
 			change(&config)
-			_, err := directory.New(config).Authenticate(t.Context(), "ada", "engine")
+			_, err := directory.New(config).Authenticate(t.Context(), "ada", "engine", anybody)
 			if f := fault.From(err); f == nil || f.Code != directory.CodeUnavailable {
 				t.Errorf("error %v", err)
 			}
