@@ -97,6 +97,54 @@ func TestWhileSignedIn(t *testing.T) {
 	<-again.Done()
 }
 
+// So does one of a program.
+func TestWhileSignedInWithAToken(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	for _, end := range []func(api.NewToken) error{
+		func(n api.NewToken) error { return f.RevokeToken(t.Context(), f.Viewer, n.ID) },
+		func(api.NewToken) error {
+			_, err := f.SetUserDisabled(t.Context(), f.Admin, f.Viewer.UserID, true)
+			return err
+		},
+	} {
+		made := must[api.NewToken](t)(f.CreateToken(t.Context(), f.Viewer, api.CreateTokenInput{Name: "ci", Role: api.RoleViewer}))
+		ctx, stop := f.WhileSignedIn(t.Context(), program(t, f, made))
+		defer stop()
+		if ctx.Err() != nil {
+			t.Fatal("it ended at once")
+		}
+		if err := end(made); err != nil {
+			t.Fatal(err)
+		}
+		<-ctx.Done()
+	}
+}
+
+// A new password makes the links worthless by which others could come in.
+func TestPasswordsEndLinks(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	a := eve(t, f)
+	links := func() (password, signIn api.SignInLink) {
+		t.Helper()
+		return must[api.SignInLink](t)(f.CreatePasswordLink(t.Context(), f.Admin, a.UserID)),
+			must[api.SignInLink](t)(f.CreateSignInLink(t.Context(), f.System, api.SignInLinkInput{Login: "eve"}))
+	}
+	password, in := links()
+	if err := f.ChangePassword(t.Context(), a, apitest.Password, "another long password"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := f.ChoosePassword(t.Context(), anyone("192.0.2.7"), password.Secret, apitest.Password)
+	wantFault(t, err, "token_invalid")
+	_, err = f.RedeemSignInLink(t.Context(), anyone("192.0.2.7"), in.Secret)
+	wantFault(t, err, "token_invalid")
+	password, in = links()
+	must[api.SignedIn](t)(f.ChoosePassword(t.Context(), anyone("192.0.2.7"), password.Secret, apitest.Password))
+	_, err = f.RedeemSignInLink(t.Context(), anyone("192.0.2.7"), in.Secret)
+	wantFault(t, err, "token_invalid")
+}
+
 func TestPasswords(t *testing.T) {
 	t.Parallel()
 	f := apitest.New(t)

@@ -132,4 +132,5 @@ const (
 	CodeNoService       fault.Code = "provider_missing"     //
 	CodeNoRole          fault.Code = "no_role"              //
 	CodeLoginOfOther    fault.Code = "login_of_other"       // login
+	CodeLifetime        fault.Code = "lifetime_invalid"     //
 )

@@ -142,7 +142,7 @@ func (c *Console) knownExternal(ctx context.Context, a Actor, e external, grants
 			return fault.New(fault.KindForbidden, CodeNoRole)
 		case role == RoleNone: // out of every group: out of the console, too
 			refused = fault.New(fault.KindForbidden, CodeNoRole)
-			_, err := tx.EndSessions(ctx, u.ID, store.SessionID{})
+			u, err = lostRole(ctx, tx, a, u)
 			return err
 		case isNew:
 			u, err = c.newExternal(ctx, tx, a, e, role, sites)
@@ -150,10 +150,28 @@ func (c *Console) knownExternal(ctx context.Context, a Actor, e external, grants
 		case u.DisabledAt != nil:
 			return fault.New(fault.KindUnauthenticated, CodeSignInFailed)
 		}
-		u, err = sameExternal(ctx, tx, a, u, e, role, sites)
+		if u, err = sameExternal(ctx, tx, a, u, e, role, sites); err != nil {
+			return err
+		}
+		u, err = tx.Vouch(ctx, u.ID)
 		return err
 	})
 	return u, errors.Join(err, refused)
+}
+
+// lostRole shuts somebody out until a group gives them a role again: their
+// sessions end, and so does what their tokens and what they prepared is good for.
+func lostRole(ctx context.Context, tx *store.Tx, a Actor, u store.User) (store.User, error) {
+	if err := tx.DropOneTimeTokensBy(ctx, u.ID); err != nil || u.NoRoleAt != nil {
+		return u, err
+	}
+	now, err := tx.SetNoRole(ctx, u.ID)
+	if err != nil {
+		return u, err
+	}
+	return now, tx.Audit(ctx, store.NewAudit{
+		By: a.as(store.UserActor(u.ID)), Action: string(UseUpdateUser), ObjectKind: "user", ObjectID: u.ID.String(), Before: userOf(u), After: userOf(now),
+	})
 }
 
 func (c *Console) newExternal(ctx context.Context, tx *store.Tx, a Actor, e external, role Role, sites []store.SiteID) (store.User, error) {
@@ -184,6 +202,9 @@ func sameExternal(ctx context.Context, tx *store.Tx, a Actor, u store.User, e ex
 		return u, nil
 	}
 	now, err := tx.UpdateUser(ctx, u.ID, u.Revision, change)
+	if err == nil && demoted(&u, &now) {
+		err = tx.DropOneTimeTokensBy(ctx, u.ID)
+	}
 	if err != nil {
 		return u, err
 	}

@@ -174,7 +174,7 @@ func (c *Console) SignInCode(ctx context.Context, a Actor, userID, method, code 
 		return SignedIn{}, fault.Wrap(err, fault.KindUnauthenticated, CodeSignedOut)
 	}
 	u, err := c.store.User(ctx, id)
-	if err != nil || u.DisabledAt != nil {
+	if err != nil || u.ShutOut() {
 		return SignedIn{}, fault.Wrap(err, fault.KindUnauthenticated, CodeSignedOut)
 	}
 	counted, err := c.personTries(ctx, ofCode, u.ID)
@@ -276,14 +276,15 @@ func (c *Console) ActorForSession(ctx context.Context, base Actor, sessionID str
 
 // ActorForUser returns a signed-in person as an actor, with the request's
 // locale, ID and address taken from base. The role is read anew each time, so
-// that a change holds at once. Faults: signed_out (gone or disabled).
+// that a change holds at once. Faults: signed_out (gone, disabled, or out of
+// every group that gives a role).
 func (c *Console) ActorForUser(ctx context.Context, base Actor, userID string) (Actor, error) {
 	id, err := store.ParseID[store.UserID](userID)
 	if err != nil {
 		return Actor{}, fault.Wrap(err, fault.KindUnauthenticated, CodeSignedOut)
 	}
 	u, err := c.store.User(ctx, id)
-	if errors.Is(err, store.NotFound("user", "")) || err == nil && u.DisabledAt != nil {
+	if errors.Is(err, store.NotFound("user", "")) || err == nil && u.ShutOut() {
 		return Actor{}, fault.Wrap(err, fault.KindUnauthenticated, CodeSignedOut)
 	}
 	if err != nil {
@@ -307,6 +308,10 @@ func (c *Console) ActorForToken(ctx context.Context, base Actor, secret string) 
 	if err := c.store.TouchAPIToken(ctx, t.ID); err != nil {
 		c.log.WarnContext(ctx, "use of a token not recorded", "token_id", t.ID.String(), "error", err)
 	}
+	return tokenActor(base, &t, &u)
+}
+
+func tokenActor(base Actor, t *store.APIToken, u *store.User) (Actor, error) {
 	base.Kind, base.UserID, base.TokenID, base.Name = ActorToken, u.ID.String(), t.ID.String(), t.Name
 	base.Role = store.Least(t.Role, u.Role)
 	var ok bool
@@ -314,8 +319,4 @@ func (c *Console) ActorForToken(ctx context.Context, base Actor, secret string) 
 		return Actor{}, fault.New(fault.KindUnauthenticated, store.CodeTokenInvalid)
 	}
 	return base, nil
-}
-
-func isSignedOut(err error) bool {
-	return errors.Is(err, fault.New(fault.KindUnauthenticated, CodeSignedOut))
 }

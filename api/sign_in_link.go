@@ -32,10 +32,7 @@ func (c *Console) CreateSignInLink(ctx context.Context, a Actor, in SignInLinkIn
 	ttl := lifetime(in.TTL, signInLinkLifetime, signInLinkLongest)
 	var link SignInLink
 	err := c.change(ctx, a, UseCreateSignInLink, func(tx *store.Tx, by store.Actor) error {
-		u, err := tx.UserByLogin(ctx, in.Login)
-		if err == nil && !a.within(siteTexts(u.Sites)) {
-			err = store.NotFound("user", in.Login)
-		}
+		u, err := findUserByLogin(ctx, tx.Reader, a, in.Login)
 		if err != nil {
 			return err
 		}
@@ -86,7 +83,7 @@ func useLink(ctx context.Context, tx *store.Tx, purpose store.Purpose, secret st
 		return store.User{}, err
 	}
 	u, err := tx.User(ctx, token.UserID)
-	if err == nil && u.DisabledAt != nil {
+	if err == nil && u.ShutOut() {
 		err = fault.New(fault.KindUnauthenticated, store.CodeTokenInvalid)
 	}
 	return u, err

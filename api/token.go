@@ -41,9 +41,14 @@ type CreateTokenInput struct {
 	Login string        // the owner; empty means the actor; others for an admin only
 }
 
-// CreateToken makes a bearer token.
-// Faults: name_invalid, role_unknown, forbidden, user_not_found, site_not_found.
+// CreateToken makes a bearer token. One that a token makes ends with it at the
+// latest: when that expires, and when it is revoked.
+// Faults: name_invalid, role_unknown, forbidden, user_not_found, site_not_found,
+// lifetime_invalid.
 func (c *Console) CreateToken(ctx context.Context, a Actor, in CreateTokenInput) (NewToken, error) {
+	if in.TTL < 0 {
+		return NewToken{}, fault.New(fault.KindInvalid, CodeLifetime).At("ttl_seconds")
+	}
 	if !slices.Contains(Roles, in.Role) {
 		return NewToken{}, errRoleUnknown(in.Role)
 	}
@@ -70,7 +75,14 @@ func (c *Console) CreateToken(ctx context.Context, a Actor, in CreateTokenInput)
 		if err := checkTokenSites(ctx, tx.Reader, a, &owner, sites); err != nil {
 			return err
 		}
-		secret, t, err := tx.CreateAPIToken(ctx, store.NewAPIToken{Name: name, UserID: owner.ID, Role: in.Role, Sites: sites, Lifetime: in.TTL})
+		n := store.NewAPIToken{Name: name, UserID: owner.ID, Role: in.Role, Sites: sites, Lifetime: in.TTL}
+		if n.CreatedBy, err = optional[store.UserID]("user", a.UserID); err != nil {
+			return err
+		}
+		if n.ParentID, err = optional[store.TokenID]("token", a.TokenID); err != nil {
+			return err
+		}
+		secret, t, err := tx.CreateAPIToken(ctx, n)
 		if err != nil {
 			return err
 		}
@@ -107,11 +119,7 @@ func (c *Console) tokenOwner(ctx context.Context, tx *store.Tx, a Actor, login s
 			return store.User{}, err
 		}
 	}
-	u, err := tx.UserByLogin(ctx, login)
-	if err == nil && u.ID.String() != a.UserID && !a.within(siteTexts(u.Sites)) {
-		err = store.NotFound("user", login)
-	}
-	return u, err
+	return findUserByLogin(ctx, tx.Reader, a, login)
 }
 
 // TokenFilter narrows ListTokens; empty fields do not.
@@ -131,7 +139,8 @@ var TokenFields = []Field[TokenFilter]{
 }
 
 // ListTokens lists the actor's own tokens, or everyone's for an admin (of those
-// who have no more sites), newest first. Faults: those of FieldInfo.Check, user_not_found.
+// who have no more sites), newest first. A token that is no admin's sees itself
+// and those that it made: others of its owner's may do more. Faults: those of FieldInfo.Check, user_not_found.
 func (c *Console) ListTokens(ctx context.Context, a Actor, f TokenFilter, p Page) (List[Token], error) {
 	if err := allow(a, UseListTokens); err != nil {
 		return List[Token]{}, err
@@ -151,8 +160,11 @@ func (c *Console) ListTokens(ctx context.Context, a Actor, f TokenFilter, p Page
 	}
 	if a.Role != RoleAdmin {
 		query.UserID, err = parse[store.UserID]("user", a.UserID)
+		if err == nil && a.Kind == ActorToken {
+			query.Line, err = parse[store.TokenID]("token", a.TokenID)
+		}
 	} else {
-		query.UserID, err = thing("owner", f.Owner, func(login string) (store.User, error) { return c.store.UserByLogin(ctx, login) },
+		query.UserID, err = thing("owner", f.Owner, func(login string) (store.User, error) { return findUserByLogin(ctx, c.store.Reader, a, login) },
 			func(u store.User) store.UserID { return u.ID })
 	}
 	if err != nil {
@@ -174,8 +186,9 @@ func (c *Console) ListTokens(ctx context.Context, a Actor, f TokenFilter, p Page
 	}, func(t store.APIToken) string { return t.ID.String() })
 }
 
-// RevokeToken ends a token at once: one's own, or anyone's for an admin.
-// Revoking it again changes nothing. Faults: token_not_found.
+// RevokeToken ends a token and those that it made at once: one's own, or
+// anyone's for an admin; a token that is no admin's ends those that ListTokens
+// shows it. Revoking it again changes nothing. Faults: token_not_found.
 func (c *Console) RevokeToken(ctx context.Context, a Actor, id string) error {
 	key, err := parse[store.TokenID]("token", id)
 	if err != nil {
@@ -194,6 +207,8 @@ func (c *Console) RevokeToken(ctx context.Context, a Actor, id string) error {
 			if a.Role != RoleAdmin || !a.within(siteTexts(owner.Sites)) {
 				return store.NotFound("token", id)
 			}
+		} else if a.Kind == ActorToken && a.Role != RoleAdmin && t.ID.String() != a.TokenID && t.ParentID.String() != a.TokenID {
+			return store.NotFound("token", id)
 		}
 		if t.RevokedAt != nil {
 			return nil

@@ -13,15 +13,18 @@ import (
 
 // User is a person who signs in.
 type User struct {
-	ID          string   `json:"id"`
-	Login       string   `json:"login"`
-	Name        string   `json:"name"`
-	Role        Role     `json:"role"`
-	Sites       []string `json:"sites"`  // IDs; empty: every site
-	Locale      string   `json:"locale"` // empty: what the browser asks for
-	Origin      string   `json:"origin"` // "local", "oidc", "ldap": who vouches for the person
-	Disabled    bool     `json:"disabled"`
-	HasPassword bool     `json:"has_password"` // kept here; of a directory's people it is kept there
+	ID       string   `json:"id"`
+	Login    string   `json:"login"`
+	Name     string   `json:"name"`
+	Role     Role     `json:"role"`
+	Sites    []string `json:"sites"`  // IDs; empty: every site
+	Locale   string   `json:"locale"` // empty: what the browser asks for
+	Origin   string   `json:"origin"` // "local", "oidc", "ldap": who vouches for the person
+	Disabled bool     `json:"disabled"`
+	// NoRoleAt is since when somebody whom others vouch for is in no group that
+	// gives a role: they and their tokens are out until one does.
+	NoRoleAt    *time.Time `json:"no_role_at,omitempty"`
+	HasPassword bool       `json:"has_password"` // kept here; of a directory's people it is kept there
 	// SecondFactor: a code of the telephone is asked for.
 	SecondFactor bool       `json:"second_factor"`
 	LastSignInAt *time.Time `json:"last_sign_in_at,omitempty"`
@@ -122,6 +125,15 @@ func findUser(ctx context.Context, r store.Reader, a Actor, id string) (store.Us
 	return u, err
 }
 
+// findUserByLogin is findUser by login.
+func findUserByLogin(ctx context.Context, r store.Reader, a Actor, login string) (store.User, error) {
+	u, err := r.UserByLogin(ctx, login)
+	if err == nil && u.ID.String() != a.UserID && !a.within(siteTexts(u.Sites)) {
+		return store.User{}, store.NotFound("user", login)
+	}
+	return u, err
+}
+
 // CreateUser adds a person (admin), with a role and sites that the actor has.
 // Faults: login_invalid, name_taken, password_too_short, role_unknown,
 // sites_too_wide, site_not_found.
@@ -192,7 +204,7 @@ func errRoleUnknown(r Role) error {
 func userOf(u store.User) User {
 	return User{
 		ID: u.ID.String(), Login: u.Login, Name: u.Name, Role: u.Role, Sites: siteTexts(u.Sites), Locale: u.Locale,
-		Origin: string(u.Origin), Disabled: u.DisabledAt != nil, HasPassword: u.PasswordHash != "", SecondFactor: u.TOTPAt != nil, LastSignInAt: u.LastSignInAt,
+		Origin: string(u.Origin), Disabled: u.DisabledAt != nil, NoRoleAt: u.NoRoleAt, HasPassword: u.PasswordHash != "", SecondFactor: u.TOTPAt != nil, LastSignInAt: u.LastSignInAt,
 		CreatedAt: u.CreatedAt, Revision: u.Revision, subject: u.Subject,
 	}
 }

@@ -57,12 +57,25 @@ func (c *Console) UpdateUser(ctx context.Context, a Actor, in UpdateUserInput) (
 		if revision == 0 {
 			revision = u.Revision
 		}
-		return tx.UpdateUser(ctx, u.ID, revision, store.UserChange{Name: name, Role: in.Role, Sites: sites})
+		now, err := tx.UpdateUser(ctx, u.ID, revision, store.UserChange{Name: name, Role: in.Role, Sites: sites})
+		if err == nil && demoted(u, &now) {
+			err = tx.DropOneTimeTokensBy(ctx, u.ID)
+		}
+		return now, err
 	})
 }
 
-// SetUserDisabled shuts a person out, ending their sessions and stopping their
-// tokens at once, or lets them in again (admin). Repeating it changes nothing.
+// demoted reports whether somebody may do less than before: what they prepared,
+// links and enrolments, is worth nothing then.
+func demoted(before, after *store.User) bool {
+	narrower := len(after.Sites) > 0 && (len(before.Sites) == 0 ||
+		slices.ContainsFunc(before.Sites, func(s store.SiteID) bool { return !slices.Contains(after.Sites, s) }))
+	return narrower || !after.Role.Includes(before.Role)
+}
+
+// SetUserDisabled shuts a person out, or lets them in again (admin). Their
+// sessions end, and nothing is good any more that they had or made: links,
+// enrolments, tokens, those of others, too. Repeating it changes nothing.
 // Faults: user_not_found, not_oneself, last_admin.
 func (c *Console) SetUserDisabled(ctx context.Context, a Actor, id string, disabled bool) (User, error) {
 	return c.changeUser(ctx, a, UseDisableUser, id, func(tx *store.Tx, u *store.User) (store.User, error) {
@@ -78,10 +91,11 @@ func (c *Console) SetUserDisabled(ctx context.Context, a Actor, id string, disab
 		if _, err := tx.EndSessions(ctx, u.ID, store.SessionID{}); err != nil {
 			return store.User{}, err
 		}
-		for _, p := range []store.Purpose{store.PurposePassword, store.PurposeSignIn} {
-			if err := tx.DropOneTimeTokens(ctx, p, u.ID); err != nil {
-				return store.User{}, err
-			}
+		if err := dropLinks(ctx, tx, u.ID); err != nil {
+			return store.User{}, err
+		}
+		if err := tx.DropOneTimeTokensBy(ctx, u.ID); err != nil {
+			return store.User{}, err
 		}
 		return tx.SetUserDisabled(ctx, u.ID, true)
 	})

@@ -108,6 +108,8 @@ type APIToken struct {
 	ID         TokenID
 	Name       string
 	UserID     UserID
+	CreatedBy  UserID   // who made it, or whose token did; zero: the command line
+	ParentID   TokenID  // the token that made it; zero: a person did
 	Role       Role     // a cap: see Least
 	Sites      []SiteID // a cap on its user's; none: all that its user has
 	ExpiresAt  *time.Time
@@ -119,14 +121,16 @@ type APIToken struct {
 
 // NewAPIToken is what an API token is made of.
 type NewAPIToken struct {
-	Name     string
-	UserID   UserID
-	Role     Role
-	Sites    []SiteID
-	Lifetime time.Duration // 0: does not expire
+	Name      string
+	UserID    UserID
+	CreatedBy UserID
+	ParentID  TokenID // it does not outlive this one
+	Role      Role
+	Sites     []SiteID
+	Lifetime  time.Duration // 0: does not expire by itself
 }
 
-const apiTokenColumns = `id, name, user_id, role, sites, expires_at, revoked_at, last_used_at, revision, created_at`
+const apiTokenColumns = `id, name, user_id, created_by, parent_id, role, sites, expires_at, revoked_at, last_used_at, revision, created_at`
 
 // CreateAPIToken makes a token and returns its secret, which is not stored.
 func (tx *Tx) CreateAPIToken(ctx context.Context, n NewAPIToken) (secret string, token APIToken, err error) {
@@ -143,29 +147,64 @@ func (tx *Tx) CreateAPIToken(ctx context.Context, n NewAPIToken) (secret string,
 		at := tx.at.Add(n.Lifetime)
 		expires = &at
 	}
+	if !n.ParentID.IsZero() {
+		parent, err := tx.APIToken(ctx, n.ParentID)
+		if err != nil {
+			return "", APIToken{}, err
+		}
+		if parent.ExpiresAt != nil && (expires == nil || parent.ExpiresAt.Before(*expires)) {
+			expires = parent.ExpiresAt
+		}
+	}
 	token, err = one[APIToken](ctx, tx.tx, "token", id,
-		`INSERT INTO api_tokens (id, hash, name, user_id, role, sites, expires_at, created_at)
-		VALUES (@id, @hash, @name, @user_id, @role, @sites, @expires_at, @at)
+		`INSERT INTO api_tokens (id, hash, name, user_id, created_by, parent_id, role, sites, expires_at, created_at)
+		VALUES (@id, @hash, @name, @user_id, @created_by, @parent_id, @role, @sites, @expires_at, @at)
 		RETURNING `+apiTokenColumns, pgx.NamedArgs{
 			"id": id, "hash": hash[:], "name": n.Name, "user_id": n.UserID, "role": n.Role,
+			"created_by": n.CreatedBy, "parent_id": n.ParentID,
 			"sites": append([]SiteID{}, n.Sites...), "expires_at": expires, "at": tx.at,
 		})
 	return secret, token, err
 }
 
+// tokenInForce holds of a token t that is good for something: neither it nor one
+// that it was made with is revoked, and nobody is shut out who owns or made one
+// of them. (The expiry of those that it was made with is in its own.)
+const tokenInForce = `t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > @at) AND NOT EXISTS (
+	WITH RECURSIVE line AS (
+		SELECT t.parent_id, t.user_id, t.created_by, t.revoked_at
+		UNION ALL
+		SELECT p.parent_id, p.user_id, p.created_by, p.revoked_at FROM api_tokens p JOIN line ON p.id = line.parent_id)
+	SELECT FROM line JOIN users u ON u.id IN (line.user_id, line.created_by)
+	WHERE line.revoked_at IS NOT NULL OR u.disabled_at IS NOT NULL OR u.no_role_at IS NOT NULL)`
+
+// VouchedFor is how long the tokens of somebody whom others vouch for are good
+// after they vouched last, which they do at each sign-in: of who has left and
+// never comes again, the console hears nothing.
+const VouchedFor = 90 * 24 * time.Hour
+
 // APITokenBySecret finds the token that a program presents and its user. What
-// is unknown, expired, revoked or of a disabled user fails with token_invalid.
+// is unknown, expired or revoked, or of people who are shut out, fails with
+// token_invalid, and so does what is of people for whom nobody has vouched for
+// longer than VouchedFor.
 func (r Reader) APITokenBySecret(ctx context.Context, secret string, now time.Time) (APIToken, User, error) {
 	hash := sha256.Sum256([]byte(secret))
+	return r.tokenInForce(ctx, `t.hash = @hash`, pgx.NamedArgs{"hash": hash[:], "at": now})
+}
+
+// APITokenInForce is APITokenBySecret for a token that was presented before.
+func (r Reader) APITokenInForce(ctx context.Context, id TokenID, now time.Time) (APIToken, User, error) {
+	return r.tokenInForce(ctx, `t.id = @id`, pgx.NamedArgs{"id": id, "at": now})
+}
+
+func (r Reader) tokenInForce(ctx context.Context, which string, args pgx.NamedArgs) (APIToken, User, error) {
 	token, err := one[APIToken](ctx, r.db, "token", "",
-		`SELECT `+apiTokenColumns+` FROM api_tokens
-		WHERE hash = @hash AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > @at)`,
-		pgx.NamedArgs{"hash": hash[:], "at": now})
+		`SELECT `+apiTokenColumns+` FROM api_tokens t WHERE `+which+` AND `+tokenInForce, args)
 	if err != nil {
 		return APIToken{}, User{}, tokenInvalid(err, "token")
 	}
 	user, err := r.User(ctx, token.UserID)
-	if err == nil && user.DisabledAt != nil {
+	if now, ok := args["at"].(time.Time); err == nil && ok && !user.vouched(now) {
 		err = fault.New(fault.KindUnauthenticated, CodeTokenInvalid)
 	}
 	return token, user, err
@@ -188,6 +227,7 @@ type APITokenFilter struct {
 	// to no others, and those of Self.
 	Within []SiteID
 	Self   UserID
+	Line   TokenID // this one and those that it made
 	Page   TokenPage
 }
 
@@ -199,6 +239,7 @@ func (r Reader) APITokens(ctx context.Context, f APITokenFilter) ([]APIToken, er
 		w.and("(user_id = @self OR user_id IN (SELECT id FROM users WHERE cardinality(sites) > 0 AND sites <@ @within))", "within", f.Within)
 		w.args["self"] = f.Self
 	}
+	equal(&w, "@line IN (id, parent_id)", "line", f.Line)
 	w.text("role = @role", "role", string(f.Role))
 	switch f.State {
 	case "active":
@@ -212,11 +253,24 @@ func (r Reader) APITokens(ctx context.Context, f APITokenFilter) ([]APIToken, er
 	return byID[APIToken](ctx, r, "tokens", "api_tokens", apiTokenColumns, &w, f.Page)
 }
 
-// RevokeAPIToken ends a token; to revoke a revoked one changes nothing.
+// RevokeAPIToken ends a token and those that were made with it; to revoke a
+// revoked one changes nothing.
 func (tx *Tx) RevokeAPIToken(ctx context.Context, id TokenID) (APIToken, error) {
-	return one[APIToken](ctx, tx.tx, "token", id,
-		`UPDATE api_tokens SET revoked_at = coalesce(revoked_at, @at), revision = revision + 1
-		WHERE id = @id RETURNING `+apiTokenColumns, pgx.NamedArgs{"id": id, "at": tx.at})
+	rows, _ := tx.tx.Query(ctx,
+		`WITH RECURSIVE line AS (
+			SELECT id FROM api_tokens WHERE id = @id
+			UNION ALL SELECT t.id FROM api_tokens t JOIN line ON t.parent_id = line.id)
+		UPDATE api_tokens SET revoked_at = @at, revision = revision + 1
+		WHERE id IN (SELECT id FROM line) AND revoked_at IS NULL RETURNING user_id`,
+		pgx.NamedArgs{"id": id, "at": tx.at}) // the error comes back from CollectRows
+	owners, err := pgx.CollectRows(rows, pgx.RowTo[UserID])
+	if err != nil {
+		return APIToken{}, fail(err, "revoke a token")
+	}
+	for _, u := range owners {
+		tx.Notify(TopicUser(u))
+	}
+	return tx.APIToken(ctx, id)
 }
 
 // TouchAPIToken remembers that a token was used, to the minute: at most one

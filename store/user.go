@@ -49,11 +49,28 @@ type User struct {
 	PasswordHash string `json:"-"` // argon2id in its text form, or empty: no password sign-in
 	Locale       string // "en", "zh-CN", or empty: what the browser asks for
 	DisabledAt   *time.Time
+	NoRoleAt     *time.Time // since when no group of theirs gives a role; nil: one does, or the console
+	VouchedAt    *time.Time // when Origin vouched last; nil: OriginLocal
 	LastSignInAt *time.Time
 	TOTPAt       *time.Time `db:"totp_at"` // since when codes are asked for; nil: they are not
 	Revision     int64
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+}
+
+// ShutOut reports whether the user may not come in, by whatever way.
+func (u *User) ShutOut() bool { return u.DisabledAt != nil || u.NoRoleAt != nil }
+
+// vouched reports whether somebody has vouched for the user lately.
+func (u *User) vouched(now time.Time) bool {
+	if u.Origin == OriginLocal {
+		return true
+	}
+	last := u.CreatedAt // of who was made by the program before
+	if u.VouchedAt != nil {
+		last = *u.VouchedAt
+	}
+	return now.Sub(last) <= VouchedFor
 }
 
 // Origin is who vouches for a user.
@@ -79,7 +96,7 @@ type UserFields struct {
 }
 
 const userColumns = `id, login, name, role, sites, origin, subject, password_hash, locale, disabled_at,
-	last_sign_in_at, totp_at, revision, created_at, updated_at`
+	no_role_at, vouched_at, last_sign_in_at, totp_at, revision, created_at, updated_at`
 
 // User finds a user, or fails with user_not_found.
 func (r Reader) User(ctx context.Context, id UserID) (User, error) {
@@ -144,8 +161,9 @@ func (tx *Tx) CreateUser(ctx context.Context, f UserFields) (User, error) {
 		return User{}, err
 	}
 	return one[User](ctx, tx.tx, "user", id,
-		`INSERT INTO users (id, login, name, role, sites, origin, subject, password_hash, locale, created_at, updated_at)
-		VALUES (@id, @login, @name, @role, @sites, @origin, @subject, @password_hash, @locale, @at, @at)
+		`INSERT INTO users (id, login, name, role, sites, origin, subject, password_hash, locale, vouched_at, created_at, updated_at)
+		VALUES (@id, @login, @name, @role, @sites, @origin, @subject, @password_hash, @locale,
+			CASE WHEN @origin <> 'local' THEN @at::timestamptz END, @at, @at)
 		RETURNING `+userColumns, pgx.NamedArgs{
 			"id": id, "login": f.Login, "name": f.Name, "role": f.Role, "sites": append([]SiteID{}, f.Sites...),
 			"origin": or(f.Origin, OriginLocal), "subject": f.Subject,

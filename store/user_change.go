@@ -33,6 +33,24 @@ func (tx *Tx) SetUserDisabled(ctx context.Context, id UserID, disabled bool) (Us
 		WHERE id = @id RETURNING `+userColumns, pgx.NamedArgs{"id": id, "disabled": disabled, "at": tx.at})
 }
 
+// SetNoRole says that no group of a user gives a role any more, and ends what
+// the user began.
+func (tx *Tx) SetNoRole(ctx context.Context, id UserID) (User, error) {
+	if _, err := tx.EndSessions(ctx, id, SessionID{}); err != nil {
+		return User{}, err
+	}
+	return one[User](ctx, tx.tx, "user", id,
+		`UPDATE users SET no_role_at = coalesce(no_role_at, @at), revision = revision + 1, updated_at = @at
+		WHERE id = @id RETURNING `+userColumns, pgx.NamedArgs{"id": id, "at": tx.at})
+}
+
+// Vouch says that the user's origin vouched, with a role.
+func (tx *Tx) Vouch(ctx context.Context, id UserID) (User, error) {
+	return one[User](ctx, tx.tx, "user", id,
+		`UPDATE users SET vouched_at = @at, no_role_at = NULL WHERE id = @id RETURNING `+userColumns,
+		pgx.NamedArgs{"id": id, "at": tx.at})
+}
+
 // SetPassword replaces a local user's password hash.
 func (tx *Tx) SetPassword(ctx context.Context, id UserID, hash string) (User, error) {
 	return one[User](ctx, tx.tx, "user", id,
@@ -45,6 +63,16 @@ func (tx *Tx) DropOneTimeTokens(ctx context.Context, purpose Purpose, user UserI
 	_, err := tx.tx.Exec(ctx, `DELETE FROM one_time_tokens WHERE purpose = @purpose AND user_id = @user AND used_at IS NULL`,
 		pgx.NamedArgs{"purpose": purpose, "user": user})
 	return fail(err, "drop one-time tokens")
+}
+
+// DropOneTimeTokensBy makes the unused tokens worthless that a user made, or a
+// program with a token of theirs.
+func (tx *Tx) DropOneTimeTokensBy(ctx context.Context, user UserID) error {
+	_, err := tx.tx.Exec(ctx,
+		`DELETE FROM one_time_tokens WHERE used_at IS NULL AND (created_by_kind = 'user' AND created_by_id = @user
+			OR created_by_kind = 'token' AND created_by_id IN (SELECT id FROM api_tokens WHERE @user IN (user_id, created_by)))`,
+		pgx.NamedArgs{"user": user})
+	return fail(err, "drop one-time tokens of their maker")
 }
 
 // HoldChiefs locks, until the end of the transaction, the users who may change

@@ -3,11 +3,13 @@ package web
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/web/view"
 )
 
@@ -120,14 +122,32 @@ func (s *Web) sessionsEnd(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Web) tokenCreate(w http.ResponseWriter, r *http.Request) error {
-	days, _ := strconv.Atoi(r.PostFormValue("days")) // what is no number does not expire
-	made, err := s.console.CreateToken(r.Context(), actorOf(r), api.CreateTokenInput{
-		Name: r.PostFormValue("name"), Role: api.Role(r.PostFormValue("role")), Sites: r.PostForm["site"], TTL: time.Duration(days) * 24 * time.Hour,
-	})
+	ttl, err := daysOf(r.PostFormValue("days"))
+	var made api.NewToken
+	if err == nil {
+		made, err = s.console.CreateToken(r.Context(), actorOf(r), api.CreateTokenInput{
+			Name: r.PostFormValue("name"), Role: api.Role(r.PostFormValue("role")), Sites: r.PostForm["site"], TTL: ttl,
+		})
+	}
 	if err != nil {
 		return s.accountWith(w, r, nil, "token", err)
 	}
 	return s.accountWith(w, r, &made, "", nil)
+}
+
+// maxDays is what a duration can hold, roughly.
+const maxDays = 100_000
+
+// daysOf reads a lifetime in days; nothing typed is for ever.
+func daysOf(text string) (time.Duration, error) {
+	if text = strings.TrimSpace(text); text == "" {
+		return 0, nil
+	}
+	days, err := strconv.Atoi(text)
+	if err != nil || days < 1 || days > maxDays {
+		return 0, fault.Wrap(err, fault.KindInvalid, api.CodeLifetime).At("days")
+	}
+	return time.Duration(days) * 24 * time.Hour, nil
 }
 
 func (s *Web) tokenRevoke(w http.ResponseWriter, r *http.Request) error {

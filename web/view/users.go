@@ -40,6 +40,9 @@ func userStates(u api.User) []string {
 	if u.Disabled {
 		out = append(out, "disabled")
 	}
+	if u.NoRoleAt != nil {
+		out = append(out, "no_role")
+	}
 	if u.LockedUntil != nil {
 		out = append(out, "locked")
 	}
