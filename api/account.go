@@ -79,7 +79,18 @@ func endOthers(ctx context.Context, tx *store.Tx, a Actor, id store.UserID) erro
 	return err
 }
 
-// ChangePassword changes the actor's own password; their other sessions end.
+// dropLinks makes the links worthless by which a person could still come in.
+func dropLinks(ctx context.Context, tx *store.Tx, id store.UserID) error {
+	for _, p := range []store.Purpose{store.PurposePassword, store.PurposeSignIn} {
+		if err := tx.DropOneTimeTokens(ctx, p, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ChangePassword changes the actor's own password; their other sessions and the
+// links that were made for them end.
 // Faults: people_only, user_of_other_origin, password_wrong,
 // password_too_short, password_too_long, too_many_attempts.
 func (c *Console) ChangePassword(ctx context.Context, a Actor, current, next string) error {
@@ -102,6 +113,9 @@ func (c *Console) ChangePassword(ctx context.Context, a Actor, current, next str
 	}
 	return c.change(ctx, a, UseChangePassword, func(tx *store.Tx, by store.Actor) error {
 		if _, err := tx.SetPassword(ctx, u.ID, hash); err != nil {
+			return err
+		}
+		if err := dropLinks(ctx, tx, u.ID); err != nil {
 			return err
 		}
 		if err := endOthers(ctx, tx, a, u.ID); err != nil {
@@ -146,7 +160,7 @@ func (c *Console) CreatePasswordLink(ctx context.Context, a Actor, id string) (S
 }
 
 // ChoosePassword spends a link of CreatePasswordLink: the person has the new
-// password, all their sessions end, and they are signed in, or asked for the
+// password, all their sessions and other links end, and they are signed in, or asked for the
 // second factor. A password that is refused leaves the link unspent.
 // Faults: token_invalid, password_too_short, password_too_long, too_many_attempts.
 func (c *Console) ChoosePassword(ctx context.Context, a Actor, secret, password string) (SignedIn, error) {
@@ -170,6 +184,9 @@ func (c *Console) ChoosePassword(ctx context.Context, a Actor, secret, password 
 			return err
 		}
 		if u, err = tx.SetPassword(ctx, u.ID, hash); err != nil {
+			return err
+		}
+		if err := dropLinks(ctx, tx, u.ID); err != nil {
 			return err
 		}
 		if _, err := tx.EndSessions(ctx, u.ID, store.SessionID{}); err != nil {
