@@ -76,6 +76,16 @@ func sumOf(html string) uint64 {
 	return h.Sum64()
 }
 
+// stream is page for a handler that goes on: its request ends with the session,
+// and with what its reader may see.
+func (s *Web) stream(h handler) http.HandlerFunc {
+	return s.page(func(w http.ResponseWriter, r *http.Request) error {
+		ctx, end := s.console.WhileSignedIn(r.Context(), actorOf(r))
+		defer end()
+		return h(w, r.WithContext(ctx))
+	})
+}
+
 func newStream(w http.ResponseWriter) *stream {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")

@@ -152,3 +152,27 @@ func TestFlash(t *testing.T) {
 	v.get("/hosts").shows("Channel testing points to 24.2.0.")
 	v.get("/hosts").lacks("Channel testing points to 24.2.0.")
 }
+
+// A stream ends with what its reader may see, however it was asked for.
+func TestStreamsEndWithTheirReader(t *testing.T) {
+	t.Parallel()
+	scene := webtest.Play(t, webtest.Start(t))
+	job, _ := scene.Press(t)
+	v := signedIn(t, scene.Site, "viewer", "en")
+	var open []func(string) event
+	for _, path := range []string{"/live", "/jobs/" + job.ID + "/live"} {
+		next := v.listen(path, "Accept", "text/event-stream, */*")
+		next("")
+		open = append(open, next)
+	}
+	if _, err := scene.SetUserDisabled(t.Context(), scene.Admin, scene.Viewer.UserID, true); err != nil {
+		t.Fatal(err)
+	}
+	for _, next := range open {
+		for e := next(""); e.name != ""; e = next("") {
+			if e.name == "alive" {
+				t.Fatal("it goes on")
+			}
+		}
+	}
+}

@@ -6,7 +6,7 @@ import "github.com/go-chi/chi/v5"
 // package. Each handler's file has the handler's name.
 func (s *Web) routes(r chi.Router) {
 	r.Get("/", s.page(s.overview))
-	r.Get("/live", s.page(s.overviewLive))
+	r.Get("/live", s.stream(s.overviewLive))
 
 	r.Get("/jobs", s.page(tidy(s.jobs)))
 	r.Post("/jobs", s.page(s.jobQueue))
@@ -14,10 +14,10 @@ func (s *Web) routes(r chi.Router) {
 	r.Post("/jobs/new", s.page(s.jobNew))
 	r.Get("/jobs/new/names", s.page(s.jobNames))
 	r.Post("/jobs/where", s.page(s.jobWhere))
-	r.Get("/jobs/where/live", s.page(s.jobWhereLive))
+	r.Get("/jobs/where/live", s.stream(s.jobWhereLive))
 	r.Post("/jobs/confirm", s.page(s.jobConfirm))
 	r.Get("/jobs/{id}", s.page(s.job))
-	r.Get("/jobs/{id}/live", s.page(s.jobLive))
+	r.Get("/jobs/{id}/live", s.stream(s.jobLive))
 	r.Get("/jobs/{id}/log", s.page(s.jobLog))
 	r.Post("/jobs/{id}/cancel", s.page(s.jobCancel))
 	r.Post("/jobs/{id}/builds/{build}/cancel", s.page(s.jobCancelBuild))
@@ -95,7 +95,7 @@ func (s *Web) routes(r chi.Router) {
 	r.Post("/sites/{id}/retire", s.page(s.siteRetire))
 	r.Get("/first-run", s.page(s.firstRun))
 	r.Get("/first-run/{step}", s.page(s.firstRunStep))
-	r.Get("/first-run/host/live", s.page(s.firstRunHostLive))
+	r.Get("/first-run/host/live", s.stream(s.firstRunHostLive))
 	r.Post("/first-run/{step}/mark", s.page(s.firstRunMark))
 	r.Post("/first-run/address", s.page(s.firstRunAddress))
 	r.Post("/first-run/tls", s.page(s.firstRunTLS))

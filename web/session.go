@@ -80,17 +80,11 @@ func (s *Web) identify(next http.Handler) http.Handler {
 // afterwards.
 func (s *Web) signedIn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		live := r.Header.Get("Accept") == "text/event-stream"
-		if a := actorOf(r); a.Kind == api.ActorUser {
-			if live {
-				ctx, end := s.console.WhileSignedIn(r.Context(), a)
-				defer end()
-				r = r.WithContext(ctx)
-			}
+		if actorOf(r).Kind == api.ActorUser {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if live {
+		if r.Header.Get("Accept") == "text/event-stream" {
 			_ = newStream(w).send("reload", "", "signed out") // the reader may be gone
 			return
 		}

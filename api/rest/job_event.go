@@ -60,6 +60,8 @@ func (s *REST) watchJob() {
 		}
 		return &huma.StreamResponse{Body: func(c huma.Context) {
 			_, w := humachi.Unwrap(c)
+			ctx, end := s.console.WhileSignedIn(ctx, a)
+			defer end()
 			stream(ctx, w, updates)
 		}}, nil
 	})

@@ -125,3 +125,26 @@ func TestWatchJob(t *testing.T) {
 		t.Errorf("after %s comes %+v", seen, u)
 	}
 }
+
+// A stream ends with its token.
+func TestStreamEndsWithItsToken(t *testing.T) {
+	t.Parallel()
+	s := resttest.Start(t)
+	s.Publish(t, "win11-ent", "1.0.0")
+	stick := apitest.Stick("a.img")
+	s.Connect(t, "bench", stick)
+	job, err := s.QueueJob(t.Context(), s.Helpdesk, apitest.Order("win11-ent", "bench", stick))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := open(t, s, job.ID, "")
+	if _, _, ok := next(); !ok {
+		t.Fatal("there is no snapshot")
+	}
+	if _, err := s.SetUserDisabled(t.Context(), s.Admin, s.Viewer.UserID, true); err != nil {
+		t.Fatal(err)
+	}
+	if _, u, ok := next(); ok {
+		t.Fatalf("it goes on with %+v", u)
+	}
+}
