@@ -49,6 +49,7 @@ var refusals = []refusal{
 	{store.CodeStickRewritten, false},
 	{store.CodeStickNotWiped, true},
 	{store.CodeWipeOther, false},
+	{store.CodeStickDataOpen, false},
 	// The source of a capture.
 	{protocol.FaultCaptureNoWindows, false},
 	{protocol.FaultCaptureSeveral, false},

@@ -100,11 +100,16 @@ func (r *reporter) loadOtherContents(ctx context.Context, events []protocol.Even
 	return nil
 }
 
-// applyChecked notes when the stick was compared and what came of it.
+// applyChecked notes when the stick was compared and what came of it. One that
+// came back as it was pressed holds nothing of a user's.
 func (s *Stick) applyChecked(e *StickEvent) error {
 	p, err := decodePayload[StickCheck](&e.Event)
-	if err == nil {
-		s.CheckedAt, s.CheckResult, s.CheckFault = &e.At, p.Result, p.Fault
+	if err != nil {
+		return err
 	}
-	return err
+	s.CheckedAt, s.CheckResult, s.CheckFault = &e.At, p.Result, p.Fault
+	if s.Data == DataOpen && p.Fault == nil && p.Result != nil && p.Result.Outcome == protocol.OutcomeIntact {
+		s.Data = DataNone // nobody has written to it
+	}
+	return nil
 }

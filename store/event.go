@@ -57,6 +57,9 @@ const (
 	EventStickLost       EventType = "stick_lost"       // StickHandover with Reason
 	EventStickFound      EventType = "stick_found"      // StickHandover with Reason
 	EventStickRetired    EventType = "stick_retired"    // StickHandover with Reason
+	EventStickUndone     EventType = "stick_undone"     // StickUndone
+	// EventStickDataSettled says what became of a user's data: StickDataSettled.
+	EventStickDataSettled EventType = "stick_data_settled"
 )
 
 // payloadVersion is written with every event; a payload whose meaning changes

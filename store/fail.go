@@ -49,6 +49,10 @@ const (
 	CodeStickIssued       fault.Code = "stick_issued"         // holder: who has it
 	CodeStickUnready      fault.Code = "stick_unready"        // state: it must not be handed out
 	CodeStickPlace        fault.Code = "stick_place"          // life: that cannot be done from there
+	CodeStickDataOpen     fault.Code = "stick_data_open"      // port, stick: it came back, and nobody said what becomes of its user's data
+	CodeStickDataSettled  fault.Code = "stick_data_settled"   // that is said already, or was never asked
+	CodeStickDataUsed     fault.Code = "stick_data_used"      // Windows has run from it: it does not hold none
+	CodeStickMovedOn      fault.Code = "stick_moved_on"       // something happened to it since: there is nothing to take back
 	CodeRecordRefused     fault.Code = "record_refused"       // common: no stick of the host needs it, or it is something else
 	CodePortTaken         fault.Code = "port_taken"           // a number or a socket stands there twice
 	CodeUnpublished       fault.Code = "capture_unpublished"  // in the history of a build: its host names no version that its job published

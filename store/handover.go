@@ -38,21 +38,28 @@ func (s *Stick) applyHandover(e *StickEvent) error {
 	}
 	switch e.Type {
 	case EventStickIssued:
-		s.Holder, s.Reference = p.Holder, p.Reference
+		s.Holder, s.Reference, s.Data = p.Holder, p.Reference, DataUnasked
 		return s.live(StickIssued)
 	case EventStickLost:
 		return s.live(StickLost)
 	case EventStickRetired:
 		return s.live(StickRetired)
 	default:
+		s.Data = DataOpen
 		return s.live(StickReturned)
 	}
 }
 
-// handOver locks a stick, has check look at it and appends the event. A stick
+// handOver is moveStick for the events whose payload is StickHandover.
+func (tx *Tx) handOver(ctx context.Context, id StickID, by Actor, e EventType, p StickHandover, check func(*Stick) (done bool, err error)) (Stick, error) {
+	p.Holder, p.Reference, p.Reason = cleanText(p.Holder), cleanText(p.Reference), cleanText(p.Reason)
+	return tx.moveStick(ctx, id, by, e, p, check)
+}
+
+// moveStick locks a stick, has check look at it and appends the event. A stick
 // that a build is using is the fault stick_busy; check may say that there is
 // nothing to do.
-func (tx *Tx) handOver(ctx context.Context, id StickID, by Actor, e EventType, p StickHandover, check func(*Stick) (done bool, err error)) (Stick, error) {
+func (tx *Tx) moveStick(ctx context.Context, id StickID, by Actor, e EventType, payload any, check func(*Stick) (done bool, err error)) (Stick, error) {
 	c := tx.change(by)
 	if err := c.lockSticks(ctx, []StickID{id}); err != nil {
 		return Stick{}, err
@@ -71,8 +78,7 @@ func (tx *Tx) handOver(ctx context.Context, id StickID, by Actor, e EventType, p
 	if busy[id] {
 		return Stick{}, fault.New(fault.KindConflict, CodeStickBusy, "port", s.stick.Port)
 	}
-	p.Holder, p.Reference, p.Reason = cleanText(p.Holder), cleanText(p.Reference), cleanText(p.Reason)
-	if err := c.stick(id, Event{Type: e}, p); err != nil {
+	if err := c.stick(id, Event{Type: e}, payload); err != nil {
 		return Stick{}, err
 	}
 	return s.stick, c.save(ctx)

@@ -118,6 +118,9 @@ func TestAwayStick(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if _, err := w.settle(s.ID, store.DataGivenUp); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := w.give(protocol.JobWipe, "", 1); err != nil {
 		t.Fatal(err)
 	}

@@ -238,6 +238,20 @@ func (id *ID[K]) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// lowBits are the last 32 bits of the IDs that end in these digits, whatever
+// their case, as eight digits of base 16. Fewer than seven say less.
+func lowBits(end string) (hex string, ok bool) {
+	var low uint64
+	for _, digit := range []byte(strings.ToLower(end)) {
+		d := strings.IndexByte(base32, digit)
+		if d < 0 {
+			return "", false
+		}
+		low = low<<5 | uint64(d)
+	}
+	return fmt.Sprintf("%08x", uint32(low)), len(end) >= 7 //nolint:gosec // the last 32 bits are meant
+}
+
 // ScanUUID implements pgtype.UUIDScanner; NULL is the zero ID.
 func (id *ID[K]) ScanUUID(v pgtype.UUID) error {
 	*id = ID[K](v.Bytes)

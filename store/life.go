@@ -28,13 +28,13 @@ var LifeTransitions = []Transition[StickLife]{
 	{StickStock, StickReturned, "taken back; who had it is not known"},
 	{StickStock, StickLost, "declared lost"},
 	{StickStock, StickRetired, "taken out of use"},
-	{StickIssued, StickReturned, "taken back"},
-	{StickIssued, StickStock, "wiped, or pressed and verified for nobody"},
+	{StickIssued, StickReturned, "taken back; or its handing out again was undone"},
+	{StickIssued, StickStock, "wiped, or pressed and verified for nobody; or its handing out was undone"},
 	{StickIssued, StickLost, "declared lost"},
-	{StickReturned, StickStock, "wiped, or pressed and verified for nobody"},
-	{StickReturned, StickIssued, "handed out to its holder again, or pressed and verified for a holder"},
+	{StickReturned, StickStock, "wiped, or pressed and verified for nobody; or its return was undone"},
+	{StickReturned, StickIssued, "handed out to its holder again, or pressed and verified for a holder; or its return was undone"},
 	{StickReturned, StickLost, "declared lost"},
-	{StickReturned, StickRetired, "taken out of use"},
+	{StickReturned, StickRetired, "taken out of use; or its return was undone"},
 	{StickLost, StickReturned, "found, with whatever is on it"},
 	{StickLost, StickRetired, "given up"},
 	{StickRetired, StickReturned, "taken back into use, with whatever is on it"},
@@ -64,13 +64,13 @@ func (s *Stick) applyLife(e *StickEvent, p *StickContent) error {
 	case EventStickPressing:
 		s.Holder = bothHolders(s.Holder, p.Holder)
 	case EventStickVerified:
-		s.Holder = p.Holder
+		s.Holder, s.Data = p.Holder, DataUnasked
 		if p.Holder != "" {
 			return s.live(StickIssued)
 		}
 		return s.live(StickStock)
 	case EventStickWiped:
-		s.Holder = ""
+		s.Holder, s.Data = "", DataUnasked
 		return s.live(StickStock)
 	}
 	return nil

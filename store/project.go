@@ -197,7 +197,12 @@ func (s *Stick) Apply(e StickEvent) error {
 	case EventStickChecked:
 		return s.applyChecked(&e)
 	case EventStickReturned:
+		s.Data = DataOpen
 		return s.live(StickReturned)
+	case EventStickUndone:
+		return s.applyUndone(&e)
+	case EventStickDataSettled:
+		return s.applyDataSettled(&e)
 	case EventStickIssued, EventStickLost, EventStickFound, EventStickRetired:
 		return s.applyHandover(&e)
 	default:

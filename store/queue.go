@@ -82,6 +82,9 @@ func (tx *Tx) QueueJob(ctx context.Context, n NewJob) (Job, error) {
 	if err := c.checkHere(n.Kind, &n, sticks); err != nil {
 		return Job{}, err
 	}
+	if err := c.checkData(n.Kind, &n, sticks); err != nil {
+		return Job{}, err
+	}
 	if err := c.checkWiped(&n, sticks); err != nil {
 		return Job{}, err
 	}

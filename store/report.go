@@ -293,8 +293,11 @@ func (r *reporter) unproven(s *jobStream, b *Build, event *Event, res *protocol.
 // applyStick says what the event means for the stick. Until the first byte is
 // written it is what it was, and so it stays where nothing is written.
 func (r *reporter) applyStick(s *jobStream, b *Build, cause *Event, e *protocol.Event) error {
-	if s.job.Kind == protocol.JobVerify {
+	switch s.job.Kind { //nolint:exhaustive // the others write
+	case protocol.JobVerify:
 		return r.applyCheck(b, cause, e)
+	case protocol.JobCapture:
+		return r.applyCopied(s, b, cause)
 	}
 	if !s.job.Kind.Writes() {
 		return nil

@@ -23,7 +23,7 @@ type Retry struct {
 // taken by the console itself, and what the numbers and fences of attempts are
 // for. A job that was over is queued again with them. What is looked at is the
 // same as in QueueJob: the faults host_revoked, version_withdrawn, stick_busy
-// and stick_not_wiped. Besides, the last attempt must be over on its host, or
+// stick_data_open and stick_not_wiped. Besides, the last attempt must be over on its host, or
 // declared lost (attempt_leased), no later build may have written to the device
 // (stick_rewritten, with its job), and nobody may be stopping the job
 // (job_cancelling). A build of another state is state_refused; where there is
@@ -69,6 +69,12 @@ func (tx *Tx) RetryBuilds(ctx context.Context, r Retry) (Job, error) {
 		return Job{}, err
 	}
 	if err := c.checkHere(s.job.Kind, &n, sticks); err != nil {
+		return Job{}, err
+	}
+	if err := c.checkData(s.job.Kind, &n, sticks); err != nil {
+		return Job{}, err
+	}
+	if err := c.checkData(s.job.Kind, &n, sticks); err != nil {
 		return Job{}, err
 	}
 	if err := c.checkWiped(&n, sticks); err != nil {

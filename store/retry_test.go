@@ -164,6 +164,11 @@ func TestRetryRefusesSticksThatMovedOn(t *testing.T) {
 		return tx.ReturnStick(t.Context(), mine.Builds[0].StickID, w.by)
 	})
 	_, err = w.retry(mine.ID)
+	wantCode(t, err, store.CodeStickDataOpen)
+	if _, err := w.settle(mine.Builds[0].StickID, store.DataGivenUp); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.retry(mine.ID)
 	wantCode(t, err, store.CodeStickNotWiped)
 	job, err := try(t.Context(), w.Store, func(tx *store.Tx) (store.Job, error) {
 		return tx.RetryBuilds(t.Context(), store.Retry{JobID: mine.ID, Overrides: []string{string(store.CodeStickNotWiped)}, By: w.by})

@@ -159,6 +159,11 @@ A stick that is lost or retired is not written to, whatever an admin lets pass: 
 is possible while a build holds the stick, so that no report of a host meets a life that does not allow it
 (` + "`store/handover.go`" + `). A loss leaves tasks, to be ticked off until the stick is found (` + "`store/stick_task.go`" + `).
 
+A stick that came back may hold what its user made. Nothing is written to it, whatever an admin lets pass, before somebody
+said that it holds none, that it was copied, or signed its loss; a capture, or a comparison that finds the stick as it was
+pressed, says so, too (` + "`store/stick_data.go`" + `). That a stick was handed out or returned can be taken back as long as
+nothing happened to it since (` + "`store/handover_undo.go`" + `).
+
 `)
 	draw(&doc, "Lives of sticks", store.StickStock, store.StickLives, store.LifeTransitions, func(store.StickLife) bool { return false })
 	path := filepath.Join("..", "docs", "states.md")

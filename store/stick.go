@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,11 +19,12 @@ type Stick struct {
 	ID             StickID
 	State          StickState
 	Life           StickLife
-	Holder         string // who has it, or for whom its content was pressed, until it is wiped
-	Reference      string // the ticket that it was handed out under, if it was not pressed under one since
-	Kind           string // protocol.KindUSB, …
-	Serial         string // may be empty or shared by a batch
-	VIDPID         string `db:"vid_pid"`
+	Data           StickData // whether it may hold what its last user made
+	Holder         string    // who has it, or for whom its content was pressed, until it is wiped
+	Reference      string    // the ticket that it was handed out under, if it was not pressed under one since
+	Kind           string    // protocol.KindUSB, …
+	Serial         string    // may be empty or shared by a batch
+	VIDPID         string    `db:"vid_pid"`
 	Vendor         string
 	Model          string
 	Bytes          int64
@@ -46,7 +48,7 @@ type Stick struct {
 	Revision    int64
 }
 
-const stickColumns = `id, state, life, holder, reference, kind, serial, vid_pid, vendor, model, bytes, host_id, port, lun, image_version_id, layout,
+const stickColumns = `id, state, life, data, holder, reference, kind, serial, vid_pid, vendor, model, bytes, host_id, port, lun, image_version_id, layout,
 	disk_id, last_build_id, fault, verified_at, checked_at, check_result, check_fault, created_at, updated_at, seq, revision`
 
 // Stick finds a stick, or fails with stick_not_found.
@@ -204,4 +206,20 @@ func (s *Stick) is(host HostID, d *protocol.Device) bool {
 		return false
 	}
 	return d.Kind != protocol.KindVirtual || s.HostID == host && s.Port == cleanText(d.Port)
+}
+
+// SticksCalled finds the sticks at some sites (none: all) whose IDs end so: that
+// is what people call a stick. At most two are found.
+func (r Reader) SticksCalled(ctx context.Context, sites []SiteID, end string) ([]StickID, error) {
+	low, ok := lowBits(end)
+	if !ok {
+		return nil, nil
+	}
+	rows, _ := r.db.Query(ctx,
+		`SELECT id FROM sticks WHERE right(id::text, 8) = @low
+			AND (cardinality(@sites::uuid[]) = 0 OR host_id IN (SELECT id FROM hosts WHERE site_id = ANY (@sites))) ORDER BY id LIMIT 100`,
+		pgx.NamedArgs{"low": low, "sites": append([]SiteID{}, sites...)})
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[StickID])
+	ids = slices.DeleteFunc(ids, func(id StickID) bool { return !strings.HasSuffix(id.String(), strings.ToLower(end)) })
+	return ids[:min(len(ids), 2)], fail(err, "find sticks by the end of their ID")
 }

@@ -249,11 +249,11 @@ func saveBuild(batch *pgx.Batch, b *Build) {
 
 func saveStick(batch *pgx.Batch, s *Stick) {
 	batch.Queue(
-		`INSERT INTO sticks (id, state, life, holder, reference, kind, serial, vid_pid, vendor, model, bytes, host_id, port, lun, image_version_id,
+		`INSERT INTO sticks (id, state, life, data, holder, reference, kind, serial, vid_pid, vendor, model, bytes, host_id, port, lun, image_version_id,
 			layout, disk_id, last_build_id, fault, verified_at, checked_at, check_result, check_fault, created_at, updated_at, seq)
-		VALUES (@id, @state, @life, @holder, @reference, @kind, @serial, @vid_pid, @vendor, @model, @bytes, @host_id, @port, @lun, @image_version_id,
+		VALUES (@id, @state, @life, @data, @holder, @reference, @kind, @serial, @vid_pid, @vendor, @model, @bytes, @host_id, @port, @lun, @image_version_id,
 			@layout, @disk_id, @last_build_id, @fault, @verified_at, @checked_at, @check_result, @check_fault, @created_at, @updated_at, @seq)
-		ON CONFLICT ON CONSTRAINT sticks_pkey DO UPDATE SET state = excluded.state, life = excluded.life,
+		ON CONFLICT ON CONSTRAINT sticks_pkey DO UPDATE SET state = excluded.state, life = excluded.life, data = excluded.data,
 			holder = excluded.holder, reference = excluded.reference, kind = excluded.kind,
 			serial = excluded.serial, vid_pid = excluded.vid_pid, vendor = excluded.vendor, model = excluded.model,
 			bytes = excluded.bytes, host_id = excluded.host_id, port = excluded.port, lun = excluded.lun,
@@ -262,7 +262,7 @@ func saveStick(batch *pgx.Batch, s *Stick) {
 			checked_at = excluded.checked_at, check_result = excluded.check_result, check_fault = excluded.check_fault,
 			created_at = excluded.created_at, updated_at = excluded.updated_at, seq = excluded.seq`,
 		pgx.NamedArgs{
-			"id": s.ID, "state": s.State, "life": s.Life, "holder": s.Holder, "reference": s.Reference, "kind": s.Kind, "serial": s.Serial, "vid_pid": s.VIDPID, "vendor": s.Vendor,
+			"id": s.ID, "state": s.State, "life": s.Life, "data": s.Data, "holder": s.Holder, "reference": s.Reference, "kind": s.Kind, "serial": s.Serial, "vid_pid": s.VIDPID, "vendor": s.Vendor,
 			"model": s.Model, "bytes": s.Bytes, "host_id": s.HostID, "port": s.Port, "lun": s.LUN,
 			"image_version_id": s.ImageVersionID, "layout": s.Layout, "disk_id": s.DiskID,
 			"last_build_id": s.LastBuildID, "fault": s.Fault, "verified_at": s.VerifiedAt,

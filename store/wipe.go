@@ -123,6 +123,8 @@ func (r Reader) JudgeFound(ctx context.Context, host HostID, m *protocol.FoundSt
 		return nil, err
 	case !s.here() && j.Kind.Writes():
 		return protocol.NewFault(string(s.awayCode()), "port", b.Device.Port), nil
+	case s.Data == DataOpen && j.Kind.Writes():
+		return protocol.NewFault(string(CodeStickDataOpen), "port", b.Device.Port, "stick", s.ID), nil
 	case j.Kind == protocol.JobWipe:
 		return r.judgeWipe(ctx, host, &b, id)
 	case j.Kind != protocol.JobPress && j.Kind != protocol.JobRaw:
