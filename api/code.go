@@ -105,6 +105,16 @@ const (
 	// What is refused of handing out a stick.
 	CodeHolderMissing fault.Code = "holder_missing" //
 
+	CodeScanEmpty   fault.Code = "scan_empty"       //
+	CodeScanForeign fault.Code = "scan_foreign"     // code: that is no code of a stick's label
+	CodeScanUnknown fault.Code = "scan_unknown"     // code
+	CodeScanTwice   fault.Code = "scan_twice"       // code: more than one stick is called so
+	CodeScanAct     fault.Code = "scan_act_unknown" // act
+
+	CodeDataAnswerUnknown fault.Code = "data_answer_unknown" // data
+	CodeSignerMissing     fault.Code = "signer_missing"      //
+	CodeReasonMissing     fault.Code = "reason_missing"      // data: the answer that needs one
+
 	// What is refused about a host's sockets.
 	CodeHostOffline         fault.Code = "host_offline"         // host
 	CodePortInvalid         fault.Code = "port_invalid"         // number, most, letters

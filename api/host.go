@@ -44,6 +44,8 @@ type Device struct {
 	// Life and Holder are the stick's, where it is known.
 	Life   string `json:"life,omitempty"`
 	Holder string `json:"holder,omitempty"`
+	// Data is the stick's: while it is DataOpen nothing is written to it.
+	Data string `json:"data,omitempty"`
 	// Foreign says that it holds what was not pressed by this console.
 	Foreign bool `json:"foreign"`
 	// JobID and BuildID name the unfinished build of this device, if any.
@@ -191,7 +193,7 @@ func (c *Console) hostOf(ctx context.Context, n *names, h *store.Host) (Host, er
 	for i, d := range h.Inventory.Devices {
 		v := Device{Device: d, PortLabel: labels[d.Socket], Writable: d.Writable() && !d.Busy, CapacityClass: CapacityClass(d.Bytes), StickID: sticks[i].String(), Foreign: foreign(d.Volumes, sticks[i])}
 		if s, ok := known[sticks[i]]; ok {
-			v.Life, v.Holder = string(s.Life), s.Holder
+			v.Life, v.Holder, v.Data = string(s.Life), s.Holder, string(s.Data)
 		}
 		if b, ok := busy[socket{d.Port, d.LUN}]; ok {
 			v.Writable, v.JobID, v.BuildID, v.StickID = false, b.JobID.String(), b.ID.String(), b.StickID.String()

@@ -52,6 +52,8 @@ const (
 	UseStickFound        UseCase = "stick_found"
 	UseRetireStick       UseCase = "retire_stick"
 	UseTickStickTask     UseCase = "tick_stick_task"
+	UseUndoStickMove     UseCase = "undo_stick_move"
+	UseSettleStickData   UseCase = "settle_stick_data"
 	UseGetCertificate    UseCase = "get_certificate"
 	UseQueueJob          UseCase = "queue_job"
 	UseCapture           UseCase = "capture" // a job that publishes a version
@@ -173,6 +175,8 @@ var permissions = map[UseCase]Role{
 	UseDeclareStickLost: RoleHelpdesk,
 	UseStickFound:       RoleHelpdesk,
 	UseTickStickTask:    RoleHelpdesk,
+	UseUndoStickMove:    RoleHelpdesk,
+	UseSettleStickData:  RoleHelpdesk,
 	UseIdentifyDevice:   RoleHelpdesk,
 
 	UseListConnectors:  RoleAdmin, // their deliveries may tell of all sites

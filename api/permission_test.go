@@ -196,6 +196,11 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			_, err := f.TickStickTask(ctx, a, api.TickStickTaskInput{Stick: "x"})
 			return err
 		},
+		api.UseUndoStickMove: func(ctx context.Context, a api.Actor) error { _, err := f.UndoStickMove(ctx, a, "x", 1); return err },
+		api.UseSettleStickData: func(ctx context.Context, a api.Actor) error {
+			_, err := f.SettleStickData(ctx, a, api.SettleStickDataInput{Stick: "x", Data: api.DataNone})
+			return err
+		},
 		api.UseGetCertificate: func(ctx context.Context, a api.Actor) error {
 			_, err := f.GetCertificate(ctx, a, "x")
 			return err

@@ -76,7 +76,7 @@ const (
 // task_sequence_not_found, layout_unknown, devices_missing, devices_too_many,
 // device_twice, device_gone, device_changed, any of a device's own refusals,
 // device_too_small, device_sector_size,
-// image_too_big, image_too_old_for_removable, stick_busy, stick_not_wiped, wipe_invalid, text_too_long,
+// image_too_big, image_too_old_for_removable, stick_busy, stick_data_open, stick_not_wiped, wipe_invalid, text_too_long,
 // variable_invalid, computer_name_invalid, computer_name_pattern,
 // computer_name_twice, channel_moved, schedule_past, schedule_too_far, template_unknown_variable, template_value_invalid,
 // template_too_large, stick_request_not_found, stick_request_over,

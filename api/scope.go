@@ -73,6 +73,8 @@ var scopes = map[UseCase]Scope{
 	UseStickFound:         ScopeSite,
 	UseRetireStick:        ScopeSite,
 	UseTickStickTask:      ScopeSite,
+	UseUndoStickMove:      ScopeSite,
+	UseSettleStickData:    ScopeSite,
 	UseIdentifyDevice:     ScopeSite,
 	UseOverride:           ScopeSite,
 	UseCreateEnrolment:    ScopeSite,

@@ -195,6 +195,15 @@ func (x *there) tries() map[api.UseCase]func(context.Context, api.Actor) (any, e
 		api.UseTickStickTask: func(ctx context.Context, a api.Actor) (any, error) {
 			return x.TickStickTask(ctx, a, api.TickStickTaskInput{Stick: x.stick, Task: "task_01jd6y9k3te0mv8b0g2z5q4w7x", Done: true})
 		},
+		api.UseUndoStickMove: func(ctx context.Context, a api.Actor) (any, error) { return x.UndoStickMove(ctx, a, x.stick, 1) },
+		api.UseSettleStickData: func(ctx context.Context, a api.Actor) (any, error) {
+			for _, code := range []string{x.stick, api.ShortName(x.stick)} {
+				if _, err := x.ScanStick(ctx, a, api.ScanStickInput{Code: code, Act: api.ScanReturn}); got(err) != "scan_unknown" {
+					return "scanned", err
+				}
+			}
+			return x.SettleStickData(ctx, a, api.SettleStickDataInput{Stick: x.stick, Data: api.DataNone})
+		},
 		api.UseIdentifyDevice: func(ctx context.Context, a api.Actor) (any, error) {
 			return nil, x.IdentifyDevice(ctx, a, x.host, x.identity, 1)
 		},

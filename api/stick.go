@@ -16,6 +16,7 @@ type Stick struct {
 	ID      string `json:"id"`
 	State   string `json:"state"` // "unknown", "pressing", "verified", "incomplete", "erasing", "wiped"
 	Life    string `json:"life"`  // "stock", "issued", "returned", "lost", "retired"
+	Data    string `json:"data"`  // of a user, on a stick that came back: DataOpen, …; else empty
 	Kind    string `json:"kind"`  // protocol.KindUSB, …
 	Vendor  string `json:"vendor"`
 	Model   string `json:"model"`
@@ -59,7 +60,8 @@ type Stick struct {
 // StickEvent is one thing that happened to a stick: "stick_registered",
 // "stick_seen", "stick_pressing", "stick_verified", "stick_incomplete",
 // "stick_erasing", "stick_wiped", "stick_returned", "stick_checked",
-// "stick_issued", "stick_lost", "stick_found", "stick_retired".
+// "stick_issued", "stick_lost", "stick_found", "stick_retired", "stick_undone",
+// "stick_data_settled".
 type StickEvent struct {
 	StickID   string          `json:"stick_id"`
 	Seq       int64           `json:"seq"` // from 1, without a gap
@@ -80,7 +82,9 @@ type StickEvent struct {
 	Fault     *protocol.Fault `json:"fault,omitempty"`
 	Holder    string          `json:"holder,omitempty"`    // who gets it, or for whom it is pressed
 	Reference string          `json:"reference,omitempty"` // under which it is handed out
-	Reason    string          `json:"reason,omitempty"`    // what was said of a loss, a find, an end
+	Reason    string          `json:"reason,omitempty"`    // what was said of a loss, a find, an end; where a copy lies
+	Data      string          `json:"data,omitempty"`      // what became of a user's data: DataNone, …
+	Signer    string          `json:"signer,omitempty"`    // who answers for the loss of a user's data
 	// Of a stick that was wiped.
 	Wipe          *protocol.WipeResult `json:"wipe,omitempty"`
 	CertificateID string               `json:"certificate_id,omitempty"`
@@ -243,7 +247,7 @@ func (c *Console) inScope(ctx context.Context, a Actor, host store.HostID) (bool
 
 func (c *Console) stickOf(ctx context.Context, n *names, s *store.Stick) (Stick, error) {
 	out := Stick{
-		ID: s.ID.String(), State: string(s.State), Life: string(s.Life), Holder: s.Holder, Kind: s.Kind, Vendor: s.Vendor, Model: s.Model, VIDPID: s.VIDPID,
+		ID: s.ID.String(), State: string(s.State), Life: string(s.Life), Data: string(s.Data), Holder: s.Holder, Kind: s.Kind, Vendor: s.Vendor, Model: s.Model, VIDPID: s.VIDPID,
 		Serial: s.Serial, Bytes: s.Bytes, Virtual: s.Kind == protocol.KindVirtual, VersionID: s.ImageVersionID.String(),
 		Layout: s.Layout, DiskID: s.DiskID, VerifiedAt: s.VerifiedAt, Fault: s.Fault,
 		CheckedAt: s.CheckedAt, Check: s.CheckResult, CheckFault: s.CheckFault, BuildID: s.LastBuildID.String(),
@@ -298,6 +302,8 @@ func stickEventOf(ctx context.Context, n *names, e *store.StickEvent) (StickEven
 		Check     *protocol.CheckResult `json:"check"`
 		Reference string                `json:"reference"`
 		Reason    string                `json:"reason"`
+		Data      string                `json:"data"`
+		Signer    string                `json:"signer"`
 	}
 	if err := json.Unmarshal(e.Payload, &p); err != nil {
 		return StickEvent{}, fmt.Errorf("read event %d of stick %s: %w", e.Seq, e.StickID, err)
@@ -307,7 +313,7 @@ func stickEventOf(ctx context.Context, n *names, e *store.StickEvent) (StickEven
 		ActorKind: ActorKind(e.ActorKind), ActorName: name, At: e.At,
 		VersionID: p.ImageVersionID.String(), Layout: p.Layout, HostID: p.HostID.String(), Port: p.Device.Port, Fault: p.Fault,
 		Holder: p.Holder, Wipe: p.Wipe, CertificateID: p.CertificateID.String(),
-		Check: p.Check, Reference: p.Reference, Reason: p.Reason,
+		Check: p.Check, Reference: p.Reference, Reason: p.Reason, Data: p.Data, Signer: p.Signer,
 	}
 	if out.HostName, err = n.host(ctx, p.HostID); err != nil || p.ImageVersionID.IsZero() {
 		return out, err

@@ -70,6 +70,7 @@ func TestWipe(t *testing.T) {
 	if len(audit.Items) != 1 || audit.Items[0].Action != "return_stick" {
 		t.Errorf("audit %+v", audit.Items)
 	}
+	must[api.Stick](t)(f.SettleStickData(t.Context(), f.Helpdesk, api.SettleStickDataInput{Stick: stick.ID, Data: api.DataNone}))
 	bob := ada
 	bob.Holder = "Bob"
 	_, err := f.QueueJob(t.Context(), f.Helpdesk, bob)

@@ -72,6 +72,10 @@ func (s *Web) routes(r chi.Router) {
 	r.Post("/hosts/{id}/calibration/{step}", s.page(s.calibrationStep))
 
 	r.Get("/sticks", s.page(tidy(s.sticks)))
+	r.Get("/sticks/scan", s.page(s.stickScan))
+	r.Post("/sticks/scan", s.page(s.stickScanned))
+	r.Post("/sticks/scan/undo", s.page(s.stickScanUndo))
+	r.Post("/sticks/scan/clear", s.page(s.stickScanClear))
 	r.Get("/sticks/{id}", s.page(s.stick))
 	r.Post("/sticks/{id}/issue", s.page(s.stickMove("issue", "stick.issued_done", s.stickIssue)))
 	r.Post("/sticks/{id}/return", s.page(s.stickMove("return", "stick.returned_done", s.stickReturn)))
@@ -79,6 +83,7 @@ func (s *Web) routes(r chi.Router) {
 	r.Post("/sticks/{id}/found", s.page(s.stickMove("found", "stick.found_done", s.stickFound)))
 	r.Post("/sticks/{id}/retire", s.page(s.stickMove("retire", "stick.retired_done", s.stickRetire)))
 	r.Post("/sticks/{id}/tasks/{task}", s.page(s.stickTask))
+	r.Post("/sticks/{id}/data", s.page(s.stickData))
 	r.Get("/sticks/{id}/label", s.page(s.stickLabel))
 	r.Get("/sticks/{id}/record", s.page(s.stickRecord))
 	r.Get("/certificates/{id}", s.page(s.certificate))

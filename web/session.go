@@ -23,6 +23,7 @@ const (
 	keyPending = "pending" // who has yet to give a code, see pending
 	keyService = "service" // a sign-in at the provider that was begun
 	keyFlash   = "flash"
+	keyScans   = "scans" // what was scanned, a view.ScanSitting
 )
 
 // Cookies that hold a choice, not a secret.

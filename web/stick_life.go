@@ -59,6 +59,20 @@ func (s *Web) stickRetire(r *http.Request, id string, form *view.StickForm) (api
 	return s.console.RetireStick(r.Context(), actorOf(r), api.MoveStickInput{ID: id, Reason: form.Reason})
 }
 
+// stickData says what becomes of the data on a stick that came back.
+func (s *Web) stickData(w http.ResponseWriter, r *http.Request) error {
+	id := chi.URLParam(r, "id")
+	form := view.StickForm{Act: "data", Data: r.PostFormValue("data"), Signer: r.PostFormValue("signer"), Reason: r.PostFormValue("reason")}
+	_, err := s.console.SettleStickData(r.Context(), actorOf(r), api.SettleStickDataInput{
+		Stick: id, Data: form.Data, Signer: form.Signer, Reason: form.Reason,
+	})
+	if err != nil {
+		return s.stickWith(w, r, form, err)
+	}
+	s.flash(r, localeOf(r).T("stick.data_done"))
+	return see(w, r, "/sticks/"+id)
+}
+
 // stickTask ticks off something that is to be disabled, or takes that back.
 func (s *Web) stickTask(w http.ResponseWriter, r *http.Request) error {
 	id := chi.URLParam(r, "id")

@@ -111,6 +111,17 @@ func TestReturnedStick(t *testing.T) {
 	signedIn(t, scene.Site, "viewer", "en").get(path).want(http.StatusOK).shows("issued", "Grace Hopper").lacks("Return")
 	p := v.post(path+"/return", nil).want(http.StatusOK)
 	p.shows("returned", "Before it is pressed for somebody else it has to be wiped.", "Returned; taken back by helpdesk.").lacks("may be handed out")
+	if len(p.all("a", "id", "stick-wipe")) != 0 {
+		t.Error("the wipe is offered before anybody said what becomes of the data")
+	}
+	early := url.Values{
+		"host": {scene.Host.ID}, "version": {scene.Version.ID}, "holder": {"Bob"}, "device": {picked(t, protocol.Device{Identity: b.Identity})}, "count": {"1"}, "key": {"k0"},
+	}
+	p = v.post("/jobs", early).want(http.StatusConflict).shows("nobody has said what becomes of its user data")
+	if to := attr(p.all("a", "id", "settle-data")[0], "href"); to != path+"#data" {
+		t.Errorf("the way out is %s", to)
+	}
+	p = v.post(path+"/data", url.Values{"data": {"none"}}).want(http.StatusOK)
 	wipe := attr(p.all("a", "id", "stick-wipe")[0], "href")
 	if box := v.get(wipe).want(http.StatusOK).all("input", "id", "device-"+b.Identity.Port+"-0"); !has(box[0], "checked") {
 		t.Error("the form of the wipe does not have the stick ticked")

@@ -330,6 +330,9 @@ func (w *world) jobs() {
 	w.no(404, "stick_not_found", get(s, viewer, "/sticks/nope/history"))
 	w.ok(200, post(s, helpdesk, "/sticks/"+job.Builds[0].StickID+"/returns", nil))
 	w.no(403, "forbidden", post(s, viewer, "/sticks/"+job.Builds[0].StickID+"/returns", nil))
+	answers := "/sticks/" + job.Builds[0].StickID + "/data-answers"
+	w.no(422, "reason_missing", post(s, helpdesk, answers, wire.SettleStickData{Data: api.DataCopied}))
+	w.ok(200, post(s, helpdesk, answers, wire.SettleStickData{Data: api.DataNone}))
 	w.verify(host, session, stick)
 	w.wipe(host, session, stick)
 	w.ports(host, stick)

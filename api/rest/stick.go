@@ -45,5 +45,6 @@ func (s *REST) stickRoutes() {
 	register(s, op, func(ctx context.Context, a api.Actor, in *one) (*plain[protocol.RecordFile], error) {
 		return plainOf(s.console.StickRecord(ctx, a, in.Stick))
 	})
+	s.stickDataRoutes()
 	s.certificateRoutes()
 }

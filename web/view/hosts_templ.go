@@ -1961,6 +1961,8 @@ func deviceState(d api.Device) string {
 		return "pressing"
 	case !d.Writable:
 		return "unfit"
+	case d.DataOpen():
+		return "data_open"
 	}
 	return "ready"
 }

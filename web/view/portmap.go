@@ -15,6 +15,7 @@ type Socket struct {
 	Total  int64  // 0 shows no bar
 	Reason string // why the stick cannot be chosen, a sentence; empty if it can
 	Href   string // where the socket leads; empty for none
+	Settle string // ID of the stick where the reason can be settled; empty if it cannot
 
 	// With a name the socket is a box to tick of a form: the picker.
 	Name, Value string

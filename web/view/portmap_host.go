@@ -71,6 +71,9 @@ func deviceSocket(f Frame, k protocol.JobKind, number string, d api.Device, jobs
 		Stick: deviceName(f, d.Vendor, d.Model), Serial: d.Serial, Size: locale.Bytes(d.Bytes),
 		State: deviceState(d), Reason: deviceReason(f, k, d),
 	}
+	if d.JobID == "" && d.DataOpen() && k.OrPress().Writes() {
+		s.Settle = d.StickID
+	}
 	switch {
 	case d.JobID != "":
 		s.Href = "/jobs/" + d.JobID
@@ -111,6 +114,8 @@ func deviceReason(f Frame, k protocol.JobKind, d api.Device) string {
 	switch x := d.Refusal(k); {
 	case d.JobID != "":
 		return f.T("device.in_job")
+	case x != nil && x.Code == "stick_data_open":
+		return f.T("data.open")
 	case x != nil:
 		return f.L.Fault(x.Code, x.Params)
 	case d.Busy:

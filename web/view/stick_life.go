@@ -18,10 +18,12 @@ type StickMore struct {
 
 // StickForm is what was typed about a stick.
 type StickForm struct {
-	Act       string // "issue", "lost", "found", "retire": which form it was
+	Act       string // "issue", "lost", "found", "retire", "data": which form it was
 	Holder    string
 	Reference string
 	Reason    string
+	Data      string
+	Signer    string
 }
 
 // problem is what is wrong with a field of one of the forms.
@@ -40,6 +42,7 @@ func (m *StickMore) loose(f Frame, s *api.Stick) string {
 		"found":  s.Life == "lost" && f.Actor.Can(api.UseStickFound),
 		"lost":   s.Losable() && f.Actor.Can(api.UseDeclareStickLost),
 		"retire": s.Retirable() && f.Actor.Can(api.UseRetireStick),
+		"data":   s.Data == api.DataOpen && f.Actor.Can(api.UseSettleStickData),
 	}
 	if m.Problem.Field != "" && there[m.Form.Act] {
 		return ""
@@ -63,7 +66,11 @@ func newestFirst(events []api.StickEvent) []api.StickEvent {
 }
 
 func stickEventSentence(f Frame, e api.StickEvent) string {
-	sentence := f.T("stick_event."+e.Type, "actor", e.ActorName, "port", e.Port, "holder", e.Holder)
+	key := "stick_event." + e.Type
+	if e.Type == "stick_data_settled" {
+		key = "stick_event.data_" + e.Data
+	}
+	sentence := f.T(key, "actor", e.ActorName, "port", e.Port, "holder", e.Holder, "signer", e.Signer)
 	if e.Check != nil {
 		sentence += " " + f.T("verify.outcome_"+e.Check.Outcome)
 	}

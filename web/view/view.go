@@ -55,6 +55,7 @@ type Problem struct {
 	Field    string
 	Sentence string
 	Code     string
+	Stick    string // ID of the stick that it is about, if it is about one
 }
 
 // overridable reports whether an admin may let the fault pass.
@@ -66,7 +67,7 @@ func NewProblem(l locale.Locale, err error) Problem {
 		return Problem{}
 	}
 	f := fault.From(err)
-	return Problem{Field: strings.TrimPrefix(f.Field, "spec."), Sentence: l.Fault(string(f.Code), f.Params), Code: string(f.Code)}
+	return Problem{Field: strings.TrimPrefix(f.Field, "spec."), Sentence: l.Fault(string(f.Code), f.Params), Code: string(f.Code), Stick: f.Params["stick"]}
 }
 
 // At returns the sentence if the problem blames the field.
@@ -116,7 +117,7 @@ func tone(state string) string {
 		return "bad"
 	case "running", "assigned", "pressing", "erasing", "receiving", "inspecting", "cancelling":
 		return "run"
-	case "cancelled", "superseded", "update_needed", "locked", "to_erase":
+	case "cancelled", "superseded", "update_needed", "locked", "to_erase", "data_open":
 		return "warn"
 	}
 	return "idle"

@@ -46,8 +46,10 @@ var Walls = map[string]api.UseCase{
 	"POST /sticks/{id}/issue": api.UseIssueStick, "POST /sticks/{id}/lost": api.UseDeclareStickLost, "POST /sticks/{id}/found": api.UseStickFound,
 	"POST /sticks/{id}/retire": api.UseRetireStick, "POST /sticks/{id}/tasks/{task}": api.UseTickStickTask,
 	"GET /sticks": api.UseListSticks, "GET /sticks/{id}": api.UseGetStick, "POST /sticks/{id}/return": api.UseReturnStick, "GET /sticks/{id}/record": api.UseGetStick,
-	"GET /sticks/{id}/label": api.UseGetStick,
-	"GET /certificates/{id}": api.UseGetCertificate, "GET /certificates/{id}/file": api.UseGetCertificate,
+	"GET /sticks/{id}/label": api.UseGetStick, "POST /sticks/{id}/data": api.UseSettleStickData,
+	"GET /sticks/scan": api.UseIssueStick, "POST /sticks/scan": api.UseIssueStick, "POST /sticks/scan/undo": api.UseUndoStickMove,
+	"POST /sticks/scan/clear": api.UseIssueStick,
+	"GET /certificates/{id}":  api.UseGetCertificate, "GET /certificates/{id}/file": api.UseGetCertificate,
 
 	"GET /first-run": api.UseGetFirstRun, "GET /first-run/{step}": api.UseGetFirstRun, "GET /first-run/host/live": api.UseGetFirstRun,
 	"POST /first-run/{step}/mark": api.UseSaveFirstRun, "POST /first-run/address": api.UseSaveSetting, "POST /first-run/tls": api.UseSaveFirstRun,

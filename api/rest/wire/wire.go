@@ -212,3 +212,10 @@ type SaveExclusions struct {
 type ScheduleJob struct {
 	NotBefore *time.Time `json:"not_before" doc:"When the host gets the job; null means at once."`
 }
+
+// SettleStickData says what becomes of a user's data on a stick that came back.
+type SettleStickData struct {
+	Data   string `json:"data" enum:"none,copied,given_up" doc:"It holds none; it was copied; its loss is signed."`
+	Signer string `json:"signer,omitempty" maxLength:"200" doc:"Of given_up: who answers for the loss."`
+	Reason string `json:"reason,omitempty" maxLength:"4000" doc:"Of given_up: why. Of copied: where the copy lies."`
+}

@@ -7,6 +7,7 @@ import './live.js';
 import './job.js';
 import './follow.js';
 import './refresh.js';
+import './scan.js';
 import './ui.js';
 import './menu.js';
 import './palette.js';
