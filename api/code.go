@@ -113,7 +113,7 @@ const (
 
 	CodeDataAnswerUnknown fault.Code = "data_answer_unknown" // data
 	CodeSignerMissing     fault.Code = "signer_missing"      //
-	CodeReasonMissing     fault.Code = "reason_missing"      // data: the answer that needs one
+	CodeDataReason        fault.Code = "data_reason_missing" // data: the answer that needs one
 
 	// What is refused about a host's sockets.
 	CodeHostOffline         fault.Code = "host_offline"         // host

@@ -33,7 +33,7 @@ type SettleStickDataInput struct {
 // SettleStickData answers the question that stands between a stick that came
 // back and its next job (helpdesk). A verification that finds the stick as it was
 // pressed, and a capture of it, answer it by themselves. Faults: stick_not_found,
-// data_answer_unknown, signer_missing, reason_missing, text_too_long,
+// data_answer_unknown, signer_missing, data_reason_missing, text_too_long,
 // stick_data_settled, stick_data_used: Windows has run from it, stick_busy.
 func (c *Console) SettleStickData(ctx context.Context, a Actor, in SettleStickDataInput) (Stick, error) {
 	if err := allow(a, UseSettleStickData); err != nil {
@@ -86,7 +86,7 @@ func (in *SettleStickDataInput) clean() (store.StickDataSettled, error) {
 	case in.Data == DataGivenUp && p.Signer == "":
 		return p, fault.New(fault.KindInvalid, CodeSignerMissing).At("signer")
 	case in.Data != DataNone && p.Reason == "":
-		return p, fault.New(fault.KindInvalid, CodeReasonMissing, "data", in.Data).At("reason")
+		return p, fault.New(fault.KindInvalid, CodeDataReason, "data", in.Data).At("reason")
 	case utf8.RuneCountInString(p.Signer) > maxText:
 		return p, fault.New(fault.KindInvalid, CodeTextTooLong, "field", "signer", "max", maxText).At("signer")
 	case utf8.RuneCountInString(p.Reason) > maxNotes:

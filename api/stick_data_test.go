@@ -41,9 +41,9 @@ func TestSettleStickData(t *testing.T) {
 	}{
 		{"", "", "", api.CodeDataAnswerUnknown, "data"},
 		{api.DataOpen, "", "", api.CodeDataAnswerUnknown, "data"},
-		{api.DataCopied, "", " ", api.CodeReasonMissing, "reason"},
+		{api.DataCopied, "", " ", api.CodeDataReason, "reason"},
 		{api.DataGivenUp, "", "worthless", api.CodeSignerMissing, "signer"},
-		{api.DataGivenUp, "Ada", "", api.CodeReasonMissing, "reason"},
+		{api.DataGivenUp, "Ada", "", api.CodeDataReason, "reason"},
 		{api.DataGivenUp, strings.Repeat("x", 201), "y", api.CodeTextTooLong, "signer"},
 		{api.DataCopied, "", strings.Repeat("y", 4001), api.CodeTextTooLong, "reason"},
 	} {

@@ -331,7 +331,7 @@ func (w *world) jobs() {
 	w.ok(200, post(s, helpdesk, "/sticks/"+job.Builds[0].StickID+"/returns", nil))
 	w.no(403, "forbidden", post(s, viewer, "/sticks/"+job.Builds[0].StickID+"/returns", nil))
 	answers := "/sticks/" + job.Builds[0].StickID + "/data-answers"
-	w.no(422, "reason_missing", post(s, helpdesk, answers, wire.SettleStickData{Data: api.DataCopied}))
+	w.no(422, "data_reason_missing", post(s, helpdesk, answers, wire.SettleStickData{Data: api.DataCopied}))
 	w.ok(200, post(s, helpdesk, answers, wire.SettleStickData{Data: api.DataNone}))
 	w.verify(host, session, stick)
 	w.wipe(host, session, stick)
