@@ -34,6 +34,7 @@ func (w *World) SetUp() {
 	if token == "" {
 		w.T.Fatalf("no token on the account page:\n%s", page)
 	}
+	w.Token = token
 	if w.Client, err = client.New(w.URL, token, client.Options{}); err != nil {
 		w.T.Fatal(err)
 	}

@@ -44,6 +44,7 @@ type World struct {
 	Server *Process
 	Agent  *Process
 	Client *client.Client // after SetUp
+	Token  string         // that Client shows: an admin's
 
 	life *testing.T // whose end takes the processes down
 	bin  string
@@ -144,6 +145,9 @@ func (w *World) Enrol(sticks int, bytes int64) {
 	}
 	w.StartAgent()
 }
+
+// Programs is the folder of the programs.
+func (w *World) Programs() string { return w.bin }
 
 // Stickpress runs a command of the console's program against the console, with
 // a token, and returns what it prints. An error holds what it said instead.
