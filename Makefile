@@ -35,6 +35,10 @@ build: assets ## build bin/stickpress and bin/stickpress-agent
 build-windows: ## build bin/stickpress-agent.exe, the agent of a Windows host
 	GOOS=windows GOARCH=amd64 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/stickpress-agent
 
+.PHONY: man
+man: ## write the manual pages of the command line into build/man
+	SOURCE_DATE_EPOCH=$(shell git log -1 --format=%ct 2>/dev/null || echo 0) $(GO) run -ldflags '$(LDFLAGS)' ./cmd/stickpress man build/man
+
 .PHONY: assets
 assets: $(DIST) ## build the style sheet and scripts into web/static/dist
 
