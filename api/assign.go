@@ -85,14 +85,11 @@ func (c *Console) HostClaim(ctx context.Context, s HostSession) (HostWork, error
 	if len(s.Kinds) == 0 {
 		return HostWork{}, nil
 	}
-	queued, err := c.store.Builds(ctx, store.BuildFilter{
-		HostID: s.id, States: []store.BuildState{store.BuildQueued}, Page: store.BuildPage{Limit: 1},
-	})
-	if err != nil || len(queued) == 0 {
+	if queued, err := c.store.HasQueued(ctx, s.id); err != nil || !queued {
 		return HostWork{}, err
 	}
 	var w HostWork
-	err = c.store.InTx(ctx, func(tx *store.Tx) error {
+	err := c.store.InTx(ctx, func(tx *store.Tx) error {
 		work, err := tx.ClaimBuilds(ctx, s.id, s.Session, s.Kinds, maxBuilds)
 		if err != nil {
 			return err

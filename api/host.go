@@ -216,12 +216,9 @@ type socket struct {
 	lun  int
 }
 
-// liveStates are the states in which a build keeps its stick busy.
-var liveStates = []store.BuildState{store.BuildQueued, store.BuildAssigned, store.BuildRunning}
-
 // busyBuilds finds the unfinished builds of a host by their device's place.
 func busyBuilds(ctx context.Context, r store.Reader, host store.HostID) (map[socket]store.Build, error) {
-	builds, err := r.Builds(ctx, store.BuildFilter{HostID: host, States: liveStates, Page: store.BuildPage{Limit: maxBuilds}})
+	builds, err := r.LiveBuilds(ctx, host)
 	busy := make(map[socket]store.Build, len(builds))
 	for _, b := range builds {
 		busy[socket{b.Device.Port, b.Device.LUN}] = b

@@ -19,6 +19,14 @@ type names struct {
 
 func (c *Console) names() *names { return &names{r: c.store.Reader} }
 
+// tell says what an ID is called, so that it need not be looked up.
+func (n *names) tell(id, name string) {
+	if n.known == nil {
+		n.known = map[string]string{}
+	}
+	n.known[id] = name
+}
+
 // look returns the name of an ID; one that is gone has an empty name.
 func (n *names) look(id, kind string, find func() (string, error)) (string, error) {
 	if name, ok := n.known[id]; ok || id == "" {
@@ -28,10 +36,7 @@ func (n *names) look(id, kind string, find func() (string, error)) (string, erro
 	if err != nil && !isNotFound(err, kind) {
 		return "", err
 	}
-	if n.known == nil {
-		n.known = map[string]string{}
-	}
-	n.known[id] = name
+	n.tell(id, name)
 	return name, nil
 }
 
@@ -88,12 +93,16 @@ func (n *names) version(ctx context.Context, id store.VersionID) (store.Version,
 	}
 	v, err := n.r.Version(ctx, id)
 	if err == nil {
-		if n.versions == nil {
-			n.versions = map[store.VersionID]store.Version{}
-		}
-		n.versions[id] = v
+		n.tellVersion(v)
 	}
 	return v, err
+}
+
+func (n *names) tellVersion(v store.Version) {
+	if n.versions == nil {
+		n.versions = map[store.VersionID]store.Version{}
+	}
+	n.versions[v.ID] = v
 }
 
 // sequence finds a task sequence's version, once; the zero ID gives the zero
@@ -107,12 +116,16 @@ func (n *names) sequence(ctx context.Context, id store.SequenceVersionID) (store
 	}
 	v, err := n.r.SequenceVersion(ctx, id)
 	if err == nil {
-		if n.sequences == nil {
-			n.sequences = map[store.SequenceVersionID]store.SequenceVersion{}
-		}
-		n.sequences[id] = v
+		n.tellSequence(v)
 	}
 	return v, err
+}
+
+func (n *names) tellSequence(v store.SequenceVersion) {
+	if n.sequences == nil {
+		n.sequences = map[store.SequenceVersionID]store.SequenceVersion{}
+	}
+	n.sequences[v.ID] = v
 }
 
 func (n *names) sequenceName(ctx context.Context, id store.SequenceID) (string, error) {
@@ -120,6 +133,17 @@ func (n *names) sequenceName(ctx context.Context, id store.SequenceID) (string, 
 		s, err := n.r.Sequence(ctx, id)
 		return s.Name, err
 	})
+}
+
+// tellActor says what who is asking is called.
+func (n *names) tellActor(a Actor) {
+	switch a.Kind {
+	case ActorUser:
+		n.tell(a.UserID, a.Name)
+	case ActorToken:
+		n.tell(a.TokenID, a.Name)
+	case ActorHost, ActorSystem, ActorAnonymous:
+	}
 }
 
 func (n *names) actor(ctx context.Context, kind store.ActorKind, id store.ActorID) (string, error) {

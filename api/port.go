@@ -183,11 +183,16 @@ func checkPort(hub string, number int) error {
 // portLabels are the labels of a host's sockets.
 func portLabels(ctx context.Context, r store.Reader, host store.HostID) (map[string]string, error) {
 	ports, err := r.HostPorts(ctx, host)
+	return labelsOf(ports), err
+}
+
+// labelsOf are the labels of sockets by what the kernel calls them.
+func labelsOf(ports []store.HostPort) map[string]string {
 	labels := make(map[string]string, len(ports))
 	for i := range ports {
 		labels[ports[i].Socket] = ports[i].Label()
 	}
-	return labels, err
+	return labels
 }
 
 // IdentifyDevice lets the light of a device flash for some seconds, so that a

@@ -96,11 +96,11 @@ func (c *Console) QueueJob(ctx context.Context, a Actor, in QueueJobInput) (Job,
 	if err := checkRequest(&in); err != nil {
 		return Job{}, err
 	}
-	var id string
+	var id string // of the job that the same request made before
+	var queued Job
 	err := c.change(ctx, a, UseQueueJob, func(tx *store.Tx, by store.Actor) error {
-		known, err := beginQueue(ctx, tx, by, &in)
-		if err != nil || known != "" {
-			id = known
+		var err error
+		if id, err = beginQueue(ctx, tx, by, &in); err != nil || id != "" {
 			return err
 		}
 		p, err := c.plan(ctx, tx, a, &in)
@@ -112,15 +112,19 @@ func (c *Console) QueueJob(ctx context.Context, a Actor, in QueueJobInput) (Job,
 		if err != nil {
 			return err
 		}
-		id = j.ID.String()
-		if err := p.checkAnswers(ctx, tx, &j); err != nil {
+		if err := p.checkAnswers(ctx, &j); err != nil {
 			return err
 		}
 		if err := c.answerRequests(ctx, tx, a, by, in.StickRequests, &j); err != nil {
 			return err
 		}
+		p.names.tellActor(a)
+		if queued, err = c.jobOf(ctx, p.names, &j); err != nil {
+			return err
+		}
+		new(stepBoard).fill(&queued) // none has begun
 		err = tx.Audit(ctx, store.NewAudit{
-			By: by, Action: string(UseQueueJob), ObjectKind: "job", ObjectID: id,
+			By: by, Action: string(UseQueueJob), ObjectKind: "job", ObjectID: queued.ID,
 			After: map[string]any{
 				"kind": j.Kind, "options": j.Options, "overrides": j.Overrides, "host_id": j.HostID, "image_version_id": j.ImageVersionID, "channel": j.Channel, "layout": j.Layout,
 				"edition": j.Edition, "task_sequence_version_id": j.TaskSequenceVersionID, "reference": j.Reference,
@@ -130,10 +134,10 @@ func (c *Console) QueueJob(ctx context.Context, a Actor, in QueueJobInput) (Job,
 		if err != nil || in.IdempotencyKey == "" {
 			return err
 		}
-		return tx.EndIdempotent(ctx, queueScope(by), in.IdempotencyKey, store.Idempotent{Body: []byte(id)})
+		return tx.EndIdempotent(ctx, queueScope(by), in.IdempotencyKey, store.Idempotent{Body: []byte(queued.ID)})
 	})
-	if err != nil {
-		return Job{}, err
+	if err != nil || id == "" {
+		return queued, err
 	}
 	return c.GetJob(ctx, a, id)
 }
@@ -216,6 +220,7 @@ type plan struct {
 	job     store.NewJob
 	version store.Version
 	image   string
+	names   *names // of what was looked up; valid in the transaction
 }
 
 // planner looks up what a kind of job names besides its host and its sticks,
@@ -257,7 +262,7 @@ func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobI
 	if err := checkNotBefore(in.NotBefore, tx.At()); err != nil {
 		return nil, err
 	}
-	p := &plan{job: store.NewJob{
+	p := &plan{names: &names{r: tx.Reader}, job: store.NewJob{
 		Kind: kind, Options: protocol.JobOptions{EraseFirst: in.Options.EraseFirst}, Overrides: in.Overrides,
 		Reference: strings.TrimSpace(in.Reference), Holder: strings.TrimSpace(in.Holder), Variables: in.Variables,
 		NotBefore: in.NotBefore,
@@ -275,14 +280,12 @@ func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobI
 		return nil, err
 	}
 	p.job.HostID = host.ID
-	busy, err := busyBuilds(ctx, tx.Reader, host.ID)
+	p.names.tell(host.ID.String(), host.Name)
+	busy, ports, err := tx.Sockets(ctx, host.ID)
 	if err != nil {
 		return nil, err
 	}
-	labels, err := portLabels(ctx, tx.Reader, host.ID)
-	if err != nil {
-		return nil, err
-	}
+	labels := labelsOf(ports)
 	for i, d := range in.Devices {
 		device, err := checkDevice(&host, kind, &d.Identity, busy)
 		if err == nil {
@@ -314,7 +317,7 @@ func checkHost(h *store.Host, n *store.NewJob) error {
 
 // checkDevice finds the device that was confirmed in the host's newest
 // inventory. Whatever has changed since refuses it.
-func checkDevice(h *store.Host, kind protocol.JobKind, want *protocol.Identity, busy map[socket]store.Build) (*protocol.Device, error) {
+func checkDevice(h *store.Host, kind protocol.JobKind, want *protocol.Identity, busy map[store.Place]store.JobID) (*protocol.Device, error) {
 	d, ok := h.Device(want.Port, want.LUN)
 	if want.Kind == protocol.KindFile && kind == protocol.JobCapture {
 		d, ok = h.File(want.Port)
@@ -325,8 +328,8 @@ func checkDevice(h *store.Host, kind protocol.JobKind, want *protocol.Identity, 
 	if what, w, have := difference(want, &d.Identity); what != "" {
 		return nil, fault.New(fault.KindConflict, CodeDeviceChanged, "port", want.Port, "path", d.Path, "what", what, "want", w, "have", have)
 	}
-	if b, ok := busy[socket{want.Port, want.LUN}]; ok {
-		return nil, fault.New(fault.KindConflict, store.CodeStickBusy, "port", want.Port, "job", b.JobID)
+	if job, ok := busy[store.Place{Port: want.Port, LUN: want.LUN}]; ok {
+		return nil, fault.New(fault.KindConflict, store.CodeStickBusy, "port", want.Port, "job", job)
 	}
 	if r := d.Refusal(kind); r != nil {
 		f := fault.New(fault.KindConflict, fault.Code(r.Code), "port", want.Port)

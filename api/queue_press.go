@@ -26,6 +26,8 @@ func planPress(ctx context.Context, r store.Reader, in *QueueJobInput, p *plan) 
 	if err != nil {
 		return nil, err
 	}
+	p.names.tell(sequence.ID.String(), sequence.Name)
+	p.names.tellSequence(steps)
 	p.job.TaskSequenceVersionID, p.job.Layout, p.job.Edition = steps.ID, steps.Layout, steps.Edition
 	if in.Layout != "" {
 		p.job.Layout = in.Layout
@@ -40,7 +42,7 @@ func planPress(ctx context.Context, r store.Reader, in *QueueJobInput, p *plan) 
 // findVersion looks up the version that the request names, for kinds that
 // write one.
 func (p *plan) findVersion(ctx context.Context, r store.Reader, in *QueueJobInput) error {
-	v, channel, err := findVersion(ctx, r, in.Image, in.Version, in.Channel)
+	v, channel, err := findVersion(ctx, p.names, in.Image, in.Version, in.Channel)
 	if err == nil && in.Version != "" && in.Channel != "" {
 		channel, err = in.Channel, stillIn(ctx, r, &v, in.Channel)
 	}
@@ -50,11 +52,12 @@ func (p *plan) findVersion(ctx context.Context, r store.Reader, in *QueueJobInpu
 	if v.State == store.VersionWithdrawn {
 		return errWithdrawn(v)
 	}
-	image, err := r.Image(ctx, v.ImageID)
+	image, err := p.names.image(ctx, v.ImageID)
 	if err != nil {
 		return err
 	}
-	p.version, p.image = v, image.Name
+	p.names.tellVersion(v)
+	p.version, p.image = v, image
 	p.job.ImageVersionID, p.job.Channel = v.ID, channel
 	return nil
 }
@@ -92,8 +95,8 @@ func editionLabel(e *Edition) string { return fmt.Sprintf("%d %s", e.Index, e.Na
 
 // checkAnswers renders every build's answer file once, so that what cannot be
 // rendered is refused now and not when the sticks are plugged in.
-func (p *plan) checkAnswers(ctx context.Context, tx *store.Tx, j *store.Job) error {
-	template, err := jobTemplate(ctx, &names{r: tx.Reader}, j)
+func (p *plan) checkAnswers(ctx context.Context, j *store.Job) error {
+	template, err := jobTemplate(ctx, p.names, j)
 	if err != nil {
 		return err
 	}

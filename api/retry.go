@@ -109,7 +109,7 @@ func checkAgain(ctx context.Context, r store.Reader, j *store.Job, builds []stor
 	if err := checkHost(&host, &n); err != nil {
 		return err
 	}
-	fits, err := fitsAgain(ctx, r, j, &plan{job: n})
+	fits, err := fitsAgain(ctx, r, j, &plan{job: n, names: &names{r: r}})
 	if err != nil {
 		return err
 	}

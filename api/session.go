@@ -305,7 +305,7 @@ func (c *Console) ActorForToken(ctx context.Context, base Actor, secret string) 
 	if err != nil {
 		return Actor{}, err
 	}
-	if err := c.store.TouchAPIToken(ctx, t.ID); err != nil {
+	if err := c.store.TouchAPIToken(ctx, &t); err != nil {
 		c.log.WarnContext(ctx, "use of a token not recorded", "token_id", t.ID.String(), "error", err)
 	}
 	return tokenActor(base, &t, &u)

@@ -253,14 +253,14 @@ func (c *Console) requestOf(ctx context.Context, n *names, q *store.StickRequest
 		}
 	}
 	if q.State == store.RequestOpen || q.State == store.RequestFailed {
-		err = lookUpRequest(ctx, n.r, &out)
+		err = lookUpRequest(ctx, n, &out)
 	}
 	return out, err
 }
 
 // lookUpRequest fills in what a request's names stand for now, and complains of
 // those that stand for nothing.
-func lookUpRequest(ctx context.Context, r store.Reader, q *StickRequest) error {
+func lookUpRequest(ctx context.Context, n *names, q *StickRequest) error {
 	complain := func(field, value string, err error) error {
 		f := fault.From(err)
 		if f.Kind == fault.KindInternal {
@@ -270,7 +270,7 @@ func lookUpRequest(ctx context.Context, r store.Reader, q *StickRequest) error {
 		return nil
 	}
 	if q.Image != "" {
-		v, _, err := findVersion(ctx, r, q.Image, "", q.Channel)
+		v, _, err := findVersion(ctx, n, q.Image, "", q.Channel)
 		if err == nil && v.State == store.VersionWithdrawn {
 			err = errWithdrawn(v)
 		}
@@ -287,7 +287,7 @@ func lookUpRequest(ctx context.Context, r store.Reader, q *StickRequest) error {
 		}
 	}
 	if q.TaskSequence != "" {
-		s, err := findSequence(ctx, r, q.TaskSequence)
+		s, err := findSequence(ctx, n.r, q.TaskSequence)
 		if err == nil && s.RetiredAt != nil {
 			err = fault.New(fault.KindConflict, CodeSequenceRetired, "name", s.Name)
 		}
@@ -300,7 +300,7 @@ func lookUpRequest(ctx context.Context, r store.Reader, q *StickRequest) error {
 		}
 	}
 	if q.Host != "" {
-		h, err := findHost(ctx, r, Actor{}, q.Host)
+		h, err := findHost(ctx, n.r, Actor{}, q.Host)
 		if err == nil && h.State != store.HostEnrolled {
 			err = fault.New(fault.KindConflict, store.CodeHostRevoked)
 		}
@@ -313,7 +313,7 @@ func lookUpRequest(ctx context.Context, r store.Reader, q *StickRequest) error {
 		}
 	}
 	if q.Site != "" {
-		if _, err := findSite(ctx, r, Actor{}, q.Site); err != nil {
+		if _, err := findSite(ctx, n.r, Actor{}, q.Site); err != nil {
 			if err := complain(connector.FieldSite, q.Site, err); err != nil {
 				return err
 			}

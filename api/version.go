@@ -113,7 +113,7 @@ func (c *Console) FindVersion(ctx context.Context, a Actor, image, version, chan
 	if err := allow(a, UseGetImage); err != nil {
 		return Version{}, err
 	}
-	v, _, err := findVersion(ctx, c.store.Reader, image, version, channel)
+	v, _, err := findVersion(ctx, c.names(), image, version, channel)
 	if err != nil {
 		return Version{}, err
 	}
@@ -126,7 +126,8 @@ func (c *Console) FindVersion(ctx context.Context, a Actor, image, version, chan
 
 // findVersion is FindVersion for rows; it also returns the channel that was
 // resolved, if one was.
-func findVersion(ctx context.Context, r store.Reader, image, version, channel string) (store.Version, string, error) {
+func findVersion(ctx context.Context, n *names, image, version, channel string) (store.Version, string, error) {
+	r := n.r
 	if id, err := store.ParseID[store.VersionID](version); err == nil {
 		v, err := r.Version(ctx, id)
 		if err != nil || image == "" {
@@ -145,6 +146,7 @@ func findVersion(ctx context.Context, r store.Reader, image, version, channel st
 	if err != nil {
 		return store.Version{}, "", err
 	}
+	n.tell(i.ID.String(), i.Name)
 	if version != "" {
 		v, err := r.VersionByNumber(ctx, i.ID, version)
 		return v, "", err

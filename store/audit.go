@@ -38,17 +38,17 @@ type NewAudit struct {
 
 const auditColumns = `id, actor_kind, actor_id, request_id, address, action, object_kind, object_id, site_id, before, after, at`
 
-// siteOf finds the site of what an entry is about, in SQL: of hosts and what
-// belongs to them. What it does not know has none, so that nobody who is
-// limited to sites reads it.
-const siteOf = `CASE @object_kind
-	WHEN 'site' THEN (SELECT id FROM sites WHERE id = @object)
-	WHEN 'host' THEN (SELECT site_id FROM hosts WHERE id = @object)
-	WHEN 'stick_request' THEN (SELECT site_id FROM stick_requests WHERE id = @object)
-	WHEN 'job' THEN (SELECT site_id FROM jobs WHERE id = @object)
-	WHEN 'build' THEN (SELECT h.site_id FROM builds b JOIN hosts h ON h.id = b.host_id WHERE b.id = @object)
-	WHEN 'stick' THEN (SELECT h.site_id FROM sticks s JOIN hosts h ON h.id = s.host_id WHERE s.id = @object)
-END`
+// siteOf finds the site of what an entry is about, in SQL, by the kind of it:
+// of hosts and what belongs to them. What it does not know has none, so that
+// nobody who is limited to sites reads it.
+var siteOf = map[string]string{
+	"site":          `(SELECT id FROM sites WHERE id = @object)`,
+	"host":          `(SELECT site_id FROM hosts WHERE id = @object)`,
+	"stick_request": `(SELECT site_id FROM stick_requests WHERE id = @object)`,
+	"job":           `(SELECT site_id FROM jobs WHERE id = @object)`,
+	"build":         `(SELECT h.site_id FROM builds b JOIN hosts h ON h.id = b.host_id WHERE b.id = @object)`,
+	"stick":         `(SELECT h.site_id FROM sticks s JOIN hosts h ON h.id = s.host_id WHERE s.id = @object)`,
+}
 
 // Audit adds a line to the audit log, in the transaction of what it tells of.
 func (tx *Tx) Audit(ctx context.Context, n NewAudit) error {
@@ -67,7 +67,7 @@ func (tx *Tx) Audit(ctx context.Context, n NewAudit) error {
 	_, err = tx.tx.Exec(ctx,
 		`INSERT INTO audit (`+auditColumns+`)
 		VALUES (@id, @actor_kind, @actor_id, @request_id, @address, @action, @object_kind, @object_id,
-			`+siteOf+`, @before, @after, @at)`,
+			`+or(siteOf[n.ObjectKind], "NULL::uuid")+`, @before, @after, @at)`,
 		pgx.NamedArgs{
 			"id": id, "actor_kind": n.By.Kind, "actor_id": n.By.ID,
 			"request_id": cleanText(n.By.RequestID), "address": cleanText(n.By.Address),

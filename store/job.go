@@ -231,6 +231,59 @@ type BuildFilter struct {
 	Page   BuildPage
 }
 
+// LiveBuilds lists the builds of a host that are not over: at most one for each
+// of its devices.
+func (r Reader) LiveBuilds(ctx context.Context, host HostID) ([]Build, error) {
+	return many[Build](ctx, r.db, "builds",
+		`SELECT `+buildColumns+` FROM builds WHERE host_id = @host AND state IN ('queued', 'assigned', 'running')`,
+		pgx.NamedArgs{"host": host})
+}
+
+// Place is where a device is plugged in on its host.
+type Place struct {
+	Port string
+	LUN  int
+}
+
+// Sockets says which devices of a host a build is using, and of what job, and
+// how its sockets are numbered.
+func (r Reader) Sockets(ctx context.Context, host HostID) (busy map[Place]JobID, ports []HostPort, err error) {
+	batch := &pgx.Batch{}
+	queueBusyPlaces(batch, host, &busy)
+	batch.Queue(hostPorts, pgx.NamedArgs{"id": host}).Query(func(rows pgx.Rows) (err error) {
+		ports, err = pgx.CollectRows(rows, pgx.RowToStructByName[HostPort])
+		return err
+	})
+	return busy, ports, fail(r.db.SendBatch(ctx, batch).Close(), "look at a host's sockets")
+}
+
+func queueBusyPlaces(batch *pgx.Batch, host HostID, busy *map[Place]JobID) {
+	batch.Queue(
+		`SELECT device ->> 'port', (device ->> 'lun')::integer, job_id FROM builds
+		WHERE host_id = @host AND state IN ('queued', 'assigned', 'running')`, pgx.NamedArgs{"host": host},
+	).Query(func(rows pgx.Rows) error {
+		*busy = map[Place]JobID{}
+		var p Place
+		var job JobID
+		_, err := pgx.ForEachRow(rows, []any{&p.Port, &p.LUN, &job}, func() error {
+			(*busy)[p] = job
+			return nil
+		})
+		return err
+	})
+}
+
+// HasQueued reports whether a build waits for the host.
+func (r Reader) HasQueued(ctx context.Context, host HostID) (bool, error) {
+	var has bool
+	// The condition on live builds is that of their index.
+	err := r.db.QueryRow(ctx,
+		`SELECT EXISTS (SELECT FROM builds
+			WHERE host_id = @host AND state IN ('queued', 'assigned', 'running') AND state = 'queued')`,
+		pgx.NamedArgs{"host": host}).Scan(&has)
+	return has, fail(err, "look for queued builds")
+}
+
 // Builds lists builds, newest first.
 func (r Reader) Builds(ctx context.Context, f BuildFilter) ([]Build, error) {
 	return many[Build](ctx, r.db, "builds",

@@ -57,15 +57,12 @@ func (tx *Tx) QueueJob(ctx context.Context, n NewJob) (Job, error) {
 	if len(n.Builds) == 0 {
 		return Job{}, fault.New(fault.KindInvalid, CodeNoSticks).At("builds")
 	}
-	site, err := tx.checkJob(ctx, &n)
+	site, err := tx.check(ctx, &n)
 	if err != nil {
 		return Job{}, err
 	}
-	if err := tx.checkFree(ctx, &n); err != nil {
-		return Job{}, err
-	}
 	var sequence SequenceVersion
-	if !n.TaskSequenceVersionID.IsZero() {
+	if !n.TaskSequenceVersionID.IsZero() && (n.Layout == "" || n.Edition == 0) {
 		if sequence, err = tx.SequenceVersion(ctx, n.TaskSequenceVersionID); err != nil {
 			return Job{}, err
 		}
@@ -128,65 +125,59 @@ func or[T comparable](a, b T) T {
 	return b
 }
 
-// checkJob locks the host against a revocation and the version against a
-// withdrawal, and returns the host's site.
-func (tx *Tx) checkJob(ctx context.Context, n *NewJob) (SiteID, error) {
+// check locks the host against a revocation and the version against a
+// withdrawal, and returns the host's site. It names the port and the job of a
+// busy stick: the unique indexes hold that rule, and this only gives the better
+// answer.
+func (tx *Tx) check(ctx context.Context, n *NewJob) (SiteID, error) {
+	wanted := make(map[Place]bool, len(n.Builds))
+	for _, b := range n.Builds {
+		at := Place{cleanText(b.Device.Port), b.Device.LUN}
+		if wanted[at] {
+			return SiteID{}, fault.New(fault.KindConflict, CodeStickBusy, "port", at.Port).At("builds")
+		}
+		wanted[at] = true
+	}
 	var site SiteID
 	var host HostState
-	err := tx.tx.QueryRow(ctx, `SELECT site_id, state FROM hosts WHERE id = @id FOR SHARE`,
-		pgx.NamedArgs{"id": n.HostID}).Scan(&site, &host)
+	var version VersionState
+	var busy map[Place]JobID
+	batch := &pgx.Batch{}
+	batch.Queue(`SELECT site_id, state FROM hosts WHERE id = @id FOR SHARE`, pgx.NamedArgs{"id": n.HostID}).
+		QueryRow(func(row pgx.Row) error { return orNone(row.Scan(&site, &host)) })
+	if !n.ImageVersionID.IsZero() {
+		batch.Queue(`SELECT state FROM image_versions WHERE id = @id FOR SHARE`, pgx.NamedArgs{"id": n.ImageVersionID}).
+			QueryRow(func(row pgx.Row) error { return orNone(row.Scan(&version)) })
+	}
+	queueBusyPlaces(batch, n.HostID, &busy)
+	if err := tx.db.SendBatch(ctx, batch).Close(); err != nil {
+		return site, fail(err, "lock the host and the image version")
+	}
 	switch {
-	case errors.Is(err, pgx.ErrNoRows):
+	case host == "":
 		return site, NotFound("host", n.HostID)
-	case err != nil:
-		return site, fail(err, "lock the host")
 	case host != HostEnrolled:
 		return site, fault.New(fault.KindConflict, CodeHostRevoked).At("host_id")
-	}
-	if n.ImageVersionID.IsZero() {
-		return site, nil
-	}
-	var version VersionState
-	err = tx.tx.QueryRow(ctx, `SELECT state FROM image_versions WHERE id = @id FOR SHARE`,
-		pgx.NamedArgs{"id": n.ImageVersionID}).Scan(&version)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
+	case version == "" && !n.ImageVersionID.IsZero():
 		return site, NotFound("image_version", n.ImageVersionID)
-	case err != nil:
-		return site, fail(err, "lock the image version")
 	case version == VersionWithdrawn:
 		return site, fault.New(fault.KindConflict, CodeVersionWithdrawn).At("image_version_id")
+	}
+	for _, b := range n.Builds {
+		at := Place{cleanText(b.Device.Port), b.Device.LUN}
+		if job, ok := busy[at]; ok {
+			return site, fault.New(fault.KindConflict, CodeStickBusy, "port", at.Port, "job", job).At("builds")
+		}
 	}
 	return site, nil
 }
 
-// checkFree names the port and the job of a busy stick. The unique indexes hold
-// the rule; this query only gives the better answer.
-func (tx *Tx) checkFree(ctx context.Context, n *NewJob) error {
-	type place struct {
-		Port string
-		LUN  int
+// orNone takes a row that is not there for one that says nothing.
+func orNone(err error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
 	}
-	wanted := make(map[place]bool, len(n.Builds))
-	for _, b := range n.Builds {
-		at := place{cleanText(b.Device.Port), b.Device.LUN}
-		if wanted[at] {
-			return fault.New(fault.KindConflict, CodeStickBusy, "port", at.Port).At("builds")
-		}
-		wanted[at] = true
-	}
-	live, err := many[Build](ctx, tx.db, "builds",
-		`SELECT `+buildColumns+` FROM builds WHERE host_id = @host AND state IN ('queued', 'assigned', 'running')`,
-		pgx.NamedArgs{"host": n.HostID})
-	if err != nil {
-		return err
-	}
-	for _, b := range live {
-		if wanted[place{b.Device.Port, b.Device.LUN}] {
-			return fault.New(fault.KindConflict, CodeStickBusy, "port", b.Device.Port, "job", b.JobID).At("builds")
-		}
-	}
-	return nil
+	return err
 }
 
 // findSticks returns the stick of every build: the one that the caller names,
@@ -200,7 +191,7 @@ func (c *change) findSticks(ctx context.Context, n *NewJob) ([]StickID, error) {
 	if err != nil {
 		return nil, err
 	}
-	// checkFree found these ports free: a stick that is busy is in another one,
+	// check found these ports free: a stick that is busy is in another one,
 	// and this device only looks like it.
 	taken, err := c.tx.busySticks(ctx, found)
 	if err != nil {
@@ -248,6 +239,10 @@ func (c *change) findSticks(ctx context.Context, n *NewJob) ([]StickID, error) {
 
 // busySticks says which of the sticks have a build that is not over.
 func (tx *Tx) busySticks(ctx context.Context, ids []StickID) (map[StickID]bool, error) {
+	ids = slices.DeleteFunc(slices.Clone(ids), StickID.IsZero)
+	if len(ids) == 0 {
+		return map[StickID]bool{}, nil
+	}
 	rows, _ := tx.db.Query(ctx,
 		`SELECT stick_id FROM builds WHERE stick_id = ANY (@ids) AND state IN ('queued', 'assigned', 'running')`,
 		pgx.NamedArgs{"ids": ids})

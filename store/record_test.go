@@ -110,7 +110,7 @@ func TestAPITokens(t *testing.T) {
 	if err != nil || got.ID != tok.ID || owner.ID != user {
 		t.Errorf("%+v of %+v, %v", got, owner, err)
 	}
-	if err := w.TouchAPIToken(ctx, tok.ID); err != nil {
+	if err := w.TouchAPIToken(ctx, &tok); err != nil {
 		t.Error(err)
 	}
 	list, err := w.APITokens(ctx, store.APITokenFilter{UserID: user})

@@ -133,7 +133,7 @@ func (tx *Tx) replayJob(ctx context.Context, id JobID, check bool, report *Repla
 		return found, err
 	}
 	batch := &pgx.Batch{}
-	saveJob(batch, &replayed, 0)
+	saveJob(batch, &replayed, 0, upsert)
 	return found, fail(tx.tx.SendBatch(ctx, batch).Close(), "write a job anew")
 }
 
@@ -210,7 +210,7 @@ func (tx *Tx) replayStick(ctx context.Context, id StickID, check bool, report *R
 
 func (tx *Tx) writeStick(ctx context.Context, s *Stick) error {
 	batch := &pgx.Batch{}
-	saveStick(batch, s)
+	saveStick(batch, s, upsert)
 	return fail(tx.tx.SendBatch(ctx, batch).Close(), "write a stick anew")
 }
 

@@ -34,7 +34,7 @@ func (tx *Tx) RetryBuilds(ctx context.Context, r Retry) (Job, error) {
 		return Job{}, err
 	}
 	n := NewJob{HostID: known.HostID, Kind: known.Kind, ImageVersionID: known.ImageVersionID, Overrides: r.Overrides}
-	if _, err := tx.checkJob(ctx, &n); err != nil {
+	if _, err := tx.check(ctx, &n); err != nil {
 		return Job{}, err
 	}
 	c := tx.change(r.By)
@@ -62,7 +62,7 @@ func (tx *Tx) RetryBuilds(ctx context.Context, r Retry) (Job, error) {
 		n.Builds = append(n.Builds, NewBuild{Device: protocol.Device{Identity: b.Device.Identity}, Holder: b.Holder})
 		sticks = append(sticks, b.StickID)
 	}
-	if err := tx.checkFree(ctx, &n); err != nil {
+	if _, err := tx.check(ctx, &n); err != nil {
 		return Job{}, err
 	}
 	if err := c.lockSticks(ctx, sticks); err != nil {

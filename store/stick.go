@@ -143,15 +143,29 @@ func (r Reader) MatchSticks(ctx context.Context, host HostID, devices []protocol
 	if len(serials) == 0 && len(carried) == 0 {
 		return found, nil
 	}
-	sticks, err := many[Stick](ctx, r.db, "sticks",
-		`SELECT `+stickColumns+` FROM sticks WHERE serial = ANY (@serials) OR id = ANY (@ids)`,
-		pgx.NamedArgs{"serials": serials, "ids": slices.Collect(maps.Keys(carried))})
-	if err != nil {
-		return nil, err
-	}
-	shared, err := r.serialsElsewhere(ctx, host, serials)
-	if err != nil {
-		return nil, err
+	var sticks []Stick
+	shared := map[string]bool{} // serials that other connected hosts see now
+	batch := &pgx.Batch{}
+	batch.Queue(`SELECT `+stickColumns+` FROM sticks WHERE serial = ANY (@serials) OR id = ANY (@ids)`,
+		pgx.NamedArgs{"serials": serials, "ids": slices.Collect(maps.Keys(carried))}).Query(func(rows pgx.Rows) (err error) {
+		sticks, err = pgx.CollectRows(rows, pgx.RowToStructByName[Stick])
+		return err
+	})
+	batch.Queue(
+		`SELECT DISTINCT d ->> 'serial' FROM hosts, jsonb_array_elements(inventory -> 'devices') AS d
+		WHERE jsonb_path_query_array(inventory, '$.devices[*].serial') ?| @serials
+			AND id <> @host AND state = 'enrolled' AND connected_at IS NOT NULL AND disconnected_at IS NULL
+			AND d ->> 'serial' = ANY (@serials) AND d ->> 'kind' <> 'virtual'`,
+		pgx.NamedArgs{"host": host, "serials": serials}).Query(func(rows pgx.Rows) error {
+		var serial string
+		_, err := pgx.ForEachRow(rows, []any{&serial}, func() error {
+			shared[serial] = true
+			return nil
+		})
+		return err
+	})
+	if err := r.db.SendBatch(ctx, batch).Close(); err != nil {
+		return nil, fail(err, "recognise sticks")
 	}
 	for i := range devices {
 		d := &devices[i]
@@ -184,21 +198,6 @@ func carriedBy(d *protocol.Device) StickID {
 		return StickID{}
 	}
 	return id
-}
-
-// serialsElsewhere says which of the serials other connected hosts see now.
-func (r Reader) serialsElsewhere(ctx context.Context, host HostID, serials []string) (map[string]bool, error) {
-	rows, _ := r.db.Query(ctx,
-		`SELECT DISTINCT d ->> 'serial' FROM hosts, jsonb_array_elements(inventory -> 'devices') AS d
-		WHERE id <> @host AND state = 'enrolled' AND connected_at IS NOT NULL AND disconnected_at IS NULL
-			AND d ->> 'serial' = ANY (@serials) AND d ->> 'kind' <> 'virtual'`,
-		pgx.NamedArgs{"host": host, "serials": serials})
-	seen, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	shared := make(map[string]bool, len(seen))
-	for _, serial := range seen {
-		shared[serial] = true
-	}
-	return shared, fail(err, "look for serials on other hosts")
 }
 
 func (s *Stick) is(host HostID, d *protocol.Device) bool {

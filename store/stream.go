@@ -30,6 +30,7 @@ type jobStream struct {
 // stickStream is a locked stick with the events that it got.
 type stickStream struct {
 	stick  Stick
+	loaded int64 // Seq in the database
 	events []StickEvent
 }
 
@@ -70,11 +71,15 @@ func (c *change) begin(job Job) *jobStream {
 
 // lockSticks locks and loads the sticks by ID; call it once, after the jobs.
 func (c *change) lockSticks(ctx context.Context, ids []StickID) error {
+	ids = slices.DeleteFunc(ids, StickID.IsZero)
+	if len(ids) == 0 {
+		return nil
+	}
 	sticks, err := many[Stick](ctx, c.tx.db, "sticks",
 		`SELECT `+stickColumns+` FROM sticks WHERE id = ANY (@ids) ORDER BY id FOR NO KEY UPDATE`,
 		pgx.NamedArgs{"ids": ids})
 	for i := range sticks {
-		c.sticks[sticks[i].ID] = &stickStream{stick: sticks[i]}
+		c.sticks[sticks[i].ID] = &stickStream{stick: sticks[i], loaded: sticks[i].Seq}
 	}
 	return err
 }
@@ -131,7 +136,7 @@ func (c *change) save(ctx context.Context) error {
 	batch := &pgx.Batch{}
 	for _, s := range sortedStreams(c.sticks) {
 		if len(s.events) > 0 {
-			saveStick(batch, &s.stick)
+			saveStick(batch, &s.stick, wayOf(s.loaded))
 			c.tx.Notify(TopicSticks)
 		}
 		for i := range s.events {
@@ -142,7 +147,7 @@ func (c *change) save(ctx context.Context) error {
 		if len(s.events) == 0 {
 			continue
 		}
-		saveJob(batch, &s.job, s.loaded)
+		saveJob(batch, &s.job, s.loaded, wayOf(s.loaded))
 		for i := range s.events {
 			insertEvent(batch, "job", s.events[i].JobID, &s.events[i].Event)
 		}
@@ -183,38 +188,23 @@ func insertEvent[K kind](batch *pgx.Batch, stream string, id ID[K], e *Event) {
 }
 
 // saveJob queues the writing of a job and of its builds that changed after the
-// given seq. Rows that are not there are made.
-func saveJob(batch *pgx.Batch, j *Job, after int64) {
-	batch.Queue(
-		`INSERT INTO jobs (id, site_id, host_id, kind, state, image_version_id, channel, task_sequence_version_id,
-			layout, edition, options, overrides, reference, holder, variables, not_before, created_by_kind, created_by_id, created_at,
-			cancel_requested_at, started_at, ended_at, seq)
-		VALUES (@id, @site_id, @host_id, @kind, @state, @image_version_id, @channel, @task_sequence_version_id,
-			@layout, @edition, @options, @overrides, @reference, @holder, @variables, @not_before, @created_by_kind, @created_by_id, @created_at,
-			@cancel_requested_at, @started_at, @ended_at, @seq)
-		ON CONFLICT ON CONSTRAINT jobs_pkey DO UPDATE SET site_id = excluded.site_id, host_id = excluded.host_id,
-			kind = excluded.kind, state = excluded.state, image_version_id = excluded.image_version_id,
-			channel = excluded.channel, task_sequence_version_id = excluded.task_sequence_version_id,
-			layout = excluded.layout, edition = excluded.edition, options = excluded.options, overrides = excluded.overrides,
-			reference = excluded.reference, holder = excluded.holder, variables = excluded.variables,
-			not_before = excluded.not_before, created_by_kind = excluded.created_by_kind, created_by_id = excluded.created_by_id,
-			created_at = excluded.created_at, cancel_requested_at = excluded.cancel_requested_at,
-			started_at = excluded.started_at, ended_at = excluded.ended_at, seq = excluded.seq`,
-		pgx.NamedArgs{
-			"id": j.ID, "site_id": j.SiteID, "host_id": j.HostID, "kind": j.Kind, "state": j.State,
-			"image_version_id": j.ImageVersionID, "channel": j.Channel,
-			"task_sequence_version_id": j.TaskSequenceVersionID, "layout": j.Layout, "edition": j.Edition,
-			"options": j.Options, "overrides": j.Overrides, "reference": j.Reference, "holder": j.Holder,
-			"variables": j.Variables, "not_before": j.NotBefore, "created_by_kind": j.CreatedByKind, "created_by_id": j.CreatedByID,
-			"created_at": j.CreatedAt, "cancel_requested_at": j.CancelRequestedAt, "started_at": j.StartedAt,
-			"ended_at": j.EndedAt, "seq": j.Seq,
-		})
+// given seq.
+func saveJob(batch *pgx.Batch, j *Job, after int64, how way) {
+	batch.Queue(jobTable[how], pgx.NamedArgs{
+		"id": j.ID, "site_id": j.SiteID, "host_id": j.HostID, "kind": j.Kind, "state": j.State,
+		"image_version_id": j.ImageVersionID, "channel": j.Channel,
+		"task_sequence_version_id": j.TaskSequenceVersionID, "layout": j.Layout, "edition": j.Edition,
+		"options": j.Options, "overrides": j.Overrides, "reference": j.Reference, "holder": j.Holder,
+		"variables": j.Variables, "not_before": j.NotBefore, "created_by_kind": j.CreatedByKind, "created_by_id": j.CreatedByID,
+		"created_at": j.CreatedAt, "cancel_requested_at": j.CancelRequestedAt, "started_at": j.StartedAt,
+		"ended_at": j.EndedAt, "seq": j.Seq,
+	})
 	builds := slices.Clone(j.Builds)
 	// A stick that one build of a transaction frees may be taken by another.
 	slices.SortStableFunc(builds, func(a, b Build) int { return cmp.Compare(busy(a), busy(b)) })
 	for i := range builds {
 		if builds[i].Revision > after {
-			saveBuild(batch, &builds[i])
+			saveBuild(batch, &builds[i], how)
 		}
 	}
 }
@@ -226,49 +216,25 @@ func busy(b Build) int {
 	return 0
 }
 
-func saveBuild(batch *pgx.Batch, b *Build) {
-	batch.Queue(
-		`INSERT INTO builds (id, job_id, host_id, position, state, attempt, stick_id, device, reference, holder, variables,
-			step, touched, fault, result, cancel_requested_at, assigned_at, started_at, ended_at, revision)
-		VALUES (@id, @job_id, @host_id, @position, @state, @attempt, @stick_id, @device, @reference, @holder, @variables,
-			@step, @touched, @fault, @result, @cancel_requested_at, @assigned_at, @started_at, @ended_at, @revision)
-		ON CONFLICT ON CONSTRAINT builds_pkey DO UPDATE SET job_id = excluded.job_id, host_id = excluded.host_id,
-			position = excluded.position, state = excluded.state, attempt = excluded.attempt, stick_id = excluded.stick_id,
-			device = excluded.device, reference = excluded.reference, holder = excluded.holder,
-			variables = excluded.variables, step = excluded.step, touched = excluded.touched, fault = excluded.fault,
-			result = excluded.result, cancel_requested_at = excluded.cancel_requested_at, assigned_at = excluded.assigned_at, started_at = excluded.started_at,
-			ended_at = excluded.ended_at, revision = excluded.revision`,
-		pgx.NamedArgs{
-			"id": b.ID, "job_id": b.JobID, "host_id": b.HostID, "position": b.Position, "state": b.State,
-			"attempt": b.Attempt, "stick_id": b.StickID, "device": b.Device, "reference": b.Reference,
-			"holder": b.Holder, "variables": b.Variables, "step": b.Step, "touched": b.Touched,
-			"fault": b.Fault, "result": b.Result, "cancel_requested_at": b.CancelRequestedAt, "assigned_at": b.AssignedAt, "started_at": b.StartedAt,
-			"ended_at": b.EndedAt, "revision": b.Revision,
-		})
+func saveBuild(batch *pgx.Batch, b *Build, how way) {
+	batch.Queue(buildTable[how], pgx.NamedArgs{
+		"id": b.ID, "job_id": b.JobID, "host_id": b.HostID, "position": b.Position, "state": b.State,
+		"attempt": b.Attempt, "stick_id": b.StickID, "device": b.Device, "reference": b.Reference,
+		"holder": b.Holder, "variables": b.Variables, "step": b.Step, "touched": b.Touched,
+		"fault": b.Fault, "result": b.Result, "cancel_requested_at": b.CancelRequestedAt, "assigned_at": b.AssignedAt, "started_at": b.StartedAt,
+		"ended_at": b.EndedAt, "revision": b.Revision,
+	})
 }
 
-func saveStick(batch *pgx.Batch, s *Stick) {
-	batch.Queue(
-		`INSERT INTO sticks (id, state, life, data, holder, reference, kind, serial, vid_pid, vendor, model, bytes, host_id, port, lun, image_version_id,
-			layout, disk_id, last_build_id, fault, verified_at, checked_at, check_result, check_fault, created_at, updated_at, seq)
-		VALUES (@id, @state, @life, @data, @holder, @reference, @kind, @serial, @vid_pid, @vendor, @model, @bytes, @host_id, @port, @lun, @image_version_id,
-			@layout, @disk_id, @last_build_id, @fault, @verified_at, @checked_at, @check_result, @check_fault, @created_at, @updated_at, @seq)
-		ON CONFLICT ON CONSTRAINT sticks_pkey DO UPDATE SET state = excluded.state, life = excluded.life, data = excluded.data,
-			holder = excluded.holder, reference = excluded.reference, kind = excluded.kind,
-			serial = excluded.serial, vid_pid = excluded.vid_pid, vendor = excluded.vendor, model = excluded.model,
-			bytes = excluded.bytes, host_id = excluded.host_id, port = excluded.port, lun = excluded.lun,
-			image_version_id = excluded.image_version_id, layout = excluded.layout, disk_id = excluded.disk_id,
-			last_build_id = excluded.last_build_id, fault = excluded.fault, verified_at = excluded.verified_at,
-			checked_at = excluded.checked_at, check_result = excluded.check_result, check_fault = excluded.check_fault,
-			created_at = excluded.created_at, updated_at = excluded.updated_at, seq = excluded.seq`,
-		pgx.NamedArgs{
-			"id": s.ID, "state": s.State, "life": s.Life, "data": s.Data, "holder": s.Holder, "reference": s.Reference, "kind": s.Kind, "serial": s.Serial, "vid_pid": s.VIDPID, "vendor": s.Vendor,
-			"model": s.Model, "bytes": s.Bytes, "host_id": s.HostID, "port": s.Port, "lun": s.LUN,
-			"image_version_id": s.ImageVersionID, "layout": s.Layout, "disk_id": s.DiskID,
-			"last_build_id": s.LastBuildID, "fault": s.Fault, "verified_at": s.VerifiedAt,
-			"checked_at": s.CheckedAt, "check_result": s.CheckResult, "check_fault": s.CheckFault,
-			"created_at": s.CreatedAt, "updated_at": s.UpdatedAt, "seq": s.Seq,
-		})
+func saveStick(batch *pgx.Batch, s *Stick, how way) {
+	batch.Queue(stickTable[how], pgx.NamedArgs{
+		"id": s.ID, "state": s.State, "life": s.Life, "data": s.Data, "holder": s.Holder, "reference": s.Reference, "kind": s.Kind, "serial": s.Serial, "vid_pid": s.VIDPID, "vendor": s.Vendor,
+		"model": s.Model, "bytes": s.Bytes, "host_id": s.HostID, "port": s.Port, "lun": s.LUN,
+		"image_version_id": s.ImageVersionID, "layout": s.Layout, "disk_id": s.DiskID,
+		"last_build_id": s.LastBuildID, "fault": s.Fault, "verified_at": s.VerifiedAt,
+		"checked_at": s.CheckedAt, "check_result": s.CheckResult, "check_fault": s.CheckFault,
+		"created_at": s.CreatedAt, "updated_at": s.UpdatedAt, "seq": s.Seq,
+	})
 }
 
 // stamp is the time of an event as it comes back from the database.
