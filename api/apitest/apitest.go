@@ -263,6 +263,12 @@ type Host struct {
 // Enroll makes a host that was never connected.
 func (f *Fixture) Enroll(t testing.TB, name string) Host {
 	t.Helper()
+	return f.EnrollFrom(t, name, "192.0.2.9")
+}
+
+// EnrollFrom is Enroll from an address: of one only some are taken.
+func (f *Fixture) EnrollFrom(t testing.TB, name, address string) Host {
+	t.Helper()
 	e, err := f.CreateEnrolment(t.Context(), f.Admin, api.CreateEnrolmentInput{})
 	if err != nil {
 		t.Fatal(err)
@@ -271,7 +277,7 @@ func (f *Fixture) Enroll(t testing.TB, name string) Host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := f.EnrollHost(t.Context(), api.Anonymous("", "", "192.0.2.9"), protocol.EnrollRequest{
+	r, err := f.EnrollHost(t.Context(), api.Anonymous("", "", address), protocol.EnrollRequest{
 		Token: e.Token, Name: name, PublicKey: public, Version: "test", OS: "linux", Arch: "amd64",
 	})
 	if err != nil {
