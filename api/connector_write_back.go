@@ -18,9 +18,9 @@ import (
 
 // WriteBackConfig says what a connector's tickets are told, and how.
 type WriteBackConfig struct {
-	Template connector.Template `json:"template"`
-	Events   []string           `json:"events"` // of connector.Events
-	Auth     WriteBackAuth      `json:"auth"`
+	Template connector.Reply `json:"template"`
+	Events   []string        `json:"events"` // of connector.Events
+	Auth     WriteBackAuth   `json:"auth"`
 }
 
 // AuthKind is how a write-back proves itself to the ticket system.
@@ -249,7 +249,7 @@ type WriteBackPreview struct {
 
 // TestWriteBack fills a template in with a sample of each event, and sends
 // nothing (admin). Faults: write_back_template_invalid.
-func (c *Console) TestWriteBack(_ context.Context, a Actor, t connector.Template) ([]WriteBackPreview, error) {
+func (c *Console) TestWriteBack(_ context.Context, a Actor, t connector.Reply) ([]WriteBackPreview, error) {
 	if err := allow(a, UseSaveConnector); err != nil {
 		return nil, err
 	}

@@ -300,7 +300,7 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 					return err
 				}
 			}
-			if _, err := f.TestWriteBack(ctx, a, connector.Template{}); a.Can(api.UseSaveConnector) && got(err) != connector.CodeTemplateInvalid {
+			if _, err := f.TestWriteBack(ctx, a, connector.Reply{}); a.Can(api.UseSaveConnector) && got(err) != connector.CodeTemplateInvalid {
 				return err
 			}
 			_, err := f.SaveConnector(ctx, a, api.SaveConnectorInput{})

@@ -79,7 +79,7 @@ func asked(t *testing.T, f *apitest.Fixture, s *httptest.Server, auth api.WriteB
 	c := must[api.NewConnector](t)(f.SaveConnector(t.Context(), f.Admin, api.SaveConnectorInput{Name: "desk", System: connector.Generic}))
 	must[api.Connector](t)(f.SaveWriteBack(t.Context(), f.Admin, api.SaveWriteBackInput{
 		ID: c.ID, Secret: secret, ClientSecret: client, Config: &api.WriteBackConfig{
-			Template: connector.Template{Method: "PATCH", URL: s.URL + "/t/{{.key}}", ContentType: "application/json", Body: deskBody},
+			Template: connector.Reply{Method: "PATCH", URL: s.URL + "/t/{{.key}}", ContentType: "application/json", Body: deskBody},
 			Events:   connector.Events, Auth: auth,
 		},
 	}))
@@ -197,7 +197,7 @@ func TestWriteBackSecrets(t *testing.T) {
 	c := must[api.NewConnector](t)(f.SaveConnector(t.Context(), f.Admin, api.SaveConnectorInput{Name: "desk", System: connector.Generic}))
 	save := func(change func(*api.SaveWriteBackInput)) error {
 		in := api.SaveWriteBackInput{ID: c.ID, Config: &api.WriteBackConfig{
-			Template: connector.Template{Method: "POST", URL: "https://desk.example/{{.key}}", ContentType: "application/json", Body: "{}"},
+			Template: connector.Reply{Method: "POST", URL: "https://desk.example/{{.key}}", ContentType: "application/json", Body: "{}"},
 			Events:   []string{connector.EventVerified, connector.EventQueued}, Auth: api.WriteBackAuth{Kind: api.AuthBearer},
 		}}
 		change(&in)

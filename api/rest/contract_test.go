@@ -31,6 +31,7 @@ func TestEveryOperation(t *testing.T) {
 	w.templates()
 	w.jobs()
 	w.people()
+	w.tickets()
 	for op, id := range s.Contract.Operations() {
 		if !s.Contract.Seen(id, func(status int) bool { return status < 400 }) {
 			t.Errorf("no test of %s (%s) that succeeds", op, id)

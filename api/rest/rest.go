@@ -67,6 +67,7 @@ func New(d Deps) (*REST, error) {
 	s.mux.Use(begin, s.survive)
 	s.mux.NotFound(notFound)
 	s.mux.MethodNotAllowed(s.methodNotAllowed)
+	s.mux.Post("/hooks/{connector}", s.hook)
 	s.mux.Get("/openapi.json", s.document("application/json", &s.json))
 	s.mux.Get("/openapi.yaml", s.document("application/yaml", &s.yaml))
 	s.mux.Group(func(r chi.Router) {
@@ -100,6 +101,9 @@ func (s *REST) routes() {
 	s.tokenRoutes()
 	s.userRoutes()
 	s.auditRoutes()
+	s.connectorRoutes()
+	s.stickRequestRoutes()
+	s.hookRoutes()
 }
 
 // freeze writes the document down, once all operations are in it.

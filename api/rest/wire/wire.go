@@ -49,6 +49,8 @@ type QueueJob struct {
 	Holder       string              `json:"holder,omitempty" doc:"Who gets the sticks: default of the builds."`
 	Variables    map[string]string   `json:"variables,omitempty" doc:"Variables of the answer file. computer_name may be a pattern with {n}, {n:02}, {ticket} and {user}."`
 	NotBefore    *time.Time          `json:"not_before,omitempty" doc:"The host gets the job then, or when it is back after that; at once if left out. At most 366 days ahead."`
+
+	StickRequests []string `json:"stick_requests,omitempty" maxItems:"32" doc:"IDs of requests of tickets for which the sticks are: all of them for one, else each for the one whose ticket is its reference."`
 }
 
 // QueueDevice is one stick of QueueJob.
@@ -66,6 +68,7 @@ func QueueJobOf(in api.QueueJobInput) QueueJob {
 		Devices: make([]QueueDevice, 0, len(in.Devices)), TaskSequence: in.TaskSequence, Layout: in.Layout, Edition: in.Edition,
 		Options: in.Options, Overrides: in.Overrides,
 		Reference: in.Reference, Holder: in.Holder, Variables: in.Variables, NotBefore: in.NotBefore,
+		StickRequests: in.StickRequests,
 	}
 	for _, d := range in.Devices {
 		b.Devices = append(b.Devices, QueueDevice(d))
@@ -79,6 +82,7 @@ func (b QueueJob) Input() api.QueueJobInput {
 		Kind: b.Kind, Image: b.Image, Version: b.Version, Channel: b.Channel, Host: b.Host,
 		TaskSequence: b.TaskSequence, Layout: b.Layout, Edition: b.Edition, Options: b.Options, Overrides: b.Overrides,
 		Reference: b.Reference, Holder: b.Holder, Variables: b.Variables, NotBefore: b.NotBefore,
+		StickRequests: b.StickRequests,
 	}
 	for _, d := range b.Devices {
 		in.Devices = append(in.Devices, api.QueueDevice(d))

@@ -1,7 +1,7 @@
 // Package connector is what is particular to each ticket system: how its
 // deliveries are verified (verify.go), how their bodies become one JSON
 // document (body.go), which part of that is what of a request (mapping.go), and
-// how state is written back to a ticket (template.go).
+// how state is written back to a ticket (reply.go).
 //
 // It is pure: it neither listens nor calls, knows no database and no clock of
 // its own. What a system does is written where it was read: in its vendor's

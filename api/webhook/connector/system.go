@@ -66,10 +66,10 @@ const words = `Stickpress: {{if eq .event "queued"}}{{.count}} stick(s) for {{.h
 	`{{else if eq .event "failed"}}{{.failed}} of {{.count}} stick(s) for {{.holder}} failed.` +
 	`{{else}}declined by {{.by}}: {{.reason}}{{end}} {{.link}}`
 
-// DefaultTemplate is what a new connector of a system offers to write back; its
+// DefaultReply is what a new connector of a system offers to write back; its
 // host is to be replaced by the system's own.
-func (s System) DefaultTemplate() Template {
-	t := Template{Method: "POST", ContentType: "application/json"}
+func (s System) DefaultReply() Reply {
+	t := Reply{Method: "POST", ContentType: "application/json"}
 	switch s {
 	case ServiceNow: // Table API, PATCH /now/table/{tableName}/{sys_id}
 		t.Method = "PATCH"

@@ -166,7 +166,7 @@ func TestMethods(t *testing.T) {
 		if err := s.DefaultMapping().Check(); err != nil {
 			t.Errorf("%s: %v", s, err)
 		}
-		if err := s.DefaultTemplate().Check(); err != nil {
+		if err := s.DefaultReply().Check(); err != nil {
 			t.Errorf("%s: %v", s, err)
 		}
 	}

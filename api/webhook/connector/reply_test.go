@@ -14,7 +14,7 @@ import (
 // What a ticket holds stays a text where it is put, however it looks.
 func TestTemplateEscapes(t *testing.T) {
 	t.Parallel()
-	tpl := connector.Template{
+	tpl := connector.Reply{
 		Method: "POST", ContentType: "application/json",
 		URL:  "https://x.example/t/{{.key}}/notes?who={{query .holder}}",
 		Body: `{"a": "{{.holder}}", "b": {{json .holder}}, "c": "{{printf "%s!" .holder}}", "n": {{.count}}, "all": {{json .sticks}}, "s": [{{range $i, $s := .sticks}}{{if $i}},{{end}}"{{.serial}}"{{end}}]}`,
@@ -50,7 +50,7 @@ func TestTemplateEscapes(t *testing.T) {
 // An event for which the URL is empty sends nothing.
 func TestTemplateByEvent(t *testing.T) {
 	t.Parallel()
-	tpl := connector.Template{
+	tpl := connector.Reply{
 		Method: "POST", ContentType: "application/json", Body: `{"transition": {"id": "31"}}`,
 		URL: `{{if eq .event "verified"}}https://x.example/issue/{{.ticket}}/transitions{{end}}`,
 	}
@@ -70,33 +70,33 @@ func TestTemplateByEvent(t *testing.T) {
 
 func TestTemplateRefused(t *testing.T) {
 	t.Parallel()
-	good := connector.Template{Method: "POST", URL: "https://x.example/{{.key}}", ContentType: "application/json", Body: `{}`}
+	good := connector.Reply{Method: "POST", URL: "https://x.example/{{.key}}", ContentType: "application/json", Body: `{}`}
 	if err := good.Check(); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
-		change     func(*connector.Template)
+		change     func(*connector.Reply)
 		field, why string
 	}{
-		"a method":              {func(x *connector.Template) { x.Method = "DELETE" }, "method", "method"},
-		"no type":               {func(x *connector.Template) { x.ContentType = "" }, "content_type", "content_type"},
-		"a type with a line":    {func(x *connector.Template) { x.ContentType = "a\r\nX: y" }, "content_type", "content_type"},
-		"no URL":                {func(x *connector.Template) { x.URL = " " }, "url", "empty"},
-		"another scheme":        {func(x *connector.Template) { x.URL = "file:///etc/passwd" }, "url", "url"},
-		"a password in it":      {func(x *connector.Template) { x.URL = "https://a:b@x.example/" }, "url", "url"},
-		"the ticket's host":     {func(x *connector.Template) { x.URL = "https://{{.key}}/x" }, "url", ""},
-		"the ticket's domain":   {func(x *connector.Template) { x.URL = "https://x.{{.site}}.example/x" }, "url", ""},
-		"the event's host":      {func(x *connector.Template) { x.URL = `https://{{.event}}.example/x` }, "url", "host"},
-		"syntax":                {func(x *connector.Template) { x.Body = "{{" }, "body", "syntax"},
-		"a field of nobody":     {func(x *connector.Template) { x.Body = `{"a": "{{.nobody}}"}` }, "body", "execute"},
-		"no JSON":               {func(x *connector.Template) { x.Body = `{"a": {{.holder}}}` }, "body", "json"},
-		"JSON with good luck":   {func(x *connector.Template) { x.Body = `{"a": {{.key}}}` }, "body", "json"},
-		"a loop over a number":  {func(x *connector.Template) { x.Body = `{{range 1000000000}}{{end}}{}` }, "body", "forbidden"},
-		"a loop in a variable":  {func(x *connector.Template) { x.Body = `{{$n := 1000000000}}{{range $n}}{{end}}{}` }, "body", "forbidden"},
-		"a template in itself":  {func(x *connector.Template) { x.Body = `{{define "a"}}{{template "a"}}{{end}}{{template "a"}}` }, "body", "forbidden"},
-		"a template in a block": {func(x *connector.Template) { x.Body = `{{if .key}}{{block "a" .}}{{end}}{{end}}{}` }, "body", "forbidden"},
-		"too long":              {func(x *connector.Template) { x.Body = `"` + strings.Repeat(" ", 17<<10) + `"` }, "body", "too_long"},
-		"too long once it is":   {func(x *connector.Template) { x.Body = `"{{printf "%70000d" 1}}"` }, "body", "too_long"},
+		"a method":              {func(x *connector.Reply) { x.Method = "DELETE" }, "method", "method"},
+		"no type":               {func(x *connector.Reply) { x.ContentType = "" }, "content_type", "content_type"},
+		"a type with a line":    {func(x *connector.Reply) { x.ContentType = "a\r\nX: y" }, "content_type", "content_type"},
+		"no URL":                {func(x *connector.Reply) { x.URL = " " }, "url", "empty"},
+		"another scheme":        {func(x *connector.Reply) { x.URL = "file:///etc/passwd" }, "url", "url"},
+		"a password in it":      {func(x *connector.Reply) { x.URL = "https://a:b@x.example/" }, "url", "url"},
+		"the ticket's host":     {func(x *connector.Reply) { x.URL = "https://{{.key}}/x" }, "url", ""},
+		"the ticket's domain":   {func(x *connector.Reply) { x.URL = "https://x.{{.site}}.example/x" }, "url", ""},
+		"the event's host":      {func(x *connector.Reply) { x.URL = `https://{{.event}}.example/x` }, "url", "host"},
+		"syntax":                {func(x *connector.Reply) { x.Body = "{{" }, "body", "syntax"},
+		"a field of nobody":     {func(x *connector.Reply) { x.Body = `{"a": "{{.nobody}}"}` }, "body", "execute"},
+		"no JSON":               {func(x *connector.Reply) { x.Body = `{"a": {{.holder}}}` }, "body", "json"},
+		"JSON with good luck":   {func(x *connector.Reply) { x.Body = `{"a": {{.key}}}` }, "body", "json"},
+		"a loop over a number":  {func(x *connector.Reply) { x.Body = `{{range 1000000000}}{{end}}{}` }, "body", "forbidden"},
+		"a loop in a variable":  {func(x *connector.Reply) { x.Body = `{{$n := 1000000000}}{{range $n}}{{end}}{}` }, "body", "forbidden"},
+		"a template in itself":  {func(x *connector.Reply) { x.Body = `{{define "a"}}{{template "a"}}{{end}}{{template "a"}}` }, "body", "forbidden"},
+		"a template in a block": {func(x *connector.Reply) { x.Body = `{{if .key}}{{block "a" .}}{{end}}{{end}}{}` }, "body", "forbidden"},
+		"too long":              {func(x *connector.Reply) { x.Body = `"` + strings.Repeat(" ", 17<<10) + `"` }, "body", "too_long"},
+		"too long once it is":   {func(x *connector.Reply) { x.Body = `"{{printf "%70000d" 1}}"` }, "body", "too_long"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -117,12 +117,12 @@ func TestTemplateRefused(t *testing.T) {
 // program down.
 func FuzzTemplate(f *testing.F) {
 	for _, s := range connector.Systems {
-		t := s.DefaultTemplate()
+		t := s.DefaultReply()
 		f.Add(t.URL, t.Body)
 	}
 	f.Add("https://x/{{.key | printf \"%q\"}}", "{{with .sticks}}{{range .}}{{end}}{{end}}")
 	f.Fuzz(func(t *testing.T, address, body string) {
-		x := connector.Template{Method: "POST", ContentType: "application/json", URL: address, Body: body}
+		x := connector.Reply{Method: "POST", ContentType: "application/json", URL: address, Body: body}
 		if err := x.Check(); err != nil {
 			if fault.From(err).Kind == fault.KindInternal {
 				t.Fatal(err)

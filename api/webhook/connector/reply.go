@@ -31,14 +31,14 @@ const (
 // Events lists the events in their order.
 var Events = []string{EventQueued, EventRunning, EventVerified, EventFailed, EventDeclined}
 
-// Template is what is sent to a ticket when something happens to its request:
+// Reply is what is sent to a ticket when something happens to its request:
 // text/template, filled in with Data.
 //
 // Whatever an action prints is escaped for where it stands without being asked
 // to: in the URL for a path ("query" for a query), in a body that is JSON for
 // the inside of a string ("json" prints a whole value), so that a ticket's text
 // cannot say anything else than text. An URL that comes out empty sends nothing.
-type Template struct {
+type Reply struct {
 	Method      string `json:"method"` // POST, PUT, PATCH
 	URL         string `json:"url"`
 	ContentType string `json:"content_type"`
@@ -123,7 +123,7 @@ func encode(v any) (string, error) {
 // Check refuses a template that could not be filled in, whatever a ticket
 // holds: it is filled in with plain and with nasty samples of every event.
 // Faults: write_back_template_invalid at the field.
-func (t Template) Check() error {
+func (t Reply) Check() error {
 	if !slices.Contains(templateMethods, t.Method) {
 		return invalid("method", "method", "")
 	}
@@ -159,7 +159,7 @@ func (t Template) Check() error {
 }
 
 // Host is the scheme and the host that all of the template's URLs have.
-func (t Template) Host() string {
+func (t Reply) Host() string {
 	for _, event := range Events {
 		r, err := t.Render(Sample(event))
 		if err != nil || r.URL == "" {
@@ -173,7 +173,7 @@ func (t Template) Host() string {
 }
 
 // Render fills a template in. Faults: write_back_template_invalid.
-func (t Template) Render(d Data) (Rendered, error) {
+func (t Reply) Render(d Data) (Rendered, error) {
 	address, err := fill("url", t.URL, "url", maxURL, d)
 	if err != nil {
 		return Rendered{}, err
@@ -202,7 +202,7 @@ func (t Template) Render(d Data) (Rendered, error) {
 	return Rendered{Method: t.Method, URL: address, ContentType: t.ContentType, Body: []byte(body)}, nil
 }
 
-func (t Template) json() bool { return strings.Contains(t.ContentType, "json") }
+func (t Reply) json() bool { return strings.Contains(t.ContentType, "json") }
 
 // fill runs one template whose actions are escaped by a helper.
 func fill(field, text, escape string, most int, d Data) (string, error) {
