@@ -29,8 +29,12 @@ func (c *Console) openBackground() error {
 	if err := river.AddWorkerSafely(workers, &writeBackWorker{c: c}); err != nil {
 		return fmt.Errorf("prepare background work: %w", err)
 	}
+	if err := river.AddWorkerSafely(workers, &deliverer{c: c}); err != nil {
+		return fmt.Errorf("prepare background work: %w", err)
+	}
 	c.background, err = c.store.Background(store.BackgroundOptions{
 		Queue: "uploads_" + name, Most: atOnce, MostCalls: callsAtOnce, Workers: workers, Log: c.log,
+		Shared: []store.SharedQueue{{Name: webhookQueue, Most: deliveriesAtOnce, Lost: deliveryLost}},
 	})
 	return err
 }

@@ -49,6 +49,14 @@ const (
 	CodeSettingInvalid  fault.Code = "setting_invalid"       // name
 	CodeSettingFixed    fault.Code = "setting_fixed"         // name, origin: who runs the server has set it
 
+	// What is refused about events and webhooks.
+	CodeEventType       fault.Code = "event_type_unknown"   // type
+	CodeWebhooksTooMany fault.Code = "webhooks_too_many"    // most
+	CodeWebhookPaused   fault.Code = "webhook_paused"       // of a delivery, or of one that is asked for
+	CodeDeliveryLost    fault.Code = "delivery_interrupted" // of a delivery
+	CodeDeliveryRefused fault.Code = "delivery_refused"     // of a delivery: status
+	CodeDeliveryBusy    fault.Code = "delivery_under_way"   //
+
 	// What the first run refuses.
 	CodeFirstRunFinished fault.Code = "first_run_finished"     // who
 	CodeFirstRunOpen     fault.Code = "first_run_open"         // step

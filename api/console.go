@@ -172,6 +172,7 @@ func (c *Console) Run(ctx context.Context) error {
 	})
 	wg.Go(func() { c.wakeDue(ctx) })
 	wg.Go(func() { c.followRequests(ctx) })
+	wg.Go(func() { c.sendWebhooks(ctx) })
 	wg.Go(func() {
 		if err := c.background.Run(ctx); err != nil && ctx.Err() == nil {
 			c.log.Error("background work ended", "error", err)
@@ -184,6 +185,9 @@ func (c *Console) Run(ctx context.Context) error {
 func (c *Console) sweep(ctx context.Context) {
 	if _, err := c.store.DropExpired(ctx); err != nil && ctx.Err() == nil {
 		c.log.Warn("sweep of expired tokens failed", "error", err)
+	}
+	if _, err := c.store.DropMessages(ctx, c.now().Add(-messageAge)); err != nil && ctx.Err() == nil {
+		c.log.Warn("sweep of old deliveries failed", "error", err)
 	}
 	age, err := c.uploadKeep(ctx)
 	if err != nil {

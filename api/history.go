@@ -31,7 +31,7 @@ type Change struct {
 // whoever may see the thing.
 var historyOf = map[string]UseCase{
 	"image": UseGetImage, "image_version": UseGetImage, "template": UseGetTemplate, "task_sequence": UseGetTaskSequence,
-	"host": UseGetHost, "site": UseListSites, "setting": UseListSettings,
+	"host": UseGetHost, "site": UseListSites, "setting": UseListSettings, "webhook": UseGetWebhook,
 	"connector": UseListConnectors, "stick_request": UseListStickRequests,
 }
 

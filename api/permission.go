@@ -108,6 +108,16 @@ const (
 	UseListSessions       UseCase = "list_sessions"
 	UseEndSession         UseCase = "end_session"
 	UseExportAudit        UseCase = "export_audit"
+
+	UseListEvents       UseCase = "list_events"
+	UseListWebhooks     UseCase = "list_webhooks"
+	UseGetWebhook       UseCase = "get_webhook"
+	UseSaveWebhook      UseCase = "save_webhook"
+	UsePauseWebhook     UseCase = "pause_webhook" // and back
+	UseDeleteWebhook    UseCase = "delete_webhook"
+	UseRotateSecret     UseCase = "rotate_webhook_secret"
+	UsePingWebhook      UseCase = "ping_webhook"
+	UseRedeliverWebhook UseCase = "redeliver_webhook"
 )
 
 // permissions is the least role of every use case: the one place where this
@@ -135,6 +145,16 @@ var permissions = map[UseCase]Role{
 	UseResetTOTP:          RoleAdmin,
 	UseCreatePasswordLink: RoleAdmin,
 	UseExportAudit:        RoleAdmin,
+
+	UseListEvents:       RoleViewer,
+	UseListWebhooks:     RoleAdmin,
+	UseGetWebhook:       RoleAdmin,
+	UseSaveWebhook:      RoleAdmin,
+	UsePauseWebhook:     RoleAdmin,
+	UseDeleteWebhook:    RoleAdmin,
+	UseRotateSecret:     RoleAdmin,
+	UsePingWebhook:      RoleAdmin,
+	UseRedeliverWebhook: RoleAdmin,
 
 	UseGetUser:           RoleViewer, // oneself; others: see user.go
 	UseCreateToken:       RoleViewer, // at most one's own role

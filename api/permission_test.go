@@ -246,6 +246,33 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			_, err := f.ListSites(ctx, a, api.ShelfFilter{}, page)
 			return err
 		},
+		api.UseListEvents: func(ctx context.Context, a api.Actor) error {
+			_, err := f.ListEvents(ctx, a, api.EventFilter{}, "", 1)
+			return err
+		},
+		api.UseListWebhooks: func(ctx context.Context, a api.Actor) error {
+			_, err := f.ListWebhooks(ctx, a, api.WebhookFilter{}, page)
+			return err
+		},
+		api.UseGetWebhook: func(ctx context.Context, a api.Actor) error { _, err := f.GetWebhook(ctx, a, "x"); return err },
+		api.UseSaveWebhook: func(ctx context.Context, a api.Actor) error {
+			_, err := f.CreateWebhook(ctx, a, api.SaveWebhookInput{})
+			return err
+		},
+		api.UsePauseWebhook: func(ctx context.Context, a api.Actor) error {
+			_, err := f.PauseWebhook(ctx, a, "x", 0)
+			return err
+		},
+		api.UseDeleteWebhook: func(ctx context.Context, a api.Actor) error { return f.DeleteWebhook(ctx, a, "x", 0) },
+		api.UseRotateSecret: func(ctx context.Context, a api.Actor) error {
+			_, err := f.RotateWebhookSecret(ctx, a, api.RotateSecretInput{ID: "x"})
+			return err
+		},
+		api.UsePingWebhook: func(ctx context.Context, a api.Actor) error { _, err := f.PingWebhook(ctx, a, "x"); return err },
+		api.UseRedeliverWebhook: func(ctx context.Context, a api.Actor) error {
+			_, err := f.Redeliver(ctx, a, "x", "x")
+			return err
+		},
 		api.UseSaveSite: func(ctx context.Context, a api.Actor) error {
 			_, err := f.SaveSite(ctx, a, api.SaveSiteInput{})
 			return err

@@ -151,6 +151,16 @@ func (x *there) tries() map[api.UseCase]func(context.Context, api.Actor) (any, e
 			}
 			return nil, nil
 		},
+		api.UseListEvents: func(ctx context.Context, a api.Actor) (any, error) {
+			if _, err := x.WatchEvents(ctx, a, api.EventFilter{Site: x.site}, ""); got(err) != "site_not_found" {
+				return "watched", err
+			}
+			l, err := x.ListEvents(ctx, a, api.EventFilter{}, "", 1)
+			if len(l) == 0 {
+				return nil, err
+			}
+			return l, err
+		},
 		api.UseUpdateHost: func(ctx context.Context, a api.Actor) (any, error) {
 			return x.UpdateHost(ctx, a, api.UpdateHostInput{ID: x.host, Name: "mine", SiteID: a.Sites[0]})
 		},

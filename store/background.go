@@ -40,6 +40,7 @@ type Background struct {
 	store  *Store
 	client *river.Client[pgx.Tx]
 	queue  string
+	shared []SharedQueue
 }
 
 // BackgroundOptions say what a program does in the background.
@@ -52,9 +53,22 @@ type BackgroundOptions struct {
 	// MostCalls is how much of what EnqueueCall asks for is done at once; none
 	// if 0.
 	MostCalls int
+	// Shared are queues that every program works.
+	Shared []SharedQueue
 	// Workers do it.
 	Workers *river.Workers
 	Log     *slog.Logger
+}
+
+// SharedQueue is a queue that every program works. What one of them left running
+// when it died is taken up again by the others, so that it must bear to be done
+// twice.
+type SharedQueue struct {
+	Name string // as BackgroundOptions.Queue
+	Most int    // how much of it a program does at once
+	// Lost is how long work may take: what runs for longer belongs to a program
+	// that died.
+	Lost time.Duration
 }
 
 // Background prepares the work of one queue; Run does it.
@@ -63,6 +77,9 @@ func (s *Store) Background(o BackgroundOptions) (*Background, error) {
 	if o.MostCalls > 0 {
 		queues[callsQueue] = river.QueueConfig{MaxWorkers: o.MostCalls}
 	}
+	for _, q := range o.Shared {
+		queues[q.Name] = river.QueueConfig{MaxWorkers: q.Most}
+	}
 	client, err := river.NewClient(riverpgxv5.New(s.pool), &river.Config{
 		Schema: backgroundSchema, PollOnly: true, FetchPollInterval: backgroundPoll, JobTimeout: -1, RescueStuckJobsAfter: backgroundLost,
 		Queues: queues, Workers: o.Workers, Logger: o.Log,
@@ -70,7 +87,7 @@ func (s *Store) Background(o BackgroundOptions) (*Background, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare background work: %w", err)
 	}
-	return &Background{store: s, client: client, queue: o.Queue}, nil
+	return &Background{store: s, client: client, queue: o.Queue, shared: o.Shared}, nil
 }
 
 // Enqueue asks for work once the transaction is committed.
@@ -85,6 +102,34 @@ func (tx *Tx) Enqueue(ctx context.Context, b *Background, args river.JobArgs) er
 func (tx *Tx) EnqueueCall(ctx context.Context, b *Background, args river.JobArgs, attempts int) error {
 	_, err := b.client.InsertTx(ctx, tx.tx, args, &river.InsertOpts{Queue: callsQueue, MaxAttempts: attempts})
 	return fail(err, "queue a call")
+}
+
+// EnqueueShared asks for work of a queue that every program works.
+func (tx *Tx) EnqueueShared(ctx context.Context, b *Background, queue string, all []river.JobArgs) error {
+	params := make([]river.InsertManyParams, 0, len(all))
+	for _, args := range all {
+		params = append(params, river.InsertManyParams{Args: args, InsertOpts: &river.InsertOpts{Queue: queue}})
+	}
+	if len(params) == 0 {
+		return nil
+	}
+	_, err := b.client.InsertManyTx(ctx, tx.tx, params)
+	return fail(err, "queue background work")
+}
+
+// TakeUpLost makes available again what a program left running in the shared
+// queues when it died. Any program may do this, now and then.
+func (b *Background) TakeUpLost(ctx context.Context) error {
+	for _, q := range b.shared {
+		_, err := b.store.pool.Exec(ctx,
+			`UPDATE river.river_job SET state = 'available', attempt = greatest(attempt - 1, 0), scheduled_at = now()
+			WHERE state = 'running' AND queue = @queue AND attempted_at < now() - @lost::interval`,
+			pgx.NamedArgs{"queue": q.Name, "lost": q.Lost})
+		if err != nil {
+			return fail(err, "take up lost background work")
+		}
+	}
+	return nil
 }
 
 // Run does the work until ctx ends; what is under way then has its context

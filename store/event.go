@@ -80,7 +80,7 @@ type Event struct {
 	ActorID        ActorID
 	At             time.Time  // the server's clock
 	HostAt         *time.Time // the host's clock
-	Xact           uint64     // see Cursor
+	Xact           uint64     // the transaction that wrote it: see Cursor
 }
 
 // JobEvent is one event of a job.
@@ -180,37 +180,4 @@ func (r Reader) StickEvents(ctx context.Context, id StickID, after int64, limit 
 	return many[StickEvent](ctx, r.db, "stick events",
 		`SELECT `+stickEventColumns+` FROM stick_events WHERE stick_id = @id AND seq > @after ORDER BY seq LIMIT @limit`,
 		pgx.NamedArgs{"id": id, "after": after, "limit": pageSize(limit)})
-}
-
-// Cursor is a place in the feed of all events: the transaction that wrote an
-// event, and its ID. The zero Cursor is the beginning.
-type Cursor struct {
-	Xact uint64
-	ID   int64
-}
-
-// Cursor is the place right after the event.
-func (e *Event) Cursor() Cursor { return Cursor{Xact: e.Xact, ID: e.ID} }
-
-// JobFeed lists events of all jobs after the cursor: what readers across
-// streams (webhooks, exports) page by, part of the store from its first version
-// because the xact column cannot be filled in later. IDs are given before
-// transactions commit, so reading on from the greatest ID would miss events;
-// the feed goes by transaction and stops before the oldest one that is still
-// open. Whoever keeps the cursor of the last event sees each event once.
-func (r Reader) JobFeed(ctx context.Context, after Cursor, limit int) ([]JobEvent, error) {
-	return many[JobEvent](ctx, r.db, "job feed",
-		`SELECT `+jobEventColumns+` FROM job_events
-		WHERE (xact, id) > (@xact::xid8, @id) AND xact < pg_snapshot_xmin(pg_current_snapshot())
-		ORDER BY xact, id LIMIT @limit`,
-		pgx.NamedArgs{"xact": after.Xact, "id": after.ID, "limit": pageSize(limit)})
-}
-
-// StickFeed is JobFeed for the events of all sticks.
-func (r Reader) StickFeed(ctx context.Context, after Cursor, limit int) ([]StickEvent, error) {
-	return many[StickEvent](ctx, r.db, "stick feed",
-		`SELECT `+stickEventColumns+` FROM stick_events
-		WHERE (xact, id) > (@xact::xid8, @id) AND xact < pg_snapshot_xmin(pg_current_snapshot())
-		ORDER BY xact, id LIMIT @limit`,
-		pgx.NamedArgs{"xact": after.Xact, "id": after.ID, "limit": pageSize(limit)})
 }

@@ -62,6 +62,7 @@ const (
 	CodeOtherContent      fault.Code = "verify_other_content" // image, version: what a stick carries in place of what is recorded
 	CodeWipeOther         fault.Code = "wipe_other_stick"     // port, stick: that is in it, and that the job is not about
 	CodeWipeUnproven      fault.Code = "wipe_unproven"        // in the history of a build: its host does not say that all was read back
+	CodeCursorAhead       fault.Code = "cursor_ahead"         // a place in the feed of events that this database has never reached
 )
 
 // constraints turns a violated constraint into what it means.

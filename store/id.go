@@ -49,6 +49,8 @@ type (
 	payloadKind         struct{}
 	requestKind         struct{}
 	writeBackKind       struct{}
+	webhookKind         struct{}
+	messageKind         struct{}
 	actorKind           struct{}
 )
 
@@ -76,6 +78,8 @@ func (connectorKind) prefix() string       { return "conn" }
 func (payloadKind) prefix() string         { return "payload" }
 func (requestKind) prefix() string         { return "request" }
 func (writeBackKind) prefix() string       { return "writeback" }
+func (webhookKind) prefix() string         { return "webhook" }
+func (messageKind) prefix() string         { return "msg" }
 func (actorKind) prefix() string           { return "actor" }
 
 type (
@@ -127,6 +131,10 @@ type (
 	RequestID = ID[requestKind]
 	// WriteBackID names something that is told to a ticket: writeback_….
 	WriteBackID = ID[writeBackKind]
+	// WebhookID names a webhook: webhook_….
+	WebhookID = ID[webhookKind]
+	// MessageID names a message of a webhook: msg_….
+	MessageID = ID[messageKind]
 	// ActorID names whoever did something; see Actor for its text form.
 	ActorID = ID[actorKind]
 )

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/store"
 )
 
@@ -140,9 +141,13 @@ func TestFeedWaitsForOpenTransactions(t *testing.T) {
 	}()
 	<-begun
 	second := w.mustQueue(w.host.ID, 1)
-	feed, err := w.JobFeed(ctx, store.Cursor{}, 0)
+	feed, err := w.Feed(ctx, store.Cursor{}, store.FeedFilter{})
 	if err != nil || len(feed) != 0 {
 		t.Errorf("%d events beside an open transaction, %v", len(feed), err)
+	}
+	end, err := w.FeedEnd(ctx)
+	if err != nil {
+		t.Fatal(err)
 	}
 	close(finish)
 	if err := <-done; err != nil {
@@ -150,28 +155,64 @@ func TestFeedWaitsForOpenTransactions(t *testing.T) {
 	}
 	patient, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	var all []store.JobEvent
-	var at store.Cursor
-	for len(all) < 2 {
-		feed, err := w.JobFeed(patient, at, 1)
-		if err != nil {
-			t.Fatal(err)
+	read := func(at store.Cursor) (all []store.FeedEvent) {
+		for len(all) < 4 {
+			feed, err := w.Feed(patient, at, store.FeedFilter{Limit: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range feed {
+				all, at = append(all, e), e.Cursor()
+			}
 		}
-		for _, e := range feed {
-			all, at = append(all, e), e.Cursor()
+		return all
+	}
+	all := read(store.Cursor{})
+	want := []store.EventType{store.EventJobQueued, store.EventStickRegistered, store.EventJobQueued, store.EventStickRegistered}
+	for i, e := range all {
+		if e.Type != want[i] || e.SiteID != w.host.SiteID || e.Stream == store.StreamSticks && e.StickID.IsZero() {
+			t.Errorf("event %d is %+v", i, e)
+		}
+		if c, err := store.ParseCursor(e.Cursor().String()); err != nil || c != e.Cursor() {
+			t.Errorf("%s is read as %v, %v", e.Cursor(), c, err)
 		}
 	}
-	if all[1].JobID != second.ID {
+	if all[2].JobID != second.ID {
 		t.Errorf("feed %+v", all)
 	}
-	sticks, err := w.StickFeed(ctx, store.Cursor{}, 0)
-	if err != nil || len(sticks) != 2 {
-		t.Errorf("%d stick events, %v", len(sticks), err)
+	// What was open when the end was asked for comes after it.
+	if later := read(end); later[0].Cursor() != all[0].Cursor() {
+		t.Errorf("after the end comes %+v", later[0])
 	}
-	events, err := w.StickEvents(ctx, sticks[0].StickID, 0, 0)
-	if err != nil || len(events) != 1 || events[0].Type != store.EventStickRegistered {
-		t.Errorf("stick events %+v, %v", events, err)
+	whole, err := w.Feed(ctx, store.Cursor{}, store.FeedFilter{})
+	if err != nil || len(whole) != 4 || whole[1].Cursor() != all[1].Cursor() {
+		t.Errorf("in one piece: %+v, %v", whole, err)
 	}
+	for name, f := range map[string]store.FeedFilter{
+		"sites": {Sites: []store.SiteID{{1}}}, "types": {Types: []store.EventType{store.EventJobFailed}},
+	} {
+		if none, err := w.Feed(ctx, store.Cursor{}, f); err != nil || len(none) != 0 {
+			t.Errorf("narrowed by %s: %+v, %v", name, none, err)
+		}
+	}
+	if err := w.CheckCursor(ctx, all[3].Cursor()); err != nil {
+		t.Error(err)
+	}
+	if f := fault.From(w.CheckCursor(ctx, store.Cursor{Xact: 1 << 40})); f == nil || f.Code != store.CodeCursorAhead {
+		t.Errorf("a cursor of another database: %v", f)
+	}
+}
+
+func FuzzParseCursor(f *testing.F) {
+	for _, seed := range []string{"", "evt_3e9j1f", "evt_1s0", "evt_j", "evt_-1j1", "evt_01j1", "evt_ffffffffffffffffj1"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := store.ParseCursor(text)
+		if err == nil && c.String() != text && text != "" {
+			t.Errorf("%q is read as %v", text, c)
+		}
+	})
 }
 
 // Two transactions that wait for each other: one is run again, both commit.

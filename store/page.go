@@ -39,6 +39,10 @@ type (
 	RequestPage = Page[requestKind]
 	// WriteBackPage is a page of what was told to tickets.
 	WriteBackPage = Page[writeBackKind]
+	// WebhookPage is a page of webhooks.
+	WebhookPage = Page[webhookKind]
+	// MessagePage is a page of a webhook's messages.
+	MessagePage = Page[messageKind]
 	// AuditPage is a page of the audit log.
 	AuditPage = Page[auditKind]
 )

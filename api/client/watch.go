@@ -10,6 +10,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -36,7 +37,11 @@ var (
 func (c *Client) WatchJob(ctx context.Context, id string, after int64) iter.Seq2[api.JobUpdate, error] {
 	return func(yield func(api.JobUpdate, error) bool) {
 		for try := 1; ; try++ {
-			err := c.stream(ctx, id, after, func(u api.JobUpdate) error {
+			err := c.stream(ctx, at("jobs", id, "events"), nil, seqText(after), func(data []byte) error {
+				var u api.JobUpdate
+				if err := json.Unmarshal(data, &u); err != nil {
+					return fmt.Errorf("decode an update: %w", err)
+				}
 				try = 0
 				if n := len(u.Events); n > 0 {
 					after = u.Events[n-1].Seq
@@ -62,9 +67,52 @@ func (c *Client) WatchJob(ctx context.Context, id string, after int64) iter.Seq2
 	}
 }
 
-// stream reads one stream until it breaks or show fails. It always returns an
-// error; the end of a stream is io.ErrUnexpectedEOF.
-func (c *Client) stream(ctx context.Context, id string, after int64, show func(api.JobUpdate) error) (err error) {
+// seqText is a Last-Event-ID; of the beginning there is none.
+func seqText(after int64) string {
+	if after == 0 {
+		return ""
+	}
+	return strconv.FormatInt(after, 10)
+}
+
+// WatchEvents gives what happens to jobs, builds and sticks, from now on, or
+// after an event. A broken stream is opened again from the last event seen, so
+// that none is missed or given twice; before the first one was seen it goes on
+// from then on. It ends with one error.
+func (c *Client) WatchEvents(ctx context.Context, f api.EventFilter, after string) iter.Seq2[api.Event, error] {
+	return func(yield func(api.Event, error) bool) {
+		for try := 1; ; try++ {
+			err := c.stream(ctx, at("events"), eventQuery(f), after, func(data []byte) error {
+				var e api.Event
+				if err := json.Unmarshal(data, &e); err != nil {
+					return fmt.Errorf("decode an event: %w", err)
+				}
+				try, after = 0, e.ID
+				if !yield(e, nil) {
+					return errStopped
+				}
+				return nil
+			})
+			switch {
+			case errors.Is(err, errStopped):
+				return
+			case ctx.Err() != nil:
+				err = ctx.Err()
+			case passing(err) && try < c.o.Tries:
+				if err = c.o.Backoff(ctx, max(try, 1)); err == nil {
+					continue
+				}
+			}
+			yield(api.Event{}, fmt.Errorf("watch events: %w", err))
+			return
+		}
+	}
+}
+
+// stream reads one stream, after the event with the ID last if there is one,
+// until it breaks or show fails. It always returns an error; the end of a stream
+// is io.ErrUnexpectedEOF.
+func (c *Client) stream(ctx context.Context, path string, query url.Values, last string, show func(data []byte) error) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	dead := time.AfterFunc(silence, func() { cancel(ErrSilent) })
@@ -74,13 +122,14 @@ func (c *Client) stream(ctx context.Context, id string, after int64, show func(a
 			err = ErrSilent // not the cancelled context that it looks like
 		}
 	}()
-	req, err := c.request(ctx, http.MethodGet, at("jobs", id, "events"), nil)
+	req, err := c.request(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return err
 	}
+	req.URL.RawQuery = query.Encode()
 	req.Header.Set("Accept", "text/event-stream")
-	if after > 0 {
-		req.Header.Set("Last-Event-ID", strconv.FormatInt(after, 10))
+	if last != "" {
+		req.Header.Set("Last-Event-ID", last)
 	}
 	resp, err := c.o.HTTP.Do(req)
 	if err != nil {
@@ -90,13 +139,7 @@ func (c *Client) stream(ctx context.Context, id string, after int64, show func(a
 	if resp.StatusCode != http.StatusOK {
 		return problemOf(resp)
 	}
-	return events(resp.Body, func() { dead.Reset(silence) }, func(data []byte) error {
-		var u api.JobUpdate
-		if err := json.Unmarshal(data, &u); err != nil {
-			return fmt.Errorf("decode an update: %w", err)
-		}
-		return show(u)
-	})
+	return events(resp.Body, func() { dead.Reset(silence) }, show)
 }
 
 // events reads Server-Sent Events and gives the data of each. heard is called

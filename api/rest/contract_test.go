@@ -32,6 +32,8 @@ func TestEveryOperation(t *testing.T) {
 	w.jobs()
 	w.people()
 	w.tickets()
+	w.events()
+	w.webhooks()
 	for op, id := range s.Contract.Operations() {
 		if !s.Contract.Seen(id, func(status int) bool { return status < 400 }) {
 			t.Errorf("no test of %s (%s) that succeeds", op, id)

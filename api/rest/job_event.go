@@ -62,13 +62,14 @@ func (s *REST) watchJob() {
 			_, w := humachi.Unwrap(c)
 			ctx, end := s.console.WhileSignedIn(ctx, a)
 			defer end()
-			stream(ctx, w, updates)
+			stream(ctx, w, updates, eventOf)
 		}}, nil
 	})
 }
 
-// stream sends updates until there are no more or the reader is gone.
-func stream(ctx context.Context, w http.ResponseWriter, updates <-chan api.JobUpdate) {
+// stream sends updates, each as the text of a Server-Sent Event, until there are
+// no more or the reader is gone.
+func stream[T any](ctx context.Context, w http.ResponseWriter, updates <-chan T, text func(T) []byte) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
@@ -95,7 +96,7 @@ func stream(ctx context.Context, w http.ResponseWriter, updates <-chan api.JobUp
 			if !ok {
 				return
 			}
-			err = send(eventOf(u))
+			err = send(text(u))
 		}
 	}
 }

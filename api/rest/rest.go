@@ -87,6 +87,8 @@ func (s *REST) routes() {
 	s.overviewRoutes()
 	s.jobRoutes()
 	s.jobEventRoutes()
+	s.eventRoutes()
+	s.webhookRoutes()
 	s.exclusionRoutes()
 	s.imageRoutes()
 	s.channelRoutes()

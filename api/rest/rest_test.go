@@ -109,6 +109,15 @@ func post(s *resttest.Server, role api.Role, path string, body any) ask {
 	return ask{method: http.MethodPost, path: path, token: s.Token(role), body: body}
 }
 
+// patch and remove are done to whatever is there.
+func patch(s *resttest.Server, role api.Role, path string, body any) ask {
+	return ask{method: http.MethodPatch, path: path, token: s.Token(role), body: body, header: map[string]string{"If-Match": "*"}}
+}
+
+func remove(s *resttest.Server, role api.Role, path string) ask {
+	return ask{method: http.MethodDelete, path: path, token: s.Token(role), header: map[string]string{"If-Match": "*"}}
+}
+
 // put overwrites whatever is there.
 func put(s *resttest.Server, role api.Role, path string, body any) ask {
 	return ask{method: http.MethodPut, path: path, token: s.Token(role), body: body, header: map[string]string{"If-Match": "*"}}

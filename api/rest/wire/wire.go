@@ -179,6 +179,27 @@ type SaveTaskSequence struct {
 	Template    string               `json:"template,omitempty" doc:"ID or name of a template (its current version is taken), or ID of a template version; empty means no answer file."`
 }
 
+// CreateWebhook is the body of POST /webhooks.
+type CreateWebhook struct {
+	URL         string   `json:"url" doc:"Where messages are sent, by POST: https://…"`
+	Description string   `json:"description,omitempty"`
+	Types       []string `json:"types,omitempty" doc:"Of the events to send; all if left out."`
+	Sites       []string `json:"sites,omitempty" doc:"IDs of the sites whose events to send; all if left out."`
+}
+
+// ChangeWebhook is the body of PATCH /webhooks/{webhook}; what is left out stays.
+type ChangeWebhook struct {
+	URL         *string   `json:"url,omitempty"`
+	Description *string   `json:"description,omitempty"`
+	Types       *[]string `json:"types,omitempty" doc:"Of the events to send; an empty list is all."`
+	Sites       *[]string `json:"sites,omitempty" doc:"IDs of the sites whose events to send; an empty list is all."`
+}
+
+// RotateSecret is the body of POST /webhooks/{webhook}/secrets.
+type RotateSecret struct {
+	OverlapSeconds int64 `json:"overlap_seconds,omitempty" minimum:"0" maximum:"604800" doc:"How long the secret before signs, too; a day if left out or 0."`
+}
+
 // CreateToken is the body of POST /tokens.
 type CreateToken struct {
 	Name       string   `json:"name"`

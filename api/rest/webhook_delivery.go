@@ -1,0 +1,58 @@
+package rest
+
+import (
+	"context"
+
+	"github.com/stickpress/stickpress/api"
+)
+
+func (s *REST) deliveryRoutes() {
+	type many struct {
+		Paging
+		Narrowed[api.DeliveryFilter]
+		Webhook string `path:"webhook" doc:"ID of a webhook."`
+	}
+	op := get("/webhooks/{webhook}/deliveries", "list_deliveries", "webhooks", "What was sent in the last two weeks, newest first (admin)")
+	narrow(&op, api.DeliveryFields)
+	registerOn(s, loose{s.huma}, op, func(ctx context.Context, a api.Actor, in *many) (*listed[api.Delivery], error) {
+		l, err := s.console.ListDeliveries(ctx, a, in.Webhook, in.Narrowed.filter, in.page())
+		return pageOf(&in.Paging, l, err)
+	})
+
+	type one struct {
+		Webhook  string `path:"webhook" doc:"ID of a webhook."`
+		Delivery string `path:"delivery" doc:"ID of a delivery: the receiver's webhook-id."`
+	}
+	register(s, get("/webhooks/{webhook}/deliveries/{delivery}", "get_delivery", "webhooks", "What was sent, and each attempt (admin)"),
+		func(ctx context.Context, a api.Actor, in *one) (*plain[api.Delivery], error) {
+			return plainOf(s.console.GetDelivery(ctx, a, in.Webhook, in.Delivery))
+		})
+
+	type ping struct {
+		Webhook string `path:"webhook" doc:"ID of a webhook."`
+	}
+	register(s, work("/webhooks/{webhook}/pings", "ping_webhook", "webhooks", "Send a test, once; a paused webhook gets it, too (admin)"),
+		func(ctx context.Context, a api.Actor, in *ping) (*queued, error) {
+			d, err := s.console.PingWebhook(ctx, a, in.Webhook)
+			return queuedOf(d, err)
+		})
+	register(s, work("/webhooks/{webhook}/deliveries/{delivery}/attempts", "redeliver_webhook", "webhooks", "Send once more, now, with the same ID (admin)"),
+		func(ctx context.Context, a api.Actor, in *one) (*queued, error) {
+			d, err := s.console.Redeliver(ctx, a, in.Webhook, in.Delivery)
+			return queuedOf(d, err)
+		})
+}
+
+// queued is a delivery that is on its way.
+type queued struct {
+	Location   string `header:"Location" doc:"What tells how it goes."`
+	RetryAfter int    `header:"Retry-After" doc:"Seconds until it is worth while to look there."`
+	Body       api.Delivery
+}
+
+func queuedOf(d api.Delivery, err error) (*queued, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &queued{Location: Prefix + "/webhooks/" + d.WebhookID + "/deliveries/" + d.ID, RetryAfter: 1, Body: d}, nil
+}
