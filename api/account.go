@@ -218,8 +218,11 @@ func (c *Console) ListSessions(ctx context.Context, a Actor, userID string) ([]S
 	if err != nil {
 		return nil, err
 	}
-	now := c.store.Now()
-	rows, err := c.store.Sessions(ctx, u.ID, now, now.Add(-SessionIdle))
+	good, err := c.goodSessions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := c.store.Sessions(ctx, u.ID, good)
 	out := make([]Session, 0, len(rows))
 	for _, s := range rows {
 		out = append(out, Session{
@@ -284,8 +287,10 @@ func (c *Console) SignOut(ctx context.Context, a Actor) (method string, err erro
 	id, err := parse[store.SessionID]("session", a.SessionID)
 	if err == nil {
 		var s store.Session
-		now := c.store.Now()
-		s, err = c.store.Session(ctx, id, now, now.Add(-SessionIdle))
+		var good store.SessionTimes
+		if good, err = c.goodSessions(ctx); err == nil {
+			s, err = c.store.Session(ctx, id, good)
+		}
 		method = s.Method
 	}
 	if err == nil {

@@ -77,6 +77,48 @@ func TestSessionsEndByThemselves(t *testing.T) {
 	}
 }
 
+// What the settings say of sessions holds at once, for those that have begun, too.
+func TestSessionSettings(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	a := eve(t, f)
+	signedIn := func() error {
+		_, err := f.ActorForSession(t.Context(), anyone("192.0.2.5"), a.SessionID)
+		return err
+	}
+	set := func(name, value string, revision int64) error {
+		_, err := f.SaveSetting(t.Context(), f.Admin, api.SaveSettingInput{Name: name, Value: value, Revision: revision})
+		return err
+	}
+	for _, bad := range []string{"4", "43201", "x", "-5"} {
+		wantFault(t, set(api.SettingSessionIdle, bad, 0), api.CodeSettingInvalid)
+	}
+	wantFault(t, set(api.SettingSessionLifetime, "2161", 0), api.CodeSettingInvalid)
+	if _, err := f.Store.Pool().Exec(t.Context(), `UPDATE user_sessions SET last_seen_at = now() - interval '10 minutes'`); err != nil {
+		t.Fatal(err)
+	}
+	if err := set(api.SettingSessionIdle, "5", 0); err != nil {
+		t.Fatal(err)
+	}
+	wantFault(t, signedIn(), api.CodeSignedOut)
+	if got := must[[]api.Session](t)(f.ListSessions(t.Context(), f.Admin, a.UserID)); len(got) != 0 {
+		t.Errorf("sessions that are over are listed: %+v", got)
+	}
+	if err := set(api.SettingSessionIdle, "15", 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := signedIn(); err != nil {
+		t.Error(err)
+	}
+	if _, err := f.Store.Pool().Exec(t.Context(), `UPDATE user_sessions SET created_at = now() - interval '2 hours'`); err != nil {
+		t.Fatal(err)
+	}
+	if err := set(api.SettingSessionLifetime, "1", 0); err != nil {
+		t.Fatal(err)
+	}
+	wantFault(t, signedIn(), api.CodeSignedOut)
+}
+
 // An open stream ends with the session, and with what its person may see.
 func TestWhileSignedIn(t *testing.T) {
 	t.Parallel()

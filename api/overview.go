@@ -11,19 +11,21 @@ import (
 // Overview is the first page: what runs, what failed, who is there, and how it
 // went lately. All of it but the room on disks is of the actor's sites.
 type Overview struct {
-	HostsOnline    int        `json:"hosts_online"`
-	HostsTotal     int        `json:"hosts_total"` // revoked ones not counted
-	Hosts          HostCounts `json:"hosts"`
-	JobsQueued     int        `json:"jobs_queued"`
-	JobsRunning    int        `json:"jobs_running"`
-	SticksQueued   int        `json:"sticks_queued"`   // that wait for their host
-	SticksRunning  int        `json:"sticks_running"`  // that a host holds
-	SticksVerified int        `json:"sticks_verified"` // that carry a verified version now
-	Running        []Job      `json:"running"`         // unfinished, newest first, at most 20
-	Failures       []Failure  `json:"failures"`        // of the last StatisticDays, newest first, at most 10
-	Statistic      Statistic  `json:"statistic"`
-	Caches         []Cache    `json:"caches"` // of the hosts that have one, by name
-	At             time.Time  `json:"at"`
+	HostsOnline     int        `json:"hosts_online"`
+	HostsTotal      int        `json:"hosts_total"` // revoked ones not counted
+	Hosts           HostCounts `json:"hosts"`
+	JobsQueued      int        `json:"jobs_queued"`
+	JobsRunning     int        `json:"jobs_running"`
+	SticksQueued    int        `json:"sticks_queued"`     // that wait for their host
+	SticksRunning   int        `json:"sticks_running"`    // that a host holds
+	SticksVerified  int        `json:"sticks_verified"`   // that carry a verified version now
+	Running         []Job      `json:"running"`           // unfinished, newest first, at most 20
+	Failures        []Failure  `json:"failures"`          // of the last StatisticDays, newest first, at most 10
+	LostSticks      []Stick    `json:"lost_sticks"`       // with something left to be disabled, newest first, at most 5
+	SticksToDisable int        `json:"sticks_to_disable"` // how many there are of them
+	Statistic       Statistic  `json:"statistic"`
+	Caches          []Cache    `json:"caches"` // of the hosts that have one, by name
+	At              time.Time  `json:"at"`
 }
 
 // HostCounts are the enrolled hosts by what they are up to; each is counted
@@ -61,6 +63,7 @@ type Failure struct {
 const (
 	overviewRunning  = 20
 	overviewFailures = 10
+	overviewLost     = 5
 )
 
 // GetOverview returns the overview as it is now. Its statistic may be older,
@@ -89,6 +92,14 @@ func (c *Console) GetOverview(ctx context.Context, a Actor) (Overview, error) {
 	}
 	out.Running = running.Items
 	if out.Failures, err = c.failures(ctx, sites); err != nil {
+		return out, err
+	}
+	lost, err := c.ListSticks(ctx, a, StickFilter{Tasks: tasksOpen}, Page{Limit: overviewLost})
+	if err != nil {
+		return out, err
+	}
+	out.LostSticks = lost.Items
+	if out.SticksToDisable, err = c.OpenStickTasks(ctx, a); err != nil {
 		return out, err
 	}
 	out.Statistic, err = c.statistic(ctx, sites)

@@ -180,8 +180,14 @@ func (x *there) tries() map[api.UseCase]func(context.Context, api.Actor) (any, e
 			return x.ScheduleJob(ctx, a, api.ScheduleJobInput{ID: x.job.ID})
 		},
 		api.UseEstimateJob: func(ctx context.Context, a api.Actor) (any, error) {
-			if _, err := x.WatchHostDevices(ctx, a, x.host); got(err) != "host_not_found" {
-				return "devices", err
+			hosts, err := x.WatchHosts(ctx, a)
+			if err != nil {
+				return nil, err
+			}
+			for _, h := range <-hosts {
+				if h.ID == x.host {
+					return h, nil
+				}
 			}
 			return x.EstimateJob(ctx, a, api.EstimateInput{Host: x.host})
 		},

@@ -104,12 +104,6 @@ const (
 	MethodLDAP     = "ldap"
 )
 
-// How long a session lasts, and how long it may be idle.
-const (
-	SessionLifetime = 14 * 24 * time.Hour
-	SessionIdle     = 12 * time.Hour
-)
-
 // SignIn checks a password, here or at the directory. It takes the same time
 // for an unknown login. Faults: sign_in_failed, too_many_attempts
 // (retry_seconds), directory_unavailable, no_role.
@@ -232,8 +226,12 @@ func (c *Console) enter(ctx context.Context, tx *store.Tx, a Actor, use UseCase,
 	if err := tx.ForgetAttempts(ctx, counted...); err != nil {
 		return SignedIn{}, err
 	}
+	lifetime, err := c.sessionLifetime(ctx)
+	if err != nil {
+		return SignedIn{}, err
+	}
 	s, err := tx.CreateSession(ctx, store.NewSession{
-		UserID: u.ID, Method: method, Address: a.Address, Agent: a.Agent, Lifetime: SessionLifetime,
+		UserID: u.ID, Method: method, Address: a.Address, Agent: a.Agent, Lifetime: lifetime,
 	})
 	if err != nil {
 		return SignedIn{}, err
@@ -253,8 +251,12 @@ func (c *Console) ActorForSession(ctx context.Context, base Actor, sessionID str
 	if err != nil {
 		return Actor{}, fault.Wrap(err, fault.KindUnauthenticated, CodeSignedOut)
 	}
-	now := c.store.Now()
-	s, err := c.store.Session(ctx, id, now, now.Add(-SessionIdle))
+	good, err := c.goodSessions(ctx)
+	if err != nil {
+		return Actor{}, err
+	}
+	now := good.Now
+	s, err := c.store.Session(ctx, id, good)
 	if isNotFound(err, "session") {
 		return Actor{}, fault.Wrap(err, fault.KindUnauthenticated, CodeSignedOut)
 	}

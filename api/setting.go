@@ -52,7 +52,11 @@ const (
 	SettingURL   SettingKind = "url"   // http(s)://HOST[:PORT]
 	SettingGiB   SettingKind = "gib"   // a whole number of GiB, from 1
 	SettingHours SettingKind = "hours" // a whole number of hours, from 1
-	SettingHosts SettingKind = "hosts" // host names and address ranges: outbound.ParseAllowed
+	// Of sessions: whole minutes from 5, and hours from 1, up to MaxSessionIdle
+	// and MaxSessionLifetime.
+	SettingIdle     SettingKind = "idle"
+	SettingLifetime SettingKind = "lifetime"
+	SettingHosts    SettingKind = "hosts" // host names and address ranges: outbound.ParseAllowed
 )
 
 // The settings that the console can change.
@@ -61,6 +65,9 @@ const (
 	SettingBanner      = "banner"       // a sentence on every page
 	SettingUploadLimit = "upload-limit" // of one upload
 	SettingUploadKeep  = "upload-keep"  // how long an unfinished upload may rest
+
+	SettingSessionIdle     = "session-idle"     // how long a session may rest before it ends
+	SettingSessionLifetime = "session-lifetime" // how long a session lasts at most
 
 	// SettingOutbound is also the server's: what webhooks and other requests to
 	// URLs that somebody typed may reach beside the public network.
@@ -80,6 +87,8 @@ func (c *Console) changeable() []Setting {
 	return []Setting{
 		{Name: SettingPublicURL, Kind: SettingURL},
 		{Name: SettingBanner, Kind: SettingText},
+		{Name: SettingSessionIdle, Kind: SettingIdle, Default: strconv.Itoa(int(sessionIdle / time.Minute))},
+		{Name: SettingSessionLifetime, Kind: SettingLifetime, Default: strconv.Itoa(int(sessionLifetime / time.Hour))},
 		{Name: SettingUploadLimit, Kind: SettingGiB, Default: strconv.FormatInt(c.maxUpload>>30, 10)},
 		{Name: SettingUploadKeep, Kind: SettingHours, Default: strconv.Itoa(int(uploadAge / time.Hour))},
 		{Name: SettingOutbound, Kind: SettingHosts},
@@ -238,16 +247,24 @@ func cleanSetting(kind SettingKind, value string) (string, bool) {
 		return strings.TrimSuffix(value, "/"), err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" &&
 			strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.Fragment == "" && u.User == nil && len(value) <= MaxFilterText
 	case SettingGiB:
-		n, err := strconv.Atoi(value)
-		return strconv.Itoa(n), err == nil && n >= 1 && n <= maxGiB
+		return number(value, 1, maxGiB)
 	case SettingHours:
-		n, err := strconv.Atoi(value)
-		return strconv.Itoa(n), err == nil && n >= 1 && n <= maxHours
+		return number(value, 1, maxHours)
+	case SettingIdle:
+		return number(value, 5, int(MaxSessionIdle/time.Minute))
+	case SettingLifetime:
+		return number(value, 1, int(MaxSessionLifetime/time.Hour))
 	case SettingHosts:
 		_, err := outbound.ParseAllowed(value)
 		return value, err == nil && len(value) <= maxHosts
 	}
 	return "", false
+}
+
+// number checks a whole number.
+func number(value string, least, most int) (string, bool) {
+	n, err := strconv.Atoi(value)
+	return strconv.Itoa(n), err == nil && n >= least && n <= most
 }
 
 // PublicURL is how browsers and agents reach the console, without a slash at

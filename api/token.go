@@ -128,6 +128,7 @@ type TokenFilter struct {
 	Role   string
 	Owner  string // login
 	Search string // what its name holds, whatever its case
+	SiteID string // good at this site; or its name
 }
 
 // TokenFields are the fields of a TokenFilter.
@@ -136,11 +137,13 @@ var TokenFields = []Field[TokenFilter]{
 	{FieldInfo{Name: "state", Kind: FieldChoice, Values: []string{StateActive, "expired", "revoked"}, Doc: "Whether it is good."}, func(f *TokenFilter) *string { return &f.State }},
 	{FieldInfo{Name: "role", Kind: FieldChoice, Values: []string{string(RoleViewer), string(RoleHelpdesk), string(RoleAdmin)}, Doc: "Its role."}, func(f *TokenFilter) *string { return &f.Role }},
 	{FieldInfo{Name: "owner", Kind: FieldThing, Doc: "Login of its owner; of others for admins only."}, func(f *TokenFilter) *string { return &f.Owner }},
+	{FieldInfo{Name: "site", Kind: FieldThing, Object: "site", Doc: "Good at this site, by name or ID."}, func(f *TokenFilter) *string { return &f.SiteID }},
 }
 
 // ListTokens lists the actor's own tokens, or everyone's for an admin (of those
 // who have no more sites), newest first. A token that is no admin's sees itself
-// and those that it made: others of its owner's may do more. Faults: those of FieldInfo.Check, user_not_found.
+// and those that it made: others of its owner's may do more. Faults: those of FieldInfo.Check, user_not_found,
+// site_not_found.
 func (c *Console) ListTokens(ctx context.Context, a Actor, f TokenFilter, p Page) (List[Token], error) {
 	if err := allow(a, UseListTokens); err != nil {
 		return List[Token]{}, err
@@ -151,6 +154,9 @@ func (c *Console) ListTokens(ctx context.Context, a Actor, f TokenFilter, p Page
 	query := store.APITokenFilter{State: f.State, Role: store.Role(f.Role), Search: f.Search, At: c.store.Now()}
 	var err error
 	if query.Within, err = a.sites(); err != nil {
+		return List[Token]{}, err
+	}
+	if query.Site, err = c.siteField(ctx, a, f.SiteID); err != nil {
 		return List[Token]{}, err
 	}
 	if a.Limited() {

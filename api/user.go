@@ -57,18 +57,20 @@ var loginForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$`)
 
 // UserFilter narrows ListUsers; empty fields do not.
 type UserFilter struct {
-	Text string // in the login or the name, whatever its case
-	Role string
+	Text   string // in the login or the name, whatever its case
+	Role   string
+	SiteID string // who has this site, or every one; or its name
 }
 
 // UserFields are the fields of a UserFilter.
 var UserFields = []Field[UserFilter]{
 	{FieldInfo{Name: "q", Kind: FieldText, Doc: "What the login or the name holds, whatever its case."}, func(f *UserFilter) *string { return &f.Text }},
 	{FieldInfo{Name: "role", Kind: FieldChoice, Values: []string{string(RoleViewer), string(RoleHelpdesk), string(RoleAdmin)}, Doc: "Their role."}, func(f *UserFilter) *string { return &f.Role }},
+	{FieldInfo{Name: "site", Kind: FieldThing, Object: "site", Doc: "Who may do something at this site, by name or ID."}, func(f *UserFilter) *string { return &f.SiteID }},
 }
 
 // ListUsers lists people by login (admin): to an admin of some sites those
-// who have no others. Faults: those of FieldInfo.Check.
+// who have no others. Faults: those of FieldInfo.Check, site_not_found.
 func (c *Console) ListUsers(ctx context.Context, a Actor, f UserFilter, p Page) (List[User], error) {
 	if err := allow(a, UseListUsers); err != nil {
 		return List[User]{}, err
@@ -80,7 +82,11 @@ func (c *Console) ListUsers(ctx context.Context, a Actor, f UserFilter, p Page) 
 	if err != nil {
 		return List[User]{}, err
 	}
-	rows, err := c.store.Users(ctx, store.UserFilter{Within: sites, Text: f.Text, Role: store.Role(f.Role), Page: p.byName()})
+	site, err := c.siteField(ctx, a, f.SiteID)
+	if err != nil {
+		return List[User]{}, err
+	}
+	rows, err := c.store.Users(ctx, store.UserFilter{Within: sites, Text: f.Text, Role: store.Role(f.Role), Site: site, Page: p.byName()})
 	if err != nil {
 		return List[User]{}, err
 	}

@@ -57,22 +57,34 @@ func (tx *Tx) CreateSession(ctx context.Context, n NewSession) (Session, error) 
 		})
 }
 
-// Session finds a session that is neither over nor idle since a moment, or
-// fails with session_not_found.
-func (r Reader) Session(ctx context.Context, id SessionID, now, idleSince time.Time) (Session, error) {
-	return one[Session](ctx, r.db, "session", id,
-		`SELECT `+sessionColumns+` FROM user_sessions
-		WHERE id = @id AND expires_at > @now AND last_seen_at > @idle`,
-		pgx.NamedArgs{"id": id, "now": now, "idle": idleSince})
+// SessionTimes say which sessions are good: those that have not expired now, were
+// seen after Idle and began after Begun.
+type SessionTimes struct {
+	Now   time.Time
+	Idle  time.Time
+	Begun time.Time
 }
 
-// Sessions lists a user's sessions, the one that was seen last first.
-func (r Reader) Sessions(ctx context.Context, user UserID, now, idleSince time.Time) ([]Session, error) {
+func (t *SessionTimes) args(args pgx.NamedArgs) pgx.NamedArgs {
+	args["now"], args["idle"], args["begun"] = t.Now, t.Idle, t.Begun
+	return args
+}
+
+const sessionGood = `expires_at > @now AND last_seen_at > @idle AND created_at > @begun`
+
+// Session finds a session that is good, or fails with session_not_found.
+func (r Reader) Session(ctx context.Context, id SessionID, good SessionTimes) (Session, error) {
+	return one[Session](ctx, r.db, "session", id,
+		`SELECT `+sessionColumns+` FROM user_sessions
+		WHERE id = @id AND `+sessionGood, good.args(pgx.NamedArgs{"id": id}))
+}
+
+// Sessions lists a user's good sessions, the one that was seen last first.
+func (r Reader) Sessions(ctx context.Context, user UserID, good SessionTimes) ([]Session, error) {
 	return many[Session](ctx, r.db, "sessions",
 		`SELECT `+sessionColumns+` FROM user_sessions
-		WHERE user_id = @user AND expires_at > @now AND last_seen_at > @idle
-		ORDER BY last_seen_at DESC, id DESC LIMIT 200`,
-		pgx.NamedArgs{"user": user, "now": now, "idle": idleSince})
+		WHERE user_id = @user AND `+sessionGood+`
+		ORDER BY last_seen_at DESC, id DESC LIMIT 200`, good.args(pgx.NamedArgs{"user": user}))
 }
 
 // EndSession ends one session of a user; session_not_found if there is none.

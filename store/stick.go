@@ -87,6 +87,22 @@ type StickFilter struct {
 
 // Sticks lists sticks, newest first.
 func (r Reader) Sticks(ctx context.Context, f StickFilter) ([]Stick, error) {
+	w := f.where()
+	return byID[Stick](ctx, r, "sticks", "sticks", stickColumns, &w, f.Page)
+}
+
+// CountSticks counts the sticks that a filter lets through, whatever its page.
+func (r Reader) CountSticks(ctx context.Context, f StickFilter) (int, error) {
+	w, n := f.where(), 0
+	if w.args == nil {
+		w.args = pgx.NamedArgs{}
+	}
+	err := r.db.QueryRow(ctx, `SELECT count(*) FROM sticks`+w.String(), pgx.QueryExecModeCacheDescribe, w.args).Scan(&n)
+	return n, fail(err, "count sticks")
+}
+
+// where are the conditions of a filter.
+func (f *StickFilter) where() where {
 	var w where
 	if len(f.Sites) > 0 {
 		w.and("host_id IN (SELECT id FROM hosts WHERE site_id = ANY (@sites))", "sites", f.Sites)
@@ -105,7 +121,7 @@ func (r Reader) Sticks(ctx context.Context, f StickFilter) ([]Stick, error) {
 	}
 	w.text("(lower(serial) LIKE @search OR holder <> '' AND lower(holder) LIKE @search OR "+referenceLike("search")+
 		" OR "+computerLike("search")+")", "search", beginning(f.Search))
-	return byID[Stick](ctx, r, "sticks", "sticks", stickColumns, &w, f.Page)
+	return w
 }
 
 // referenceLike and computerLike are conditions on a stick: how the ticket begins

@@ -228,6 +228,7 @@ type APITokenFilter struct {
 	Within []SiteID
 	Self   UserID
 	Line   TokenID // this one and those that it made
+	Site   SiteID  // neither it nor its owner is limited to others
 	Page   TokenPage
 }
 
@@ -240,6 +241,8 @@ func (r Reader) APITokens(ctx context.Context, f APITokenFilter) ([]APIToken, er
 		w.args["self"] = f.Self
 	}
 	equal(&w, "@line IN (id, parent_id)", "line", f.Line)
+	equal(&w, `(cardinality(sites) = 0 OR @site = ANY (sites))
+		AND user_id IN (SELECT id FROM users WHERE cardinality(sites) = 0 OR @site = ANY (sites))`, "site", f.Site)
 	w.text("role = @role", "role", string(f.Role))
 	switch f.State {
 	case "active":

@@ -115,18 +115,20 @@ type UserFilter struct {
 	Within []SiteID // limited to some of these sites, and to no others
 	Text   string   // in the login or the name, whatever its case
 	Role   Role
+	Site   SiteID // not limited to others
 	Page   ByName
 }
 
 // Users lists users by login.
 func (r Reader) Users(ctx context.Context, f UserFilter) ([]User, error) {
 	args := f.Page.args()
-	args["within"], args["text"], args["role"] = append([]SiteID{}, f.Within...), cleanText(f.Text), f.Role
+	args["within"], args["text"], args["role"], args["site"] = append([]SiteID{}, f.Within...), cleanText(f.Text), f.Role, f.Site
 	return many[User](ctx, r.db, "users",
 		`SELECT `+userColumns+` FROM users
 		WHERE lower(login) > lower(@after) AND (@role = '' OR role = @role)
 			AND (@text = '' OR strpos(lower(login), lower(@text)) > 0 OR strpos(lower(name), lower(@text)) > 0)
 			AND (cardinality(@within::uuid[]) = 0 OR cardinality(sites) > 0 AND sites <@ @within)
+			AND (@site::uuid IS NULL OR cardinality(sites) = 0 OR @site = ANY (sites))
 		ORDER BY lower(login) LIMIT @limit`, args)
 }
 

@@ -23,6 +23,9 @@ func (s *Web) jobWhere(w http.ResponseWriter, r *http.Request) error {
 	}
 	p.Deal()
 	p.KeepThere()
+	if p.PortsOf, err = s.portsOf(r, p.Hosts); err != nil {
+		return err
+	}
 	return s.show(w, r, view.JobWhere(f, p))
 }
 
@@ -45,21 +48,21 @@ func checkWhat(r *http.Request, f view.Frame, p *view.NewJob) error {
 	return nil
 }
 
-// jobWhereLive says whenever the sockets of a host are not any more as the page
+// jobWhereLive says whenever the sockets of the hosts are not any more as the page
 // shows them; the page asks for itself again then, with what was chosen on it.
 func (s *Web) jobWhereLive(w http.ResponseWriter, r *http.Request) error {
 	if err := needs(r, api.UseQueueJob); err != nil {
 		return err
 	}
 	ctx := r.Context()
-	updates, err := s.console.WatchHostDevices(ctx, actorOf(r), r.FormValue("host"))
+	updates, err := s.console.WatchHosts(ctx, actorOf(r))
 	if err != nil {
 		return err
 	}
 	out := newStream(w)
 	last := ""
-	follow(ctx, s.log, out, updates, func(h api.Host) error {
-		print := view.Print(h)
+	follow(ctx, s.log, out, updates, func(hosts []api.Host) error {
+		print := view.Print(hosts)
 		if print == last {
 			return nil
 		}
@@ -67,4 +70,17 @@ func (s *Web) jobWhereLive(w http.ResponseWriter, r *http.Request) error {
 		return out.send("changed", "", print)
 	})
 	return nil
+}
+
+// portsOf are the numbered sockets of hosts, by the hosts' IDs.
+func (s *Web) portsOf(r *http.Request, hosts []api.Host) (map[string][]api.HostPort, error) {
+	all := make(map[string][]api.HostPort, len(hosts))
+	for _, h := range hosts {
+		ports, err := s.console.GetHostPorts(r.Context(), actorOf(r), h.ID)
+		if err != nil {
+			return nil, err
+		}
+		all[h.ID] = ports.Items
+	}
+	return all, nil
 }

@@ -76,6 +76,7 @@ func (s *Web) routes(r chi.Router) {
 	r.Post("/sticks/scan", s.page(s.stickScanned))
 	r.Post("/sticks/scan/undo", s.page(s.stickScanUndo))
 	r.Post("/sticks/scan/clear", s.page(s.stickScanClear))
+	r.Get("/sticks/export", s.page(s.stickExport))
 	r.Get("/sticks/{id}", s.page(s.stick))
 	r.Post("/sticks/{id}/issue", s.page(s.stickMove("issue", "stick.issued_done", s.stickIssue)))
 	r.Post("/sticks/{id}/return", s.page(s.stickMove("return", "stick.returned_done", s.stickReturn)))

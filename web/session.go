@@ -37,8 +37,10 @@ func newSessions(store scs.Store, secure bool) *scs.SessionManager {
 	m := scs.New()
 	m.Store = store
 	m.HashTokenInStore = true
-	m.IdleTimeout = api.SessionIdle
-	m.Lifetime = api.SessionLifetime
+	// The console says when a session is over, by its settings; this is the most
+	// that they may say.
+	m.IdleTimeout = api.MaxSessionIdle
+	m.Lifetime = api.MaxSessionLifetime
 	m.Cookie.Name = "stickpress"
 	m.Cookie.HttpOnly = true
 	m.Cookie.SameSite = http.SameSiteLaxMode

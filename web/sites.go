@@ -68,6 +68,11 @@ func (s *Web) siteWith(w http.ResponseWriter, r *http.Request, typed string, pro
 			p.Others = append(p.Others, o)
 		}
 	}
+	if actor.Can(api.UseListUsers) {
+		if p.Scope, err = s.console.GetSiteScope(ctx, actor, x.ID); err != nil {
+			return err
+		}
+	}
 	if p.History, err = s.console.ListHistory(ctx, actor, "site", x.ID, historyLength); err != nil {
 		return err
 	}

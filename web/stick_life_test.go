@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"encoding/csv"
 	"net/http"
 	"net/url"
 	"strings"
@@ -102,6 +103,32 @@ func TestSticksOfAVersion(t *testing.T) {
 	t.Parallel()
 	scene := webtest.Play(t, webtest.Start(t))
 	v := signedIn(t, scene.Site, "viewer", "en")
-	to := attr(v.get("/versions/"+scene.Version.ID).want(http.StatusOK).all("a", "id", "version-sticks")[0], "href")
+	p := v.get("/versions/" + scene.Version.ID).want(http.StatusOK).shows("3 sticks carry it")
+	to := attr(p.all("a", "id", "version-sticks")[0], "href")
 	v.get(to).want(http.StatusOK).shows(scene.Done.Builds[0].Identity.Serial, scene.Done.Builds[1].Identity.Serial).lacks("AA00000000000489")
+}
+
+// The list of sticks is a file, narrowed as the page is; no cell is a formula.
+func TestSticksExport(t *testing.T) {
+	t.Parallel()
+	scene := webtest.Play(t, webtest.Start(t))
+	const formula = `=HYPERLINK("http://x","y")`
+	if _, err := scene.IssueStick(t.Context(), scene.Helpdesk, api.IssueStickInput{ID: scene.Wiped.Builds[0].StickID, Holder: formula, Reference: "+1"}); err != nil {
+		t.Fatal(err)
+	}
+	v := signedIn(t, scene.Site, "viewer", "en")
+	to := attr(v.get("/sticks?life=issued").want(http.StatusOK).all("a", "id", "sticks-csv")[0], "href")
+	rows := must[[][]string](t)(csv.NewReader(strings.NewReader(v.get(to).want(http.StatusOK).body)).ReadAll())
+	if len(rows) != 5 || rows[0][0] != "id" || rows[1][0] != scene.Wiped.Builds[0].StickID || rows[1][5] != "'"+formula || rows[1][6] != "'+1" {
+		t.Errorf("%d rows: %q", len(rows), rows)
+	}
+	all := must[[][]string](t)(csv.NewReader(strings.NewReader(v.get("/sticks/export").want(http.StatusOK).body)).ReadAll())
+	if len(all) <= len(rows) {
+		t.Errorf("%d rows in all", len(all))
+	}
+	if none := v.get("/sticks/export?life=lost").want(http.StatusOK); strings.Count(none.body, "\n") != 1 {
+		t.Errorf("of no stick: %q", none.body)
+	}
+	v.get("/sticks/export?color=red").want(http.StatusUnprocessableEntity).shows("cannot be narrowed by")
+	v.get("/sticks/export?life=undead").want(http.StatusUnprocessableEntity)
 }

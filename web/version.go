@@ -26,7 +26,11 @@ func (s *Web) versionWith(w http.ResponseWriter, r *http.Request, problem error)
 	if err != nil {
 		return err
 	}
-	page := view.Version(s.frame(r, "images"), v, history, view.NewProblem(localeOf(r), problem))
+	sticks, err := s.console.CountSticks(r.Context(), actorOf(r), api.StickFilter{VersionID: v.ID})
+	if err != nil {
+		return err
+	}
+	page := view.Version(s.frame(r, "images"), v, sticks, history, view.NewProblem(localeOf(r), problem))
 	if problem != nil {
 		return s.again(w, r, problem, page)
 	}

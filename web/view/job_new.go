@@ -38,9 +38,10 @@ type NewJob struct {
 	Versions  []api.Version
 	Sequences []api.TaskSequence
 	Hosts     []api.Host
-	Ports     api.HostPorts // of the host
-	Estimate  api.Estimate  // of the confirmation
-	Last      *api.Job      // what this person pressed last, where the form is new
+	Ports     api.HostPorts             // of the host
+	PortsOf   map[string][]api.HostPort // of all hosts, by ID, for their pictures
+	Estimate  api.Estimate              // of the confirmation
+	Last      *api.Job                  // what this person pressed last, where the form is new
 	Problem   Problem
 	// Overrides are codes of faults that an admin lets pass.
 	Overrides []string

@@ -10,13 +10,21 @@ import (
 	"github.com/stickpress/stickpress/web/locale"
 )
 
-// Print is a fingerprint of what a page shows of a host's sockets: another one
-// says that the page is out of date.
-func Print(h api.Host) string {
-	raw, err := json.Marshal(struct {
+// Print is a fingerprint of what a page shows of the sockets of its hosts:
+// another one says that the page is out of date.
+func Print(hosts []api.Host) string {
+	type shown struct {
+		ID      string
 		Online  bool
 		Devices []api.Device
-	}{h.Online, h.Devices})
+	}
+	var all []shown
+	for _, h := range hosts {
+		if h.State == "enrolled" {
+			all = append(all, shown{h.ID, h.Online, h.Devices})
+		}
+	}
+	raw, err := json.Marshal(all)
 	if err != nil {
 		panic(err) // strings and numbers always encode
 	}

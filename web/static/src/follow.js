@@ -1,8 +1,9 @@
 // A part of a form that follows what happens elsewhere: [data-follow] is a
 // stream that says, with a fingerprint, that something changed. The form is then
 // sent to [data-from], which answers with the page as it is now, and the part is
-// taken from there: what was chosen was sent, so it is still chosen, as long as
-// it is the same. Choosing another host asks in the same way.
+// taken from there, and so are those that are [data-followed]: what was chosen was
+// sent, so it is still chosen, as long as it is the same. Choosing another host
+// asks in the same way.
 const htmx = window.htmx;
 let followed = null; // the part, its address, its stream
 let asking = false;
@@ -34,6 +35,7 @@ async function ask(part) {
       if (response.status === 401) location.reload();
       if (!response.ok) break;
       const page = new DOMParser().parseFromString(await response.text(), 'text/html');
+      for (const beside of document.querySelectorAll('[data-followed]')) exchange(beside, page.getElementById(beside.id));
       part = exchange(part, page.getElementById(part.id));
     } while (again);
   } catch {
@@ -48,7 +50,7 @@ async function ask(part) {
 function exchange(part, fresh) {
   if (!fresh || !part.isConnected) return part;
   const known = new Set([...part.querySelectorAll('[id]')].map((e) => e.id));
-  const same = part.dataset.follow === fresh.dataset.follow;
+  const same = part.dataset.host === fresh.dataset.host;
   const focused = part.contains(document.activeElement) ? document.activeElement.id : '';
   for (const socket of same ? fresh.querySelectorAll('.socket[id]') : []) {
     if (!known.has(socket.id)) socket.classList.add('socket-new');
@@ -56,6 +58,7 @@ function exchange(part, fresh) {
   part.replaceWith(fresh);
   htmx.process(fresh);
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  if (!part.dataset.follow) return fresh;
   fresh.dispatchEvent(new Event('change', { bubbles: true }));
   follow();
   return fresh;

@@ -1,0 +1,69 @@
+package web
+
+import (
+	"encoding/csv"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/fault"
+)
+
+// stickColumns are the columns of exported sticks.
+var stickColumns = []string{
+	"id", "name", "serial", "state", "life", "holder", "reference", "computer", "image", "version", "verified_at", "checked_at",
+	"user_data", "vendor", "model", "vid_pid", "bytes", "host", "port", "page",
+}
+
+// stickExport streams the list of sticks as CSV, narrowed like the page. What an
+// address has that a filter does not know is refused: a file does not say what was
+// left out of it.
+func (s *Web) stickExport(w http.ResponseWriter, r *http.Request) error {
+	filter, unknown := api.ReadFilter(api.StickFields, r.URL.Query())
+	if len(unknown) > 0 {
+		return fault.New(fault.KindInvalid, "filter_field_unknown", "name", unknown[0]).At(unknown[0])
+	}
+	out, patience, begun := csv.NewWriter(w), http.NewResponseController(w), false
+	begin := func() error {
+		if begun {
+			return nil
+		}
+		begun = true
+		h := w.Header()
+		h.Set("Content-Type", "text/csv; charset=utf-8")
+		h.Set("Content-Disposition", `attachment; filename="stickpress-sticks-`+time.Now().UTC().Format("20060102-150405")+`.csv"`)
+		h.Set("Cache-Control", "no-store")
+		return out.Write(stickColumns)
+	}
+	err := s.console.ExportSticks(r.Context(), actorOf(r), filter, func(x api.Stick) error {
+		_ = patience.SetWriteDeadline(time.Now().Add(writeTime)) // a server that knows none is one of a test
+		if err := begin(); err != nil {
+			return err
+		}
+		return out.Write(s.stickRow(&x))
+	})
+	if err == nil {
+		if err = begin(); err == nil {
+			out.Flush()
+			err = out.Error()
+		}
+	}
+	if err != nil && begun {
+		s.log.WarnContext(r.Context(), "export of sticks cut off", "error", err)
+		panic(http.ErrAbortHandler)
+	}
+	return err
+}
+
+func (s *Web) stickRow(x *api.Stick) []string {
+	at := func(t *time.Time) string {
+		if t == nil {
+			return ""
+		}
+		return t.UTC().Format(time.RFC3339)
+	}
+	return inert(x.ID, api.ShortName(x.ID), x.Serial, x.State, x.Life, x.Holder, x.Reference, x.Computer, x.ImageName, x.Version,
+		at(x.VerifiedAt), at(x.CheckedAt), x.Data, x.Vendor, x.Model, x.VIDPID, strconv.FormatInt(x.Bytes, 10), x.HostName, x.Port,
+		s.url+"/sticks/"+x.ID)
+}
