@@ -37,7 +37,28 @@ func Migrate(ctx context.Context, url string, log *slog.Logger) error {
 	return migrateFS(ctx, url, log, migrations.FS)
 }
 
-func migrateFS(ctx context.Context, url string, log *slog.Logger, files fs.FS) (err error) {
+// MigrateTo is Migrate up to a schema that this program had once, for a backup
+// that was made then; a schema that is beyond it is an error. Migrate follows.
+func MigrateTo(ctx context.Context, url string, schema uint, log *slog.Logger) error {
+	return migrateFS(ctx, url, log, migrations.FS, schema)
+}
+
+// Schema is the number of this program's newest migration.
+func Schema() (uint, error) {
+	src, err := iofs.New(migrations.FS, ".")
+	if err != nil {
+		return 0, fmt.Errorf("read the migrations: %w", err)
+	}
+	at, err := src.First()
+	for newest := at; err == nil; newest = at {
+		if at, err = src.Next(at); errors.Is(err, fs.ErrNotExist) {
+			return newest, src.Close()
+		}
+	}
+	return 0, errors.Join(fmt.Errorf("read the migrations: %w", err), src.Close())
+}
+
+func migrateFS(ctx context.Context, url string, log *slog.Logger, files fs.FS, to ...uint) (err error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return fmt.Errorf("read the database URL: %w", err)
@@ -75,15 +96,18 @@ func migrateFS(ctx context.Context, url string, log *slog.Logger, files fs.FS) (
 		srcErr, dbErr := m.Close()
 		err = errors.Join(err, srcErr, dbErr)
 	}()
-	if err := up(ctx, m, src, log); err != nil {
+	if err := up(ctx, m, src, log, to...); err != nil {
 		return err
 	}
 	return checkLevel(ctx, lock)
 }
 
 // up runs what is missing; the caller holds the lock.
-func up(ctx context.Context, m *migrate.Migrate, src source.Driver, log *slog.Logger) error {
+func up(ctx context.Context, m *migrate.Migrate, src source.Driver, log *slog.Logger, to ...uint) error {
 	version, dirty, err := m.Version()
+	if err == nil && len(to) > 0 && version > to[0] {
+		return fmt.Errorf("the schema is at %d, behind %d", version, to[0])
+	}
 	switch {
 	case errors.Is(err, migrate.ErrNilVersion):
 	case err != nil:
@@ -113,7 +137,12 @@ func up(ctx context.Context, m *migrate.Migrate, src source.Driver, log *slog.Lo
 	}
 	stop := context.AfterFunc(ctx, func() { m.GracefulStop <- true })
 	defer stop()
-	if err := m.Up(); err != nil && !errors.Is(err, migrate.ErrNoChange) {
+	if len(to) > 0 {
+		err = m.Migrate(to[0])
+	} else {
+		err = m.Up()
+	}
+	if err != nil && !errors.Is(err, migrate.ErrNoChange) {
 		return fmt.Errorf("migrate the schema: %w", err)
 	}
 	return ctx.Err()
