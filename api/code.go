@@ -24,6 +24,7 @@ const (
 	CodeUploadEmpty      fault.Code = "upload_empty"       //
 	CodeUploadInspecting fault.Code = "upload_inspecting"  // done_bytes, total_bytes
 	CodeUploadPublished  fault.Code = "upload_published"   // version: its ID
+	CodeGarbageGrace     fault.Code = "garbage_grace"      // hours: at least
 	CodeInspectionFailed fault.Code = "inspection_failed"  //
 	CodeBlockMapInvalid  fault.Code = "block_map_invalid"  // detail
 	CodeBlockMapMismatch fault.Code = "block_map_mismatch" // offset: -1 when the sizes differ

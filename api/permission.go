@@ -108,6 +108,8 @@ const (
 	UseListSessions       UseCase = "list_sessions"
 	UseEndSession         UseCase = "end_session"
 	UseExportAudit        UseCase = "export_audit"
+	UseBackup             UseCase = "backup"
+	UseCollectGarbage     UseCase = "collect_garbage"
 
 	UseListEvents       UseCase = "list_events"
 	UseListWebhooks     UseCase = "list_webhooks"
@@ -236,6 +238,8 @@ var permissions = map[UseCase]Role{
 	UseSaveSetting:      RoleAdmin,
 	UseGetFirstRun:      RoleAdmin,
 	UseSaveFirstRun:     RoleAdmin,
+	UseBackup:           RoleAdmin,
+	UseCollectGarbage:   RoleAdmin,
 }
 
 // Can reports whether an actor's role and scope allow a use case. Pages use it

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"errors"
+	"io"
 	"testing"
 
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -361,6 +362,14 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 		},
 		api.UseReopenStickRequest: func(ctx context.Context, a api.Actor) error {
 			_, err := f.ReopenStickRequest(ctx, a, api.MoveRequestInput{ID: unknownRequest})
+			return err
+		},
+		api.UseBackup: func(ctx context.Context, a api.Actor) error {
+			_, err := f.Backup(ctx, a, io.Discard, "test")
+			return err
+		},
+		api.UseCollectGarbage: func(ctx context.Context, a api.Actor) error {
+			_, err := f.CollectGarbage(ctx, a, api.CollectGarbageInput{})
 			return err
 		},
 		api.UseListSettings: func(ctx context.Context, a api.Actor) error { _, err := f.ListSettings(ctx, a); return err },

@@ -121,6 +121,8 @@ var scopes = map[UseCase]Scope{
 	UseSaveSetting:      ScopeEvery,
 	UseGetFirstRun:      ScopeEvery,
 	UseSaveFirstRun:     ScopeEvery,
+	UseBackup:           ScopeEvery,
+	UseCollectGarbage:   ScopeEvery,
 	UseCreateImage:      ScopeEvery,
 	UsePublishVersion:   ScopeEvery,
 	UseSetBlockMap:      ScopeEvery,

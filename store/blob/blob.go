@@ -47,6 +47,10 @@ type Store interface {
 	// Delete removes a blob. Readers that are open keep reading.
 	// blob_not_found if absent.
 	Delete(ctx context.Context, digest string) error
+	// Collect is Delete for a blob that nobody has brought since a time; one that
+	// was, if only in this moment, stays, and collected is false.
+	// blob_not_found if absent.
+	Collect(ctx context.Context, digest string, before time.Time) (collected bool, err error)
 	// List gives every blob, in the order of the digests. It ends with the
 	// first error.
 	List(ctx context.Context) iter.Seq2[Info, error]
@@ -77,7 +81,7 @@ type Writer interface {
 type Info struct {
 	Digest string
 	Bytes  int64
-	// Stored is when the blob came in.
+	// Stored is when the blob came in, the last time if it did more than once.
 	Stored time.Time
 }
 

@@ -36,6 +36,9 @@ var _ Store = (*Folder)(nil)
 // recordSuffix ends the name of a record.
 const recordSuffix = ".json"
 
+// goingSuffix ends the name of a blob that may be on its way out.
+const goingSuffix = ".going"
+
 // leftoverAge is how old a record without bytes must be to be a leftover of a
 // crash and not a commit under way.
 const leftoverAge = time.Hour
@@ -49,7 +52,7 @@ func OpenFolder(root string, now time.Time) (*Folder, error) {
 			return nil, fmt.Errorf("make the blob folder: %w", err)
 		}
 	}
-	return f, errors.Join(f.clearTmp(), f.clearRecords(now))
+	return f, errors.Join(f.clearTmp(), f.clearGoing(), f.clearRecords(now))
 }
 
 func (f *Folder) tmp() string { return filepath.Join(f.root, "tmp") }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -126,6 +127,11 @@ func (f *Folder) place(file *os.File, rec protocol.BlobRecord) error {
 	}
 	if err := file.Chmod(0o440); err != nil {
 		return fmt.Errorf("protect a blob: %w", err)
+	}
+	// Uploads may have lain about for days; what counts is that somebody wants them now.
+	now := time.Now()
+	if err := os.Chtimes(file.Name(), now, now); err != nil {
+		return fmt.Errorf("date a blob: %w", err)
 	}
 	path := f.path(rec.SHA256)
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {

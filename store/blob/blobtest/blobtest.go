@@ -17,6 +17,7 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api/fault"
@@ -34,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) blob.Store) {
 		"adopt":            adopt,
 		"absent":           absent,
 		"delete":           remove,
+		"collect":          collect,
 		"list and usage":   listAndUsage,
 		"verify":           verify,
 	} {
@@ -243,6 +245,57 @@ func absent(t *testing.T, s blob.Store) {
 		WantFault(t, err, "blob_not_found")
 		WantFault(t, s.Verify(t.Context(), d), "blob_not_found")
 		WantFault(t, s.Delete(t.Context(), d), "blob_not_found")
+	}
+}
+
+// What is old goes; what somebody brings once more is new again.
+func collect(t *testing.T, s blob.Store) {
+	data := Bytes(9000, 21)
+	rec := Put(t, s, data)
+	began := time.Now().Add(-time.Minute)
+	gone := func(before time.Time) bool {
+		t.Helper()
+		ok, err := s.Collect(t.Context(), rec.SHA256, before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	if gone(began) {
+		t.Error("a blob of this moment was collected")
+	}
+	if err := s.Verify(t.Context(), rec.SHA256); err != nil {
+		t.Errorf("it did not stay whole: %v", err)
+	}
+	if !gone(time.Now().Add(time.Minute)) {
+		t.Error("an old blob stayed")
+	}
+	_, err := s.Open(t.Context(), rec.SHA256)
+	WantFault(t, err, "blob_not_found")
+	_, err = s.Collect(t.Context(), rec.SHA256, time.Now())
+	WantFault(t, err, "blob_not_found")
+	Put(t, s, data)
+	if gone(began) {
+		t.Error("a blob that came back was collected")
+	}
+	if err := s.Verify(t.Context(), rec.SHA256); err != nil {
+		t.Errorf("it did not stay whole: %v", err)
+	}
+	// Those who bring it and whoever collects it do so at the same time.
+	var all sync.WaitGroup
+	all.Go(func() {
+		for range 200 {
+			if ok, err := s.Collect(t.Context(), rec.SHA256, began); ok || err != nil {
+				t.Errorf("collected %v, %v", ok, err)
+			}
+		}
+	})
+	for range 20 {
+		Put(t, s, data)
+	}
+	all.Wait()
+	if err := s.Verify(t.Context(), rec.SHA256); err != nil {
+		t.Errorf("after all of that: %v", err)
 	}
 }
 
