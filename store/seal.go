@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -106,6 +107,16 @@ func makeKeyFile(path string) error {
 		return err
 	}
 	return nil
+}
+
+// Missing are those of the named keys that are not in the ring.
+func (k *Keyring) Missing(ids []string) (missing []string) {
+	for _, id := range ids {
+		if !slices.ContainsFunc(k.keys, func(have sealKey) bool { return have.id == id }) {
+			missing = append(missing, id)
+		}
+	}
+	return missing
 }
 
 // Seal encrypts plain. Context is bound to the result without being part of

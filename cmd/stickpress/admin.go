@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/store/pglocal"
 )
 
@@ -23,76 +21,12 @@ func adminCommand(environ []string) *cobra.Command {
 		Use:   "admin",
 		Short: "Administers the console from the server's own machine, while it runs or not",
 	}
-	link := &cobra.Command{
-		Use:   "link LOGIN",
-		Short: "Prints a link that signs a person in once",
-		Args:  cobra.ExactArgs(1),
-		RunE: withServer(environ, func(cmd *cobra.Command, args []string, s *server) error {
-			url, err := signInLink(cmd.Context(), s.console, s.config.URL(listenAddr(s.config.Listen)), args[0])
-			if err == nil {
-				fmt.Fprintln(cmd.OutOrStdout(), url)
-			}
-			return err
-		}),
-	}
-	var role, name string
-	create := &cobra.Command{
-		Use:   "create LOGIN",
-		Short: "Adds a person; the password is asked for, or read from standard input",
-		Args:  cobra.ExactArgs(1),
-		RunE: withServer(environ, func(cmd *cobra.Command, args []string, s *server) error {
-			password, err := askPassword(cmd.InOrStdin(), cmd.ErrOrStderr())
-			if err != nil {
-				return err
-			}
-			user, err := s.console.CreateUser(cmd.Context(), api.System("command line"), api.CreateUserInput{
-				Login: args[0], Name: name, Role: api.Role(role), Password: password,
-			})
-			if err == nil {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s %s (%s)\n", user.ID, user.Login, user.Role)
-			}
-			return err
-		}),
-	}
-	create.Flags().StringVar(&role, "role", string(api.RoleAdmin), "viewer, helpdesk or admin")
-	create.Flags().StringVar(&name, "name", "", "name as others see it")
-	var factor bool
-	unlock := &cobra.Command{
-		Use:   "unlock LOGIN",
-		Short: "Forgets a person's failed sign-ins, and with --second-factor their lost telephone",
-		Args:  cobra.ExactArgs(1),
-		RunE: withServer(environ, func(cmd *cobra.Command, args []string, s *server) error {
-			return unlockUser(cmd.Context(), s.console, args[0], factor)
-		}),
-	}
-	unlock.Flags().BoolVar(&factor, "second-factor", false, "turn the second factor off as well, and end all sessions")
-	for _, c := range []*cobra.Command{link, create, unlock} {
+	for _, c := range []*cobra.Command{linkCommand(environ), createUserCommand(environ), unlockCommand(environ), resetCommand(environ)} {
 		addConfigFlags(c.Flags())
 		admin.AddCommand(c)
 	}
+	admin.AddCommand(backupCommand(environ), restoreCommand(environ), gcCommand(environ), doctorCommand(environ))
 	return admin
-}
-
-// unlockUser is the way back in when nobody else can help.
-func unlockUser(ctx context.Context, console *api.Console, login string, factor bool) error {
-	system := api.System("command line")
-	l, err := console.ListUsers(ctx, system, api.UserFilter{Text: login}, api.Page{Limit: api.MaxPage})
-	if err != nil {
-		return err
-	}
-	for _, u := range l.Items {
-		if !strings.EqualFold(u.Login, login) {
-			continue
-		}
-		if factor {
-			if _, err := console.ResetTOTP(ctx, system, u.ID); err != nil {
-				return err
-			}
-		}
-		_, err := console.UnlockUser(ctx, system, u.ID)
-		return err
-	}
-	return fmt.Errorf("nobody has the login %s", login)
 }
 
 // withServer runs a command on the console's rooms without its doors.

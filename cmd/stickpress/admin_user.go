@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stickpress/stickpress/api"
+)
+
+func linkCommand(environ []string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "link LOGIN",
+		Short: "Prints a link that signs a person in once",
+		Args:  cobra.ExactArgs(1),
+		RunE: withServer(environ, func(cmd *cobra.Command, args []string, s *server) error {
+			url, err := signInLink(cmd.Context(), s.console, s.config.URL(listenAddr(s.config.Listen)), args[0])
+			if err == nil {
+				fmt.Fprintln(cmd.OutOrStdout(), url)
+			}
+			return err
+		}),
+	}
+}
+
+func createUserCommand(environ []string) *cobra.Command {
+	var role, name string
+	create := &cobra.Command{
+		Use:   "create LOGIN",
+		Short: "Adds a person; the password is asked for, or read from standard input",
+		Args:  cobra.ExactArgs(1),
+		RunE: withServer(environ, func(cmd *cobra.Command, args []string, s *server) error {
+			password, err := askPassword(cmd.InOrStdin(), cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			user, err := s.console.CreateUser(cmd.Context(), api.System("command line"), api.CreateUserInput{
+				Login: args[0], Name: name, Role: api.Role(role), Password: password,
+			})
+			if err == nil {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s %s (%s)\n", user.ID, user.Login, user.Role)
+			}
+			return err
+		}),
+	}
+	create.Flags().StringVar(&role, "role", string(api.RoleAdmin), "viewer, helpdesk or admin")
+	create.Flags().StringVar(&name, "name", "", "name as others see it")
+	return create
+}
+
+func unlockCommand(environ []string) *cobra.Command {
+	var factor bool
+	unlock := &cobra.Command{
+		Use:   "unlock LOGIN",
+		Short: "Forgets a person's failed sign-ins, and with --second-factor their lost telephone",
+		Args:  cobra.ExactArgs(1),
+		RunE: withServer(environ, func(cmd *cobra.Command, args []string, s *server) error {
+			_, err := unlockUser(cmd.Context(), s.console, args[0], factor)
+			return err
+		}),
+	}
+	unlock.Flags().BoolVar(&factor, "second-factor", false, "turn the second factor off as well, and end all sessions")
+	return unlock
+}
+
+// resetCommand is for whoever forgot the password, when no other admin can help.
+func resetCommand(environ []string) *cobra.Command {
+	var factor bool
+	reset := &cobra.Command{
+		Use:   "reset LOGIN",
+		Short: "Prints a link by which a person chooses a new password, once",
+		Long: `Forgets a person's failed sign-ins and prints a link by which the person chooses a
+new password, once, within three days. Their sessions end then. Earlier links stop
+working.`,
+		Args: cobra.ExactArgs(1),
+		RunE: withServer(environ, func(cmd *cobra.Command, args []string, s *server) error {
+			u, err := unlockUser(cmd.Context(), s.console, args[0], factor)
+			if err != nil {
+				return err
+			}
+			link, err := s.console.CreatePasswordLink(cmd.Context(), api.System("command line"), u.ID)
+			if err == nil {
+				fmt.Fprintln(cmd.OutOrStdout(), s.config.URL(listenAddr(s.config.Listen))+"/sign-in/password?"+url.Values{"token": {link.Secret}}.Encode())
+			}
+			return err
+		}),
+	}
+	reset.Flags().BoolVar(&factor, "second-factor", false, "turn the second factor off as well, and end all sessions")
+	return reset
+}
+
+// unlockUser is the way back in when nobody else can help.
+func unlockUser(ctx context.Context, console *api.Console, login string, factor bool) (api.User, error) {
+	system := api.System("command line")
+	l, err := console.ListUsers(ctx, system, api.UserFilter{Text: login}, api.Page{Limit: api.MaxPage})
+	if err != nil {
+		return api.User{}, err
+	}
+	for _, u := range l.Items {
+		if !strings.EqualFold(u.Login, login) {
+			continue
+		}
+		if factor {
+			if _, err := console.ResetTOTP(ctx, system, u.ID); err != nil {
+				return api.User{}, err
+			}
+		}
+		return console.UnlockUser(ctx, system, u.ID)
+	}
+	return api.User{}, fmt.Errorf("nobody has the login %s", login)
+}
