@@ -54,10 +54,17 @@ type World struct {
 // New makes a folder, builds the programs and starts the console.
 func New(t *testing.T) *World {
 	t.Helper()
+	w := Unstarted(t)
+	w.StartServer()
+	return w
+}
+
+// Unstarted is New without the console's start: its data folder is not there yet.
+func Unstarted(t *testing.T) *World {
+	t.Helper()
 	w := &World{T: t, life: t, Dir: folder(t), bin: build(t), port: freePort(t)}
 	t.Cleanup(w.sweepPostgres)
 	w.URL = "http://127.0.0.1:" + w.port
-	w.StartServer()
 	return w
 }
 
@@ -203,6 +210,9 @@ func (w *World) StartAgent(args ...string) {
 	args = append([]string{"run", "--data", w.AgentData(), "--virtual", w.Sticks()}, args...)
 	w.Agent = start(w.life, filepath.Join(w.bin, "stickpress-agent"), filepath.Join(w.Dir, "agent.log"), args...)
 }
+
+// Data is the console's data directory.
+func (w *World) Data() string { return filepath.Join(w.Dir, "server") }
 
 // AgentData is the agent's data directory.
 func (w *World) AgentData() string { return filepath.Join(w.Dir, "agent") }
