@@ -35,7 +35,7 @@ func Load(ctx context.Context, url string, r io.Reader, log *slog.Logger, identi
 	if err != nil {
 		return Manifest{}, fmt.Errorf("reach the database: %w", err)
 	}
-	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // everything was committed or not
+	defer conn.Close(context.WithoutCancel(ctx))
 	if err := prepare(ctx, conn, url, h.Schema, log); err != nil {
 		return Manifest{}, err
 	}

@@ -47,7 +47,8 @@ func console(t *testing.T) *apitest.Fixture {
 	}
 	ref := protocol.AttemptRef{BuildID: w.Assigns[0].Builds[0].BuildID, Attempt: 1}
 	if _, err := f.HostEvents(t.Context(), s, []protocol.Event{
-		{AttemptRef: ref, HostSeq: 1, Type: protocol.EventAccepted}, {AttemptRef: ref, HostSeq: 2, Type: protocol.EventTouched},
+		{AttemptRef: ref, HostSeq: 1, Type: protocol.EventAccepted},
+		{AttemptRef: ref, HostSeq: 2, Type: protocol.EventTouched},
 		{AttemptRef: ref, HostSeq: 3, Type: protocol.EventVerified, Result: &protocol.Result{DiskID: "deadbeef", BytesWritten: 7}},
 	}); err != nil {
 		t.Fatal(err)
@@ -231,7 +232,7 @@ func texts(t *testing.T, url, sql string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.Background()) //nolint:errcheck // read only
+	defer conn.Close(context.Background())
 	rows, _ := conn.Query(t.Context(), sql)
 	out, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
