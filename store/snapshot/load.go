@@ -86,12 +86,12 @@ func checkEmpty(ctx context.Context, tx pgx.Tx) error {
 		return err
 	}
 	for table := range tables {
-		sql := "SELECT EXISTS (SELECT FROM " + quoted([]string{table}) + ")"
-		if table == "sites" {
-			sql = "SELECT EXISTS (SELECT FROM sites WHERE id <> @site)"
+		sql := "SELECT EXISTS (SELECT FROM " + quoted([]string{table})
+		if others := othersThanMade[table]; others != "" {
+			sql += " WHERE " + others
 		}
 		var used bool
-		if err := tx.QueryRow(ctx, sql, pgx.NamedArgs{"site": store.DefaultSite}).Scan(&used); err != nil {
+		if err := tx.QueryRow(ctx, sql+")").Scan(&used); err != nil {
 			return fmt.Errorf("look into table %s: %w", table, err)
 		}
 		if used {
@@ -128,8 +128,13 @@ func (l *loader) all(ctx context.Context) (m Manifest, err error) {
 	if err != nil {
 		return m, err
 	}
-	if _, err := l.tx.Exec(ctx, `DELETE FROM sites`); err != nil {
-		return m, fmt.Errorf("make room for the sites: %w", err)
+	for table := range othersThanMade {
+		if l.tables[table] == nil {
+			continue // it came later than this schema
+		}
+		if _, err := l.tx.Exec(ctx, "DELETE FROM "+quoted([]string{table})); err != nil {
+			return m, fmt.Errorf("make room in table %s: %w", table, err)
+		}
 	}
 	l.rows = map[string]int64{}
 	if m, err = l.archive.tables(func(name string, r io.Reader) error { return l.table(ctx, name, r) }); err != nil {
