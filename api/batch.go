@@ -35,14 +35,14 @@ func CheckBatch(rows []batch.Row, pattern, reference string) (names []string, pr
 				problems = append(problems, CellProblem{i, cell.field, fault.New(fault.KindInvalid, CodeTextTooLong, "field", cell.field, "max", maxText)})
 			}
 		}
-		sticks[i] = QueueDevice{Holder: r.Holder, Reference: r.Reference, Variables: map[string]string{VariableComputerName: r.Computer}}
+		sticks[i] = QueueDevice{Holder: r.Holder, ExternalRef: Ticket(r.Reference), Variables: map[string]string{VariableComputerName: r.Computer}}
 		if r.Reference == "" {
-			sticks[i].Reference = reference
+			sticks[i].ExternalRef = Ticket(reference)
 		}
 		if r.Computer == "" {
 			sticks[i].Variables[VariableComputerName] = pattern
 		}
-		name, err := ComputerName(sticks[i].Variables[VariableComputerName], i+1, sticks[i].Reference, r.Holder)
+		name, err := ComputerName(sticks[i].Variables[VariableComputerName], i+1, sticks[i].ExternalRef.ID, r.Holder)
 		if err != nil {
 			problems = append(problems, CellProblem{i, VariableComputerName, fault.From(err)})
 		}

@@ -76,7 +76,7 @@ func ComputerName(pattern string, n int, reference, holder string) (string, erro
 func ComputerNames(sticks []QueueDevice) ([]string, error) {
 	names := make([]string, len(sticks))
 	for i, d := range sticks {
-		name, err := ComputerName(d.Variables[VariableComputerName], i+1, d.Reference, d.Holder)
+		name, err := ComputerName(d.Variables[VariableComputerName], i+1, d.ExternalRef.ID, d.Holder)
 		if err != nil {
 			return nil, fault.From(err).At(deviceField(i))
 		}
@@ -109,9 +109,9 @@ func (p *plan) nameComputers() error {
 		if !own {
 			pattern = p.job.Variables[VariableComputerName]
 		}
-		sticks[i] = QueueDevice{Variables: map[string]string{VariableComputerName: pattern}, Reference: b.Reference, Holder: b.Holder}
-		if sticks[i].Reference == "" {
-			sticks[i].Reference = p.job.Reference
+		sticks[i] = QueueDevice{Variables: map[string]string{VariableComputerName: pattern}, ExternalRef: ExternalRef{ID: b.Reference}, Holder: b.Holder}
+		if sticks[i].ExternalRef.ID == "" {
+			sticks[i].ExternalRef.ID = p.job.Reference
 		}
 		if sticks[i].Holder == "" {
 			sticks[i].Holder = p.job.Holder

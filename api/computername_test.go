@@ -68,8 +68,8 @@ func TestQueuedComputerNames(t *testing.T) {
 	a, b := apitest.Stick("a"), apitest.Stick("b")
 	f.Connect(t, "bench", a, b)
 	in := apitest.Order("win11-ent", "bench", a, b)
-	in.Reference, in.Variables = "INC-7", map[string]string{"computer_name": "NB-{n}"}
-	in.Devices[1].Reference, in.Devices[1].Variables = "INC-8", map[string]string{"computer_name": "nb-{n:01}"}
+	in.ExternalRef, in.Variables = api.Ticket("INC-7"), map[string]string{"computer_name": "NB-{n}"}
+	in.Devices[1].ExternalRef, in.Devices[1].Variables = api.Ticket("INC-8"), map[string]string{"computer_name": "nb-{n:01}"}
 	in.Devices[1].Variables["computer_name"] = "NB-1"
 	_, err := f.QueueJob(t.Context(), f.Helpdesk, in)
 	wantFault(t, err, "computer_name_twice")

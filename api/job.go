@@ -32,7 +32,7 @@ type Job struct {
 	HostID                string              `json:"host_id"`
 	HostName              string              `json:"host_name"`
 	SiteID                string              `json:"site_id"`
-	Reference             string              `json:"reference,omitempty"`
+	ExternalRef           ExternalRef         `json:"external_ref,omitzero"` // default of the builds
 	Holder                string              `json:"holder,omitempty"`
 	Variables             map[string]string   `json:"variables,omitempty"`
 	NotBefore             *time.Time          `json:"not_before,omitempty"` // no host gets it earlier
@@ -62,17 +62,18 @@ type Build struct {
 	Vendor    string            `json:"vendor"`
 	Model     string            `json:"model"`
 	Path      string            `json:"path"` // of the device or file when it was confirmed
-	Reference string            `json:"reference,omitempty"`
-	Holder    string            `json:"holder,omitempty"`
-	Variables map[string]string `json:"variables,omitempty"` // the build's own
-	Step      protocol.Step     `json:"step,omitempty"`      // begun last by the newest attempt
-	Steps     []BuildStep       `json:"steps,omitempty"`     // of the newest attempt, all that its kind has; not in lists
-	Preflight []protocol.Check  `json:"preflight,omitempty"` // what the newest attempt found out about the stick; not in lists
-	Progress  *Progress         `json:"progress,omitempty"`  // while it runs
-	Touched   bool              `json:"touched"`             // at least one byte of the stick may have changed
-	Fault     *protocol.Fault   `json:"fault,omitempty"`     // why it failed or was cancelled
-	Result    *protocol.Result  `json:"result,omitempty"`    // once verified
-	Carries   *Carried          `json:"carries,omitempty"`   // the version that a comparison found; not in lists
+	// ExternalRef is the build's own, or the job's.
+	ExternalRef ExternalRef       `json:"external_ref,omitzero"`
+	Holder      string            `json:"holder,omitempty"`
+	Variables   map[string]string `json:"variables,omitempty"` // the build's own
+	Step        protocol.Step     `json:"step,omitempty"`      // begun last by the newest attempt
+	Steps       []BuildStep       `json:"steps,omitempty"`     // of the newest attempt, all that its kind has; not in lists
+	Preflight   []protocol.Check  `json:"preflight,omitempty"` // what the newest attempt found out about the stick; not in lists
+	Progress    *Progress         `json:"progress,omitempty"`  // while it runs
+	Touched     bool              `json:"touched"`             // at least one byte of the stick may have changed
+	Fault       *protocol.Fault   `json:"fault,omitempty"`     // why it failed or was cancelled
+	Result      *protocol.Result  `json:"result,omitempty"`    // once verified
+	Carries     *Carried          `json:"carries,omitempty"`   // the version that a comparison found; not in lists
 	// Earlier are the attempts before the newest one, the first first; not in lists.
 	Earlier []BuildAttempt `json:"earlier,omitempty"`
 	// CancelRequestedAt is when somebody asked to stop this build alone.
@@ -197,7 +198,7 @@ func (c *Console) jobOf(ctx context.Context, n *names, j *store.Job) (Job, error
 		ID: j.ID.String(), Kind: j.Kind, Options: j.Options, Overrides: j.Overrides, State: string(j.State), ImageID: version.ImageID.String(), VersionID: version.ID.String(),
 		Version: version.Version, Channel: j.Channel, Edition: j.Edition, Layout: j.Layout, BootSignature: sequence.BootSignature,
 		TaskSequenceID: sequence.TaskSequenceID.String(), TaskSequenceVersionID: sequence.ID.String(),
-		HostID: j.HostID.String(), SiteID: j.SiteID.String(), Reference: j.Reference, Holder: j.Holder, Variables: j.Variables, NotBefore: j.NotBefore,
+		HostID: j.HostID.String(), SiteID: j.SiteID.String(), ExternalRef: externalRefOf(j.ReferenceSystem, j.Reference), Holder: j.Holder, Variables: j.Variables, NotBefore: j.NotBefore,
 		QueuedAt: j.CreatedAt, CancelRequestedAt: j.CancelRequestedAt, StartedAt: j.StartedAt, EndedAt: j.EndedAt,
 		LastSeq: j.Seq, Builds: make([]Build, 0, len(j.Builds)), Revision: j.Revision,
 	}
@@ -229,7 +230,7 @@ func buildOf(b *store.Build) Build {
 	out := Build{
 		ID: b.ID.String(), JobID: b.JobID.String(), Position: b.Position, State: string(b.State), Attempt: b.Attempt,
 		StickID: b.StickID.String(), Identity: b.Device.Identity, PortLabel: b.Device.Label, Vendor: b.Device.Vendor, Model: b.Device.Model, Path: b.Device.Path,
-		Reference: b.Reference, Holder: b.Holder, Variables: b.Variables, Step: b.Step, Touched: b.Touched,
+		ExternalRef: externalRefOf(b.ReferenceSystem, b.Reference), Holder: b.Holder, Variables: b.Variables, Step: b.Step, Touched: b.Touched,
 		Fault: b.Fault, Result: resultOf(b.Result), CancelRequestedAt: b.CancelRequestedAt, StartedAt: b.StartedAt, EndedAt: b.EndedAt,
 	}
 	if b.State == store.BuildQueued {

@@ -34,9 +34,9 @@ type QueueJobInput struct {
 	Edition      int    // 0 means the task sequence's
 	Options      protocol.JobOptions
 	// Overrides are codes of faults that are to pass (admin), see Overridable.
-	Overrides []string
-	Reference string // a ticket, default of the builds
-	Holder    string // default of the builds
+	Overrides   []string
+	ExternalRef ExternalRef // a ticket, default of the builds
+	Holder      string      // default of the builds
 	// Variables go into the answer files. The one named computer_name may be a
 	// pattern, see ComputerName.
 	Variables map[string]string
@@ -52,10 +52,10 @@ type QueueJobInput struct {
 
 // QueueDevice is one device as the user saw and confirmed it.
 type QueueDevice struct {
-	Identity  protocol.Identity
-	Reference string
-	Holder    string
-	Variables map[string]string // over the job's
+	Identity    protocol.Identity
+	ExternalRef ExternalRef // the job's if empty
+	Holder      string
+	Variables   map[string]string // over the job's
 }
 
 // variableForm is what placeholders of templates look like.
@@ -76,7 +76,8 @@ const (
 // task_sequence_not_found, layout_unknown, devices_missing, devices_too_many,
 // device_twice, device_gone, device_changed, any of a device's own refusals,
 // device_too_small, device_sector_size,
-// image_too_big, image_too_old_for_removable, stick_busy, stick_data_open, stick_not_wiped, wipe_invalid, text_too_long,
+// image_too_big, image_too_old_for_removable, stick_busy, stick_data_open, reference_open, reference_system_invalid,
+// stick_not_wiped, wipe_invalid, text_too_long,
 // variable_invalid, computer_name_invalid, computer_name_pattern,
 // computer_name_twice, channel_moved, schedule_past, schedule_too_far, template_unknown_variable, template_value_invalid,
 // template_too_large, stick_request_not_found, stick_request_over,
@@ -127,7 +128,7 @@ func (c *Console) QueueJob(ctx context.Context, a Actor, in QueueJobInput) (Job,
 			By: by, Action: string(UseQueueJob), ObjectKind: "job", ObjectID: queued.ID,
 			After: map[string]any{
 				"kind": j.Kind, "options": j.Options, "overrides": j.Overrides, "host_id": j.HostID, "image_version_id": j.ImageVersionID, "channel": j.Channel, "layout": j.Layout,
-				"edition": j.Edition, "task_sequence_version_id": j.TaskSequenceVersionID, "reference": j.Reference,
+				"edition": j.Edition, "task_sequence_version_id": j.TaskSequenceVersionID, "reference": j.Reference, "reference_system": j.ReferenceSystem,
 				"not_before": j.NotBefore, "ports": p.ports(),
 			},
 		})
@@ -136,8 +137,11 @@ func (c *Console) QueueJob(ctx context.Context, a Actor, in QueueJobInput) (Job,
 		}
 		return tx.EndIdempotent(ctx, queueScope(by), in.IdempotencyKey, store.Idempotent{Body: []byte(queued.ID)})
 	})
-	if err != nil || id == "" {
-		return queued, err
+	if err != nil {
+		return Job{}, c.inTheWay(ctx, a, err)
+	}
+	if id == "" {
+		return queued, nil
 	}
 	return c.GetJob(ctx, a, id)
 }
@@ -182,7 +186,10 @@ func checkRequest(in *QueueJobInput) error {
 	if in.Edition < 0 {
 		return fault.New(fault.KindInvalid, CodeEditionInvalid, "edition", in.Edition).At("edition")
 	}
-	if err := checkTexts("", in.Reference, in.Holder, in.Variables); err != nil {
+	if err := in.ExternalRef.check(""); err != nil {
+		return err
+	}
+	if err := checkTexts("", in.ExternalRef.ID, in.Holder, in.Variables); err != nil {
 		return err
 	}
 	places := map[socket]bool{}
@@ -192,7 +199,10 @@ func checkRequest(in *QueueJobInput) error {
 			return fault.New(fault.KindInvalid, CodeDeviceTwice, "port", at.port).At(deviceField(i))
 		}
 		places[at] = true
-		if err := checkTexts(deviceField(i)+".", d.Reference, d.Holder, d.Variables); err != nil {
+		if err := d.ExternalRef.check(deviceField(i) + "."); err != nil {
+			return err
+		}
+		if err := checkTexts(deviceField(i)+".", d.ExternalRef.ID, d.Holder, d.Variables); err != nil {
 			return err
 		}
 	}
@@ -264,9 +274,10 @@ func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobI
 	}
 	p := &plan{names: &names{r: tx.Reader}, job: store.NewJob{
 		Kind: kind, Options: protocol.JobOptions{EraseFirst: in.Options.EraseFirst}, Overrides: in.Overrides,
-		Reference: strings.TrimSpace(in.Reference), Holder: strings.TrimSpace(in.Holder), Variables: in.Variables,
+		Holder: strings.TrimSpace(in.Holder), Variables: in.Variables,
 		NotBefore: in.NotBefore,
 	}}
+	p.job.ReferenceSystem, p.job.Reference = in.ExternalRef.split()
 	// The planner adds what is its kind's own; options of other kinds mean nothing.
 	fits, err := look(ctx, tx.Reader, in, p)
 	if err != nil {
@@ -294,9 +305,9 @@ func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobI
 		if err != nil {
 			return nil, fault.From(err).At(deviceField(i))
 		}
-		p.job.Builds = append(p.job.Builds, store.NewBuild{
-			Device: *device, Label: labels[device.Socket], Reference: strings.TrimSpace(d.Reference), Holder: strings.TrimSpace(d.Holder), Variables: d.Variables,
-		})
+		build := store.NewBuild{Device: *device, Label: labels[device.Socket], Holder: strings.TrimSpace(d.Holder), Variables: d.Variables}
+		build.ReferenceSystem, build.Reference = d.ExternalRef.split()
+		p.job.Builds = append(p.job.Builds, build)
 	}
 	return p, p.nameComputers()
 }

@@ -19,7 +19,7 @@ func TestQueueJob(t *testing.T) {
 	host, _ := f.Connect(t, "bench", a, b)
 
 	in := apitest.Order("win11-ent", "bench", a, b)
-	in.Reference, in.Holder = "INC-1", "Ada"
+	in.ExternalRef, in.Holder = api.Ticket("INC-1"), "Ada"
 	in.Devices[1].Holder = "Grace"
 	in.Devices[1].Variables = map[string]string{"computer_name": "PC-2"}
 	in.Layout = protocol.LayoutGPTUEFI
@@ -36,7 +36,7 @@ func TestQueueJob(t *testing.T) {
 	if job.HostID != host.ID || job.HostName != "bench" || job.QueuedBy != "helpdesk" || job.Layout != protocol.LayoutGPTUEFI {
 		t.Errorf("host %s, name %s, by %s, layout %s", job.HostID, job.HostName, job.QueuedBy, job.Layout)
 	}
-	if len(job.Builds) != 2 || job.Builds[0].Holder != "Ada" || job.Builds[1].Holder != "Grace" || job.Builds[1].Reference != "INC-1" {
+	if len(job.Builds) != 2 || job.Builds[0].Holder != "Ada" || job.Builds[1].Holder != "Grace" || job.Builds[1].ExternalRef != api.Ticket("INC-1") {
 		t.Errorf("builds are %+v", job.Builds)
 	}
 	if len(job.Builds[0].Steps) != len(protocol.JobPress.Steps()) {
@@ -46,7 +46,7 @@ func TestQueueJob(t *testing.T) {
 	if again.ID != job.ID {
 		t.Errorf("the same request made job %s after %s", again.ID, job.ID)
 	}
-	in.Reference = "INC-2"
+	in.ExternalRef = api.Ticket("INC-2")
 	_, err := f.QueueJob(t.Context(), f.Helpdesk, in)
 	wantFault(t, err, store.CodeIdempotencyReused)
 
@@ -133,7 +133,7 @@ func TestQueueJobRefusals(t *testing.T) {
 		{"busy", taken, nil, "stick_busy", "devices[0]", map[string]string{"port": "taken"}},
 		{"edition", good, func(in *api.QueueJobInput) { in.Edition = 4 }, "edition_missing", "edition", map[string]string{"editions": "1 Windows 11 Enterprise, 2 Windows 11 ARM, 3 Windows 10 1607"}},
 		{"arm64", good, func(in *api.QueueJobInput) { in.Edition = 2 }, "architecture_refused", "edition", map[string]string{"architecture": "arm64"}},
-		{"long reference", good, func(in *api.QueueJobInput) { in.Reference = strings.Repeat("x", 201) }, "text_too_long", "reference", nil},
+		{"long reference", good, func(in *api.QueueJobInput) { in.ExternalRef.ID = strings.Repeat("x", 201) }, "text_too_long", "reference", nil},
 		{"variable name", good, func(in *api.QueueJobInput) { in.Variables = map[string]string{"A b": ""} }, "variable_invalid", "variables", nil},
 		{"unknown variable", good, func(in *api.QueueJobInput) { in.TaskSequence = "asks" }, "template_unknown_variable", "devices[0]", map[string]string{"name": "department"}},
 		{"too long answer", good, func(in *api.QueueJobInput) {

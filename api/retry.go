@@ -27,7 +27,7 @@ type RetryBuildsInput struct {
 // job_not_found, job_cancelling, build_not_found, state_refused, retry_nothing,
 // attempt_leased, stick_rewritten, override_unknown, host_revoked, host_outdated,
 // version_withdrawn, version_exists, device_gone, device_changed, any of a
-// device's own refusals, stick_busy, stick_data_open, stick_not_wiped.
+// device's own refusals, stick_busy, stick_data_open, reference_open, stick_not_wiped.
 func (c *Console) RetryBuilds(ctx context.Context, a Actor, in RetryBuildsInput) (Job, error) {
 	if err := allow(a, UseRetryBuilds); err != nil {
 		return Job{}, err
@@ -82,7 +82,7 @@ func (c *Console) RetryBuilds(ctx context.Context, a Actor, in RetryBuildsInput)
 		})
 	})
 	if err != nil {
-		return Job{}, err
+		return Job{}, c.inTheWay(ctx, a, err)
 	}
 	return c.GetJob(ctx, a, in.JobID)
 }

@@ -63,7 +63,7 @@ func (c *Console) searchID(ctx context.Context, a Actor, text string) (Found, bo
 	switch prefix {
 	case "job":
 		if j, err := c.GetJob(ctx, a, text); err == nil {
-			return Found{Kind: "job", ID: j.ID, Name: j.Holder, Detail: j.Reference, State: j.State, Count: len(j.Builds)}, true
+			return Found{Kind: "job", ID: j.ID, Name: j.Holder, Detail: j.ExternalRef.ID, State: j.State, Count: len(j.Builds)}, true
 		}
 	case "stick":
 		if s, err := c.GetStick(ctx, a, text); err == nil {

@@ -19,7 +19,7 @@ func TestSearch(t *testing.T) {
 	one.Vendor, one.Model, one.Serial = "SanDisk", "Extreme 100%_Pro", "4C5300012"
 	host, _ := f.Connect(t, "bench-1", one)
 	order := apitest.Order("win11-ent", "bench-1", one)
-	order.Reference, order.Holder = "INC-1041", "Grace Hopper"
+	order.ExternalRef, order.Holder = api.Ticket("INC-1041"), "Grace Hopper"
 	job, err := f.QueueJob(t.Context(), f.Helpdesk, order)
 	if err != nil {
 		t.Fatal(err)

@@ -89,7 +89,7 @@ func newWebhooks(t *testing.T, change ...func(*api.Deps)) *webhooks {
 	x.Publish(t, "win11-ent", "1.0.0")
 	x.Connect(t, "bench", x.stick)
 	x.order = apitest.Order("win11-ent", "bench", x.stick)
-	x.order.Reference = "CHG-1"
+	x.order.ExternalRef = api.Ticket("CHG-1")
 	x.site = must[api.Site](t)(x.GetSite(t.Context(), x.Admin, "")).ID
 	return x
 }

@@ -111,10 +111,10 @@ func TestTicketIsTold(t *testing.T) {
 
 	in := apitest.Order("win11-ent", "bench", d, e)
 	in.StickRequests = []string{requests[0].ID, requests[1].ID}
-	in.Devices[0].Reference = "T-1"
+	in.Devices[0].ExternalRef = api.Ticket("T-1")
 	_, err := f.QueueJob(t.Context(), f.Helpdesk, in)
 	wantFault(t, err, api.CodeRequestUnmatched)
-	in.Devices[1].Reference = "T-2"
+	in.Devices[1].ExternalRef = api.Ticket("T-2")
 	_, err = f.QueueJob(t.Context(), f.Helpdesk, api.QueueJobInput{Kind: protocol.JobVerify, Host: "bench", Devices: in.Devices, StickRequests: in.StickRequests})
 	wantFault(t, err, store.CodeValueInvalid)
 	job := must[api.Job](t)(f.QueueJob(t.Context(), f.Helpdesk, in))

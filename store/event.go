@@ -109,6 +109,7 @@ type QueuedJob struct {
 	Options               protocol.JobOptions `json:"options"`
 	Overrides             []string            `json:"overrides,omitempty"`
 	Reference             string              `json:"reference"`
+	ReferenceSystem       string              `json:"reference_system,omitempty"`
 	Holder                string              `json:"holder"`
 	Variables             map[string]string   `json:"variables"`
 	NotBefore             *time.Time          `json:"not_before,omitempty"`
@@ -117,12 +118,14 @@ type QueuedJob struct {
 
 // QueuedBuild is one build of QueuedJob.
 type QueuedBuild struct {
-	BuildID   BuildID           `json:"build_id"`
-	StickID   StickID           `json:"stick_id"`
-	Device    Target            `json:"device"`
-	Reference string            `json:"reference"`
-	Holder    string            `json:"holder"`
-	Variables map[string]string `json:"variables"`
+	BuildID   BuildID `json:"build_id"`
+	StickID   StickID `json:"stick_id"`
+	Device    Target  `json:"device"`
+	Reference string  `json:"reference"`
+	// ReferenceSystem is empty without a reference, and before there were systems.
+	ReferenceSystem string            `json:"reference_system,omitempty"`
+	Holder          string            `json:"holder"`
+	Variables       map[string]string `json:"variables"`
 }
 
 // RetriedJob is the payload of EventJobRetried.

@@ -31,6 +31,7 @@ const (
 	CodeJobCancelling     fault.Code = "job_cancelling"       // somebody is stopping the job, and its host has not ended all of it
 	CodeRetryNothing      fault.Code = "retry_nothing"        // state: no build of the job failed or was cancelled
 	CodeStickRewritten    fault.Code = "stick_rewritten"      // port, job: a later job wrote to the stick
+	CodeReferenceOpen     fault.Code = "reference_open"       // system, reference, job: that has it and is not over
 	CodeAttemptLeased     fault.Code = "attempt_leased"       // the host has not said that the old attempt is over
 	CodeSchemaTooNew      fault.Code = "schema_too_new"       // min_app, app
 	CodeKeyMissing        fault.Code = "master_key_missing"   // key
@@ -120,6 +121,7 @@ var constraints = map[string]*fault.Error{
 	"jobs_task_sequence_version_id_fkey":              missing("task_sequence_version"),
 	"builds_device_busy_key":                          fault.New(fault.KindConflict, CodeStickBusy),
 	"builds_stick_busy_key":                           fault.New(fault.KindConflict, CodeStickBusy),
+	"builds_reference_open_excl":                      fault.New(fault.KindConflict, CodeReferenceOpen).At("external_ref"),
 	"builds_stick_id_fkey":                            missing("stick"),
 	"audit_append_only":                               fault.New(fault.KindConflict, CodeHistoryRefused, "kind", "audit"),
 	"job_events_append_only":                          fault.New(fault.KindConflict, CodeHistoryRefused, "kind", "job_events"),

@@ -25,6 +25,7 @@ type Job struct {
 	Options               protocol.JobOptions
 	Overrides             []string // codes of faults that an admin allowed to pass
 	Reference             string   // a ticket
+	ReferenceSystem       string   // whose ticket; empty for jobs from before there were systems
 	Holder                string   // who gets the sticks
 	Variables             map[string]string
 	NotBefore             *time.Time // no host gets it earlier; nil: at once
@@ -50,12 +51,15 @@ type Build struct {
 	StickID   StickID
 	Device    Target
 	Reference string // the job's where the build has none of its own
-	Holder    string
-	Variables map[string]string // the job's, overridden by the build's
-	Step      protocol.Step     // begun last by the newest attempt
-	Touched   bool              // the newest attempt may have written
-	Fault     *protocol.Fault   // why it failed or was cancelled
-	Result    *protocol.Result  // what a verified stick carries
+	// ReferenceSystem is whose ticket that is. Builds that are not over have one
+	// job for each reference of a system.
+	ReferenceSystem string
+	Holder          string
+	Variables       map[string]string // the job's, overridden by the build's
+	Step            protocol.Step     // begun last by the newest attempt
+	Touched         bool              // the newest attempt may have written
+	Fault           *protocol.Fault   // why it failed or was cancelled
+	Result          *protocol.Result  // what a verified stick carries
 	// CancelRequestedAt is when somebody asked to stop this build alone.
 	CancelRequestedAt *time.Time
 	AssignedAt        *time.Time
@@ -91,8 +95,8 @@ func (j *Job) Build(id BuildID) (*Build, bool) {
 
 const (
 	jobColumns = `id, site_id, host_id, kind, state, image_version_id, channel, task_sequence_version_id, layout, edition,
-	options, overrides, reference, holder, variables, not_before, created_by_kind, created_by_id, created_at, cancel_requested_at, started_at, ended_at, seq, revision`
-	buildColumns = `id, job_id, host_id, position, state, attempt, stick_id, device, reference, holder, variables, step,
+	options, overrides, reference, reference_system, holder, variables, not_before, created_by_kind, created_by_id, created_at, cancel_requested_at, started_at, ended_at, seq, revision`
+	buildColumns = `id, job_id, host_id, position, state, attempt, stick_id, device, reference, reference_system, holder, variables, step,
 	touched, fault, result, cancel_requested_at, assigned_at, started_at, ended_at, revision`
 )
 

@@ -78,13 +78,13 @@ func (j *Job) applyQueued(e *JobEvent) error {
 		ID: e.JobID, SiteID: p.SiteID, HostID: p.HostID, Kind: p.Kind, State: JobQueued,
 		ImageVersionID: p.ImageVersionID, Channel: p.Channel, TaskSequenceVersionID: p.TaskSequenceVersionID,
 		Layout: p.Layout, Edition: p.Edition, Options: p.Options, Overrides: append([]string{}, p.Overrides...),
-		Reference: p.Reference, Holder: p.Holder, Variables: p.Variables, NotBefore: p.NotBefore,
+		Reference: p.Reference, ReferenceSystem: p.ReferenceSystem, Holder: p.Holder, Variables: p.Variables, NotBefore: p.NotBefore,
 		CreatedByKind: e.ActorKind, CreatedByID: e.ActorID, CreatedAt: e.At, Seq: e.Seq, Revision: e.Seq,
 	}
 	for i, b := range p.Builds {
 		j.Builds = append(j.Builds, Build{
 			ID: b.BuildID, JobID: e.JobID, HostID: p.HostID, Position: i + 1, State: BuildQueued,
-			StickID: b.StickID, Device: b.Device, Reference: b.Reference, Holder: b.Holder, Variables: b.Variables,
+			StickID: b.StickID, Device: b.Device, Reference: b.Reference, ReferenceSystem: b.ReferenceSystem, Holder: b.Holder, Variables: b.Variables,
 			Revision: e.Seq,
 		})
 	}

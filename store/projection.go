@@ -30,9 +30,9 @@ func wayOf(loaded int64) way {
 // key. Revisions of jobs and sticks are generated.
 var (
 	jobTable = projected("jobs", `site_id, host_id, kind, state, image_version_id, channel, task_sequence_version_id,
-		layout, edition, options, overrides, reference, holder, variables, not_before, created_by_kind, created_by_id, created_at,
+		layout, edition, options, overrides, reference, reference_system, holder, variables, not_before, created_by_kind, created_by_id, created_at,
 		cancel_requested_at, started_at, ended_at, seq`)
-	buildTable = projected("builds", `job_id, host_id, position, state, attempt, stick_id, device, reference, holder, variables,
+	buildTable = projected("builds", `job_id, host_id, position, state, attempt, stick_id, device, reference, reference_system, holder, variables,
 		step, touched, fault, result, cancel_requested_at, assigned_at, started_at, ended_at, revision`)
 	stickTable = projected("sticks", `state, life, data, holder, reference, kind, serial, vid_pid, vendor, model, bytes, host_id, port, lun,
 		image_version_id, layout, disk_id, last_build_id, fault, verified_at, checked_at, check_result, check_fault,

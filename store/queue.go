@@ -24,6 +24,7 @@ type NewJob struct {
 	Options               protocol.JobOptions
 	Overrides             []string // codes of faults that an admin allowed to pass
 	Reference             string
+	ReferenceSystem       string // whose; see Build
 	Holder                string
 	// Variables are kept in history as they are: secrets belong into the
 	// unattend template.
@@ -42,23 +43,32 @@ type NewBuild struct {
 	Label  string // of its socket, see HostPort.Label
 	// StickID says which known stick this is; zero lets MatchSticks guess and
 	// registers a new one where it cannot.
-	StickID   StickID
-	Reference string
-	Holder    string
-	Variables map[string]string
+	StickID         StickID
+	Reference       string
+	ReferenceSystem string // of this Reference; the job's has its own
+	Holder          string
+	Variables       map[string]string
 }
 
 // QueueJob adds a job and its builds. A stick that a build is using, or is
 // named twice, is the fault stick_busy with its port and, where known, the job;
 // a revoked host is host_revoked, a withdrawn version version_withdrawn; a stick
 // that may hold what is another holder's is stick_not_wiped with the port and
-// that holder, unless Overrides has that code.
+// that holder, unless Overrides has that code; a reference that another job has
+// which is not over is reference_open with that job.
 func (tx *Tx) QueueJob(ctx context.Context, n NewJob) (Job, error) {
 	if len(n.Builds) == 0 {
 		return Job{}, fault.New(fault.KindInvalid, CodeNoSticks).At("builds")
 	}
 	site, err := tx.check(ctx, &n)
 	if err != nil {
+		return Job{}, err
+	}
+	var refs externalRefs
+	for i := range n.Builds {
+		refs.add(n.reference(&n.Builds[i]))
+	}
+	if err := tx.checkReferences(ctx, JobID{}, refs); err != nil {
 		return Job{}, err
 	}
 	var sequence SequenceVersion
@@ -89,7 +99,7 @@ func (tx *Tx) QueueJob(ctx context.Context, n NewJob) (Job, error) {
 		SiteID: site, HostID: n.HostID, Kind: n.Kind, ImageVersionID: n.ImageVersionID, Channel: n.Channel,
 		TaskSequenceVersionID: n.TaskSequenceVersionID, Layout: or(n.Layout, sequence.Layout), Edition: or(n.Edition, sequence.Edition),
 		Options: n.Options, Overrides: n.Overrides,
-		Reference: cleanText(n.Reference), Holder: cleanText(n.Holder),
+		Reference: cleanText(n.Reference), ReferenceSystem: cleanText(n.ReferenceSystem), Holder: cleanText(n.Holder),
 		Variables: merged(n.Variables, nil), NotBefore: stamped(n.NotBefore),
 	}
 	for i, b := range n.Builds {
@@ -99,9 +109,10 @@ func (tx *Tx) QueueJob(ctx context.Context, n NewJob) (Job, error) {
 		}
 		target := TargetOf(&b.Device)
 		target.Label = b.Label
+		system, reference := n.reference(&b)
 		queued.Builds = append(queued.Builds, QueuedBuild{
 			BuildID: build, StickID: sticks[i], Device: target,
-			Reference: cleanText(or(b.Reference, n.Reference)), Holder: cleanText(or(b.Holder, n.Holder)),
+			Reference: reference, ReferenceSystem: system, Holder: cleanText(or(b.Holder, n.Holder)),
 			Variables: merged(n.Variables, b.Variables),
 		})
 	}
@@ -111,6 +122,14 @@ func (tx *Tx) QueueJob(ctx context.Context, n NewJob) (Job, error) {
 	}
 	tx.Notify(TopicHost(n.HostID))
 	return s.job, c.save(ctx)
+}
+
+// reference is a build's own reference with its system, or the job's.
+func (n *NewJob) reference(b *NewBuild) (system, reference string) {
+	if own := cleanText(b.Reference); own != "" {
+		return cleanText(b.ReferenceSystem), own
+	}
+	return cleanText(n.ReferenceSystem), cleanText(n.Reference)
 }
 
 // overrides reports whether an admin lets the fault pass.

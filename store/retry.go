@@ -58,20 +58,22 @@ func (tx *Tx) RetryBuilds(ctx context.Context, r Retry) (Job, error) {
 		}
 	}
 	var sticks []StickID
+	var refs externalRefs
 	for _, b := range again {
+		refs.add(b.ReferenceSystem, b.Reference)
 		n.Builds = append(n.Builds, NewBuild{Device: protocol.Device{Identity: b.Device.Identity}, Holder: b.Holder})
 		sticks = append(sticks, b.StickID)
 	}
 	if _, err := tx.check(ctx, &n); err != nil {
 		return Job{}, err
 	}
+	if err := tx.checkReferences(ctx, r.JobID, refs); err != nil {
+		return Job{}, err
+	}
 	if err := c.lockSticks(ctx, sticks); err != nil {
 		return Job{}, err
 	}
 	if err := c.checkHere(s.job.Kind, &n, sticks); err != nil {
-		return Job{}, err
-	}
-	if err := c.checkData(s.job.Kind, &n, sticks); err != nil {
 		return Job{}, err
 	}
 	if err := c.checkData(s.job.Kind, &n, sticks); err != nil {

@@ -189,7 +189,15 @@ func (s *Store) InTx(ctx context.Context, do func(*Tx) error) error {
 // happened beside this transaction.
 func transient(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+	if !errors.As(err, &pg) {
+		return false
+	}
+	switch pg.Code {
+	case "40001", "40P01", // serialization_failure, deadlock_detected
+		"23P01": // exclusion_violation: the next run sees whom it is in the way of
+		return true
+	}
+	return false
 }
 
 // Notify tells every listener about the topics once the transaction is

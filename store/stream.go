@@ -194,7 +194,7 @@ func saveJob(batch *pgx.Batch, j *Job, after int64, how way) {
 		"id": j.ID, "site_id": j.SiteID, "host_id": j.HostID, "kind": j.Kind, "state": j.State,
 		"image_version_id": j.ImageVersionID, "channel": j.Channel,
 		"task_sequence_version_id": j.TaskSequenceVersionID, "layout": j.Layout, "edition": j.Edition,
-		"options": j.Options, "overrides": j.Overrides, "reference": j.Reference, "holder": j.Holder,
+		"options": j.Options, "overrides": j.Overrides, "reference": j.Reference, "reference_system": j.ReferenceSystem, "holder": j.Holder,
 		"variables": j.Variables, "not_before": j.NotBefore, "created_by_kind": j.CreatedByKind, "created_by_id": j.CreatedByID,
 		"created_at": j.CreatedAt, "cancel_requested_at": j.CancelRequestedAt, "started_at": j.StartedAt,
 		"ended_at": j.EndedAt, "seq": j.Seq,
@@ -219,7 +219,7 @@ func busy(b Build) int {
 func saveBuild(batch *pgx.Batch, b *Build, how way) {
 	batch.Queue(buildTable[how], pgx.NamedArgs{
 		"id": b.ID, "job_id": b.JobID, "host_id": b.HostID, "position": b.Position, "state": b.State,
-		"attempt": b.Attempt, "stick_id": b.StickID, "device": b.Device, "reference": b.Reference,
+		"attempt": b.Attempt, "stick_id": b.StickID, "device": b.Device, "reference": b.Reference, "reference_system": b.ReferenceSystem,
 		"holder": b.Holder, "variables": b.Variables, "step": b.Step, "touched": b.Touched,
 		"fault": b.Fault, "result": b.Result, "cancel_requested_at": b.CancelRequestedAt, "assigned_at": b.AssignedAt, "started_at": b.StartedAt,
 		"ended_at": b.EndedAt, "revision": b.Revision,

@@ -169,7 +169,7 @@ func TestNothingIsMarkup(t *testing.T) {
 	stick.Vendor, stick.Model, stick.Serial, stick.Volumes = evil, evil, evil, []string{evil}
 	host, session := s.Connect(t, "bench", stick)
 	in := apitest.Order("win11-ent", "bench", stick)
-	in.Holder, in.Reference = evil, evil
+	in.Holder, in.ExternalRef = evil, api.Ticket(evil)
 	job, err := s.QueueJob(t.Context(), s.Helpdesk, in)
 	if err != nil {
 		t.Fatal(err)

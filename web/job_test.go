@@ -92,7 +92,7 @@ func TestJobOfAHostileHost(t *testing.T) {
 	d.Serial, d.Model, d.Vendor = evil, evil, evil
 	_, session := s.Connect(t, "bench"+evil, d)
 	in := apitest.Order("win11-ent", "bench"+evil, d)
-	in.Reference, in.Holder = evil, evil
+	in.ExternalRef, in.Holder = api.Ticket(evil), evil
 	job, err := s.QueueJob(t.Context(), s.Helpdesk, in)
 	if err != nil {
 		t.Fatal(err)

@@ -207,7 +207,7 @@ func TestPressTable(t *testing.T) {
 		{"Ada <b>", "PC-1", "INC-1", "1-2.8"}, {"王芳", "NB-02", "INC-9", "1-2.7"},
 	} {
 		b := job.Builds[i]
-		if b.Holder != want.holder || b.Variables["computer_name"] != want.name || b.Reference != want.ticket || b.Identity.Port != want.port {
+		if b.Holder != want.holder || b.Variables["computer_name"] != want.name || b.ExternalRef.ID != want.ticket || b.Identity.Port != want.port {
 			t.Errorf("build %d is %+v", i+1, b)
 		}
 	}

@@ -125,14 +125,14 @@ func TestJobs(t *testing.T) {
 	s.Connect(t, "bench", stick)
 	h := must[api.Host](t)(c.GetHost(ctx, "bench"))
 	order := api.QueueJobInput{
-		Image: "win11-ent", Host: h.ID, Layout: protocol.LayoutGPTUEFI, Reference: "INC-1", IdempotencyKey: "k",
+		Image: "win11-ent", Host: h.ID, Layout: protocol.LayoutGPTUEFI, ExternalRef: api.Ticket("INC-1"), IdempotencyKey: "k",
 		Devices: []api.QueueDevice{{Identity: h.Devices[0].Identity, Holder: "Ada", Variables: map[string]string{"computer_name": "PC-1"}}},
 	}
 	job := must[api.Job](t)(c.QueueJob(ctx, order))
 	if again := must[api.Job](t)(c.QueueJob(ctx, order)); again.ID != job.ID {
 		t.Errorf("job %s after %s", again.ID, job.ID)
 	}
-	if b := job.Builds[0]; b.Holder != "Ada" || b.Reference != "INC-1" || b.Identity != stick.Identity || b.Variables["computer_name"] != "PC-1" {
+	if b := job.Builds[0]; b.Holder != "Ada" || b.ExternalRef.ID != "INC-1" || b.Identity != stick.Identity || b.Variables["computer_name"] != "PC-1" {
 		t.Errorf("build is %+v", b)
 	}
 	list := must[api.List[api.Job]](t)(c.ListJobs(ctx, api.JobFilter{State: api.StateActive, Reference: "INC-1", HostID: h.ID}, api.Page{}))

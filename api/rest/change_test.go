@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/apitest"
 	"github.com/stickpress/stickpress/api/rest"
@@ -114,7 +115,7 @@ func TestIdempotencyKey(t *testing.T) {
 	if first.ID != again.ID {
 		t.Errorf("job %s, then %s", first.ID, again.ID)
 	}
-	order.Reference = "INC-2"
+	order.ExternalRef.ID = "INC-2"
 	q.body = order
 	wantProblem(t, send(t, s, q), http.StatusUnprocessableEntity, "idempotency_reused")
 }
@@ -173,4 +174,38 @@ func TestHistoryPages(t *testing.T) {
 	if int64(len(seqs)) != job.LastSeq || seqs[0] != 1 || seqs[len(seqs)-1] != job.LastSeq {
 		t.Errorf("events %v, want 1 to %d", seqs, job.LastSeq)
 	}
+}
+
+// A ticket belongs to one job until its sticks are done: whoever sends it again
+// is told where that job is.
+func TestExternalRef(t *testing.T) {
+	t.Parallel()
+	s := resttest.Start(t)
+	s.Publish(t, "win11-ent", "1.0.0")
+	first, second := apitest.Stick("a.img"), apitest.Stick("b.img")
+	s.Connect(t, "bench", first, second)
+	order := func(d protocol.Device, ref api.ExternalRef) ask {
+		q := wire.QueueJobOf(apitest.Order("win11-ent", "bench", d))
+		q.ExternalRef = ref
+		return post(s, helpdesk, "/jobs", q)
+	}
+	ref := api.ExternalRef{System: "servicenow", ID: "RITM0042"}
+	job := decode[api.Job](t, send(t, s, order(first, ref)), http.StatusAccepted)
+	if job.ExternalRef != ref || job.Builds[0].ExternalRef != ref {
+		t.Errorf("job is for %+v, its stick for %+v", job.ExternalRef, job.Builds[0].ExternalRef)
+	}
+	a := send(t, s, order(second, ref))
+	p := wantProblem(t, a, http.StatusConflict, "reference_open")
+	if l := a.header.Get("Location"); l != rest.Prefix+"/jobs/"+job.ID || p.Params["job"] != job.ID || p.Field != "external_ref" {
+		t.Errorf("Location %q, problem %+v", l, p)
+	}
+	other := ref
+	other.System = ""
+	if j := decode[api.Job](t, send(t, s, order(second, other)), http.StatusAccepted); j.ExternalRef.System != api.TicketSystem {
+		t.Errorf("without a system it is %+v", j.ExternalRef)
+	}
+	decode[api.Job](t, send(t, s, post(s, helpdesk, "/jobs/"+job.ID+"/cancellations", nil)), http.StatusAccepted)
+	again := decode[api.Job](t, send(t, s, order(first, ref)), http.StatusAccepted)
+	decode[api.Job](t, send(t, s, post(s, helpdesk, "/jobs/"+again.ID+"/cancellations", nil)), http.StatusAccepted)
+	wantProblem(t, send(t, s, order(first, api.ExternalRef{System: "Service Now", ID: "1"})), http.StatusUnprocessableEntity, "reference_system_invalid")
 }

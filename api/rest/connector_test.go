@@ -105,7 +105,7 @@ func TestClientAnswersTicket(t *testing.T) {
 	a := send(t, s, ask{method: http.MethodPost, path: "/hooks/desk", body: `{"ticket":"T-1","holder":"Ada"}`, header: h})
 	q := decode[api.HookResult](t, a, 202).Request
 	in := apitest.Order("win11-ent", "bench", d)
-	in.Reference, in.StickRequests = q.Ticket, []string{q.ID}
+	in.ExternalRef, in.StickRequests = api.Ticket(q.Ticket), []string{q.ID}
 	job, err := c.QueueJob(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)

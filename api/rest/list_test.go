@@ -92,7 +92,7 @@ func TestNarrowedLists(t *testing.T) {
 	host, _ := s.Connect(t, "bench", first, second)
 	for i, d := range []protocol.Device{first, second} {
 		order := apitest.Order([]string{"win11-ent", "kiosk"}[i], "bench", d)
-		order.Holder, order.Reference = []string{"Ann", "Bob"}[i], []string{"INC-1", "INC-2"}[i]
+		order.Holder, order.ExternalRef = []string{"Ann", "Bob"}[i], api.Ticket([]string{"INC-1", "INC-2"}[i])
 		if _, err := s.QueueJob(t.Context(), s.Helpdesk, order); err != nil {
 			t.Fatal(err)
 		}

@@ -62,7 +62,7 @@ func registerOn[I, O any](s *REST, door huma.API, op huma.Operation, h func(ctx 
 		out, err := h(ctx, requestOf(ctx).actor, in)
 		if err != nil {
 			f := s.refusal(ctx, err)
-			return nil, problemOf(ctx, f.Kind.Status(), f)
+			return nil, huma.ErrorWithHeaders(problemOf(ctx, f.Kind.Status(), f), headersOf(f))
 		}
 		return out, nil
 	})

@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -45,6 +46,19 @@ func problemOf(ctx context.Context, status int, f *fault.Error) *wire.Problem {
 	return &p
 }
 
+// headersOf is what a refusal says outside of its body: when to try again, and
+// where the job is that is in the way.
+func headersOf(f *fault.Error) http.Header {
+	h := http.Header{}
+	if seconds := f.Params["retry_seconds"]; seconds != "" {
+		h.Set("Retry-After", seconds)
+	}
+	if job := f.Params["job"]; job != "" && f.Kind == fault.KindConflict {
+		h.Set("Location", Prefix+"/jobs/"+job)
+	}
+	return h
+}
+
 // RenderFault answers a request of this door with a refusal.
 func RenderFault(w http.ResponseWriter, r *http.Request, f *fault.Error) {
 	renderStatus(w, r, f.Kind.Status(), f)
@@ -52,9 +66,7 @@ func RenderFault(w http.ResponseWriter, r *http.Request, f *fault.Error) {
 
 func renderStatus(w http.ResponseWriter, r *http.Request, status int, f *fault.Error) {
 	w.Header().Set("Content-Type", wire.ProblemType)
-	if seconds := f.Params["retry_seconds"]; seconds != "" {
-		w.Header().Set("Retry-After", seconds)
-	}
+	maps.Copy(w.Header(), headersOf(f))
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(problemOf(r.Context(), status, f)) // the reader is gone if this fails
 }

@@ -48,7 +48,7 @@ func showJob(x *remote, cmd *cobra.Command, j api.Job) error {
 		d.line("Image", strings.TrimSpace(j.ImageName+" "+j.Version))
 		d.line("Edition", j.EditionName)
 		d.line("Layout", j.Layout)
-		d.line("Ticket", j.Reference)
+		d.line("Ticket", j.ExternalRef.ID)
 		d.line("For", j.Holder)
 		d.line("Queued", x.at(j.QueuedAt)+" by "+j.QueuedBy)
 		d.line("Not before", x.since(j.NotBefore))
@@ -57,7 +57,7 @@ func showJob(x *remote, cmd *cobra.Command, j api.Job) error {
 		rows := [][]string{{"STICK", "PORT", "STATE", "STEP", "ATTEMPT", "FOR", "TICKET", "STICK ID"}}
 		for _, b := range j.Builds {
 			rows = append(rows, []string{
-				number(b.Position), portText(b.PortLabel, b.Identity.Port), b.State, string(b.Step), number(b.Attempt), b.Holder, b.Reference, b.StickID,
+				number(b.Position), portText(b.PortLabel, b.Identity.Port), b.State, string(b.Step), number(b.Attempt), b.Holder, b.ExternalRef.ID, b.StickID,
 			})
 		}
 		d.table(rows)

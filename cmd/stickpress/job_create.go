@@ -68,7 +68,7 @@ one, as a spreadsheet saves it.
 	f.StringVar(&n.in.Layout, "layout", "", protocol.LayoutMBRDual+" or "+protocol.LayoutGPTUEFI+" (default: the task sequence's)")
 	f.IntVar(&n.in.Edition, "edition", 0, "number of the edition in the image (default: the task sequence's)")
 	f.StringVar(&n.in.Holder, "for", "", "who gets the sticks")
-	f.StringVar(&n.in.Reference, "ticket", "", "the ticket that asked for it")
+	f.StringVar(&n.in.ExternalRef.ID, "ticket", "", "the ticket that asked for it")
 	f.StringVar(&n.computer, "computer-name", "", "name of the computer, or a pattern with {n}, {n:02}, {ticket} and {user}")
 	f.StringArrayVar(&n.vars, "var", nil, "variable of the answer file, NAME=VALUE; may be repeated")
 	f.StringVar(&n.when, "schedule", "", "when to begin (default: at once)")
@@ -121,7 +121,7 @@ func (n *newJob) queue(x *remote, cmd *cobra.Command, c *client.Client) error {
 	for i, d := range chosen {
 		q := api.QueueDevice{Identity: d.Identity}
 		if len(rows) > 0 {
-			q.Holder, q.Reference = rows[i].Holder, rows[i].Reference
+			q.Holder, q.ExternalRef = rows[i].Holder, api.Ticket(rows[i].Reference)
 			if rows[i].Computer != "" {
 				q.Variables = map[string]string{api.VariableComputerName: rows[i].Computer}
 			}
@@ -185,7 +185,7 @@ func (n *newJob) rows(cmd *cobra.Command) ([]batch.Row, error) {
 	for _, heading := range t.Ignored {
 		fmt.Fprintf(cmd.ErrOrStderr(), "The column %q means nothing here.\n", clean(heading))
 	}
-	_, problems := api.CheckBatch(t.Rows, n.computer, n.in.Reference)
+	_, problems := api.CheckBatch(t.Rows, n.computer, n.in.ExternalRef.ID)
 	if len(problems) == 0 {
 		return t.Rows, nil
 	}

@@ -19,7 +19,7 @@ func jobListCommand(x *remote) *cobra.Command {
 		column[api.Job]{"HOST", func(j api.Job) string { return j.HostName }},
 		column[api.Job]{"STICKS", sticksText},
 		column[api.Job]{"IMAGE", func(j api.Job) string { return strings.TrimSpace(j.ImageName + " " + j.Version) }},
-		column[api.Job]{"TICKET", func(j api.Job) string { return j.Reference }},
+		column[api.Job]{"TICKET", func(j api.Job) string { return j.ExternalRef.ID }},
 		column[api.Job]{"QUEUED", func(j api.Job) string { return x.at(j.QueuedAt) }},
 		column[api.Job]{"BY", func(j api.Job) string { return j.QueuedBy }},
 	)

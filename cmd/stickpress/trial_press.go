@@ -26,7 +26,7 @@ func (t *trial) press(ctx context.Context, agent *agentProcess, v api.Version) (
 		return api.Job{}, err
 	}
 	in := api.QueueJobInput{
-		Version: v.ID, Host: agent.host, Layout: t.layout, Edition: t.edition, Reference: "TRIAL",
+		Version: v.ID, Host: agent.host, Layout: t.layout, Edition: t.edition, ExternalRef: api.Ticket("TRIAL"),
 	}
 	for _, d := range devices {
 		in.Devices = append(in.Devices, api.QueueDevice{Identity: d.Identity})

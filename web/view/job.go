@@ -103,7 +103,7 @@ func jobSucceeded(f Frame, j api.Job) string {
 func jobAgain(j api.Job) NewJob {
 	p := NewJob{
 		Kind: j.Kind, Version: j.VersionID, Host: j.HostID, Sequence: j.TaskSequenceID,
-		Reference: j.Reference, Holder: j.Holder, ComputerName: j.Variables["computer_name"], Fields: fieldsOf(&j),
+		Reference: j.ExternalRef.ID, Holder: j.Holder, ComputerName: j.Variables["computer_name"], Fields: fieldsOf(&j),
 	}
 	p.again(j)
 	return p

@@ -10,7 +10,7 @@ import (
 // the same channel, and what it points to today.
 func (p *NewJob) Repeat(j api.Job) {
 	p.Version, p.Sequence, p.Host = j.VersionID, j.TaskSequenceID, j.HostID
-	p.Reference, p.Holder, p.ComputerName = j.Reference, j.Holder, j.Variables[api.VariableComputerName]
+	p.Reference, p.Holder, p.ComputerName = j.ExternalRef.ID, j.Holder, j.Variables[api.VariableComputerName]
 	p.Fields, p.Before = fieldsOf(&j), &j
 	if j.Channel == "" {
 		return
@@ -29,7 +29,7 @@ func (p *NewJob) Repeat(j api.Job) {
 func (p *NewJob) again(j api.Job) {
 	several := false
 	for _, b := range j.Builds {
-		several = several || j.Kind == protocol.JobPress && (b.Holder != j.Holder || b.Reference != j.Reference)
+		several = several || j.Kind == protocol.JobPress && (b.Holder != j.Holder || b.ExternalRef.ID != j.ExternalRef.ID)
 	}
 	for _, b := range j.Builds {
 		if b.State == "verified" {
@@ -40,7 +40,7 @@ func (p *NewJob) again(j api.Job) {
 			continue
 		}
 		p.Rows = append(p.Rows, Row{
-			Row:    batch.Row{Holder: b.Holder, Computer: b.Variables[api.VariableComputerName], Reference: b.Reference},
+			Row:    batch.Row{Holder: b.Holder, Computer: b.Variables[api.VariableComputerName], Reference: b.ExternalRef.ID},
 			Device: identityValue(b.Identity),
 		})
 	}

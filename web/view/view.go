@@ -56,6 +56,7 @@ type Problem struct {
 	Sentence string
 	Code     string
 	Stick    string // ID of the stick that it is about, if it is about one
+	Job      string // that is in the way, if one is
 }
 
 // overridable reports whether an admin may let the fault pass.
@@ -67,7 +68,10 @@ func NewProblem(l locale.Locale, err error) Problem {
 		return Problem{}
 	}
 	f := fault.From(err)
-	return Problem{Field: strings.TrimPrefix(f.Field, "spec."), Sentence: l.Fault(string(f.Code), f.Params), Code: string(f.Code), Stick: f.Params["stick"]}
+	return Problem{
+		Field: strings.TrimPrefix(f.Field, "spec."), Sentence: l.Fault(string(f.Code), f.Params), Code: string(f.Code),
+		Stick: f.Params["stick"], Job: f.Params["job"],
+	}
 }
 
 // At returns the sentence if the problem blames the field.

@@ -126,7 +126,7 @@ func bench() []protocol.Device {
 func (x *Scene) queue(t testing.TB, reference, holder string, devices ...protocol.Device) api.Job {
 	t.Helper()
 	in := apitest.Order("win11-ent", "bench-1", devices...)
-	in.Reference, in.Holder = reference, holder
+	in.ExternalRef, in.Holder = api.Ticket(reference), holder
 	j, err := x.QueueJob(t.Context(), x.Helpdesk, in)
 	if err != nil {
 		t.Fatal(err)
@@ -252,7 +252,7 @@ func (x *Scene) Compare(t testing.TB, of api.Job) api.Job {
 func (x *Scene) wipe(t testing.TB, d protocol.Device) api.Job {
 	t.Helper()
 	in := apitest.Order("", "bench-1", d)
-	in.Kind, in.Reference = protocol.JobWipe, "INC-1039"
+	in.Kind, in.ExternalRef = protocol.JobWipe, api.Ticket("INC-1039")
 	j, err := x.QueueJob(t.Context(), x.Helpdesk, in)
 	if err != nil {
 		t.Fatal(err)

@@ -45,7 +45,7 @@ type QueueJob struct {
 	Edition      int                 `json:"edition,omitempty" minimum:"0" doc:"Index in the image, from 1; 0 means the task sequence's."`
 	Options      protocol.JobOptions `json:"options,omitzero" doc:"What the kind asks for beyond image and sticks."`
 	Overrides    []string            `json:"overrides,omitempty" doc:"Codes of refusals that are to pass; admins only, and not every code. Recorded."`
-	Reference    string              `json:"reference,omitempty" doc:"External reference, such as a ticket: default of the builds."`
+	ExternalRef  api.ExternalRef     `json:"external_ref,omitzero" doc:"What the builds are called elsewhere, such as a ticket. A reference belongs to one job until its builds are over: another job is refused (409, reference_open, with the Location of the one that has it)."`
 	Holder       string              `json:"holder,omitempty" doc:"Who gets the sticks: default of the builds."`
 	Variables    map[string]string   `json:"variables,omitempty" doc:"Variables of the answer file. computer_name may be a pattern with {n}, {n:02}, {ticket} and {user}."`
 	NotBefore    *time.Time          `json:"not_before,omitempty" doc:"The host gets the job then, or when it is back after that; at once if left out. At most 366 days ahead."`
@@ -55,10 +55,10 @@ type QueueJob struct {
 
 // QueueDevice is one stick of QueueJob.
 type QueueDevice struct {
-	Identity  protocol.Identity `json:"identity" doc:"What the host reported. Any difference at the time of writing refuses the write."`
-	Reference string            `json:"reference,omitempty"`
-	Holder    string            `json:"holder,omitempty"`
-	Variables map[string]string `json:"variables,omitempty" doc:"Over those of the job."`
+	Identity    protocol.Identity `json:"identity" doc:"What the host reported. Any difference at the time of writing refuses the write."`
+	ExternalRef api.ExternalRef   `json:"external_ref,omitzero" doc:"In place of the job's."`
+	Holder      string            `json:"holder,omitempty"`
+	Variables   map[string]string `json:"variables,omitempty" doc:"Over those of the job."`
 }
 
 // QueueJobOf returns an input's body.
@@ -67,7 +67,7 @@ func QueueJobOf(in api.QueueJobInput) QueueJob {
 		Kind: in.Kind, Image: in.Image, Version: in.Version, Channel: in.Channel, Host: in.Host,
 		Devices: make([]QueueDevice, 0, len(in.Devices)), TaskSequence: in.TaskSequence, Layout: in.Layout, Edition: in.Edition,
 		Options: in.Options, Overrides: in.Overrides,
-		Reference: in.Reference, Holder: in.Holder, Variables: in.Variables, NotBefore: in.NotBefore,
+		ExternalRef: in.ExternalRef, Holder: in.Holder, Variables: in.Variables, NotBefore: in.NotBefore,
 		StickRequests: in.StickRequests,
 	}
 	for _, d := range in.Devices {
@@ -81,7 +81,7 @@ func (b QueueJob) Input() api.QueueJobInput {
 	in := api.QueueJobInput{
 		Kind: b.Kind, Image: b.Image, Version: b.Version, Channel: b.Channel, Host: b.Host,
 		TaskSequence: b.TaskSequence, Layout: b.Layout, Edition: b.Edition, Options: b.Options, Overrides: b.Overrides,
-		Reference: b.Reference, Holder: b.Holder, Variables: b.Variables, NotBefore: b.NotBefore,
+		ExternalRef: b.ExternalRef, Holder: b.Holder, Variables: b.Variables, NotBefore: b.NotBefore,
 		StickRequests: b.StickRequests,
 	}
 	for _, d := range b.Devices {

@@ -150,7 +150,7 @@ func TestPressByTable(t *testing.T) {
 	}
 	for i, x := range want {
 		got := job.Builds[i]
-		if got.Holder != x.holder || got.Variables["computer_name"] != x.name || got.Reference != x.ticket || got.Identity.Serial != x.serial {
+		if got.Holder != x.holder || got.Variables["computer_name"] != x.name || got.ExternalRef.ID != x.ticket || got.Identity.Serial != x.serial {
 			t.Errorf("build %d is %+v", i+1, got)
 		}
 	}

@@ -114,7 +114,7 @@ func name(host int) string { return fmt.Sprintf("host-%04d", host) }
 func (r *room) order(n int) api.QueueJobInput {
 	host := n / ports
 	in := apitest.Order("win11-ent", name(host), r.sticks[host][n%ports])
-	in.Reference, in.Holder = fmt.Sprintf("INC-%07d", n), "Ada Lovelace"
+	in.ExternalRef, in.Holder = api.Ticket(fmt.Sprintf("INC-%07d", n)), "Ada Lovelace"
 	return in
 }
 
