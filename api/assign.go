@@ -28,7 +28,7 @@ func (c *Console) HostResumed(ctx context.Context, s HostSession, m *protocol.Re
 		if err := endForgotten(ctx, tx, s, held); err != nil {
 			return err
 		}
-		known, err := tx.Attempts(ctx, s.id, held)
+		known, err := tx.Attempts(ctx, []store.HostID{s.id}, held)
 		if err != nil {
 			return err
 		}
@@ -128,7 +128,7 @@ func endForgotten(ctx context.Context, tx *store.Tx, s HostSession, held []proto
 			refs, writes[ref] = append(refs, ref), w.Job.Kind.Writes()
 		}
 	}
-	known, err := tx.Attempts(ctx, s.id, refs)
+	known, err := tx.Attempts(ctx, []store.HostID{s.id}, refs)
 	if err != nil {
 		return err
 	}

@@ -77,6 +77,7 @@ type Console struct {
 	passwords *passwords
 	limits    struct{ address, enroll, hook, hookFailed *limiter }
 	progress  progressBoard
+	reports   reports
 	service   *SignInService
 	directory *PeopleDirectory
 	rates     rateBoard
@@ -128,6 +129,7 @@ func New(d Deps) (*Console, error) {
 		ticketTTL: d.TicketLifetime, offline: d.OfflineAfter,
 	}
 	c.service, c.directory = d.Service, d.People
+	c.reports.store = c.storeReports
 	d.Outbound.Allowed = c.allowedOutbound
 	c.outbound = outbound.New(d.Outbound)
 	c.life, c.die = context.WithCancel(context.Background())

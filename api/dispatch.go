@@ -159,37 +159,10 @@ func (c *Console) HostInventory(ctx context.Context, s HostSession, m *protocol.
 	return c.store.InTx(ctx, func(tx *store.Tx) error { return tx.ObserveCalibration(ctx, s.id, m.Devices) })
 }
 
-// HostEvents stores what the host reports and says what to answer: Acks, and
-// Cancels for attempts that it must stop. A stick that was wiped gets its
-// certificate with it.
+// HostEvents stores what the host reports and says what to answer, see
+// storeReports.
 func (c *Console) HostEvents(ctx context.Context, s HostSession, events []protocol.Event) (HostWork, error) {
-	var w HostWork
-	// Outside the transaction, which would wait for itself where there is no
-	// key yet.
-	key, err := c.ServerKey(ctx)
-	if err != nil {
-		return w, err
-	}
-	err = c.store.InTx(ctx, func(tx *store.Tx) error {
-		w = HostWork{}
-		applied, err := tx.ApplyHostEvents(ctx, s.id, s.Session, events)
-		if err != nil {
-			return err
-		}
-		for ref, seq := range applied.Acked {
-			w.Acks = append(w.Acks, protocol.Ack{AttemptRef: ref, HostSeq: seq})
-		}
-		for _, ref := range applied.Refused {
-			w.Acks = append(w.Acks, protocol.Ack{AttemptRef: ref, HostSeq: lastSeq(events, ref)})
-		}
-		if fenced := slices.Concat(applied.Fenced, applied.Refused); len(fenced) > 0 {
-			w.Cancels = append(w.Cancels, protocol.Cancel{Attempts: fenced, Fenced: true})
-		}
-		if err := certify(ctx, tx, key, applied.Wiped); err != nil {
-			return err
-		}
-		return wantRecords(ctx, tx.Reader, s.id, events, &w)
-	})
+	w, err := c.reports.put(ctx, s, events)
 	return w, c.judge(ctx, s, err)
 }
 

@@ -217,9 +217,9 @@ func (a *Attempt) Ref() protocol.AttemptRef {
 	return protocol.AttemptRef{BuildID: a.BuildID.String(), Attempt: a.Attempt}
 }
 
-// Attempts finds the attempts that this host was given among refs; the answer
-// to protocol.Resume. What is missing in the result was never this host's.
-func (r Reader) Attempts(ctx context.Context, host HostID, refs []protocol.AttemptRef) (map[protocol.AttemptRef]Attempt, error) {
+// Attempts finds the attempts that these hosts were given among refs; the answer
+// to protocol.Resume. What is missing in the result was never theirs.
+func (r Reader) Attempts(ctx context.Context, hosts []HostID, refs []protocol.AttemptRef) (map[protocol.AttemptRef]Attempt, error) {
 	var ids []BuildID
 	for _, ref := range refs {
 		if id, err := ParseID[BuildID](ref.BuildID); err == nil {
@@ -228,11 +228,15 @@ func (r Reader) Attempts(ctx context.Context, host HostID, refs []protocol.Attem
 	}
 	list, err := many[Attempt](ctx, r.db, "attempts",
 		`SELECT build_id, attempt, host_id, state, host_seq, begun_at, ended_at FROM build_attempts
-		WHERE build_id = ANY (@ids) AND host_id = @host`, pgx.NamedArgs{"ids": ids, "host": host})
+		WHERE build_id = ANY (@ids) AND host_id = ANY (@hosts)`, pgx.NamedArgs{"ids": ids, "hosts": hosts})
+	wanted := make(map[protocol.AttemptRef]bool, len(refs))
+	for _, ref := range refs {
+		wanted[ref] = true
+	}
 	found := make(map[protocol.AttemptRef]Attempt, len(list))
 	for _, a := range list {
-		if slices.Contains(refs, a.Ref()) {
-			found[a.Ref()] = a
+		if ref := a.Ref(); wanted[ref] {
+			found[ref] = a
 		}
 	}
 	return found, err

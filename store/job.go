@@ -208,6 +208,9 @@ func (r Reader) andBuilds(ctx context.Context, w *where, name, text string, colu
 
 // loadBuilds fills in the builds of jobs with one query.
 func (r Reader) loadBuilds(ctx context.Context, jobs []Job) error {
+	if len(jobs) == 0 {
+		return nil
+	}
 	ids, at := make([]JobID, len(jobs)), make(map[JobID]*Job, len(jobs))
 	for i := range jobs {
 		ids[i], at[jobs[i].ID] = jobs[i].ID, &jobs[i]

@@ -150,7 +150,7 @@ func TestLateEventsChangeNothing(t *testing.T) {
 	if err != nil || stick.State != store.StickIncomplete {
 		t.Errorf("stick %s, %v: whoever holds it must not hand it out", stick.State, err)
 	}
-	attempts, err := w.Attempts(t.Context(), w.host.ID, []protocol.AttemptRef{ref})
+	attempts, err := w.Attempts(t.Context(), []store.HostID{w.host.ID}, []protocol.AttemptRef{ref})
 	if err != nil || attempts[ref].HostSeq != 6 || attempts[ref].State != store.AttemptEnded {
 		t.Errorf("attempt %+v, %v", attempts[ref], err)
 	}
@@ -260,6 +260,33 @@ func TestReportsAreBounded(t *testing.T) {
 	got := w.job(job.ID)
 	if b := got.Builds[0]; got.State != store.JobSucceeded || !b.Touched || b.Result.DiskID != "deadbeef" || b.Result.Record != nil {
 		t.Errorf("job %s, build %+v", got.State, b)
+	}
+	w.checkHistory()
+}
+
+// Reports of several hosts share a transaction; one of an older session spoils
+// nothing, and no host speaks for another's attempts.
+func TestReportsOfSeveralHosts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	other := w.enroll("other")
+	w.mustQueue(w.host.ID, 1)
+	w.mustQueue(other.ID, 1)
+	mine, theirs := w.claim(w.host, 1)[0].Builds[0].Ref(), w.claim(other, 1)[0].Builds[0].Ref()
+	applied := in(t, w.Store, func(tx *store.Tx) ([]store.Applied, error) {
+		return tx.ApplyReports(ctx, []store.HostReport{
+			{Host: w.host.ID, Session: w.host.Session, Events: slices.Concat(goodRun(mine), goodRun(theirs)[:1])},
+			{Host: other.ID, Session: other.Session - 1, Events: goodRun(theirs)},
+			{Host: other.ID, Session: other.Session, Events: goodRun(theirs)[:1]},
+		})
+	})
+	if last := int64(len(goodRun(mine))); applied[0].Acked[mine] != last || !slices.Equal(applied[0].Refused, []protocol.AttemptRef{theirs}) {
+		t.Errorf("this host: %+v", applied[0])
+	}
+	wantCode(t, applied[1].Refusal, store.CodeSessionStale)
+	if applied[2].Refusal != nil || applied[2].Acked[theirs] != 1 {
+		t.Errorf("the other host: %+v", applied[2])
 	}
 	w.checkHistory()
 }

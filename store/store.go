@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,9 +46,14 @@ type Options struct {
 	// Log gets what cannot be returned: a notification that was not sent, a
 	// listener that reconnects. Discarded by default.
 	Log *slog.Logger
-	// MaxConns limits the pool; 0 leaves it to the URL or to pgx.
+	// MaxConns limits the pool; 0 leaves it to the URL (pool_max_conns), or to
+	// the number of processors, but at least minPool.
 	MaxConns int32
 }
+
+// minPool is how many connections a server may have: most of them wait for a
+// disk, however few the processors are.
+const minPool = 16
 
 // Store is the database. It is safe for concurrent use.
 type Store struct {
@@ -82,8 +88,11 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 		// pgx's error has the password removed already.
 		return nil, fmt.Errorf("read the database URL: %w", err)
 	}
-	if opts.MaxConns > 0 {
+	switch {
+	case opts.MaxConns > 0:
 		config.MaxConns = opts.MaxConns
+	case !strings.Contains(url, "pool_max_conns"):
+		config.MaxConns = max(config.MaxConns, minPool)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {

@@ -134,25 +134,29 @@ func (c *change) complete(e *Event, payload any) error {
 // save writes the events and the projections and collects the notifications.
 func (c *change) save(ctx context.Context) error {
 	batch := &pgx.Batch{}
+	var ofSticks eventRows[stickKind]
 	for _, s := range sortedStreams(c.sticks) {
 		if len(s.events) > 0 {
 			saveStick(batch, &s.stick, wayOf(s.loaded))
 			c.tx.Notify(TopicSticks)
 		}
 		for i := range s.events {
-			insertEvent(batch, "stick", s.events[i].StickID, &s.events[i].Event)
+			ofSticks.add(s.events[i].StickID, &s.events[i].Event)
 		}
 	}
+	var ofJobs eventRows[jobKind]
 	for _, s := range sortedStreams(c.jobs) {
 		if len(s.events) == 0 {
 			continue
 		}
 		saveJob(batch, &s.job, s.loaded, wayOf(s.loaded))
 		for i := range s.events {
-			insertEvent(batch, "job", s.events[i].JobID, &s.events[i].Event)
+			ofJobs.add(s.events[i].JobID, &s.events[i].Event)
 		}
 		c.tx.Notify(TopicJob(s.job.ID), TopicJobs)
 	}
+	ofSticks.insert(batch, "stick")
+	ofJobs.insert(batch, "job")
 	if batch.Len() == 0 {
 		return nil
 	}
@@ -170,21 +174,6 @@ func sortedStreams[K kind, S any](m map[ID[K]]*S) []*S {
 		list[i] = m[id]
 	}
 	return list
-}
-
-// insertEvent queues the insertion of one event into job_events or
-// stick_events.
-func insertEvent[K kind](batch *pgx.Batch, stream string, id ID[K], e *Event) {
-	batch.Queue(
-		`INSERT INTO `+stream+`_events (`+stream+`_id, seq, build_id, attempt, host_seq, type, payload_version, payload,
-			actor_kind, actor_id, at, host_at)
-		VALUES (@id, @seq, @build_id, nullif(@attempt::integer, 0), nullif(@host_seq::bigint, 0), @type, @payload_version,
-			@payload, @actor_kind, @actor_id, @at, @host_at)`,
-		pgx.NamedArgs{
-			"id": id, "seq": e.Seq, "build_id": e.BuildID, "attempt": e.Attempt, "host_seq": e.HostSeq, "type": e.Type,
-			"payload_version": e.PayloadVersion, "payload": e.Payload,
-			"actor_kind": e.ActorKind, "actor_id": e.ActorID, "at": e.At, "host_at": e.HostAt,
-		})
 }
 
 // saveJob queues the writing of a job and of its builds that changed after the

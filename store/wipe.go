@@ -95,7 +95,7 @@ func (c *change) checkWiped(n *NewJob, sticks []StickID) error {
 // ours. One that is lost or out of use is not written to, what is another
 // holder's gets no new content, and no stick is wiped as another one. An attempt that is not this host's is the fault attempt_not_found.
 func (r Reader) JudgeFound(ctx context.Context, host HostID, m *protocol.FoundStick) (*protocol.Fault, error) {
-	known, err := r.Attempts(ctx, host, []protocol.AttemptRef{m.AttemptRef})
+	known, err := r.Attempts(ctx, []HostID{host}, []protocol.AttemptRef{m.AttemptRef})
 	if err != nil {
 		return nil, err
 	}
