@@ -67,7 +67,7 @@ func (c *Console) EnrollHost(ctx context.Context, a Actor, in protocol.EnrollReq
 	if err := allow(a, UseEnrollHost); err != nil {
 		return protocol.EnrollResponse{}, err
 	}
-	if ok, wait := c.limits.enroll.take(limiterAddress(a.Address)); !ok {
+	if ok, wait := c.limits.enroll.take(a.Address, ""); !ok {
 		return protocol.EnrollResponse{}, fault.New(fault.KindTooMany, CodeTooManyAttempts, "retry_seconds", int(wait/time.Second)+1)
 	}
 	if len(in.PublicKey) != ed25519.PublicKeySize {

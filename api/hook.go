@@ -56,18 +56,17 @@ const (
 // not; too_many_attempts; hook_body_unreadable, hook_body_too_deep,
 // hook_body_too_large; hook_ticket_missing; site_not_found.
 func (c *Console) ReceiveHook(ctx context.Context, a Actor, d HookDelivery) (HookResult, error) {
-	from := limiterAddress(a.Address)
-	if ok, wait := c.limits.hook.take(from); !ok {
+	if ok, wait := c.limits.hook.take(a.Address, ""); !ok {
 		return HookResult{}, tooMany(wait)
 	}
-	failures := from + " " + strings.ToLower(d.Connector)
-	if ok, wait := c.limits.hookFailed.peek(failures); !ok {
+	to := strings.ToLower(d.Connector)
+	if ok, wait := c.limits.hookFailed.peek(a.Address, to); !ok {
 		return HookResult{}, tooMany(wait)
 	}
 	row, credentials, by, err := c.believe(ctx, a, &d)
 	if err != nil {
 		if fault.From(err).Code == CodeHookRefused {
-			c.limits.hookFailed.take(failures)
+			c.limits.hookFailed.take(a.Address, to)
 			c.log.InfoContext(ctx, "a delivery was refused", "connector", d.Connector, "address", a.Address, "request_id", a.RequestID, "error", err)
 		}
 		return HookResult{}, err

@@ -1,82 +1,143 @@
 package api
 
 import (
+	"container/list"
 	"net/netip"
 	"sync"
 	"time"
 )
 
-// limiter counts attempts per key within a window and refuses the rest. It is
-// kept in memory: each replica counts for itself, which only multiplies the
+// limiter counts attempts per address within a window and refuses the rest. It
+// is kept in memory: each replica counts for itself, which only multiplies the
 // limit by the number of replicas.
+//
+// A network of IPv6 gives everyone in it 2^64 addresses (RFC 4291 section 2.5.1)
+// and a site has 2^16 such networks (RFC 6177): a /64 counts as one address, and
+// a /48 may do no more than a few of them. IPv4, /64 and /48 are counted in
+// tables of their own, so that none can crowd out another.
 type limiter struct {
 	clock  func() time.Time
-	most   int
 	window time.Duration
 
-	mu   sync.Mutex
-	seen map[string]attempts
+	mu                     sync.Mutex
+	fourth, network, large table
 }
 
-type attempts struct {
-	count int
-	until time.Time
-}
-
-// limiterKeys is how many keys are remembered before those that ran out are
-// swept; when all still count, further keys share one.
-const limiterKeys = 10_000
+// limiterSite is how many addresses' attempts a /48 may make.
+const limiterSite = 4
 
 func newLimiter(clock func() time.Time, most int, window time.Duration) *limiter {
-	return &limiter{clock: clock, most: most, window: window, seen: map[string]attempts{}}
+	return &limiter{clock: clock, window: window, fourth: newTable(most), network: newTable(most), large: newTable(limiterSite * most)}
 }
 
-// take counts one attempt and reports whether it is within the limit, and if
-// not, after how long it will be.
-func (l *limiter) take(key string) (ok bool, wait time.Duration) {
+// take counts one attempt about something, which may be empty, and reports
+// whether it is within the limit, and if not, after how long it will be.
+func (l *limiter) take(address, about string) (ok bool, wait time.Duration) {
 	now := l.clock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, known := l.seen[key]; !known && len(l.seen) >= limiterKeys {
-		for k, a := range l.seen {
-			if !now.Before(a.until) {
-				delete(l.seen, k)
-			}
-		}
-		if len(l.seen) >= limiterKeys {
-			key = ""
+	for _, c := range l.counts(address, about) {
+		if ok, wait = c.table.take(c.key, now, l.window); !ok {
+			break
 		}
 	}
-	a := l.seen[key]
-	if !now.Before(a.until) {
-		a = attempts{until: now.Add(l.window)}
-	}
-	a.count++
-	l.seen[key] = a
-	return a.count <= l.most, a.until.Sub(now)
+	return ok, wait
 }
 
 // peek reports whether another attempt would be within the limit, without
 // counting one.
-func (l *limiter) peek(key string) (ok bool, wait time.Duration) {
+func (l *limiter) peek(address, about string) (ok bool, wait time.Duration) {
 	now := l.clock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a, known := l.seen[key]
-	if !known && len(l.seen) >= limiterKeys {
-		a = l.seen[""]
+	for _, c := range l.counts(address, about) {
+		if ok, wait = c.table.peek(c.key, now); !ok {
+			break
+		}
 	}
-	return !now.Before(a.until) || a.count < l.most, a.until.Sub(now)
+	return ok, wait
 }
 
-// limiterAddress is the address that attempts are counted by. A network of IPv6
-// gives everyone in it 2^64 addresses (RFC 4291 section 2.5.1): they count as
-// one, or a single machine could fill the limiter and lock everybody out.
-func limiterAddress(address string) string {
+type limiterCount struct {
+	table *table
+	key   string
+}
+
+// counts are those that an attempt from an address adds to.
+func (l *limiter) counts(address, about string) []limiterCount {
 	ip, err := netip.ParseAddr(address)
 	if err != nil || ip.Unmap().Is4() {
+		return []limiterCount{{&l.fourth, limiterAddress(address) + " " + about}}
+	}
+	return []limiterCount{{&l.network, prefix(ip, 64) + " " + about}, {&l.large, prefix(ip, 48) + " " + about}}
+}
+
+// table has the counts of some keys, the one that began first at the front.
+type table struct {
+	most  int
+	seen  map[string]*list.Element
+	order *list.List
+}
+
+type attempts struct {
+	key   string
+	count int
+	until time.Time
+}
+
+// limiterKeys is how many keys a table remembers. After those it forgets the
+// oldest: whoever has so many addresses is not stopped by counting them, and
+// must not stop anybody else.
+const limiterKeys = 10_000
+
+func newTable(most int) table {
+	return table{most: most, seen: map[string]*list.Element{}, order: list.New()}
+}
+
+func (t *table) take(key string, now time.Time, window time.Duration) (ok bool, wait time.Duration) {
+	e, known := t.seen[key]
+	if known && !now.Before(e.Value.(*attempts).until) {
+		t.forget(e)
+		known = false
+	}
+	if !known {
+		if t.order.Len() >= limiterKeys {
+			t.forget(t.order.Front())
+		}
+		e = t.order.PushBack(&attempts{key: key, until: now.Add(window)})
+		t.seen[key] = e
+	}
+	a := e.Value.(*attempts)
+	a.count++
+	return a.count <= t.most, a.until.Sub(now)
+}
+
+func (t *table) peek(key string, now time.Time) (ok bool, wait time.Duration) {
+	e, known := t.seen[key]
+	if !known {
+		return true, 0
+	}
+	a := e.Value.(*attempts)
+	return !now.Before(a.until) || a.count < t.most, a.until.Sub(now)
+}
+
+func (t *table) forget(e *list.Element) {
+	delete(t.seen, t.order.Remove(e).(*attempts).key)
+}
+
+// limiterAddress is the address that attempts are counted by.
+func limiterAddress(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
 		return address
 	}
-	network, _ := ip.WithZone("").Prefix(64) // every address has one of 64 bits
+	if ip = ip.Unmap(); ip.Is4() {
+		return ip.String()
+	}
+	return prefix(ip, 64)
+}
+
+func prefix(ip netip.Addr, bits int) string {
+	network, _ := ip.WithZone("").Prefix(bits) // every address of IPv6 has one
 	return network.String()
 }

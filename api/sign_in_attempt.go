@@ -46,7 +46,7 @@ func (c *Console) countTries(ctx context.Context, counts tries) error {
 
 // attemptFrom counts one try to get in by address alone.
 func (c *Console) attemptFrom(a Actor) error {
-	if ok, wait := c.limits.address.take(limiterAddress(a.Address)); !ok {
+	if ok, wait := c.limits.address.take(a.Address, ""); !ok {
 		return errTooMany(wait)
 	}
 	return nil
@@ -60,7 +60,7 @@ func errTooMany(wait time.Duration) error {
 const (
 	ofLogin   = "login"   // as it was typed
 	ofEntry   = "ldap"    // what the directory found by it, by its ID: a filter may find one by many spellings
-	ofCode    = "code"    // a person's second factor, by their ID
+	ofFactor  = "factor"  // a person's second factor, by their ID
 	ofRecheck = "recheck" // a person's password, once more, by their ID
 )
 
@@ -83,7 +83,7 @@ func (c *Console) personTries(ctx context.Context, kind string, id store.UserID)
 // attemptSubjects are all under which somebody's attempts may be counted.
 func (c *Console) attemptSubjects(ctx context.Context, login, id, subject string) ([][32]byte, error) {
 	var out [][32]byte
-	for _, of := range [][2]string{{ofLogin, login}, {ofEntry, subject}, {ofCode, id}, {ofRecheck, id}} {
+	for _, of := range [][2]string{{ofLogin, login}, {ofEntry, subject}, {ofFactor, id}, {ofRecheck, id}} {
 		if of[1] == "" {
 			continue
 		}
