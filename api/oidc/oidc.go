@@ -5,8 +5,8 @@
 // together (state, nonce, verifier), which the caller keeps on its side, and
 // the address at the provider. Finish takes what the provider sent back and
 // returns who it says came. The provider's own description is fetched when it
-// is first needed and again when that failed, so that a console starts without
-// its provider.
+// is first needed, and again when that failed a few seconds ago, so that a console
+// starts without its provider.
 package oidc
 
 import (
@@ -20,7 +20,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -42,10 +41,11 @@ type Config struct {
 	Issuer       string // an https URL; http of this machine only
 	ClientID     string
 	ClientSecret string
-	RedirectURL  string   // of the console, as it is known to the provider
-	Scopes       []string // "openid" is always among them
-	LoginClaim   string   // default preferred_username
-	GroupsClaim  string   // default groups; "realm_access.roles" is a path
+	RedirectURL  string           // of the console, as it is known to the provider
+	Scopes       []string         // "openid" is always among them
+	LoginClaim   string           // default preferred_username
+	GroupsClaim  string           // default groups; "realm_access.roles" is a path
+	Clock        func() time.Time // default time.Now
 }
 
 // Identity is who came, as the provider says.
@@ -70,9 +70,15 @@ type Provider struct {
 	config Config
 	http   *http.Client
 
-	mu    sync.Mutex
-	known *oidc.Provider
+	turn   chan struct{} // of who looks at what follows, or asks the provider
+	known  *oidc.Provider
+	failed error // why it is not known
+	until  time.Time
 }
+
+// failureKept is how long a provider that did not answer is not asked again:
+// whoever comes meanwhile hears so at once.
+const failureKept = 5 * time.Second
 
 // patience bounds each request to the provider.
 const patience = 15 * time.Second
@@ -88,21 +94,32 @@ func New(c Config) *Provider {
 	if !slices.Contains(c.Scopes, oidc.ScopeOpenID) {
 		c.Scopes = append([]string{oidc.ScopeOpenID}, c.Scopes...)
 	}
-	return &Provider{config: c, http: &http.Client{Timeout: patience}}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	return &Provider{config: c, http: &http.Client{Timeout: patience}, turn: make(chan struct{}, 1)}
 }
 
 // discover returns the provider's description, fetched once.
 func (p *Provider) discover(ctx context.Context) (*oidc.Provider, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.known != nil {
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done(): // who waits for another one's question may go
+		return nil, unavailable(ctx.Err())
+	}
+	switch {
+	case p.known != nil:
 		return p.known, nil
+	case p.config.Clock().Before(p.until):
+		return nil, p.failed
 	}
 	// The library keeps the context for later fetches of keys: it must not end
 	// with this request.
 	known, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), p.http), p.config.Issuer)
 	if err != nil {
-		return nil, unavailable(err)
+		p.failed, p.until = unavailable(err), p.config.Clock().Add(failureKept)
+		return nil, p.failed
 	}
 	p.known = known
 	return known, nil
