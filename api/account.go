@@ -41,7 +41,7 @@ func (c *Console) oneself(ctx context.Context, a Actor, use UseCase) (store.User
 // would shut them out if somebody else did it in their browser. Who has no
 // password has come in by a link.
 // Faults: password_wrong, too_many_attempts, directory_unavailable.
-func (c *Console) recheck(ctx context.Context, a Actor, u *store.User, password string) error {
+func (c *Console) recheck(ctx context.Context, a Actor, use UseCase, u *store.User, password string) error {
 	if u.Origin == store.OriginLocal && u.PasswordHash == "" {
 		return nil
 	}
@@ -54,19 +54,33 @@ func (c *Console) recheck(ctx context.Context, a Actor, u *store.User, password 
 	}
 	ok, err := c.passwords.Check(ctx, u.PasswordHash, password)
 	if err == nil && u.Origin == store.OriginLDAP && c.directory != nil {
-		_, err = c.directory.Directory.Authenticate(ctx, u.Login, password, func(string) error { return nil })
-		ok = err == nil
+		var p directory.Person
+		p, err = c.directory.Directory.Again(ctx, u.Subject, password)
+		ok = err == nil && p.ID == u.Subject
 		if errors.Is(err, directory.ErrRefused) {
 			err = nil
+		} else if err != nil {
+			err = c.directoryRefused(ctx, err)
 		}
 	}
 	if err != nil {
 		return err
 	}
 	if !ok {
-		return fault.New(fault.KindInvalid, CodePasswordWrong).At("current")
+		return c.recheckFailed(ctx, a, use, u)
 	}
 	return c.forget(ctx, counted)
+}
+
+// recheckFailed puts a wrong password into the audit log and returns the refusal.
+func (c *Console) recheckFailed(ctx context.Context, a Actor, use UseCase, u *store.User) error {
+	err := c.change(ctx, a, use, func(tx *store.Tx, by store.Actor) error {
+		return tx.Audit(ctx, store.NewAudit{By: by, Action: string(use) + failed, ObjectKind: "user", ObjectID: u.ID.String()})
+	})
+	if err != nil {
+		return err
+	}
+	return fault.New(fault.KindInvalid, CodePasswordWrong).At("current")
 }
 
 // endOthers ends all sessions of the actor but the one that acts.
@@ -104,7 +118,7 @@ func (c *Console) ChangePassword(ctx context.Context, a Actor, current, next str
 	if next == "" {
 		return errPasswordShort()
 	}
-	if err := c.recheck(ctx, a, &u, current); err != nil {
+	if err := c.recheck(ctx, a, UseChangePassword, &u, current); err != nil {
 		return err
 	}
 	hash, err := c.hashPassword(ctx, next)

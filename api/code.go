@@ -153,4 +153,6 @@ const (
 	CodeNoRole          fault.Code = "no_role"              //
 	CodeLoginOfOther    fault.Code = "login_of_other"       // login
 	CodeLifetime        fault.Code = "lifetime_invalid"     //
+	CodeLocale          fault.Code = "locale_unknown"       // locale
+	CodeSetupNeeded     fault.Code = "setup_needed"         //
 )

@@ -37,9 +37,9 @@ func (c *Console) ServiceName() string {
 
 // BeginService begins a sign-in at the provider. The door keeps the flow on
 // its side and sends the browser to its URL.
-// Faults: provider_missing, provider_unavailable, too_many_attempts.
+// Faults: provider_missing, provider_unavailable, too_many_attempts, setup_needed.
 func (c *Console) BeginService(ctx context.Context, a Actor) (oidc.Flow, error) {
-	if err := c.mayUseService(a); err != nil {
+	if err := c.mayUseService(ctx, a); err != nil {
 		return oidc.Flow{}, err
 	}
 	return c.service.Provider.Begin(ctx)
@@ -49,9 +49,9 @@ func (c *Console) BeginService(ctx context.Context, a Actor) (oidc.Flow, error) 
 // back with. Who comes for the first time becomes a person here; role and sites
 // are those of their groups, each time anew. A second factor is the provider's
 // business. Faults: provider_missing, those of oidc.Provider.Finish, no_role,
-// login_invalid, login_of_other, sign_in_failed, too_many_attempts.
+// login_invalid, login_of_other, sign_in_failed, too_many_attempts, setup_needed.
 func (c *Console) SignInService(ctx context.Context, a Actor, flow oidc.Flow, answer url.Values) (SignedIn, error) {
-	if err := c.mayUseService(a); err != nil {
+	if err := c.mayUseService(ctx, a); err != nil {
 		return SignedIn{}, err
 	}
 	who, err := c.service.Provider.Finish(ctx, flow, answer)
@@ -83,14 +83,17 @@ func (c *Console) ServiceSignOut(ctx context.Context, back string) string {
 	return c.service.Provider.SignOutURL(ctx, back)
 }
 
-func (c *Console) mayUseService(a Actor) error {
+func (c *Console) mayUseService(ctx context.Context, a Actor) error {
 	if err := allow(a, UseSignInService); err != nil {
 		return err
 	}
 	if c.service == nil {
 		return fault.New(fault.KindNotFound, CodeNoService)
 	}
-	return c.attemptFrom(a)
+	if err := c.attemptFrom(a); err != nil {
+		return err
+	}
+	return c.setupIsDone(ctx)
 }
 
 // directoryPassword asks the directory about a login that is nobody's of the
@@ -103,14 +106,26 @@ func (c *Console) directoryPassword(ctx context.Context, a Actor, login, passwor
 		}
 		return c.countTries(ctx, counted)
 	})
-	if errors.Is(err, directory.ErrRefused) {
-		return store.User{}, nil, errSignIn()
-	}
 	if err != nil {
-		return store.User{}, nil, err
+		return store.User{}, nil, c.directoryRefused(ctx, err)
 	}
 	u, err = c.knownExternal(ctx, a, external{store.OriginLDAP, p.ID, p.Login, p.Name, p.Groups}, c.directory.Grants)
 	return u, counted, err
+}
+
+// directoryRefused is what a directory's error is to the person: why it cannot be
+// asked, or why somebody is nobody to it, is for the log.
+func (c *Console) directoryRefused(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, directory.ErrRefused):
+		if err != directory.ErrRefused { //nolint:errorlint // more is said than that
+			c.log.WarnContext(ctx, "somebody of the directory's is refused", "error", err)
+		}
+		return errSignIn()
+	case fault.From(err).Code == directory.CodeUnavailable:
+		c.log.WarnContext(ctx, "the directory cannot be asked", "error", err)
+	}
+	return err
 }
 
 // external is somebody whom others vouch for.
@@ -175,6 +190,10 @@ func lostRole(ctx context.Context, tx *store.Tx, a Actor, u store.User) (store.U
 }
 
 func (c *Console) newExternal(ctx context.Context, tx *store.Tx, a Actor, e external, role Role, sites []store.SiteID) (store.User, error) {
+	// The first person is the one who has the setup token.
+	if done, err := tx.SetupDone(ctx); err != nil || !done {
+		return store.User{}, errors.Join(err, errSetupNeeded())
+	}
 	if !loginForm.MatchString(e.login) {
 		return store.User{}, fault.New(fault.KindInvalid, CodeLoginInvalid).At("login")
 	}
@@ -197,8 +216,12 @@ func (c *Console) newExternal(ctx context.Context, tx *store.Tx, a Actor, e exte
 
 // sameExternal brings a known person up to date with what is said of them.
 func sameExternal(ctx context.Context, tx *store.Tx, a Actor, u store.User, e external, role Role, sites []store.SiteID) (store.User, error) {
-	change := store.UserChange{Name: externalName(e), Role: role, Sites: sites}
-	if u.Name == change.Name && u.Role == role && slices.Equal(siteTexts(u.Sites), siteTexts(sites)) {
+	login, err := externalLogin(ctx, tx, u, e)
+	if err != nil {
+		return u, err
+	}
+	change := store.UserChange{Login: login, Name: externalName(e), Role: role, Sites: sites}
+	if u.Login == login && u.Name == change.Name && u.Role == role && slices.Equal(siteTexts(u.Sites), siteTexts(sites)) {
 		return u, nil
 	}
 	now, err := tx.UpdateUser(ctx, u.ID, u.Revision, change)
@@ -211,6 +234,22 @@ func sameExternal(ctx context.Context, tx *store.Tx, a Actor, u store.User, e ex
 	return now, tx.Audit(ctx, store.NewAudit{
 		By: a.as(store.UserActor(u.ID)), Action: string(UseUpdateUser), ObjectKind: "user", ObjectID: u.ID.String(), Before: userOf(u), After: userOf(now),
 	})
+}
+
+// externalLogin is a person's login after they were renamed elsewhere: the new
+// one, unless it is somebody else's here.
+func externalLogin(ctx context.Context, tx *store.Tx, u store.User, e external) (string, error) {
+	if e.login == u.Login || !loginForm.MatchString(e.login) {
+		return u.Login, nil
+	}
+	has, err := tx.UserByLogin(ctx, e.login)
+	switch {
+	case isNotFound(err, "user") || err == nil && has.ID == u.ID:
+		return e.login, nil
+	case err != nil:
+		return "", err
+	}
+	return u.Login, nil
 }
 
 func externalName(e external) string {

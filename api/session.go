@@ -31,6 +31,17 @@ func (c *Console) SetupNeeded(ctx context.Context) (bool, error) {
 	return !done, err
 }
 
+// setupIsDone refuses other ways in before the first admin is there.
+func (c *Console) setupIsDone(ctx context.Context) error {
+	needed, err := c.SetupNeeded(ctx)
+	if err == nil && needed {
+		err = errSetupNeeded()
+	}
+	return err
+}
+
+func errSetupNeeded() error { return fault.New(fault.KindConflict, CodeSetupNeeded) }
+
 // SetupToken makes a single-use token for the first run, good for a day, or
 // reports needed=false when there is somebody already.
 func (c *Console) SetupToken(ctx context.Context) (token string, needed bool, err error) {
@@ -104,15 +115,20 @@ const (
 	MethodLDAP     = "ldap"
 )
 
-// SignIn checks a password, here or at the directory. It takes the same time
-// for an unknown login. Faults: sign_in_failed, too_many_attempts
-// (retry_seconds), directory_unavailable, no_role.
+// SignIn checks a password, here or at the directory. What is refused takes as
+// long for a login that nobody has, for one of the console's own and for one of
+// the directory's, and while that is away all of them hear so; a right password
+// of the console's own does not depend on it. Faults: sign_in_failed,
+// too_many_attempts (retry_seconds), directory_unavailable, no_role, setup_needed.
 func (c *Console) SignIn(ctx context.Context, a Actor, in SignInInput) (SignedIn, error) {
 	if err := allow(a, UseSignIn); err != nil {
 		return SignedIn{}, err
 	}
 	if !loginForm.MatchString(in.Login) { // nobody has it, and a directory may read more out of it than we count
 		return SignedIn{}, c.signInNobody(ctx, a, in.Password)
+	}
+	if err := c.setupIsDone(ctx); err != nil {
+		return SignedIn{}, err
 	}
 	counted, err := c.passwordTries(ctx, a, ofLogin, in.Login)
 	if err == nil {
@@ -137,6 +153,11 @@ func (c *Console) SignIn(ctx context.Context, a Actor, in SignInInput) (SignedIn
 		return c.firstFactor(ctx, a, UseSignIn, known, MethodLDAP, append(counted, more...))
 	}
 	if !ok || u.DisabledAt != nil {
+		if c.directory != nil && in.Password != "" {
+			if err := c.directory.Directory.Pretend(ctx, in.Login); err != nil {
+				return SignedIn{}, c.directoryRefused(ctx, err)
+			}
+		}
 		return SignedIn{}, c.signInFailed(ctx, a, UseSignIn, u, errSignIn())
 	}
 	return c.firstFactor(ctx, a, UseSignIn, u, MethodPassword, counted)
@@ -171,7 +192,7 @@ func (c *Console) SignInCode(ctx context.Context, a Actor, userID, method, code 
 	if err != nil || u.ShutOut() {
 		return SignedIn{}, fault.Wrap(err, fault.KindUnauthenticated, CodeSignedOut)
 	}
-	counted, err := c.personTries(ctx, ofCode, u.ID)
+	counted, err := c.personTries(ctx, ofFactor, u.ID)
 	if err == nil {
 		err = c.attempt(ctx, a, counted)
 	}

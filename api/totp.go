@@ -134,7 +134,7 @@ func (c *Console) ConfirmTOTP(ctx context.Context, a Actor, password, code strin
 	if err := mayHaveTOTP(&u); err != nil {
 		return nil, err
 	}
-	if err := c.recheck(ctx, a, &u, password); err != nil {
+	if err := c.recheck(ctx, a, UseEnableTOTP, &u, password); err != nil {
 		return nil, err
 	}
 	if !totpForm.MatchString(plainCode(code)) {
@@ -173,7 +173,7 @@ func (c *Console) RenewRecoveryCodes(ctx context.Context, a Actor, password stri
 		err = fault.New(fault.KindConflict, CodeSecondFactorOff)
 	}
 	if err == nil {
-		err = c.recheck(ctx, a, &u, password)
+		err = c.recheck(ctx, a, UseRenewRecoveryCodes, &u, password)
 	}
 	if err != nil {
 		return nil, err
@@ -202,7 +202,7 @@ func (c *Console) DisableTOTP(ctx context.Context, a Actor, password string) err
 		err = fault.New(fault.KindConflict, CodeSecondFactorOff)
 	}
 	if err == nil {
-		err = c.recheck(ctx, a, &u, password)
+		err = c.recheck(ctx, a, UseDisableTOTP, &u, password)
 	}
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 
 // UserChange is what an admin changes about a user.
 type UserChange struct {
+	Login string // empty: stays
 	Name  string
 	Role  Role
 	Sites []SiteID
@@ -18,9 +19,9 @@ type UserChange struct {
 func (tx *Tx) UpdateUser(ctx context.Context, id UserID, revision int64, c UserChange) (User, error) {
 	tx.Notify(TopicUser(id))
 	return changed[User](ctx, tx.tx, "users", "user", id,
-		`UPDATE users SET name = @name, role = @role, sites = @sites, revision = revision + 1, updated_at = @at
+		`UPDATE users SET login = coalesce(nullif(@login, ''), login), name = @name, role = @role, sites = @sites, revision = revision + 1, updated_at = @at
 		WHERE id = @id AND revision = @revision RETURNING `+userColumns, pgx.NamedArgs{
-			"id": id, "revision": revision, "name": c.Name, "role": c.Role, "sites": append([]SiteID{}, c.Sites...), "at": tx.at,
+			"id": id, "revision": revision, "login": c.Login, "name": c.Name, "role": c.Role, "sites": append([]SiteID{}, c.Sites...), "at": tx.at,
 		})
 }
 
@@ -75,15 +76,21 @@ func (tx *Tx) DropOneTimeTokensBy(ctx context.Context, user UserID) error {
 	return fail(err, "drop one-time tokens of their maker")
 }
 
+// Chief is a user who may change everything everywhere.
+type Chief struct {
+	ID UserID
+	// Own: they come in with a password of the console's, whoever else is away.
+	Own bool
+}
+
 // HoldChiefs locks, until the end of the transaction, the users who may change
 // everything everywhere, and returns them: two admins must not shut each other
 // out at once and leave none.
-func (tx *Tx) HoldChiefs(ctx context.Context) ([]UserID, error) {
-	rows, _ := tx.tx.Query(ctx,
-		`SELECT id FROM users WHERE role = 'admin' AND cardinality(sites) = 0 AND disabled_at IS NULL
-		ORDER BY id FOR UPDATE`) // the error comes back from CollectRows
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[UserID])
-	return ids, fail(err, "look for admins")
+func (tx *Tx) HoldChiefs(ctx context.Context) ([]Chief, error) {
+	return many[Chief](ctx, tx.tx, "admins",
+		`SELECT id, origin = 'local' AND password_hash <> '' AS own FROM users
+		WHERE role = 'admin' AND cardinality(sites) = 0 AND disabled_at IS NULL AND no_role_at IS NULL
+		ORDER BY id FOR UPDATE`, nil)
 }
 
 // UserBySubject finds the user whom an origin knows by a name, or fails with

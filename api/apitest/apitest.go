@@ -60,9 +60,9 @@ func New(t testing.TB, change ...func(*api.Deps)) *Fixture {
 }
 
 // Bare sets up a console on a fresh database: nobody and nothing is in it.
-func Bare(t testing.TB) (*api.Console, *store.Store) {
+func Bare(t testing.TB, change ...func(*api.Deps)) (*api.Console, *store.Store) {
 	t.Helper()
-	f := bare(t)
+	f := bare(t, change...)
 	return f.Console, f.Store
 }
 

@@ -48,13 +48,13 @@ type Config struct {
 	GroupFilter  string // with {dn} and {login}
 	LoginName    string // the attribute that is the login
 	FullName     string // the attribute that is shown
-	ID           string // the attribute that stays when a person is renamed
+	ID           string // the attribute that stays when a person is renamed; "dn": their DN, which does not
 }
 
 // Person is somebody whose password was right.
 type Person struct {
-	ID     string // of Config.ID, or the DN where there is none
-	Login  string
+	ID     string // of Config.ID
+	Login  string // as the directory spells it
 	Name   string
 	Groups []string // each as its DN and, of those that were searched, its cn
 }
@@ -76,29 +76,57 @@ const memberOf = "memberOf"
 // password is looked at, found is asked with the ID of who it would be; what it
 // fails with ends it.
 func (d *Directory) Authenticate(ctx context.Context, login, password string, found func(id string) error) (Person, error) {
-	// A bind without a password is anonymous and succeeds (RFC 4513 section 5.1.2).
-	if login == "" || password == "" {
+	if login == "" {
 		return Person{}, ErrRefused
 	}
-	conn, err := d.dial(ctx)
+	return d.person(ctx, d.byLogin(login), password, found)
+}
+
+// Again is Authenticate for somebody who is known, by their ID: a login may be
+// another one's by now.
+func (d *Directory) Again(ctx context.Context, id, password string) (Person, error) {
+	return d.person(ctx, d.byID(id), password, func(string) error { return nil })
+}
+
+// Pretend takes as long as a wrong password of a login does, for a login that is
+// none of the directory's. It shows the directory no password, and fails with
+// nothing but directory_unavailable.
+func (d *Directory) Pretend(ctx context.Context, login string) error {
+	conn, err := d.open(ctx)
 	if err != nil {
-		return Person{}, unavailable(fmt.Errorf("reach the directory: %w", err))
+		return err
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	if err := d.asConsole(conn); err != nil {
+	if _, err := d.find(conn, d.byLogin(login)); err != nil && !errors.Is(err, ErrRefused) {
+		return err
+	}
+	d.bindNobody(conn)
+	return nil
+}
+
+func (d *Directory) person(ctx context.Context, who *ldap.SearchRequest, password string, found func(id string) error) (Person, error) {
+	// A bind without a password is anonymous and succeeds (RFC 4513 section 5.1.2).
+	if password == "" {
+		return Person{}, ErrRefused
+	}
+	conn, err := d.open(ctx)
+	if err != nil {
 		return Person{}, err
 	}
-	entry, err := d.find(conn, login)
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	entry, err := d.find(conn, who)
 	if errors.Is(err, ErrRefused) {
-		// As many round trips as for somebody who is there.
-		_ = conn.Bind("cn=nobody,"+d.config.UserBase, password)
-		return Person{}, ErrRefused
+		d.bindNobody(conn)
 	}
 	if err != nil {
 		return Person{}, err
 	}
-	p := Person{ID: identifier(entry, d.config.ID), Login: login, Name: entry.GetAttributeValue(d.config.FullName)}
+	p := Person{Login: entry.GetAttributeValue(d.config.LoginName), Name: entry.GetAttributeValue(d.config.FullName)}
+	if p.ID, err = identifier(entry, d.config.ID); err != nil {
+		return Person{}, unavailable(err)
+	}
 	if err := found(p.ID); err != nil {
 		return Person{}, err
 	}
@@ -109,14 +137,31 @@ func (d *Directory) Authenticate(ctx context.Context, login, password string, fo
 		}
 		return Person{}, unavailable(fmt.Errorf("check a password: %w", err))
 	}
+	if p.Login == "" { // what was typed may be anybody's login here, or a name of a group's
+		return Person{}, fmt.Errorf("%w: %s has no %s", ErrRefused, entry.DN, d.config.LoginName)
+	}
 	if err := d.asConsole(conn); err != nil { // who it is may not read groups
 		return Person{}, err
 	}
-	if s := entry.GetAttributeValue(d.config.LoginName); s != "" {
-		p.Login = s // as the directory spells it
-	}
-	p.Groups, err = d.groups(conn, entry, login)
+	p.Groups, err = d.groups(conn, entry, p.Login)
 	return p, err
+}
+
+// bindNobody is the round trip of a password, for nobody.
+func (d *Directory) bindNobody(conn *ldap.Conn) {
+	_ = conn.Bind("cn=nobody,"+d.config.UserBase, "nobody's")
+}
+
+// open is a connection as the console's own account.
+func (d *Directory) open(ctx context.Context) (*ldap.Conn, error) {
+	conn, err := d.dial(ctx)
+	if err != nil {
+		return nil, unavailable(fmt.Errorf("reach the directory: %w", err))
+	}
+	if err := d.asConsole(conn); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
 }
 
 func (d *Directory) dial(ctx context.Context) (*ldap.Conn, error) {
@@ -156,14 +201,40 @@ func (d *Directory) asConsole(conn *ldap.Conn) error {
 	return nil
 }
 
-// find looks a login up. Two people of one login are nobody.
-func (d *Directory) find(conn *ldap.Conn, login string) (*ldap.Entry, error) {
-	filter := strings.ReplaceAll(d.config.UserFilter, "{login}", ldap.EscapeFilter(login))
-	attributes := []string{d.config.LoginName, d.config.FullName, d.config.ID, memberOf}
-	r, err := conn.Search(ldap.NewSearchRequest(d.config.UserBase, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases,
-		2, int(patience/time.Second), false, filter, attributes, nil))
+// byLogin asks for who has a login.
+func (d *Directory) byLogin(login string) *ldap.SearchRequest {
+	return d.search(d.config.UserBase, ldap.ScopeWholeSubtree, strings.ReplaceAll(d.config.UserFilter, "{login}", ldap.EscapeFilter(login)))
+}
+
+// byID asks for who has an ID.
+func (d *Directory) byID(id string) *ldap.SearchRequest {
+	if isDN(d.config.ID) {
+		return d.search(id, ldap.ScopeBaseObject, "(objectClass=*)")
+	}
+	value := []byte(id)
+	if isBinary(d.config.ID) {
+		value, _ = hex.DecodeString(id) // of what is none, nobody is found
+	}
+	var escaped strings.Builder
+	for _, b := range value {
+		fmt.Fprintf(&escaped, `\%02x`, b)
+	}
+	return d.search(d.config.UserBase, ldap.ScopeWholeSubtree, "("+d.config.ID+"="+escaped.String()+")")
+}
+
+func (d *Directory) search(base string, scope int, filter string) *ldap.SearchRequest {
+	attributes := []string{d.config.LoginName, d.config.FullName, memberOf}
+	if !isDN(d.config.ID) {
+		attributes = append(attributes, d.config.ID)
+	}
+	return ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 2, int(patience/time.Second), false, filter, attributes, nil)
+}
+
+// find looks somebody up. Two people of one login are nobody.
+func (d *Directory) find(conn *ldap.Conn, who *ldap.SearchRequest) (*ldap.Entry, error) {
+	r, err := conn.Search(who)
 	switch {
-	case ldap.IsErrorAnyOf(err, ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultNoSuchObject):
+	case ldap.IsErrorAnyOf(err, ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInvalidDNSyntax):
 		return nil, ErrRefused
 	case err != nil:
 		return nil, unavailable(fmt.Errorf("look somebody up: %w", err))
@@ -194,17 +265,32 @@ func (d *Directory) groups(conn *ldap.Conn, entry *ldap.Entry, login string) ([]
 	return slices.Compact(groups), nil
 }
 
-// identifier is the value of an attribute that stays with the person, in hex
-// where it is no text (Active Directory's objectGUID); the DN without one.
-func identifier(entry *ldap.Entry, attribute string) string {
-	raw := entry.GetRawAttributeValue(attribute)
+// identifier is the value of an attribute that stays with the person: its text,
+// or in hex where it is known to be none. Without one it fails: the DN would do
+// until somebody is renamed or another one gets it, so that has to be chosen.
+func identifier(entry *ldap.Entry, attribute string) (string, error) {
+	if isDN(attribute) {
+		return entry.DN, nil
+	}
+	raw := entry.GetEqualFoldRawAttributeValue(attribute)
 	switch {
 	case len(raw) == 0:
-		return entry.DN
-	case utf8.Valid(raw):
-		return string(raw)
+		return "", fmt.Errorf("%s has no %s that the console may read", entry.DN, attribute)
+	case isBinary(attribute):
+		return hex.EncodeToString(raw), nil
+	case !utf8.Valid(raw):
+		return "", fmt.Errorf("%s of %s is no text", attribute, entry.DN)
 	}
-	return hex.EncodeToString(raw)
+	return string(raw), nil
+}
+
+// isDN reports whether people are to be known by their DN.
+func isDN(attribute string) bool { return strings.EqualFold(attribute, "dn") }
+
+// isBinary knows the attributes that identify people by bytes: Active
+// Directory's ([MS-ADA3] sections 2.44 and 2.45) and eDirectory's.
+func isBinary(attribute string) bool {
+	return slices.ContainsFunc([]string{"objectGUID", "objectSid", "GUID"}, func(a string) bool { return strings.EqualFold(a, attribute) })
 }
 
 func unavailable(err error) error { return fault.Wrap(err, fault.KindUnavailable, CodeUnavailable) }

@@ -65,7 +65,7 @@ var identitySettings = []setting{
 	{"ldap-group-filter", "STICKPRESS_LDAP_GROUP_FILTER", "(|(member={dn})(uniqueMember={dn})(memberUid={login}))", "finds the groups of a person by {dn} and {login}", false, func(c *Config) *string { return &c.LDAP.GroupFilter }},
 	{"ldap-login-name", "STICKPRESS_LDAP_LOGIN_NAME", "uid", "attribute that is a person's login", false, func(c *Config) *string { return &c.LDAP.LoginName }},
 	{"ldap-full-name", "STICKPRESS_LDAP_FULL_NAME", "cn", "attribute that is a person's name", false, func(c *Config) *string { return &c.LDAP.FullName }},
-	{"ldap-id", "STICKPRESS_LDAP_ID", "entryUUID", "attribute that stays when a person is renamed; of Active Directory objectGUID", false, func(c *Config) *string { return &c.LDAP.ID }},
+	{"ldap-id", "STICKPRESS_LDAP_ID", "entryUUID", "attribute that stays when a person is renamed; of Active Directory objectGUID; dn: their name in the tree, where there is none that stays", false, func(c *Config) *string { return &c.LDAP.ID }},
 	{"ldap-roles", "STICKPRESS_LDAP_ROLES", "", "as oidc-roles; a group by its DN or its cn", false, func(c *Config) *string { return &c.LDAP.Roles }},
 }
 

@@ -76,7 +76,8 @@ func Group(name string, logins ...string) string {
 	return b.String() + "\n"
 }
 
-// Start runs a directory with these entries until the test ends.
+// Start runs a directory with these entries until the test ends. It knows Active
+// Directory's objectGUID, for entries of the object class identified.
 func Start(t testing.TB, entries ...string) *Server {
 	t.Helper()
 	for _, tool := range []string{"/usr/sbin/slapd", "/usr/sbin/slapadd"} {
@@ -90,6 +91,8 @@ func Start(t testing.TB, entries ...string) *Server {
 include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
+attributetype ( 1.2.840.113556.1.4.2 NAME 'objectGUID' SYNTAX 1.3.6.1.4.1.1466.115.121.1.40 EQUALITY octetStringMatch SINGLE-VALUE )
+objectclass ( 1.3.6.1.4.1.32473.1 NAME 'identified' SUP top AUXILIARY MAY objectGUID )
 modulepath /usr/lib/ldap
 moduleload back_mdb
 pidfile %[1]s/pid
