@@ -10,6 +10,7 @@ import (
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/apitest"
+	"github.com/stickpress/stickpress/store"
 )
 
 // browserOf is a person who signed in with a password.
@@ -420,5 +421,81 @@ func TestUserChanges(t *testing.T) {
 		},
 	} {
 		wantFault(t, change(), api.CodeLastAdmin)
+	}
+}
+
+// The last admin of all sites who has a password here stays, however many others
+// a directory vouches for.
+func TestAnAdminWithAPasswordStays(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t) // whose people have none
+	glass := must[api.User](t)(f.CreateUser(t.Context(), f.Admin, api.CreateUserInput{Login: "glass", Role: api.RoleAdmin, Password: apitest.Password}))
+	_, err := f.SetUserDisabled(t.Context(), f.Admin, glass.ID, true)
+	wantFault(t, err, api.CodeLastAdmin)
+	must[api.User](t)(f.CreateUser(t.Context(), f.Admin, api.CreateUserInput{Login: "second", Role: api.RoleAdmin, Password: apitest.Password}))
+	must[api.User](t)(f.SetUserDisabled(t.Context(), f.Admin, glass.ID, true))
+}
+
+// What a person is made of is looked at, whichever door it comes by.
+func TestCreateUserChecks(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	create := func(change func(*api.CreateUserInput)) error {
+		in := api.CreateUserInput{Login: "eve", Role: api.RoleViewer}
+		change(&in)
+		_, err := f.CreateUser(t.Context(), f.Admin, in)
+		return err
+	}
+	wantFault(t, create(func(in *api.CreateUserInput) { in.Name = "Eve\u202eevE\x07" }), store.CodeNameInvalid)
+	wantFault(t, create(func(in *api.CreateUserInput) { in.Name = strings.Repeat("e", 1000) }), store.CodeNameInvalid)
+	wantFault(t, create(func(in *api.CreateUserInput) { in.Locale = "tlh" }), api.CodeLocale)
+	if err := create(func(in *api.CreateUserInput) { in.Name, in.Locale = " Eve ", "zh-CN" }); err != nil {
+		t.Error(err)
+	}
+	if u, err := f.FindUser(t.Context(), f.System, "EVE"); err != nil || u.Name != "Eve" || u.Locale != "zh-CN" {
+		t.Errorf("found %+v, error %v", u, err)
+	}
+	_, err := f.FindUser(t.Context(), f.System, "ev")
+	wantFault(t, err, "user_not_found")
+}
+
+// Who typed a wrong password in somebody's browser, and who read what may hold
+// passwords, is in the log.
+func TestSecretsLeaveLines(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	a := eve(t, f)
+	wantFault(t, f.ChangePassword(t.Context(), a, "wrong", "another long password"), api.CodePasswordWrong)
+	templates := must[api.List[api.Template]](t)(f.ListTemplates(t.Context(), f.Admin, api.ShelfFilter{}, api.Page{Limit: 1}))
+	must[string](t)(f.TemplateSource(t.Context(), f.Admin, templates.Items[0].ID))
+	for action, by := range map[string]string{"change_password_failed": a.UserID, "template_source": f.Admin.UserID} {
+		l := must[api.List[api.AuditEntry]](t)(f.ListAudit(t.Context(), f.Admin, api.AuditFilter{Action: action}, api.Page{}))
+		if len(l.Items) != 1 || l.Items[0].ActorID != by {
+			t.Errorf("%s: %+v", action, l.Items)
+		}
+		if !slices.Contains(api.AuditActions(), action) {
+			t.Errorf("the log cannot be asked for %s", action)
+		}
+	}
+	history := must[[]api.HistoryEntry](t)(f.ListHistory(t.Context(), f.Admin, "template", templates.Items[0].ID, 10))
+	if slices.ContainsFunc(history, func(e api.HistoryEntry) bool { return e.Action == "template_source" }) {
+		t.Error("to read is a change")
+	}
+}
+
+// A certificate is not replaced before the log says so.
+func TestKeptCertificateHasItsLine(t *testing.T) {
+	t.Parallel()
+	var f *apitest.Fixture
+	kept := 0
+	f = apitest.New(t, func(d *api.Deps) {
+		d.TLS = api.TLSFiles{Keep: func(_, _ []byte) error {
+			l, err := f.ListAudit(t.Context(), f.Admin, api.AuditFilter{Action: "save_setting"}, api.Page{})
+			kept = len(l.Items)
+			return err
+		}}
+	})
+	if err := f.KeepTLS(t.Context(), f.Admin, api.KeepTLSInput{Names: "desk.example"}); err != nil || kept != 1 {
+		t.Errorf("%d lines when it was kept, error %v", kept, err)
 	}
 }

@@ -47,7 +47,13 @@ func (c *Console) ExportAudit(ctx context.Context, a Actor, f AuditFilter, each 
 
 // AuditActions lists what lines of the audit log may say was done, by name.
 func AuditActions() []string {
-	out := []string{string(UseSignIn) + failed, string(UseSignInCode) + failed, string(UseSignInService) + failed, string(UseRedeemSignInLink) + failed, string(UseChoosePassword) + failed}
+	var out []string
+	for _, use := range []UseCase{
+		UseSignIn, UseSignInCode, UseSignInService, UseRedeemSignInLink, UseChoosePassword,
+		UseChangePassword, UseEnableTOTP, UseRenewRecoveryCodes, UseDisableTOTP,
+	} {
+		out = append(out, string(use)+failed)
+	}
 	for use := range permissions {
 		if leavesLine(use) {
 			out = append(out, string(use))
@@ -57,13 +63,13 @@ func AuditActions() []string {
 	return out
 }
 
-// failed ends the action of a sign-in that was refused.
+// failed ends the action of what was refused for a wrong password, code or link.
 const failed = "_failed"
 
 // leavesLine reports whether a use case leaves a line of its own in the log: those
 // that only read do not, nor do those that are a part of another one.
 func leavesLine(use UseCase) bool {
-	if slices.Contains([]UseCase{UseTemplateSource, UseCheckTemplate, UseSignInCode, UseSignInService, UseOverride, UseCapture, UseIdentifyDevice}, use) {
+	if slices.Contains([]UseCase{UseCheckTemplate, UseSignInCode, UseSignInService, UseOverride, UseCapture, UseIdentifyDevice}, use) {
 		return false
 	}
 	for _, reads := range []string{"list_", "get_", "estimate_", "search"} {

@@ -157,6 +157,23 @@ func (c *Console) FinishFirstRun(ctx context.Context, a Actor) error {
 	return c.saveFirstRun(ctx, a, func(k *firstRunKept) { k.FinishedAt, k.FinishedBy = &at, a.Name })
 }
 
+// FirstRunOpenStill refuses what a step of the set-up does beside the progress,
+// once that is locked (admin). Faults: first_run_finished (who).
+func (c *Console) FirstRunOpenStill(ctx context.Context, a Actor) error {
+	if err := allow(a, UseSaveFirstRun); err != nil {
+		return err
+	}
+	kept, _, err := readFirstRun(ctx, c.store.Reader)
+	if err == nil && kept.FinishedAt != nil {
+		err = errFirstRunFinished(&kept)
+	}
+	return err
+}
+
+func errFirstRunFinished(k *firstRunKept) error {
+	return fault.New(fault.KindConflict, CodeFirstRunFinished, "who", k.FinishedBy)
+}
+
 // saveFirstRun changes the row of progress, unless the set-up is finished.
 func (c *Console) saveFirstRun(ctx context.Context, a Actor, change func(*firstRunKept)) error {
 	return c.change(ctx, a, UseSaveFirstRun, func(tx *store.Tx, by store.Actor) error {
@@ -165,7 +182,7 @@ func (c *Console) saveFirstRun(ctx context.Context, a Actor, change func(*firstR
 			return err
 		}
 		if before.FinishedAt != nil {
-			return fault.New(fault.KindConflict, CodeFirstRunFinished, "who", before.FinishedBy)
+			return errFirstRunFinished(&before)
 		}
 		after, _, err := readFirstRun(ctx, tx.Reader) // a copy: change fills its map
 		if err != nil {

@@ -53,7 +53,7 @@ func (c *Console) ListHistory(ctx context.Context, a Actor, kind, id string, lim
 	if err != nil {
 		return nil, err
 	}
-	rows, err := c.store.History(ctx, objects, limit)
+	rows, err := c.store.History(ctx, objects, string(UseTemplateSource), limit) // to read is no change
 	if err != nil {
 		return nil, err
 	}

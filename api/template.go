@@ -103,7 +103,8 @@ func (c *Console) ListTemplateVersions(ctx context.Context, a Actor, ref string,
 }
 
 // TemplateSource returns the source of a template version, or with a
-// template's ID or name that of its current version (admin).
+// template's ID or name that of its current version (admin). It may hold
+// secrets: who read it is in the audit log.
 // Faults: template_not_found, template_version_not_found.
 func (c *Console) TemplateSource(ctx context.Context, a Actor, ref string) (string, error) {
 	if err := allow(a, UseTemplateSource); err != nil {
@@ -113,7 +114,15 @@ func (c *Console) TemplateSource(ctx context.Context, a Actor, ref string) (stri
 	if err != nil {
 		return "", err
 	}
-	body, err := c.store.TemplateBody(ctx, v.ID)
+	var body []byte
+	err = c.change(ctx, a, UseTemplateSource, func(tx *store.Tx, by store.Actor) error {
+		if body, err = tx.TemplateBody(ctx, v.ID); err != nil {
+			return err
+		}
+		return tx.Audit(ctx, store.NewAudit{
+			By: by, Action: string(UseTemplateSource), ObjectKind: "template", ObjectID: v.TemplateID.String(), After: map[string]any{"number": v.Number},
+		})
+	})
 	return string(body), err
 }
 

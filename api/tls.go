@@ -52,13 +52,15 @@ func (c *Console) KeepTLS(ctx context.Context, a Actor, in KeepTLSInput) error {
 	if err := keypair.Check(cert, key, c.now()); err != nil {
 		return fault.Wrap(err, fault.KindInvalid, CodeTLSPair, "detail", err.Error()).At("cert")
 	}
-	return c.change(ctx, a, UseSaveSetting, func(tx *store.Tx, by store.Actor) error {
+	// The line comes first: no certificate is replaced without one.
+	err = c.change(ctx, a, UseSaveSetting, func(tx *store.Tx, by store.Actor) error {
 		after := map[string]any{"made_for": in.Names, "fingerprint": keypair.Fingerprint(cert)}
-		if err := tx.Audit(ctx, store.NewAudit{By: by, Action: string(UseSaveSetting), ObjectKind: "setting", ObjectID: "tls-cert", After: after}); err != nil {
-			return err
-		}
-		return c.tls.Keep(cert, key)
+		return tx.Audit(ctx, store.NewAudit{By: by, Action: string(UseSaveSetting), ObjectKind: "setting", ObjectID: "tls-cert", After: after})
 	})
+	if err != nil {
+		return err
+	}
+	return c.tls.Keep(cert, key)
 }
 
 func (c *Console) pairOf(in KeepTLSInput) (cert, key []byte, err error) {

@@ -87,6 +87,7 @@ func TestTokensSeeThemselves(t *testing.T) {
 func TestPreparedGoesWithItsMaker(t *testing.T) {
 	t.Parallel()
 	f := apitest.New(t)
+	must[api.User](t)(f.CreateUser(t.Context(), f.Admin, api.CreateUserInput{Login: "chief", Role: api.RoleAdmin, Password: apitest.Password}))
 	for _, name := range []string{"disabled", "demoted"} {
 		must[api.User](t)(f.CreateUser(t.Context(), f.Admin, api.CreateUserInput{Login: name, Role: api.RoleAdmin, Password: apitest.Password}))
 		a := browserOf(t, f, signIn(t, f, "192.0.2.5", name, apitest.Password, ""))

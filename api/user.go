@@ -47,6 +47,9 @@ type CreateUserInput struct {
 	Password string   // may be empty: then only sign-in links let the person in
 }
 
+// Locales are the languages that the console speaks (web/locale).
+var Locales = []string{"en", "zh-CN"}
+
 // MinPassword is the least length of a password, in characters.
 const MinPassword = 10
 
@@ -118,6 +121,16 @@ func (c *Console) GetUser(ctx context.Context, a Actor, id string) (User, error)
 	return out[0], err
 }
 
+// FindUser returns the person of a login, whatever its case (admin).
+// Faults: user_not_found.
+func (c *Console) FindUser(ctx context.Context, a Actor, login string) (User, error) {
+	if err := allow(a, UseListUsers); err != nil {
+		return User{}, err
+	}
+	u, err := findUserByLogin(ctx, c.store.Reader, a, login)
+	return userOf(u), err
+}
+
 // findUser finds oneself, or somebody who has no more sites than the actor.
 func findUser(ctx context.Context, r store.Reader, a Actor, id string) (store.User, error) {
 	key, err := parse[store.UserID]("user", id)
@@ -141,8 +154,8 @@ func findUserByLogin(ctx context.Context, r store.Reader, a Actor, login string)
 }
 
 // CreateUser adds a person (admin), with a role and sites that the actor has.
-// Faults: login_invalid, name_taken, password_too_short, role_unknown,
-// sites_too_wide, site_not_found.
+// Faults: login_invalid, name_invalid, name_taken, password_too_short,
+// role_unknown, locale_unknown, sites_too_wide, site_not_found.
 func (c *Console) CreateUser(ctx context.Context, a Actor, in CreateUserInput) (User, error) {
 	if err := allow(a, UseCreateUser); err != nil {
 		return User{}, err
@@ -185,9 +198,14 @@ func (c *Console) userFields(ctx context.Context, in CreateUserInput) (store.Use
 	if err != nil {
 		return store.UserFields{}, err
 	}
-	name := strings.TrimSpace(in.Name)
-	if name == "" {
-		name = in.Login
+	name := in.Login
+	if strings.TrimSpace(in.Name) != "" {
+		if name, err = cleanName("user", in.Name); err != nil {
+			return store.UserFields{}, err
+		}
+	}
+	if in.Locale != "" && !slices.Contains(Locales, in.Locale) {
+		return store.UserFields{}, fault.New(fault.KindInvalid, CodeLocale, "locale", in.Locale).At("locale")
 	}
 	return store.UserFields{Login: in.Login, Name: name, Role: in.Role, Sites: sites, PasswordHash: hash, Locale: in.Locale}, nil
 }

@@ -132,13 +132,18 @@ func (c *Console) changeUser(ctx context.Context, a Actor, use UseCase, id strin
 	return userOf(now), err
 }
 
-// keepsChief refuses to take away the last admin of every site.
+// keepsChief refuses to take away the last admin of every site who has a password
+// here: others are admins for as long as a provider or a directory says so and
+// answers. Where nobody has one, the last admin of every site stays.
 func keepsChief(ctx context.Context, tx *store.Tx, u *store.User) error {
 	chiefs, err := tx.HoldChiefs(ctx)
 	if err != nil {
 		return err
 	}
-	if len(chiefs) == 1 && chiefs[0] == u.ID {
+	if slices.ContainsFunc(chiefs, func(c store.Chief) bool { return c.Own }) {
+		chiefs = slices.DeleteFunc(chiefs, func(c store.Chief) bool { return !c.Own })
+	}
+	if len(chiefs) == 1 && chiefs[0].ID == u.ID {
 		return fault.New(fault.KindConflict, CodeLastAdmin)
 	}
 	return nil

@@ -139,13 +139,13 @@ func (r Reader) AuditLog(ctx context.Context, f AuditFilter) ([]AuditEntry, erro
 type Object struct{ Kind, ID string }
 
 // History lists the last audit entries of some objects, newest first.
-func (r Reader) History(ctx context.Context, objects []Object, limit int) ([]AuditEntry, error) {
+func (r Reader) History(ctx context.Context, objects []Object, but string, limit int) ([]AuditEntry, error) {
 	var kinds, ids []string
 	for _, o := range objects {
 		kinds, ids = append(kinds, o.Kind), append(ids, o.ID)
 	}
 	return many[AuditEntry](ctx, r.db, "history",
 		`SELECT `+auditColumns+` FROM audit
-		WHERE (object_kind, object_id) IN (SELECT * FROM unnest(@kinds::text[], @ids::text[]))
-		ORDER BY id DESC LIMIT @limit`, pgx.NamedArgs{"kinds": kinds, "ids": ids, "limit": pageSize(limit)})
+		WHERE (object_kind, object_id) IN (SELECT * FROM unnest(@kinds::text[], @ids::text[])) AND action <> @but
+		ORDER BY id DESC LIMIT @limit`, pgx.NamedArgs{"but": but, "kinds": kinds, "ids": ids, "limit": pageSize(limit)})
 }

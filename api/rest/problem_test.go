@@ -43,7 +43,7 @@ func TestProblems(t *testing.T) {
 		{"cursor", get(s, api.RoleViewer, "/jobs?cursor=7"), 422, "cursor_invalid"},
 		{"text with U+0000", get(s, api.RoleViewer, "/images/%00"), 422, "text_invalid"},
 		{"text that is no UTF-8", get(s, api.RoleViewer, "/jobs?reference=%ff"), 422, "request_invalid"},
-		{"U+0000 in a body", post(s, api.RoleAdmin, "/users", `{"login":"a","role":"viewer","name":"\u0000"}`), 422, "text_invalid"},
+		{"U+0000 in a body", post(s, api.RoleAdmin, "/users", `{"login":"a","role":"viewer","name":"\u0000"}`), 422, "name_invalid"},
 		{"cursor of a history", get(s, api.RoleViewer, "/jobs/x/history?cursor=-1"), 422, "cursor_invalid"},
 		{"no If-Match", ask{method: "PUT", path: "/capture-exclusions", token: s.Token(api.RoleAdmin), body: `{"list":""}`}, 428, "match_missing"},
 		{"ETag", ask{
