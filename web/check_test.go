@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/html"
+
+	"github.com/stickpress/stickpress/web"
 )
 
 // Texts that stand for a missing sentence, or for one that was not filled in.
@@ -12,6 +14,23 @@ var (
 	bareKey = regexp.MustCompile(`(?:^|\s)(?:account|action|audit|method|session|totp|capture|certificate|channel|device|edition|event|exclusions|fault|filter|first_run|frame|host|image|job|job_new|life|list|log|lint|nav|overview|role|sequence|setup|sign_in|site|state|state_hint|step|stick|stick_event|template|token|upload|user|verify|version|view|wipe)\.[a-z_]{3,}`)
 	unset   = regexp.MustCompile(`\{[a-z_]+\}|map\[`)
 )
+
+// checkKept wants it decided of every field that is posted whether a form that
+// comes too late gets it back (signed_out.go), and that of no secret.
+func (p *page) checkKept(n *html.Node) {
+	p.t.Helper()
+	name, kind := attr(n, "name"), attr(n, "type")
+	posted := false
+	for up := n.Parent; up != nil; up = up.Parent {
+		posted = posted || up.Data == "form" && strings.EqualFold(attr(up, "method"), "post")
+	}
+	if name == "" || kind == "file" || !posted {
+		return
+	}
+	if kept, decided := web.KeptField(name); !decided || kept && kind == "password" {
+		p.t.Errorf("%s: is the field %s of type %q kept? %v, decided %v", p.path, name, kind, kept, decided)
+	}
+}
 
 // check holds a page to what is true of every page: it can be read by a
 // screen reader, keeps the Content-Security-Policy, and shows sentences.
@@ -52,6 +71,7 @@ func (p *page) check(locale string) {
 				p.t.Errorf("%s: an inline <%s>", p.path, n.Data)
 			}
 		case "input", "select", "textarea":
+			p.checkKept(n)
 			if attr(n, "type") != "hidden" && attr(n, "aria-label") == "" && !labelled[attr(n, "id")] && !within(n, "label") {
 				p.t.Errorf("%s: the field %s has no label", p.path, attr(n, "name"))
 			}

@@ -5,6 +5,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/stickpress/stickpress/web/webtest"
@@ -31,6 +32,12 @@ func TestSessionEndsBeforeTheForm(t *testing.T) {
 	}
 	again := signedIn(t, s, "admin", "en")
 	again.post("/sites", form).want(http.StatusOK).shows("The site " + evil + " is there.")
+
+	// Nor does a key come back that lay in a field beside it.
+	p = v.post("/first-run/tls", url.Values{"cert": {"CERT"}, "key": {"-----BEGIN PRIVATE KEY-----x"}, "anything": {"at all"}}).want(http.StatusUnauthorized)
+	if !strings.Contains(p.body, "CERT") || strings.Contains(p.body, "PRIVATE KEY") || strings.Contains(p.body, "at all") {
+		t.Errorf("the page keeps %s", p.body)
+	}
 
 	// A file cannot be kept; nothing of it is read.
 	var body bytes.Buffer
