@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/fault"
@@ -57,6 +58,9 @@ func auditFilter(r *http.Request) (api.AuditFilter, error) {
 func (s *Web) auditExport(w http.ResponseWriter, r *http.Request) error {
 	if err := needs(r, api.UseExportAudit); err != nil {
 		return err
+	}
+	if fromElsewhere(r) { // an export is a line of the log
+		return fault.New(fault.KindForbidden, "cross_site")
 	}
 	filter, err := auditFilter(r)
 	if err != nil {
@@ -128,10 +132,11 @@ func (x *csvExport) end() error {
 }
 
 // inert keeps a spreadsheet from taking a cell for a formula: names and texts
-// come from outside (OWASP, CSV injection).
+// come from outside (OWASP, CSV injection). Some take the full-width signs of
+// Chinese keyboards for the plain ones.
 func inert(cells ...string) []string {
 	for i, c := range cells {
-		if c != "" && strings.ContainsRune("=+-@\t\r\n", rune(c[0])) {
+		if first, _ := utf8.DecodeRuneInString(c); c != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
 			cells[i] = "'" + c
 		}
 	}

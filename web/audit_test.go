@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/web"
 	"github.com/stickpress/stickpress/web/webtest"
 )
 
@@ -53,6 +55,14 @@ func TestAudit(t *testing.T) {
 	}
 	v.get("/audit/export?format=pdf").want(http.StatusUnprocessableEntity)
 	v.get("/audit?action=export_audit").want(http.StatusOK).shows("Audit log exported")
+}
+
+func TestInert(t *testing.T) {
+	t.Parallel()
+	got := web.Inert("=1+1", "＝1+1", "＋1", "－1", "＠x", "a=1", "")
+	if want := []string{"'=1+1", "'＝1+1", "'＋1", "'－1", "'＠x", "a=1", ""}; !slices.Equal(got, want) {
+		t.Errorf("cells %q", got)
+	}
 }
 
 // More entries than a page has are all in the file, once.

@@ -105,6 +105,9 @@ func (s *Web) firstRunMark(w http.ResponseWriter, r *http.Request) error {
 
 // firstRunAddress saves how the console is reached.
 func (s *Web) firstRunAddress(w http.ResponseWriter, r *http.Request) error {
+	if err := s.console.FirstRunOpenStill(r.Context(), actorOf(r)); err != nil {
+		return err
+	}
 	revision, err := revisionOf(r)
 	if err != nil {
 		return err
@@ -126,6 +129,9 @@ func (s *Web) firstRunAddress(w http.ResponseWriter, r *http.Request) error {
 
 // firstRunHost shows, once, the lines that make a machine a host.
 func (s *Web) firstRunHost(w http.ResponseWriter, r *http.Request) error {
+	if err := s.console.FirstRunOpenStill(r.Context(), actorOf(r)); err != nil {
+		return err
+	}
 	p, err := s.firstRunPage(r, api.FirstRunHost)
 	if err != nil {
 		return err

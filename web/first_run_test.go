@@ -86,6 +86,13 @@ func TestFirstRun(t *testing.T) {
 	v.post("/first-run/press/mark", url.Values{"mark": {"skipped"}}).want(http.StatusOK).shows("All steps are seen to")
 	v.post("/first-run/finish", nil).want(http.StatusOK).shows("The first run is finished.").lacks("Set up the console")
 
+	// Nor does it take anything, even so.
+	v.post("/first-run/address", url.Values{"value": {"http://late.example"}, "revision": {"1"}}).want(http.StatusConflict)
+	v.post("/first-run/host", nil).want(http.StatusConflict).lacks("stickpress-agent enroll")
+	v.post("/first-run/tls", url.Values{"make": {"yes"}, "names": {"late.example"}}).want(http.StatusConflict).shows("is locked")
+	if body := v.get("/settings").want(http.StatusOK).body; !strings.Contains(body, "http://desk.example:8080") || strings.Contains(body, "late.example") {
+		t.Error("the address is another one")
+	}
 	if p := v.get("/first-run/address").want(http.StatusOK).shows("was finished by", "is locked"); p.path != "/first-run" {
 		t.Errorf("a step is open still: %s", p.path)
 	}

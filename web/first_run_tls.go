@@ -12,6 +12,9 @@ import (
 
 // firstRunTLS keeps a certificate: a new one for names, or one that is brought.
 func (s *Web) firstRunTLS(w http.ResponseWriter, r *http.Request) error {
+	if err := s.console.FirstRunOpenStill(r.Context(), actorOf(r)); err != nil {
+		return err
+	}
 	in := api.KeepTLSInput{Cert: r.PostFormValue("cert"), Key: r.PostFormValue("key")}
 	if r.PostFormValue("make") != "" {
 		in = api.KeepTLSInput{Names: cmp.Or(r.PostFormValue("names"), " ")}

@@ -18,12 +18,16 @@ func (s *Web) jobLabels(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	at, err := s.console.PublicURL(r.Context(), s.url)
+	if err != nil {
+		return err
+	}
 	var labels []view.Label
 	for _, b := range job.Builds {
 		if b.State != "verified" || job.Kind != protocol.JobPress && job.Kind != protocol.JobRaw {
 			continue
 		}
-		labels = append(labels, s.label(job, b))
+		labels = append(labels, label(job, b, at))
 	}
 	return s.showLabels(w, r, "jobs", "/jobs/"+job.ID, labels)
 }
@@ -40,11 +44,15 @@ func (s *Web) stickLabel(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
+		at, err := s.console.PublicURL(r.Context(), s.url)
+		if err != nil {
+			return err
+		}
 		for _, b := range job.Builds {
 			if b.ID != stick.BuildID {
 				continue
 			}
-			labels = append(labels, s.label(job, b))
+			labels = append(labels, label(job, b, at))
 		}
 	}
 	return s.showLabels(w, r, "sticks", "/sticks/"+stick.ID, labels)
@@ -61,7 +69,7 @@ func (s *Web) showLabels(w http.ResponseWriter, r *http.Request, section, back s
 	return s.show(w, r, view.Labels(s.frame(r, section), paper, back, labels))
 }
 
-// label is what is printed about one stick.
-func (s *Web) label(j api.Job, b api.Build) view.Label {
-	return view.Label{Job: j, Build: b, URL: s.url + "/sticks/" + b.StickID}
+// label is what is printed about one stick of a console at an address.
+func label(j api.Job, b api.Build, at string) view.Label {
+	return view.Label{Job: j, Build: b, URL: at + "/sticks/" + b.StickID}
 }

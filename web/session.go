@@ -116,6 +116,14 @@ func (s *Web) signedIn(next http.Handler) http.Handler {
 // the browser for a new page.
 func byScript(r *http.Request) bool { return r.Header.Get("HX-Request") != "" }
 
+// fromElsewhere reports whether a browser says that another site made it ask
+// (Fetch Metadata Request Headers, section 2.4): what a link leaves behind must
+// not be left by others' links.
+func fromElsewhere(r *http.Request) bool {
+	from := r.Header.Get("Sec-Fetch-Site")
+	return from == "cross-site" || from == "same-site"
+}
+
 func withActor(r *http.Request, a api.Actor) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), keyActor, a))
 }

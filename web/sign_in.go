@@ -97,7 +97,11 @@ func (s *Web) signOut(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if method == api.MethodOIDC {
-		if there := s.console.ServiceSignOut(r.Context(), s.url+"/sign-in"); there != "" {
+		at, err := s.console.PublicURL(r.Context(), s.url)
+		if err != nil {
+			return err
+		}
+		if there := s.console.ServiceSignOut(r.Context(), at+"/sign-in"); there != "" {
 			f := s.frame(r, "")
 			f.SignedIn = false
 			return s.show(w, r, view.ServiceSignedOut(f, s.console.ServiceName(), there))

@@ -24,8 +24,12 @@ type serviceFlow struct {
 // servicePatience is how long somebody may take to sign in at the provider.
 const servicePatience = 15 * time.Minute
 
-// serviceBegin sends the browser to the provider.
+// serviceBegin sends the browser to the provider. It is a link, since no form may
+// lead to another site; another site's leads to ours, where it can be chosen.
 func (s *Web) serviceBegin(w http.ResponseWriter, r *http.Request) error {
+	if fromElsewhere(r) {
+		return see(w, r, "/sign-in")
+	}
 	flow, err := s.console.BeginService(r.Context(), actorOf(r))
 	if err != nil {
 		return s.serviceFailed(w, r, err)

@@ -187,7 +187,11 @@ func (s *Web) userLink(w http.ResponseWriter, r *http.Request, id string) error 
 	if err != nil {
 		return s.userWith(w, r, id, "act", view.UserPage{}, err)
 	}
+	at, err := s.console.PublicURL(r.Context(), s.url)
+	if err != nil {
+		return err
+	}
 	return s.userWith(w, r, id, "", view.UserPage{
-		Link: s.url + "/sign-in/password?" + url.Values{"token": {link.Secret}}.Encode(), LinkEnds: link.ExpiresAt.Truncate(time.Minute),
+		Link: at + "/sign-in/password?" + url.Values{"token": {link.Secret}}.Encode(), LinkEnds: link.ExpiresAt.Truncate(time.Minute),
 	}, nil)
 }

@@ -49,13 +49,22 @@ func announce(ctx context.Context, w io.Writer, s *server) error {
 		return err
 	}
 	if needed {
-		fmt.Fprintf(w, "First run: open this link to make the first admin. It works once.\n  %s/setup?token=%s\n", s.url, token)
+		at, err := s.console.PublicURL(ctx, s.url)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "First run: open this link to make the first admin. It works once.\n  %s/setup?token=%s\n", at, token)
 	}
 	return nil
 }
 
-// signInLink makes a link that signs one person in once.
+// signInLink makes a link that signs one person in once, at the console's public
+// address, or at url where none is set.
 func signInLink(ctx context.Context, console *api.Console, url, login string) (string, error) {
+	url, err := console.PublicURL(ctx, url)
+	if err != nil {
+		return "", err
+	}
 	link, err := console.CreateSignInLink(ctx, api.System("command line"), api.SignInLinkInput{Login: login})
 	if err != nil {
 		return "", err
