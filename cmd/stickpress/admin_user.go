@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -82,8 +81,12 @@ working.`,
 				return err
 			}
 			link, err := s.console.CreatePasswordLink(cmd.Context(), api.System("command line"), u.ID)
+			if err != nil {
+				return err
+			}
+			at, err := s.console.PublicURL(cmd.Context(), s.config.URL(listenAddr(s.config.Listen)))
 			if err == nil {
-				fmt.Fprintln(cmd.OutOrStdout(), s.config.URL(listenAddr(s.config.Listen))+"/sign-in/password?"+url.Values{"token": {link.Secret}}.Encode())
+				fmt.Fprintln(cmd.OutOrStdout(), at+"/sign-in/password?"+url.Values{"token": {link.Secret}}.Encode())
 			}
 			return err
 		}),
@@ -95,20 +98,14 @@ working.`,
 // unlockUser is the way back in when nobody else can help.
 func unlockUser(ctx context.Context, console *api.Console, login string, factor bool) (api.User, error) {
 	system := api.System("command line")
-	l, err := console.ListUsers(ctx, system, api.UserFilter{Text: login}, api.Page{Limit: api.MaxPage})
+	u, err := console.FindUser(ctx, system, login)
 	if err != nil {
-		return api.User{}, err
+		return api.User{}, fmt.Errorf("find %s: %w", login, err)
 	}
-	for _, u := range l.Items {
-		if !strings.EqualFold(u.Login, login) {
-			continue
+	if factor {
+		if _, err := console.ResetTOTP(ctx, system, u.ID); err != nil {
+			return api.User{}, err
 		}
-		if factor {
-			if _, err := console.ResetTOTP(ctx, system, u.ID); err != nil {
-				return api.User{}, err
-			}
-		}
-		return console.UnlockUser(ctx, system, u.ID)
 	}
-	return api.User{}, fmt.Errorf("nobody has the login %s", login)
+	return console.UnlockUser(ctx, system, u.ID)
 }

@@ -30,18 +30,19 @@ import (
 // Config is everything that the server can be told. Later sources win:
 // defaults, the file, the environment, flags.
 type Config struct {
-	Data        string // folder of the private database, blobs, keys
-	Listen      string // HOST:PORT of the console
-	DatabaseURL string // Postgres to use; empty starts a private one
-	PublicURL   string // how browsers and agents reach the console
-	BehindProxy string // CIDR of a TLS-terminating proxy: trusted, and without TLS the only one served
-	TLSCert     string // PEM files, both or none
-	TLSKey      string
-	Outbound    string // hosts and ranges that webhooks may reach though they are not public
-	LogLevel    string // debug, info, warn, error
-	LogFormat   string // text, json
-	OIDC        OIDCConfig
-	LDAP        LDAPConfig
+	Data         string // folder of the private database, blobs, keys
+	Listen       string // HOST:PORT of the console
+	DatabaseURL  string // Postgres to use; empty starts a private one
+	PublicURL    string // how browsers and agents reach the console
+	BehindProxy  string // CIDR of a TLS-terminating proxy: trusted, and without TLS the only one served
+	TLSCert      string // PEM files, both or none
+	TLSKey       string
+	Outbound     string // hosts and ranges that webhooks may reach though they are not public
+	MetricsAllow string // CIDRs, separated by commas, that may read /metrics
+	LogLevel     string // debug, info, warn, error
+	LogFormat    string // text, json
+	OIDC         OIDCConfig
+	LDAP         LDAPConfig
 
 	// The first start alone reads these: they make it without a browser.
 	SetupAdmin     string // login of the first admin
@@ -69,6 +70,7 @@ var settings = append([]setting{
 	{"tls-cert", "STICKPRESS_TLS_CERT", "", "PEM file of the certificate chain", false, func(c *Config) *string { return &c.TLSCert }},
 	{"tls-key", "STICKPRESS_TLS_KEY", "", "PEM file of the certificate's key", false, func(c *Config) *string { return &c.TLSKey }},
 	{"outbound-allow", "STICKPRESS_OUTBOUND_ALLOW", "", "hosts and address ranges that webhooks and connectors may reach though they are not public or have no TLS, separated by commas; empty leaves it to the console", false, func(c *Config) *string { return &c.Outbound }},
+	{"metrics-allow", "STICKPRESS_METRICS_ALLOW", "127.0.0.0/8,::1/128", "CIDRs that may read /metrics, separated by commas", false, func(c *Config) *string { return &c.MetricsAllow }},
 	{"log-level", "STICKPRESS_LOG_LEVEL", "info", "debug, info, warn or error", false, func(c *Config) *string { return &c.LogLevel }},
 	{"log-format", "STICKPRESS_LOG_FORMAT", "text", "text or json", false, func(c *Config) *string { return &c.LogFormat }},
 	{"setup-admin", "STICKPRESS_SETUP_ADMIN", "", "login of the first admin, who is made on the first start instead of by a link; needs setup-password", false, func(c *Config) *string { return &c.SetupAdmin }},
@@ -203,6 +205,9 @@ func (c Config) Validate() error {
 	}
 	if err == nil && !loopback(host) && c.TLSCert == "" && c.BehindProxy == "" {
 		errs = append(errs, fmt.Errorf("listen %s is reachable from the network: set tls-cert and tls-key, or behind-proxy with the CIDR of your TLS proxy", c.Listen))
+	}
+	if _, err := parseNetworks(c.MetricsAllow); err != nil {
+		errs = append(errs, fmt.Errorf("metrics-allow %q: want CIDRs such as 127.0.0.0/8,10.1.0.0/16", c.MetricsAllow))
 	}
 	if c.PublicURL != "" {
 		u, err := url.Parse(c.PublicURL)

@@ -49,7 +49,7 @@ func TestConfigPrecedence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Config{Data: "/from/file", Listen: "127.0.0.1:3", DatabaseURL: "postgres://u:hidden@db/x", LogLevel: "warn", LogFormat: "text", SetupAdmin: "root", SetupPassword: "well hidden word", OIDC: c.OIDC, LDAP: c.LDAP}
+	want := Config{Data: "/from/file", Listen: "127.0.0.1:3", MetricsAllow: "127.0.0.0/8,::1/128", DatabaseURL: "postgres://u:hidden@db/x", LogLevel: "warn", LogFormat: "text", SetupAdmin: "root", SetupPassword: "well hidden word", OIDC: c.OIDC, LDAP: c.LDAP}
 	if d := cmp.Diff(want, c); d != "" {
 		t.Errorf("config (-want +got):\n%s", d)
 	}
@@ -112,6 +112,7 @@ func TestConfigRefusals(t *testing.T) {
 		"password that is lost":  {nil, []string{"STICKPRESS_SETUP_ADMIN=root", "STICKPRESS_SETUP_PASSWORD_FILE=/no/such/file"}, "STICKPRESS_SETUP_PASSWORD_FILE"},
 		"host without admin":     {nil, []string{"STICKPRESS_SETUP_HOST_TOKEN=0123456789abcdef0123456789abcdef"}, "goes with setup-admin"},
 		"host token too short":   {nil, []string{"STICKPRESS_SETUP_ADMIN=root", "STICKPRESS_SETUP_PASSWORD=0123456789", "STICKPRESS_SETUP_HOST_TOKEN=abc"}, "at least 32"},
+		"no network":             {nil, []string{"STICKPRESS_METRICS_ALLOW=monitor.lan"}, "metrics-allow"},
 		"no host, no range":      {nil, []string{"STICKPRESS_OUTBOUND_ALLOW=tickets.lan, 10.0.0.0/40"}, "outbound-allow"},
 		"public URL is a path":   {[]string{"--public-url", "/console"}, nil, "public-url"},
 	} {

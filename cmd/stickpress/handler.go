@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,7 +55,7 @@ func (s *server) handler(staging *blob.Staging) (http.Handler, error) {
 	r.Use(trustProxy(s.config.BehindProxy), recoverer(s.log), observe)
 	r.Get("/livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	r.Get("/readyz", s.readyz)
-	r.Handle("/metrics", metrics)
+	r.With(onlyFrom(s.config.MetricsAllow)).Handle("/metrics", metrics)
 	s.hub.Routes(r)
 	programs.Mount(r)
 	people.Mount(r)
@@ -136,6 +137,37 @@ func recoverer(log *slog.Logger) func(http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// onlyFrom refuses whoever is in none of some networks, as the proxy in front
+// says where they are.
+func onlyFrom(cidrs string) func(http.Handler) http.Handler {
+	networks, _ := parseNetworks(cidrs) // Validate saw to it
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			from, err := netip.ParseAddrPort(r.RemoteAddr)
+			if err != nil || !slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(from.Addr().Unmap().WithZone("")) }) {
+				http.Error(w, "Figures are for monitoring alone; if this is it, add its address to the setting metrics-allow.", http.StatusForbidden)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+func parseNetworks(cidrs string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for text := range strings.SplitSeq(cidrs, ",") {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		n, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, n.Masked())
+	}
+	return out, nil
 }
 
 // onlyProxy refuses whoever goes past the configured proxy: what travels there

@@ -68,6 +68,31 @@ func TestOnlyProxy(t *testing.T) {
 	}
 }
 
+// Figures are for this machine, and for whom a setting names.
+func TestOnlyFrom(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		cidrs, peer string
+		want        int
+	}{
+		{"127.0.0.0/8,::1/128", "127.0.0.1:5", http.StatusOK},
+		{"127.0.0.0/8,::1/128", "[::1]:5", http.StatusOK},
+		{"127.0.0.0/8,::1/128", "[::ffff:127.0.0.1]:5", http.StatusOK},
+		{"127.0.0.0/8,::1/128", "192.0.2.1:5", http.StatusForbidden},
+		{"127.0.0.0/8, 192.0.2.0/24", "192.0.2.1:5", http.StatusOK},
+		{"127.0.0.0/8", "nobody", http.StatusForbidden},
+	} {
+		h := onlyFrom(tt.cidrs)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil)
+		r.RemoteAddr = tt.peer
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != tt.want {
+			t.Errorf("%s of %s: %d, want %d", tt.peer, tt.cidrs, w.Code, tt.want)
+		}
+	}
+}
+
 // A time series for every word that a client sends as its method would fill
 // the memory.
 func TestMethodLabel(t *testing.T) {
