@@ -18,6 +18,7 @@ type Overview struct {
 	JobsRunning     int        `json:"jobs_running"`
 	SticksQueued    int        `json:"sticks_queued"`     // that wait for their host
 	SticksRunning   int        `json:"sticks_running"`    // that a host holds
+	RequestsOpen    int        `json:"requests_open"`     // of tickets; 0 for whom they are no business of
 	SticksVerified  int        `json:"sticks_verified"`   // that carry a verified version now
 	Running         []Job      `json:"running"`           // unfinished, newest first, at most 20
 	Failures        []Failure  `json:"failures"`          // of the last StatisticDays, newest first, at most 10
@@ -86,6 +87,9 @@ func (c *Console) GetOverview(ctx context.Context, a Actor) (Overview, error) {
 	}
 	out.JobsQueued, out.JobsRunning = live.JobsQueued, live.JobsRunning
 	out.SticksQueued, out.SticksRunning = live.BuildsQueued, live.BuildsLive
+	if out.RequestsOpen, err = c.CountOpenStickRequests(ctx, a); err != nil {
+		return out, err
+	}
 	running, err := c.ListJobs(ctx, a, JobFilter{State: StateActive}, Page{Limit: overviewRunning})
 	if err != nil {
 		return out, err

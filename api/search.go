@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/stickpress/stickpress/store"
@@ -11,10 +12,10 @@ import (
 // Found is one thing that a search found. What its fields hold depends on its
 // kind.
 type Found struct {
-	Kind   string `json:"kind"` // "job", "stick", "host" or "image"
+	Kind   string `json:"kind"` // "job", "stick", "host", "image" or "request"
 	ID     string `json:"id"`
-	Name   string `json:"name"`   // of a host or an image; a stick's maker and model; a job's holder
-	Detail string `json:"detail"` // a host's name of its own; a stick's serial; a job's reference
+	Name   string `json:"name"`   // of a host or an image; a stick's maker and model; a job's or request's holder
+	Detail string `json:"detail"` // a host's name of its own; a stick's serial; a job's reference; a request's ticket
 	State  string `json:"state"`
 	Count  int    `json:"count"` // sticks of a job
 }
@@ -54,7 +55,22 @@ func (c *Console) Search(ctx context.Context, a Actor, text string) ([]Found, er
 	for i, r := range rows {
 		found[i] = Found(r)
 	}
-	return found, nil
+	if text == "" || !a.Can(UseListStickRequests) {
+		return found, nil
+	}
+	requests, err := c.ListStickRequests(ctx, a, StickRequestFilter{Search: strings.Map(noControl, text)}, Page{Limit: searchEach})
+	for _, q := range requests.Items {
+		found = append(found, Found{Kind: "request", ID: q.ID, Name: q.Holder, Detail: q.Ticket, State: q.State, Count: q.Sticks})
+	}
+	return found, err
+}
+
+// noControl leaves control characters out.
+func noControl(r rune) rune {
+	if unicode.IsControl(r) {
+		return -1
+	}
+	return r
 }
 
 // searchID finds what an ID names, if the actor may see it.

@@ -170,7 +170,7 @@ func (c *Console) WatchOverview(ctx context.Context, a Actor) (<-chan Overview, 
 		defer close(out)
 		ctx, stop := c.whileRunning(ctx)
 		defer stop()
-		changed := c.store.Watch(ctx, store.TopicJobs, store.TopicHosts, store.TopicSticks)
+		changed := c.store.Watch(ctx, store.TopicJobs, store.TopicHosts, store.TopicSticks, store.TopicRequests)
 		<-changed // its first value says to begin by reading
 		poll := time.NewTicker(watchPoll)
 		defer poll.Stop()

@@ -47,6 +47,10 @@ func (s *Web) fillFromLast(r *http.Request, p *view.NewJob) error {
 		p.Repeat(job)
 		return nil
 	}
+	if len(p.Requests) > 0 && p.Version == "" && !p.ByTable {
+		p.Answer()
+		return nil
+	}
 	begun := len(p.Chosen) > 0 || p.Version != "" || p.Holder != ""
 	p.PreferChannel()
 	if begun {
@@ -105,6 +109,9 @@ func (s *Web) newJobPage(r *http.Request) (view.NewJob, error) {
 			return p, err
 		}
 		p.Fields["exclude"] = cmp.Or(p.Fields["exclude"], strings.TrimSpace(list.List))
+	}
+	if err := s.requested(r, &p); err != nil {
+		return p, err
 	}
 	if p.Before, err = s.jobBefore(ctx, actor, &p); err != nil {
 		return p, err

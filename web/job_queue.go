@@ -120,6 +120,7 @@ func fillJob(in *api.QueueJobInput, p view.NewJob) {
 		in.Version = p.Version
 		in.Options.EraseFirst = p.Fields["erase_first"] != ""
 	case protocol.JobPress:
+		in.StickRequests, in.Layout = p.Answered(), p.RequestedLayout()
 		in.Version, in.Channel, in.TaskSequence = p.Version, p.Channel, p.Sequence
 		in.Options.EraseFirst = p.Fields["erase_first"] != ""
 		if p.Before != nil {

@@ -15,6 +15,9 @@ func (s *Web) search(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	f := s.frame(r, "")
+	if f.Requests, err = s.console.CountOpenStickRequests(r.Context(), actorOf(r)); err != nil {
+		return err
+	}
 	if byScript(r) {
 		return s.show(w, r, view.FoundList(f, text, found))
 	}

@@ -10,31 +10,33 @@ import templruntime "github.com/a-h/templ/runtime"
 
 // icons are drawn on 16 × 16 with strokes of 1.5.
 var icons = map[string]string{
-	"overview":  "M2 9h4V2H2zM10 6h4V2h-4zM10 14h4V9h-4zM2 14h4v-2H2z",
-	"jobs":      "M2 3.500h2M7 3.500h7M2 8h2M7 8h7M2 12.500h2M7 12.500h7",
-	"images":    "M8 2 2 5l6 3 6-3zM2 8l6 3 6-3M2 11l6 3 6-3",
-	"templates": "M4 2h5l3 3v9H4zM9 2v3h3M6 8h4M6 11h4",
-	"sequences": "M3 3h4v3H3zM9 10h4v3H9zM5 6v5.500h4",
-	"hosts":     "M2 3h12v4H2zM2 9h12v4H2zM4.500 5h.010M4.500 11h.010",
-	"sticks":    "M6 2h4v3H6zM4.500 5h7v7.500a1.500 1.500 0 0 1-1.500 1.500H6a1.500 1.500 0 0 1-1.500-1.500z",
-	"users":     "M6 8a2.500 2.500 0 1 0 0-5 2.500 2.500 0 0 0 0 5zM1.500 13.500c0-2.500 2-4 4.500-4s4.500 1.500 4.500 4M10.500 3.200a2.500 2.500 0 0 1 0 4.600M12 9.800c1.500.600 2.500 1.900 2.500 3.700",
-	"sites":     "M8 14.500S3 10.300 3 6.500a5 5 0 0 1 10 0c0 3.800-5 8-5 8zM8 8a1.500 1.500 0 1 0 0-3 1.500 1.500 0 0 0 0 3z",
-	"tokens":    "M10 9a3.500 3.500 0 1 0-3-1.700L2 12.300V14h2.500v-1.500H6V11h1.500l1.200-2.300A3.500 3.500 0 0 0 10 9zM10.500 5.500h.010",
-	"webhooks":  "M5.500 7.500 8 3.500a2 2 0 1 1 2.600 2.300M10 9.500h-5a2 2 0 1 0 1.500 3.300M8 5l3 4.700a2 2 0 1 1-1.500 3.600",
-	"audit":     "M8 4.500V8l2.500 1.500M8 14A6 6 0 1 0 2.500 10.500M2 13.500v-3h3",
-	"settings":  "M2 4.500h6M12 4.500h2M2 11.500h2M8 11.500h6M10 6.500a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM6 13.500a2 2 0 1 0 0-4 2 2 0 0 0 0 4z",
-	"account":   "M8 8a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM2.500 14.500c0-3 2.500-4.500 5.500-4.500s5.500 1.500 5.500 4.500",
-	"search":    "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10zM10.700 10.700 14 14",
-	"menu":      "M2 4h12M2 8h12M2 12h12",
-	"close":     "M4 4l8 8M12 4l-8 8",
-	"copy":      "M5.500 5.500h8v8h-8zM10.500 5.500v-3h-8v8h3",
-	"down":      "M4 6l4 4 4-4",
-	"up":        "M4 10l4-4 4 4",
-	"go":        "M6 4l4 4-4 4",
-	"plus":      "M8 3v10M3 8h10",
-	"light":     "M8 11a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM8 1v1.500M8 13.500V15M1 8h1.500M13.500 8H15M3 3l1 1M12 12l1 1M3 13l1-1M12 4l1-1",
-	"dark":      "M13 9.500A5.500 5.500 0 1 1 6.500 3a4.500 4.500 0 0 0 6.500 6.500z",
-	"system":    "M2 3h12v8H2zM5.500 14h5",
+	"overview":   "M2 9h4V2H2zM10 6h4V2h-4zM10 14h4V9h-4zM2 14h4v-2H2z",
+	"jobs":       "M2 3.500h2M7 3.500h7M2 8h2M7 8h7M2 12.500h2M7 12.500h7",
+	"images":     "M8 2 2 5l6 3 6-3zM2 8l6 3 6-3M2 11l6 3 6-3",
+	"templates":  "M4 2h5l3 3v9H4zM9 2v3h3M6 8h4M6 11h4",
+	"sequences":  "M3 3h4v3H3zM9 10h4v3H9zM5 6v5.500h4",
+	"hosts":      "M2 3h12v4H2zM2 9h12v4H2zM4.500 5h.010M4.500 11h.010",
+	"sticks":     "M6 2h4v3H6zM4.500 5h7v7.500a1.500 1.500 0 0 1-1.500 1.500H6a1.500 1.500 0 0 1-1.500-1.500z",
+	"users":      "M6 8a2.500 2.500 0 1 0 0-5 2.500 2.500 0 0 0 0 5zM1.500 13.500c0-2.500 2-4 4.500-4s4.500 1.500 4.500 4M10.500 3.200a2.500 2.500 0 0 1 0 4.600M12 9.800c1.500.600 2.500 1.900 2.500 3.700",
+	"sites":      "M8 14.500S3 10.300 3 6.500a5 5 0 0 1 10 0c0 3.800-5 8-5 8zM8 8a1.500 1.500 0 1 0 0-3 1.500 1.500 0 0 0 0 3z",
+	"tokens":     "M10 9a3.500 3.500 0 1 0-3-1.700L2 12.300V14h2.500v-1.500H6V11h1.500l1.200-2.300A3.500 3.500 0 0 0 10 9zM10.500 5.500h.010",
+	"webhooks":   "M5.500 7.500 8 3.500a2 2 0 1 1 2.600 2.300M10 9.500h-5a2 2 0 1 0 1.500 3.300M8 5l3 4.700a2 2 0 1 1-1.500 3.600",
+	"requests":   "M2.500 3.500h11v3a1.500 1.500 0 0 0 0 3v3h-11v-3a1.500 1.500 0 0 0 0-3zM6.500 5.500h3M6.500 8h3M6.500 10.500h3",
+	"connectors": "M5.500 2v3M10.500 2v3M3.500 5h9v2.500a4.500 4.500 0 0 1-9 0zM8 12v2.500",
+	"audit":      "M8 4.500V8l2.500 1.500M8 14A6 6 0 1 0 2.500 10.500M2 13.500v-3h3",
+	"settings":   "M2 4.500h6M12 4.500h2M2 11.500h2M8 11.500h6M10 6.500a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM6 13.500a2 2 0 1 0 0-4 2 2 0 0 0 0 4z",
+	"account":    "M8 8a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM2.500 14.500c0-3 2.500-4.500 5.500-4.500s5.500 1.500 5.500 4.500",
+	"search":     "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10zM10.700 10.700 14 14",
+	"menu":       "M2 4h12M2 8h12M2 12h12",
+	"close":      "M4 4l8 8M12 4l-8 8",
+	"copy":       "M5.500 5.500h8v8h-8zM10.500 5.500v-3h-8v8h3",
+	"down":       "M4 6l4 4 4-4",
+	"up":         "M4 10l4-4 4 4",
+	"go":         "M6 4l4 4-4 4",
+	"plus":       "M8 3v10M3 8h10",
+	"light":      "M8 11a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM8 1v1.500M8 13.500V15M1 8h1.500M13.500 8H15M3 3l1 1M12 12l1 1M3 13l1-1M12 4l1-1",
+	"dark":       "M13 9.500A5.500 5.500 0 1 1 6.500 3a4.500 4.500 0 0 0 6.500 6.500z",
+	"system":     "M2 3h12v8H2zM5.500 14h5",
 }
 
 // Icon is a small drawing beside a word, or in a button that is named by its
@@ -68,7 +70,7 @@ func Icon(name string) templ.Component {
 			var templ_7745c5c3_Var2 string
 			templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(d)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `view/component_icon.templ`, Line: 36, Col: 93}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `view/component_icon.templ`, Line: 38, Col: 93}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 			if templ_7745c5c3_Err != nil {

@@ -33,6 +33,8 @@ type NewJob struct {
 	// Before is the job that is repeated, as far as the form does not ask; nil
 	// where there is none.
 	Before *api.Job
+	// Requests are those of tickets that the job answers.
+	Requests []api.StickRequest
 
 	Images    []api.Image
 	Versions  []api.Version
@@ -94,6 +96,9 @@ func (p NewJob) Again() string {
 		if value := p.Fields[name]; value != "" {
 			q.Set(name, value)
 		}
+	}
+	for _, x := range p.Requests {
+		q.Add("request", x.ID)
 	}
 	for _, c := range p.Chosen {
 		q.Add("device", identityValue(c))

@@ -14,7 +14,7 @@ var navOrder = []struct {
 	name     string
 	sections []string
 }{
-	{"work", []string{"overview", "jobs", "sticks", "hosts"}},
+	{"work", []string{"overview", "jobs", "requests", "sticks", "hosts"}},
 	{"content", []string{"images", "templates", "sequences", "exclusions", "drivers"}},
 	{"console", nil},
 }
@@ -59,6 +59,7 @@ func (f Frame) otherSections() []navEntry {
 var goKeys = []struct{ section, key string }{
 	{"overview", "O"},
 	{"jobs", "J"},
+	{"requests", "R"},
 	{"sticks", "S"},
 	{"hosts", "H"},
 	{"images", "I"},

@@ -50,7 +50,11 @@ func (f Frame) results(text string, found []api.Found) []foundGroup {
 	for _, g := range f.sections() {
 		for _, e := range g.entries {
 			if name := f.T("nav." + e.section); has(name) {
-				sections.items = append(sections.items, foundItem{icon: e.section, name: name, path: e.path})
+				item := foundItem{icon: e.section, name: name, path: e.path}
+				if e.section == "requests" && f.Requests > 0 {
+					item.detail, item.path = f.L.N("search.open_requests", f.Requests), e.path+"?state=open"
+				}
+				sections.items = append(sections.items, item)
 			}
 		}
 	}
@@ -60,7 +64,7 @@ func (f Frame) results(text string, found []api.Found) []foundGroup {
 		}
 	}
 	groups := map[string]*foundGroup{
-		"job": {title: "nav.jobs"}, "stick": {title: "nav.sticks"}, "host": {title: "nav.hosts"}, "image": {title: "nav.images"},
+		"job": {title: "nav.jobs"}, "stick": {title: "nav.sticks"}, "host": {title: "nav.hosts"}, "image": {title: "nav.images"}, "request": {title: "nav.requests"},
 	}
 	for _, x := range found {
 		if g := groups[x.Kind]; g != nil {
@@ -68,7 +72,7 @@ func (f Frame) results(text string, found []api.Found) []foundGroup {
 		}
 	}
 	var all []foundGroup
-	for _, g := range []foundGroup{actions, sections, *groups["job"], *groups["stick"], *groups["host"], *groups["image"]} {
+	for _, g := range []foundGroup{actions, sections, *groups["request"], *groups["job"], *groups["stick"], *groups["host"], *groups["image"]} {
 		if len(g.items) > 0 {
 			all = append(all, g)
 		}
@@ -86,6 +90,8 @@ func (f Frame) foundItem(x api.Found) foundItem {
 		return foundItem{icon: "jobs", name: name, detail: x.Detail, state: x.State, path: "/jobs/" + x.ID}
 	case "stick":
 		return foundItem{icon: "sticks", name: deviceName(f, x.Name, ""), detail: serialOr(f, x.Detail), state: x.State, path: "/sticks/" + x.ID}
+	case "request":
+		return foundItem{icon: "requests", name: x.Detail, detail: x.Name, state: x.State, path: "/requests/" + x.ID}
 	case "host":
 		return foundItem{icon: "hosts", name: x.Name, detail: x.Detail, path: "/hosts/" + x.ID}
 	}

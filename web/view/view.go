@@ -28,6 +28,7 @@ type Frame struct {
 	Banner    string // a sentence of the admins' on every page
 	Flash     string // a sentence about the action before
 	Refresh   bool   // without scripts the page loads itself again
+	Requests  int    // of tickets that are open, where the palette shows it
 	Keys      bool   // single letters are shortcuts
 	Again     bool   // the page was only asked for: to ask again is harmless
 }
@@ -106,6 +107,8 @@ var navigation = []navEntry{
 	{"hosts", "/hosts", api.UseListHosts},
 	{"sites", "/sites", api.UseSaveSite},
 	{"sticks", "/sticks", api.UseListSticks},
+	{"requests", "/requests", api.UseListStickRequests},
+	{"connectors", "/connectors", api.UseListConnectors},
 	{"users", "/users", api.UseListUsers},
 	{"tokens", "/tokens", api.UseListTokens},
 	{"audit", "/audit", api.UseListAudit},
@@ -121,6 +124,8 @@ func tone(state string) string {
 		return "bad"
 	case "running", "assigned", "pressing", "erasing", "receiving", "inspecting", "cancelling":
 		return "run"
+	case "declined":
+		return "warn"
 	case "cancelled", "superseded", "update_needed", "locked", "to_erase", "data_open":
 		return "warn"
 	}

@@ -14,18 +14,20 @@ import (
 // Scene is a console in the middle of a working day.
 type Scene struct {
 	*Site
-	Version  api.Version // of the image "win11-ent", in the channel stable
-	Disk     api.Version // of the image "rescue": a disk with an MBR and a trusted block map
-	Host     api.Host    // online, with sticks in every condition
-	Session  api.HostSession
-	agent    apitest.Host
-	Free     []protocol.Device // two that may be pressed
-	Template api.Template      // the starter
-	Sequence api.TaskSequence  // the default
-	Done     api.Job           // two sticks, verified
-	Failed   api.Job           // one verified, one not
-	Running  api.Job           // two sticks in mid-write
-	Wiped    api.Job           // a small stick that was wiped and has a certificate
+	Version   api.Version // of the image "win11-ent", in the channel stable
+	Disk      api.Version // of the image "rescue": a disk with an MBR and a trusted block map
+	Host      api.Host    // online, with sticks in every condition
+	Session   api.HostSession
+	agent     apitest.Host
+	Free      []protocol.Device // two that may be pressed
+	Template  api.Template      // the starter
+	Sequence  api.TaskSequence  // the default
+	Done      api.Job           // two sticks, verified
+	Failed    api.Job           // one verified, one not
+	Running   api.Job           // two sticks in mid-write
+	Connector api.Connector     // a service desk's, that writes back
+	Request   api.StickRequest  // open, of its ticket
+	Wiped     api.Job           // a small stick that was wiped and has a certificate
 }
 
 // Play makes a scene.
@@ -50,6 +52,7 @@ func Play(t testing.TB, s *Site) *Scene {
 		Params: map[string]string{"offset": "7516192768", "want": "9f86d081", "have": "00000000"},
 	})
 	x.Wiped = x.wipe(t, devices[8])
+	x.desk(t)
 	x.Running = x.queue(t, "INC-1043", "", devices[4], devices[5])
 	x.begin(t, x.Running)
 	var err error

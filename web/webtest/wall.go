@@ -56,6 +56,14 @@ var Walls = map[string]api.UseCase{
 	"POST /first-run/host": api.UseCreateEnrolment, "POST /first-run/template": api.UseSaveFirstRun, "POST /first-run/press": api.UseSaveFirstRun,
 	"POST /first-run/finish": api.UseSaveFirstRun,
 
+	"GET /requests": api.UseListStickRequests, "GET /requests/{id}": api.UseListStickRequests,
+	"POST /requests/{id}/decline": api.UseDeclineStickRequest, "POST /requests/{id}/reopen": api.UseReopenStickRequest,
+	"GET /connectors": api.UseListConnectors, "POST /connectors": api.UseSaveConnector, "GET /connectors/new": api.UseSaveConnector,
+	"GET /connectors/{id}": api.UseListConnectors, "POST /connectors/{id}": api.UseSaveConnector, "POST /connectors/{id}/secret": api.UseSaveConnector,
+	"POST /connectors/{id}/retire": api.UseRetireConnector, "GET /connectors/{id}/mapping": api.UseSaveConnector, "POST /connectors/{id}/mapping": api.UseSaveConnector,
+	"GET /connectors/{id}/write-back": api.UseSaveConnector, "POST /connectors/{id}/write-back": api.UseSaveConnector,
+	"POST /connectors/{id}/write-backs/{write_back}/resend": api.UseResendWriteBack,
+
 	"GET /sites": api.UseListSites, "POST /sites": api.UseSaveSite, "GET /sites/{id}": api.UseListSites, "POST /sites/{id}": api.UseSaveSite,
 	"POST /sites/{id}/move": api.UseUpdateHost, "POST /sites/{id}/retire": api.UseRetireSite,
 	"GET /settings": api.UseListSettings, "GET /settings/{name}": api.UseListSettings, "POST /settings/{name}": api.UseSaveSetting,
@@ -100,7 +108,8 @@ func (x *Scene) Fill(path string) string {
 		"/jobs/": x.Running.ID, "/versions/": x.Version.ID, "/templates/": x.Template.ID, "/task-sequences/": x.Sequence.ID, "/hosts/": x.Host.ID,
 		"/sticks/": x.Done.Builds[0].StickID, "/certificates/": x.Wiped.Builds[0].CertificateID, "/sites/": x.Host.SiteID, "/users/": x.Admin.UserID,
 		"/inspections/": "x", "/account/sessions/": "session_01jd6y9k3te0mv8b0g2z5q4w7x",
-		"/account/tokens/": "token_01jd6y9k3te0mv8b0g2z5q4w7x", "/tokens/": "token_01jd6y9k3te0mv8b0g2z5q4w7x", "/views/": "view_01jd6y9k3te0mv8b0g2z5q4w7x",
+		"/account/tokens/": "token_01jd6y9k3te0mv8b0g2z5q4w7x", "/tokens/": "token_01jd6y9k3te0mv8b0g2z5q4w7x",
+		"/requests/": x.Request.ID, "/connectors/": x.Connector.ID, "/views/": "view_01jd6y9k3te0mv8b0g2z5q4w7x",
 	}
 	for prefix, v := range id {
 		if strings.HasPrefix(path, prefix) {
@@ -115,6 +124,6 @@ func (x *Scene) Fill(path string) string {
 	if strings.HasPrefix(path, "/first-run") {
 		step = "host"
 	}
-	return strings.NewReplacer("{name}", name, "{build}", x.Running.Builds[0].ID, "{step}", step, "{task}", "x",
+	return strings.NewReplacer("{name}", name, "{build}", x.Running.Builds[0].ID, "{step}", step, "{task}", "x", "{write_back}", "writeback_01jd6y9k3te0mv8b0g2z5q4w7x",
 		"{session}", "session_01jd6y9k3te0mv8b0g2z5q4w7x", "/*", "/x").Replace(path)
 }
