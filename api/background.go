@@ -12,9 +12,6 @@ import (
 // an image keeps a processor busy.
 const atOnce = 2
 
-// callsAtOnce is how many calls to others' servers a replica makes at once.
-const callsAtOnce = 8
-
 // openBackground prepares what this replica does in the background. Its queue
 // has the name of its upload folder: only whoever has the folder has the files.
 func (c *Console) openBackground() error {
@@ -33,8 +30,8 @@ func (c *Console) openBackground() error {
 		return fmt.Errorf("prepare background work: %w", err)
 	}
 	c.background, err = c.store.Background(store.BackgroundOptions{
-		Queue: "uploads_" + name, Most: atOnce, MostCalls: callsAtOnce, Workers: workers, Log: c.log,
-		Shared: []store.SharedQueue{{Name: webhookQueue, Most: deliveriesAtOnce, Lost: deliveryLost}},
+		Queue: "uploads_" + name, Most: atOnce, Workers: workers, Log: c.log,
+		Shared: []store.SharedQueue{{Name: webhookQueue, Most: deliveriesAtOnce, Lost: deliveryLost}, {Name: writeBackQueue, Most: writeBacksAtOnce, Lost: writeBackLost}},
 	})
 	return err
 }

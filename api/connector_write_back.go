@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/riverqueue/river"
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/stickpress/stickpress/api/fault"
@@ -376,7 +377,7 @@ func (c *Console) ResendWriteBack(ctx context.Context, a Actor, id, writeBack st
 		if err := tx.SetWriteBackState(ctx, w.ID, store.WriteBackWaiting); err != nil {
 			return err
 		}
-		if err := tx.EnqueueCall(ctx, c.background, writeBackArgs{ID: writeBack}, writeBackAttempts); err != nil {
+		if err := tx.EnqueueShared(ctx, c.background, writeBackQueue, []river.JobArgs{writeBackArgs{ID: writeBack}}); err != nil {
 			return err
 		}
 		w.State = store.WriteBackWaiting

@@ -46,7 +46,7 @@ func (c *Console) writeBack(ctx context.Context, tx *store.Tx, q *store.StickReq
 	if err != nil {
 		return err
 	}
-	return tx.EnqueueCall(ctx, c.background, writeBackArgs{ID: w.ID.String()}, writeBackAttempts)
+	return tx.EnqueueShared(ctx, c.background, writeBackQueue, []river.JobArgs{writeBackArgs{ID: w.ID.String()}})
 }
 
 // writeBackData is what a template may say of a request now.
@@ -132,6 +132,22 @@ type writeBackArgs struct {
 // Kind implements river.JobArgs.
 func (writeBackArgs) Kind() string { return "write_back" }
 
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (writeBackArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{MaxAttempts: writeBackAttempts}
+}
+
+// Any replica tells tickets, some at once. What is at it for so long was left by
+// one that died.
+const (
+	writeBackQueue   = "write_backs"
+	writeBacksAtOnce = 8
+	writeBackLost    = 2 * writeBackPatience
+	// writeBackPatience bounds an attempt: a token and a request, each within
+	// outbound.Timeout.
+	writeBackPatience = time.Minute
+)
+
 // A write-back is tried this often, in about a day: see writeBackPause.
 const writeBackAttempts = 15
 
@@ -152,9 +168,8 @@ type writeBackWorker struct {
 	c *Console
 }
 
-// Timeout implements river.Worker: a token and a request, each within
-// outbound.Timeout.
-func (*writeBackWorker) Timeout(*river.Job[writeBackArgs]) time.Duration { return store.CallPatience }
+// Timeout implements river.Worker.
+func (*writeBackWorker) Timeout(*river.Job[writeBackArgs]) time.Duration { return writeBackPatience }
 
 // NextRetry implements river.Worker.
 func (w *writeBackWorker) NextRetry(job *river.Job[writeBackArgs]) time.Time {

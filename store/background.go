@@ -23,12 +23,6 @@ const (
 	backgroundLost = 24 * time.Hour
 	// backgroundStop is how long work may take to notice that it is to stop.
 	backgroundStop = 5 * time.Second
-	// callsQueue is where work waits that any program may do: it needs nothing
-	// but the database and the network.
-	callsQueue = "calls"
-	// CallPatience is how long such work may take at most. What has been running
-	// for longer was left by a program that died, and is taken up again.
-	CallPatience = 2 * time.Minute
 	// backgroundAgain is the pause before the next try to reach the database.
 	backgroundAgain = 2 * time.Second
 )
@@ -50,9 +44,6 @@ type BackgroundOptions struct {
 	Queue string
 	// Most is how much of it is done at once.
 	Most int
-	// MostCalls is how much of what EnqueueCall asks for is done at once; none
-	// if 0.
-	MostCalls int
 	// Shared are queues that every program works.
 	Shared []SharedQueue
 	// Workers do it.
@@ -74,9 +65,6 @@ type SharedQueue struct {
 // Background prepares the work of one queue; Run does it.
 func (s *Store) Background(o BackgroundOptions) (*Background, error) {
 	queues := map[string]river.QueueConfig{o.Queue: {MaxWorkers: o.Most}}
-	if o.MostCalls > 0 {
-		queues[callsQueue] = river.QueueConfig{MaxWorkers: o.MostCalls}
-	}
 	for _, q := range o.Shared {
 		queues[q.Name] = river.QueueConfig{MaxWorkers: q.Most}
 	}
@@ -94,14 +82,6 @@ func (s *Store) Background(o BackgroundOptions) (*Background, error) {
 func (tx *Tx) Enqueue(ctx context.Context, b *Background, args river.JobArgs) error {
 	_, err := b.client.InsertTx(ctx, tx.tx, args, &river.InsertOpts{Queue: b.queue})
 	return fail(err, "queue background work")
-}
-
-// EnqueueCall asks for work that any program may do, once the transaction is
-// committed: at most attempts times, each within CallPatience, which its worker
-// sees to. It may be done twice if a program dies in the middle.
-func (tx *Tx) EnqueueCall(ctx context.Context, b *Background, args river.JobArgs, attempts int) error {
-	_, err := b.client.InsertTx(ctx, tx.tx, args, &river.InsertOpts{Queue: callsQueue, MaxAttempts: attempts})
-	return fail(err, "queue a call")
 }
 
 // EnqueueShared asks for work of a queue that every program works.
@@ -152,17 +132,7 @@ func (b *Background) Run(ctx context.Context) error {
 		case <-time.After(backgroundAgain):
 		}
 	}
-	again := time.NewTicker(CallPatience)
-	defer again.Stop()
-	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case <-again.C:
-			if err := b.takeUpCalls(ctx); err != nil && ctx.Err() == nil {
-				b.store.log.Warn("calls that were left are not taken up", "error", err)
-			}
-		}
-	}
+	<-ctx.Done()
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), backgroundStop)
 	defer cancel()
 	return errors.Join(ctx.Err(), b.client.StopAndCancel(stopping))
@@ -174,18 +144,5 @@ func (b *Background) takeUp(ctx context.Context) error {
 	_, err := b.store.pool.Exec(ctx,
 		`UPDATE river.river_job SET state = 'available', attempt = greatest(attempt - 1, 0), scheduled_at = now()
 		WHERE state = 'running' AND queue = @queue`, pgx.NamedArgs{"queue": b.queue})
-	if err != nil {
-		return fail(err, "take up background work")
-	}
-	return b.takeUpCalls(ctx)
-}
-
-// takeUpCalls makes available again what has been running for longer than a
-// call may. That its program died is no attempt.
-func (b *Background) takeUpCalls(ctx context.Context) error {
-	_, err := b.store.pool.Exec(ctx,
-		`UPDATE river.river_job SET state = 'available', attempt = greatest(attempt - 1, 0), scheduled_at = now()
-		WHERE state = 'running' AND queue = @queue AND attempted_at < now() - @patience::interval`,
-		pgx.NamedArgs{"queue": callsQueue, "patience": CallPatience + backgroundStop})
-	return fail(err, "take up calls")
+	return fail(err, "take up background work")
 }
