@@ -93,6 +93,7 @@ func (c *Console) answerRequests(ctx context.Context, tx *store.Tx, a Actor, by 
 		if len(builds) == 0 {
 			return fault.New(fault.KindInvalid, CodeRequestUnmatched, "ticket", q.Ticket).At("stick_requests")
 		}
+		before := q.State
 		if q, err = tx.QueueStickRequest(ctx, q.ID, j.ID, builds, by); err != nil {
 			return err
 		}
@@ -101,7 +102,7 @@ func (c *Console) answerRequests(ctx context.Context, tx *store.Tx, a Actor, by 
 		}
 		err = tx.Audit(ctx, store.NewAudit{
 			By: by, Action: string(UseQueueJob), ObjectKind: "stick_request", ObjectID: q.ID.String(),
-			Before: map[string]any{"state": store.RequestOpen}, After: map[string]any{"state": q.State, "job_id": q.JobID, "ticket": q.Ticket, "sticks": len(builds)},
+			Before: map[string]any{"state": before}, After: map[string]any{"state": q.State, "job_id": q.JobID, "ticket": q.Ticket, "sticks": len(builds)},
 		})
 		if err != nil {
 			return err

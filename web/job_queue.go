@@ -42,7 +42,7 @@ func (s *Web) queueConfirmed(r *http.Request, p view.NewJob) (api.Job, error) {
 		return api.Job{}, err
 	}
 	in := api.QueueJobInput{
-		Kind: p.Kind, Host: p.Host, Overrides: p.Overrides, ExternalRef: api.Ticket(p.Reference), Holder: p.Holder, NotBefore: at,
+		Kind: p.Kind, Host: p.Host, Overrides: p.Overrides, ExternalRef: p.Ref(p.Reference), Holder: p.Holder, NotBefore: at,
 		IdempotencyKey: r.PostFormValue("key"),
 	}
 	fillJob(&in, p)
@@ -50,7 +50,7 @@ func (s *Web) queueConfirmed(r *http.Request, p view.NewJob) (api.Job, error) {
 		device := api.QueueDevice{Identity: d, Variables: p.VariablesBefore(d)}
 		if len(p.Rows) > 0 {
 			row := p.Rows[i]
-			device.Holder, device.ExternalRef = row.Holder, api.Ticket(row.Reference)
+			device.Holder, device.ExternalRef = row.Holder, p.Ref(row.Reference)
 			if row.Computer != "" {
 				if device.Variables == nil {
 					device.Variables = map[string]string{}

@@ -69,6 +69,17 @@ func (p NewJob) Answered() []string {
 	return ids
 }
 
+// Ref is what a reference is in its system: that of the connector if a request
+// has it as its ticket.
+func (p NewJob) Ref(reference string) api.ExternalRef {
+	for _, q := range p.Requests {
+		if q.Ticket == reference {
+			return api.ExternalRef{System: q.Connector, ID: q.Ticket}
+		}
+	}
+	return api.Ticket(reference)
+}
+
 // RequestedLayout is what the only request wants the sticks' layout to be, or empty.
 func (p NewJob) RequestedLayout() string {
 	if len(p.Requests) == 1 {
