@@ -48,6 +48,8 @@ type Actor struct {
 	Address   string // of the peer, without its port
 	SessionID string // "session_…", of people in a browser
 	Agent     string // what the browser calls itself
+
+	repeatable *store.HeldRequest // see Repeatable
 }
 
 // Anonymous is the actor of a request that nobody has signed in for.

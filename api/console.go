@@ -213,5 +213,10 @@ func (c *Console) change(ctx context.Context, a Actor, u UseCase, do func(tx *st
 	if err != nil {
 		return err
 	}
-	return c.store.InTx(ctx, func(tx *store.Tx) error { return do(tx, by) })
+	return c.store.InTx(ctx, func(tx *store.Tx) error {
+		if err := do(tx, by); err != nil || a.repeatable == nil {
+			return err
+		}
+		return tx.Done(ctx, a.repeatable)
+	})
 }

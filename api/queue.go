@@ -97,13 +97,11 @@ func (c *Console) QueueJob(ctx context.Context, a Actor, in QueueJobInput) (Job,
 	if err := checkRequest(&in); err != nil {
 		return Job{}, err
 	}
-	var id string // of the job that the same request made before
+	if in.IdempotencyKey != "" {
+		return c.queueOnce(ctx, a, in)
+	}
 	var queued Job
 	err := c.change(ctx, a, UseQueueJob, func(tx *store.Tx, by store.Actor) error {
-		var err error
-		if id, err = beginQueue(ctx, tx, by, &in); err != nil || id != "" {
-			return err
-		}
 		p, err := c.plan(ctx, tx, a, &in)
 		if err != nil {
 			return err
@@ -124,7 +122,7 @@ func (c *Console) QueueJob(ctx context.Context, a Actor, in QueueJobInput) (Job,
 			return err
 		}
 		new(stepBoard).fill(&queued) // none has begun
-		err = tx.Audit(ctx, store.NewAudit{
+		return tx.Audit(ctx, store.NewAudit{
 			By: by, Action: string(UseQueueJob), ObjectKind: "job", ObjectID: queued.ID,
 			After: map[string]any{
 				"kind": j.Kind, "options": j.Options, "overrides": j.Overrides, "host_id": j.HostID, "image_version_id": j.ImageVersionID, "channel": j.Channel, "layout": j.Layout,
@@ -132,38 +130,36 @@ func (c *Console) QueueJob(ctx context.Context, a Actor, in QueueJobInput) (Job,
 				"not_before": j.NotBefore, "ports": p.ports(),
 			},
 		})
-		if err != nil || in.IdempotencyKey == "" {
-			return err
-		}
-		return tx.EndIdempotent(ctx, queueScope(by), in.IdempotencyKey, store.Idempotent{Body: []byte(queued.ID)})
 	})
 	if err != nil {
 		return Job{}, c.inTheWay(ctx, a, err)
 	}
-	if id == "" {
-		return queued, nil
-	}
-	return c.GetJob(ctx, a, id)
+	return queued, nil
 }
 
-func queueScope(by store.Actor) string { return "queue_job " + by.String() }
-
-// beginQueue claims the request's idempotency key, and returns the job that
-// the same request made before.
-func beginQueue(ctx context.Context, tx *store.Tx, by store.Actor, in *QueueJobInput) (string, error) {
-	if in.IdempotencyKey == "" {
-		return "", nil
-	}
+// queueOnce is QueueJob for a request with a key.
+func (c *Console) queueOnce(ctx context.Context, a Actor, in QueueJobInput) (Job, error) {
+	key := in.IdempotencyKey
+	in.IdempotencyKey = ""
 	raw, err := json.Marshal(in)
 	if err != nil {
-		return "", fmt.Errorf("encode the request: %w", err)
+		return Job{}, fmt.Errorf("encode the request: %w", err)
 	}
 	sum := sha256.Sum256(raw)
-	answer, known, err := tx.BeginIdempotent(ctx, queueScope(by), in.IdempotencyKey, sum[:])
-	if err != nil || !known {
-		return "", err
+	var j Job
+	before, err := c.once(ctx, a, "queue_job "+key, sum[:], func(a Actor) (err error) {
+		j, err = c.QueueJob(ctx, a, in)
+		return err
+	})
+	if err != nil || j.ID != "" {
+		return j, err
 	}
-	return string(answer.Body), nil
+	for _, id := range before {
+		if _, err := store.ParseID[store.JobID](id); err == nil {
+			return c.GetJob(ctx, a, id)
+		}
+	}
+	return Job{}, fmt.Errorf("the request %q queued no job: %v", key, before)
 }
 
 // checkRequest refuses what needs no look at the database.

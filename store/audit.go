@@ -52,6 +52,7 @@ var siteOf = map[string]string{
 
 // Audit adds a line to the audit log, in the transaction of what it tells of.
 func (tx *Tx) Audit(ctx context.Context, n NewAudit) error {
+	tx.objects = append(tx.objects, n.ObjectID)
 	id, err := newID[auditKind](tx)
 	if err != nil {
 		return err

@@ -146,6 +146,8 @@ type Tx struct {
 	tx     pgx.Tx
 	store  *Store
 	topics []string
+	// objects are what the audit log is told of in this transaction.
+	objects []string
 	// at is the time of everything that happens in this transaction.
 	at time.Time
 }

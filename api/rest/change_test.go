@@ -100,26 +100,6 @@ func TestStale(t *testing.T) {
 	wantProblem(t, send(t, s, q), http.StatusPreconditionFailed, "stale")
 }
 
-// A request that is repeated with its key queues once.
-func TestIdempotencyKey(t *testing.T) {
-	t.Parallel()
-	s := resttest.Start(t)
-	s.Publish(t, "win11-ent", "1.0.0")
-	stick := apitest.Stick("a.img")
-	s.Connect(t, "bench", stick)
-	order := wire.QueueJobOf(apitest.Order("win11-ent", "bench", stick))
-	q := post(s, helpdesk, "/jobs", order)
-	q.header = map[string]string{wire.HeaderIdempotencyKey: "INC-1"}
-	first := decode[api.Job](t, send(t, s, q), http.StatusAccepted)
-	again := decode[api.Job](t, send(t, s, q), http.StatusAccepted)
-	if first.ID != again.ID {
-		t.Errorf("job %s, then %s", first.ID, again.ID)
-	}
-	order.ExternalRef.ID = "INC-2"
-	q.body = order
-	wantProblem(t, send(t, s, q), http.StatusUnprocessableEntity, "idempotency_reused")
-}
-
 // next_cursor and Link lead through a list, each item once.
 func TestPages(t *testing.T) {
 	t.Parallel()

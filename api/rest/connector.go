@@ -23,7 +23,7 @@ func (s *REST) connectorRoutes() {
 		})
 
 	type begin struct{ Body wire.CreateConnector }
-	op := create("/connectors", "create_connector", tag, "Make a connector; its secret is shown only once (admin)")
+	op := secret(create("/connectors", "create_connector", tag, "Make a connector; its secret is shown only once (admin)"), "secret")
 	op.Description = "It begins with the system's usual mapping and writes nothing back."
 	register(s, op, func(ctx context.Context, a api.Actor, in *begin) (*made[api.NewConnector], error) {
 		b := in.Body
@@ -52,7 +52,7 @@ func (s *REST) connectorRoutes() {
 		MayMatch
 		Body *wire.ConnectorSecret
 	}
-	register(s, action("/connectors/{connector}/secrets", "renew_connector_secret", tag, "Give a connector another secret at once; it is shown only here (admin)"),
+	register(s, secret(action("/connectors/{connector}/secrets", "renew_connector_secret", tag, "Give a connector another secret at once; it is shown only here (admin)"), "secret"),
 		func(ctx context.Context, a api.Actor, in *renew) (*found[api.NewConnector], error) {
 			secret := ""
 			if in.Body != nil {

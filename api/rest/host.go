@@ -20,7 +20,7 @@ func (s *REST) hostRoutes() {
 		})
 
 	type enrol struct{ Body *wire.CreateEnrolment }
-	op := create("/enrolments", "create_enrolment", "hosts", "Make a single-use token for 'stickpress-agent enroll' (admin)")
+	op := secret(create("/enrolments", "create_enrolment", "hosts", "Make a single-use token for 'stickpress-agent enroll' (admin)"), "token")
 	register(s, op, func(ctx context.Context, a api.Actor, in *enrol) (*plain[api.Enrolment], error) {
 		var e api.CreateEnrolmentInput
 		if in.Body != nil {

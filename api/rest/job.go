@@ -66,16 +66,13 @@ func (s *REST) cancelBuild() {
 
 func (s *REST) queueJob() {
 	type input struct {
-		Key  string `header:"Idempotency-Key" maxLength:"200" doc:"A repeated request with the same key returns the first one's job; the same key with another request is refused."`
 		Body wire.QueueJob
 	}
 	op := work("/jobs", "queue_job", "jobs", "Queue sticks to be built")
 	op.Description = "The devices are erased. Each is named by the identity that GET /hosts/{host} shows; " +
 		"a device that changed since then is never written. Nothing is queued if any of it is refused."
 	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*started[api.Job], error) {
-		job := in.Body.Input()
-		job.IdempotencyKey = in.Key
-		return jobStarted(s.console.QueueJob(ctx, a, job))
+		return jobStarted(s.console.QueueJob(ctx, a, in.Body.Input()))
 	})
 }
 

@@ -38,9 +38,10 @@ func TestFieldsAreParameters(t *testing.T) {
 	type parameter struct {
 		Name, In, Description string
 		Schema                struct {
-			Type, Format string
-			Enum         []string
-			MaxLength    int
+			Type      any // an array where null is one of them
+			Format    string
+			Enum      []string
+			MaxLength int
 		}
 	}
 	var doc struct {

@@ -14,16 +14,18 @@ import (
 
 // The codes of this package's faults.
 const (
-	codeTokenMissing     fault.Code = "token_missing"          //
-	codePathNotFound     fault.Code = "path_not_found"         // path
-	codeMethodNotAllowed fault.Code = "method_not_allowed"     // method, allow
-	codeMalformed        fault.Code = "request_malformed"      //
-	codeInvalid          fault.Code = "request_invalid"        //
-	codeTooLarge         fault.Code = "request_too_large"      //
-	codeTimeout          fault.Code = "request_timeout"        //
-	codeMediaType        fault.Code = "media_type_unsupported" //
-	codeNotAcceptable    fault.Code = "not_acceptable"         //
-	codeMatchMissing     fault.Code = "match_missing"          //
+	codeTokenMissing     fault.Code = "token_missing"           //
+	codePathNotFound     fault.Code = "path_not_found"          // path
+	codeMethodNotAllowed fault.Code = "method_not_allowed"      // method, allow
+	codeMalformed        fault.Code = "request_malformed"       //
+	codeInvalid          fault.Code = "request_invalid"         //
+	codeTooLarge         fault.Code = "request_too_large"       //
+	codeTimeout          fault.Code = "request_timeout"         //
+	codeMediaType        fault.Code = "media_type_unsupported"  //
+	codeNotAcceptable    fault.Code = "not_acceptable"          //
+	codeKeyInvalid       fault.Code = "idempotency_key_invalid" //
+	codeReplyLost        fault.Code = "idempotency_reply_lost"  // objects
+	codeMatchMissing     fault.Code = "match_missing"           //
 )
 
 // refusal is an error as a fault; the cause of an internal one goes into the

@@ -71,7 +71,7 @@ func New(d Deps) (*REST, error) {
 	s.mux.Get("/openapi.json", s.document("application/json", &s.json))
 	s.mux.Get("/openapi.yaml", s.document("application/yaml", &s.yaml))
 	s.mux.Group(func(r chi.Router) {
-		r.Use(s.authenticate)
+		r.Use(s.authenticate, s.once)
 		s.huma = humachi.New(r, config())
 		s.routes()
 		s.uploads(r, d.Uploads)

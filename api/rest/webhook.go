@@ -11,7 +11,7 @@ func (s *REST) webhookRoutes() {
 	list(s, get("/webhooks", "list_webhooks", "webhooks", "Who is told of events, newest first (admin)"), api.WebhookFields, s.console.ListWebhooks)
 
 	type input struct{ Body wire.CreateWebhook }
-	op := create("/webhooks", "create_webhook", "webhooks", "Have somebody told of what happens from now on; the secret is shown only once (admin)")
+	op := secret(create("/webhooks", "create_webhook", "webhooks", "Have somebody told of what happens from now on; the secret is shown only once (admin)"), "secret")
 	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*made[api.NewWebhook], error) {
 		w, err := s.console.CreateWebhook(ctx, a, api.SaveWebhookInput{
 			URL: in.Body.URL, Description: in.Body.Description, Types: in.Body.Types, Sites: in.Body.Sites,
@@ -67,7 +67,7 @@ func (s *REST) webhookRoutes() {
 		MayMatch
 		Body *wire.RotateSecret
 	}
-	register(s, action("/webhooks/{webhook}/secrets", "rotate_webhook_secret", "webhooks", "Replace the secret, which is shown only once; for a while both sign (admin)"),
+	register(s, secret(action("/webhooks/{webhook}/secrets", "rotate_webhook_secret", "webhooks", "Replace the secret, which is shown only once; for a while both sign (admin)"), "secret"),
 		func(ctx context.Context, a api.Actor, in *rotate) (*found[api.NewWebhook], error) {
 			turn := api.RotateSecretInput{ID: in.Webhook, Revision: in.revision}
 			if in.Body != nil {

@@ -25,6 +25,10 @@ const Prefix = "/api/v1"
 const (
 	HeaderIdempotencyKey = "Idempotency-Key"
 	HeaderRequestID      = "X-Request-ID"
+	// HeaderIdempotentReplayed is "true" on a reply that was given before.
+	HeaderIdempotentReplayed = "Idempotent-Replayed"
+	// HeaderIdempotentOmitted names the secrets that a replay has no more.
+	HeaderIdempotentOmitted = "Idempotent-Omitted"
 )
 
 // Items is a list that has no pages.
