@@ -33,10 +33,20 @@ func (x *remote) bars(cmd *cobra.Command) *bars {
 
 func newBars(w io.Writer) *bars {
 	b := &bars{w: w}
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if f, ok := w.(*os.File); ok && roomOf(f) > 0 {
 		b.progress = mpb.New(mpb.WithOutput(w), mpb.WithWidth(48), mpb.WithRefreshRate(150*time.Millisecond))
 	}
 	return b
+}
+
+// roomOf is how many characters a terminal has room for, 0 for what is none or
+// does not say.
+func roomOf(f *os.File) int {
+	columns, rows, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns * rows
 }
 
 // wait leaves the bars as they are and gives the terminal back.

@@ -33,7 +33,7 @@ func (x *remote) words(find source) cobra.CompletionFunc {
 		if parent == nil {
 			parent = context.Background()
 		}
-		ctx, cancel := context.WithTimeout(parent, completePatience)
+		ctx, cancel := context.WithTimeout(parent, x.patience)
 		defer cancel()
 		found, err := find(ctx, c, cmd, before)
 		if err != nil {

@@ -74,6 +74,13 @@ func (x *remote) follow(cmd *cobra.Command, c *client.Client, id string) (last a
 		l.end("")
 	}
 	b.wait()
+	if b.progress != nil { // a bar cuts off what is longer than a line
+		for _, build := range last.Builds {
+			if build.Fault != nil {
+				x.tell(cmd, "%d: %s", build.Position, faultText(build.Fault))
+			}
+		}
+	}
 	return last, err
 }
 

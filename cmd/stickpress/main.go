@@ -98,7 +98,7 @@ func rootCommand(environ []string) *cobra.Command {
 
 // clientCommands are those that ask a console over REST.
 func clientCommands(environ []string) []*cobra.Command {
-	x := &remote{environ: environ}
+	x := newRemote(environ)
 	return []*cobra.Command{
 		loginCommand(x), logoutCommand(x), contextCommand(x),
 		imageCommand(x), channelCommand(x), templateCommand(x), hostCommand(x), jobCommand(x), stickCommand(x),

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +22,12 @@ type remote struct {
 	server, token, ca, pin string
 	json, quiet, utc       bool
 
-	environ []string
+	environ  []string
+	patience time.Duration // of completing a word
+}
+
+func newRemote(environ []string) *remote {
+	return &remote{environ: environ, patience: completePatience}
 }
 
 // family makes a command of the client whose flags its subcommands have, too.
