@@ -142,6 +142,11 @@ func findSticks(ctx context.Context, c *client.Client, _ *cobra.Command, _ []str
 	return offer(l, err, func(s api.Stick) (string, string) { return s.ID, s.Life + " " + s.Serial + " " + s.Holder })
 }
 
+func findRequests(ctx context.Context, c *client.Client, _ *cobra.Command, _ []string) ([]string, error) {
+	l, err := c.ListStickRequests(ctx, api.StickRequestFilter{}, completePage)
+	return offer(l, err, func(r api.StickRequest) (string, string) { return r.ID, r.State + " " + r.Ticket + " " + r.Holder })
+}
+
 func findTokens(ctx context.Context, c *client.Client, _ *cobra.Command, _ []string) ([]string, error) {
 	l, err := c.ListTokens(ctx, api.TokenFilter{}, completePage)
 	return offer(l, err, func(t api.Token) (string, string) { return t.ID, t.Name + " of " + t.Login })

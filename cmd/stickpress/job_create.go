@@ -24,6 +24,8 @@ type newJob struct {
 	sticks   []string
 	table    string // file with a row for each stick
 	computer string
+	ticket   string
+	system   string // that tickets are in
 	vars     []string
 	when     string
 	method   string // of a wipe
@@ -68,7 +70,9 @@ one, as a spreadsheet saves it.
 	f.StringVar(&n.in.Layout, "layout", "", protocol.LayoutMBRDual+" or "+protocol.LayoutGPTUEFI+" (default: the task sequence's)")
 	f.IntVar(&n.in.Edition, "edition", 0, "number of the edition in the image (default: the task sequence's)")
 	f.StringVar(&n.in.Holder, "for", "", "who gets the sticks")
-	f.StringVar(&n.in.ExternalRef.ID, "ticket", "", "the ticket that asked for it")
+	f.StringVar(&n.ticket, "ticket", "", "the ticket that asked for it; no two jobs are under way for one")
+	f.StringVar(&n.system, "ticket-system", "", "the system that tickets are in, such as servicenow (default: "+api.TicketSystem+")")
+	f.StringArrayVar(&n.in.StickRequests, "request", nil, "ID of a ticket's request that the sticks are for; may be repeated")
 	f.StringVar(&n.computer, "computer-name", "", "name of the computer, or a pattern with {n}, {n:02}, {ticket} and {user}")
 	f.StringArrayVar(&n.vars, "var", nil, "variable of the answer file, NAME=VALUE; may be repeated")
 	f.StringVar(&n.when, "schedule", "", "when to begin (default: at once)")
@@ -83,6 +87,7 @@ one, as a spreadsheet saves it.
 	x.flagWords(cmd, "host", findHosts)
 	x.flagWords(cmd, "port", ofFlag("host", findPorts))
 	x.flagWords(cmd, "stick", findSticks)
+	x.flagWords(cmd, "request", findRequests)
 	x.flagWords(cmd, "image", findImages)
 	x.flagWords(cmd, "version", ofFlag("image", findVersions))
 	x.flagWords(cmd, "channel", ofFlag("image", findChannels))
@@ -121,7 +126,7 @@ func (n *newJob) queue(x *remote, cmd *cobra.Command, c *client.Client) error {
 	for i, d := range chosen {
 		q := api.QueueDevice{Identity: d.Identity}
 		if len(rows) > 0 {
-			q.Holder, q.ExternalRef = rows[i].Holder, api.Ticket(rows[i].Reference)
+			q.Holder, q.ExternalRef = rows[i].Holder, n.refer(rows[i].Reference)
 			if rows[i].Computer != "" {
 				q.Variables = map[string]string{api.VariableComputerName: rows[i].Computer}
 			}
@@ -138,7 +143,7 @@ func (n *newJob) queue(x *remote, cmd *cobra.Command, c *client.Client) error {
 
 // read makes the job's own words of the flags.
 func (n *newJob) read(cmd *cobra.Command) error {
-	n.in.Kind = protocol.JobKind(n.kind)
+	n.in.Kind, n.in.ExternalRef = protocol.JobKind(n.kind), n.refer(n.ticket)
 	if n.kind != "" && (!n.in.Kind.Known() || n.in.Kind == protocol.JobCapture) {
 		return wrong(cmd, "--kind %s: want press, raw, verify or wipe", n.kind)
 	}
@@ -169,6 +174,15 @@ func (n *newJob) read(cmd *cobra.Command) error {
 	return nil
 }
 
+// refer is a ticket as the flags name its system.
+func (n *newJob) refer(ticket string) api.ExternalRef {
+	ref := api.Ticket(ticket)
+	if ticket != "" && n.system != "" {
+		ref.System = n.system
+	}
+	return ref
+}
+
 // rows reads the table, and checks it cell by cell.
 func (n *newJob) rows(cmd *cobra.Command) ([]batch.Row, error) {
 	if n.table == "" {
@@ -185,7 +199,7 @@ func (n *newJob) rows(cmd *cobra.Command) ([]batch.Row, error) {
 	for _, heading := range t.Ignored {
 		fmt.Fprintf(cmd.ErrOrStderr(), "The column %q means nothing here.\n", clean(heading))
 	}
-	_, problems := api.CheckBatch(t.Rows, n.computer, n.in.ExternalRef.ID)
+	_, problems := api.CheckBatch(t.Rows, n.computer, n.ticket)
 	if len(problems) == 0 {
 		return t.Rows, nil
 	}
