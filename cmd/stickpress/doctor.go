@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -104,11 +105,13 @@ func (d *doctor) database(ctx context.Context, log *slog.Logger) (*store.Store, 
 		}
 		none = stop
 	}
-	keys, err := store.LoadKeyring(filepath.Join(d.config.Data, "master.key"))
-	if _, missing := os.Stat(filepath.Join(d.config.Data, "master.key")); missing != nil {
-		keys, err = nil, nil // it is not to be made here; masterKey says so
+	var keys *store.Keyring
+	key := filepath.Join(d.config.Data, "master.key")
+	_, err := os.Stat(key)
+	if err == nil { // else it would be made here; masterKey says that it is missing
+		keys, err = store.LoadKeyring(key)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		d.fail("master key", "Put the old file back: without it no secret can be read.", "%v", err)
 		return nil, none
 	}

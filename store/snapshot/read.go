@@ -21,6 +21,10 @@ import (
 // default has 8 MiB.
 const maxWindow = 32 << 20
 
+// maxPiece bounds an entry, in bytes: a piece ends with the row that fills it,
+// and Postgres has none above that.
+const maxPiece = 1<<30 + pieceBytes
+
 // archive is a snapshot that is read from its beginning.
 type archive struct {
 	*tar.Reader
@@ -82,6 +86,9 @@ func (a *archive) head() (*tar.Header, error) {
 		h, err := a.Next()
 		if err != nil {
 			return nil, reading(err)
+		}
+		if h.Typeflag != tar.TypeReg || h.Size > maxPiece {
+			return nil, fmt.Errorf("%w: it has an entry %q of %d bytes", ErrDamaged, h.Name, h.Size)
 		}
 		a.next = h
 	}

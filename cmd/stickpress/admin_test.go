@@ -1,0 +1,222 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/apitest"
+	"github.com/stickpress/stickpress/api/keypair"
+)
+
+// desk is a console in a folder that no server runs on.
+type desk struct {
+	t    *testing.T
+	data string
+	url  string // of something that answers /readyz
+}
+
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	d := &desk{t: t, data: filepath.Join(t.TempDir(), "data")}
+	if err := os.MkdirAll(filepath.Join(d.data, "postgres"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/readyz" {
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}))
+	t.Cleanup(up.Close)
+	d.url = up.URL
+	return d
+}
+
+// admin runs an admin command.
+func (d *desk) admin(stdin string, args ...string) (string, error) {
+	var out strings.Builder
+	args = append(append([]string{"admin"}, args...), "--data", d.data, "--public-url", d.url)
+	err := run(d.t.Context(), args, nil, strings.NewReader(stdin), &out, io.Discard)
+	return out.String(), err
+}
+
+// inside does something with the console itself.
+func (d *desk) inside(do func(*cobra.Command, *server) error) {
+	d.t.Helper()
+	c := &cobra.Command{Use: "inside", SilenceUsage: true, RunE: withServer(nil, func(cmd *cobra.Command, _ []string, s *server) error { return do(cmd, s) })}
+	addConfigFlags(c.Flags())
+	c.SetArgs([]string{"--data", d.data})
+	c.SetErr(io.Discard)
+	if err := c.ExecuteContext(d.t.Context()); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// findings are what the doctor says, the worst of each check.
+func (d *desk) findings(flags ...string) (map[string]finding, error) {
+	d.t.Helper()
+	out, err := d.admin("", append([]string{"doctor", "--json"}, flags...)...)
+	var list []finding
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		d.t.Fatalf("%v: %s", err, out)
+	}
+	rank := map[string]int{findingOK: 1, findingWarn: 2, findingFail: 3}
+	worst := map[string]finding{}
+	for _, f := range list {
+		if rank[f.Status] == 0 || f.Says == "" {
+			d.t.Errorf("%+v", f)
+		}
+		if rank[f.Status] > rank[worst[f.Check].Status] {
+			worst[f.Check] = f
+		}
+	}
+	return worst, err
+}
+
+// want fails the test unless a check came out so.
+func want(t *testing.T, found map[string]finding, check, status, says string) {
+	t.Helper()
+	if f := found[check]; f.Status != status || !strings.Contains(f.Says, says) {
+		t.Errorf("%s: %+v, want %s with %q", check, f, status, says)
+	}
+}
+
+// The doctor says what is wrong; a failure is its exit code, a warning is not.
+func TestDoctor(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	if _, err := d.admin("correct horse battery\n", "create", "ada"); err != nil {
+		t.Fatal(err)
+	}
+	var digest string
+	d.inside(func(cmd *cobra.Command, s *server) error {
+		staged, err := s.staging.Receive(cmd.Context(), map[string]string{"filename": "a.wim"}, bytes.NewReader(apitest.WIM(t)))
+		if err != nil {
+			return err
+		}
+		system := api.System("test")
+		if _, err := s.console.UploadFinished(cmd.Context(), system, staged.ID); err != nil {
+			return err
+		}
+		v, err := s.console.PublishVersion(cmd.Context(), system, api.PublishVersionInput{UploadID: staged.ID, Image: "win", Version: "1.0.0"})
+		digest = v.SHA256
+		return err
+	})
+	found, err := d.findings()
+	if err != nil {
+		t.Errorf("a console that is well: %v, %+v", err, found)
+	}
+	for _, check := range []string{"settings", "tools", "database", "master key", "image files", "work", "certificate"} {
+		want(t, found, check, findingOK, "")
+	}
+	want(t, found, "hosts", findingWarn, "none")
+	want(t, found, "backup", findingWarn, "none was ever made")
+	want(t, found, "public URL", findingWarn, "this machine")
+
+	pass, file := filepath.Join(d.data, "pass"), filepath.Join(d.data, "b.age")
+	if err := os.WriteFile(pass, []byte("correct horse battery"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.admin("", "backup", file, "--passphrase-file", pass); err != nil {
+		t.Error(err)
+	}
+	key, kept := filepath.Join(d.data, "master.key"), filepath.Join(d.data, "kept")
+	image := filepath.Join(d.data, "blobs", "sha256", digest[:2], digest)
+	if err := errors.Join(os.Rename(key, kept), os.Remove(image)); err != nil {
+		t.Fatal(err)
+	}
+	found, err = d.findings("--listen", "127.0.0.1:1")
+	if !errors.Is(err, errUnwell) || exitCode(err) != exitFailed {
+		t.Errorf("a console that is unwell: %v", err)
+	}
+	want(t, found, "backup", findingOK, "the last one is of")
+	want(t, found, "master key", findingFail, "missing")
+	want(t, found, "image files", findingFail, digest)
+	if _, err := os.Stat(key); err == nil {
+		t.Error("the doctor made a new key")
+	}
+	if err := os.Rename(kept, key); err != nil {
+		t.Fatal(err)
+	}
+	d.url = "http://127.0.0.1:1"
+	found, _ = d.findings(pair(t, -900*24*time.Hour)...)
+	want(t, found, "master key", findingOK, "")
+	want(t, found, "public URL", findingFail, "does not answer")
+	want(t, found, "certificate", findingFail, "is over since")
+	found, _ = d.findings(pair(t, -815*24*time.Hour)...)
+	want(t, found, "certificate", findingWarn, "ends on")
+}
+
+// pair makes a certificate that began some time from now.
+func pair(t *testing.T, begun time.Duration) (flags []string) {
+	t.Helper()
+	cert, key, err := keypair.SelfSigned([]string{"localhost"}, time.Now().Add(begun))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, raw := range map[string][]byte{"tls-cert": cert, "tls-key": key} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		flags = append(flags, "--"+name, path)
+	}
+	return flags
+}
+
+// Files go when somebody says so, and not before; a person gets in again.
+func TestCollectAndReset(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	if _, err := d.admin("correct horse battery\n", "create", "ada"); err != nil {
+		t.Fatal(err)
+	}
+	out, err := d.admin("", "reset", "ADA", "--second-factor")
+	if err != nil || !strings.HasPrefix(out, d.url+"/sign-in/password?token=") {
+		t.Errorf("%s, %v", out, err)
+	}
+	if _, err := d.admin("", "reset", "bob"); err == nil {
+		t.Error("somebody who is not there was reset")
+	}
+	var image string
+	d.inside(func(cmd *cobra.Command, s *server) error {
+		staged, err := s.staging.Receive(cmd.Context(), map[string]string{"filename": "a.wim"}, bytes.NewReader(apitest.WIM(t)))
+		if err != nil {
+			return err
+		}
+		u, err := s.console.UploadFinished(cmd.Context(), api.System("test"), staged.ID)
+		image = filepath.Join(d.data, "blobs", "sha256", u.SHA256[:2], u.SHA256)
+		return err
+	})
+	if out, err := d.admin("", "gc", "--delete", "--json"); err != nil || strings.TrimSpace(out) != "[]" {
+		t.Errorf("of this moment: %s, %v", out, err)
+	}
+	old := time.Now().AddDate(0, 0, -8)
+	if err := os.Chtimes(image, old, old); err != nil {
+		t.Fatal(err)
+	}
+	for _, flags := range [][]string{nil, {"--delete"}} {
+		out, err := d.admin("", append([]string{"gc"}, flags...)...)
+		if err != nil || !strings.Contains(out, filepath.Base(image)) || !strings.Contains(out, api.GarbageUnpublished) {
+			t.Errorf("%v: %s, %v", flags, out, err)
+		}
+		if _, gone := os.Stat(image); (gone != nil) != (flags != nil) {
+			t.Errorf("%v: the file: %v", flags, gone)
+		}
+	}
+	if _, err := d.admin("", "gc", "--grace", "1h"); exitCode(err) != exitRefused {
+		t.Errorf("an hour's grace: %v", err)
+	}
+}
