@@ -37,7 +37,7 @@ func console(t *testing.T) *apitest.Fixture {
 	a, b := apitest.Stick("a"), apitest.Stick("b")
 	_, s := f.Connect(t, "bench", a, b)
 	in := apitest.Order("win11-ent", "bench", a, b)
-	in.Holder, in.Reference = "Ada \\ \"Lovelace\"\t\u2028\n\\.\n", "\\N"
+	in.Holder, in.ExternalRef = "Ada \\ \"Lovelace\"\t\u2028\n\\.\n", api.ExternalRef{ID: "\\N"}
 	if _, err := f.QueueJob(t.Context(), f.Helpdesk, in); err != nil {
 		t.Fatal(err)
 	}

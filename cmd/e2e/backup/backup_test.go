@@ -88,7 +88,7 @@ func busy(t *testing.T) *world.World {
 	w.AddStick("stick-2", 64*mib)
 	w.Enrol(0, 0)
 	w.Publish("", "1.0.0")
-	press := api.QueueJobInput{Image: "win-sample", Host: world.Host, Holder: "Ada \\ Lovelace\t„é“", Reference: "INC-1"}
+	press := api.QueueJobInput{Image: "win-sample", Host: world.Host, Holder: "Ada \\ Lovelace\t„é“", ExternalRef: api.ExternalRef{ID: "INC-1"}}
 	press.Devices = []api.QueueDevice{{Identity: device(w, "stick-1.img", protocol.JobPress)}}
 	done(w, press)
 	wipe := api.QueueJobInput{Kind: protocol.JobWipe, Host: world.Host, Options: protocol.JobOptions{
