@@ -25,27 +25,9 @@ type agent struct{ ws *websocket.Conn }
 // dial runs a whole handshake and says what the host sees. It is given nothing
 // before it resumes.
 func dial(ctx context.Context, url string, h apitest.Host, devices []protocol.Device) (*agent, error) {
-	dialer := websocket.Dialer{
-		ReadBufferSize: 1 << 10, WriteBufferSize: 1 << 10, HandshakeTimeout: patience,
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // the agent proves the server by its key; this one does not
-	}
-	var ws *websocket.Conn
-	for {
-		c, resp, err := dialer.DialContext(ctx, "ws"+strings.TrimPrefix(url, "http")+protocol.PathSocket, nil)
-		if err == nil {
-			_ = resp.Body.Close()
-			ws = c
-			break
-		}
-		if resp == nil || resp.StatusCode != http.StatusServiceUnavailable {
-			return nil, err
-		}
-		// Only so many prove themselves at the same time.
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+	ws, err := open(ctx, url)
+	if err != nil {
+		return nil, err
 	}
 	a := &agent{ws}
 	m, err := a.read()
@@ -71,6 +53,29 @@ func dial(ctx context.Context, url string, h apitest.Host, devices []protocol.De
 		return nil, fmt.Errorf("%s is no welcome", m.MessageType())
 	}
 	return a, a.send(&protocol.Inventory{Devices: devices})
+}
+
+// open opens a hosts' socket. Only so many hosts prove themselves at the same
+// time: the others come again.
+func open(ctx context.Context, url string) (*websocket.Conn, error) {
+	dialer := websocket.Dialer{
+		ReadBufferSize: 1 << 10, WriteBufferSize: 1 << 10, HandshakeTimeout: patience,
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // a host knows its server by its key
+	}
+	for {
+		ws, resp, err := dialer.DialContext(ctx, "ws"+strings.TrimPrefix(url, "http")+protocol.PathSocket, nil)
+		if err == nil {
+			return ws, resp.Body.Close()
+		}
+		if resp == nil || resp.StatusCode != http.StatusServiceUnavailable {
+			return nil, err
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 func (a *agent) send(m protocol.Message) error {
