@@ -124,10 +124,10 @@ func (c *Console) HostAlive(ctx context.Context, s HostSession) error {
 	return c.judge(ctx, s, c.store.Heartbeat(ctx, s.id, s.Session))
 }
 
-// WatchHost returns a channel that gets a value whenever there may be work for
-// the host, or it may not be welcome any more. It is closed when ctx ends.
-func (c *Console) WatchHost(ctx context.Context, s HostSession) <-chan struct{} {
-	return c.store.Watch(ctx, store.TopicHost(s.id))
+// OnHost calls wake whenever there may be work for the host, or it may not be
+// welcome any more, until stop is called; see store.OnChange.
+func (c *Console) OnHost(s HostSession, wake func()) (stop func()) {
+	return c.store.OnChange(wake, store.TopicHost(s.id))
 }
 
 // HostInventory replaces the list of what the host sees. Faults: value_invalid.

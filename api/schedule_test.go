@@ -57,6 +57,22 @@ func TestScheduleJob(t *testing.T) {
 	wantFault(t, err, store.CodeJobBegun)
 }
 
+// called gets a value whenever the host is called, until ctx ends.
+func called(ctx context.Context, f *apitest.Fixture, s api.HostSession) <-chan struct{} {
+	woken := make(chan struct{}, 1)
+	stop := f.OnHost(s, func() {
+		select {
+		case woken <- struct{}{}:
+		default:
+		}
+	})
+	context.AfterFunc(ctx, func() {
+		stop()
+		close(woken)
+	})
+	return woken
+}
+
 // The replica that has a host's socket is told when work is due, without
 // anybody doing anything then.
 func TestDueJobWakesItsHost(t *testing.T) {
@@ -71,7 +87,7 @@ func TestDueJobWakesItsHost(t *testing.T) {
 	at := f.Store.Now().Add(time.Second)
 	in.NotBefore = &at
 	job := must[api.Job](t)(f.QueueJob(ctx, f.Helpdesk, in))
-	woken := f.WatchHost(ctx, session)
+	woken := called(ctx, f, session)
 	for range woken {
 		w := must[api.HostWork](t)(f.HostClaim(ctx, session))
 		if len(w.Assigns) == 0 {
@@ -105,7 +121,7 @@ func TestEachDueJobWakesItsHost(t *testing.T) {
 		in.NotBefore = at
 		must[api.Job](t)(f.QueueJob(ctx, f.Helpdesk, in))
 	}
-	for range f.WatchHost(ctx, session) {
+	for range called(ctx, f, session) {
 		if !f.Store.Now().Before(second) {
 			return
 		}

@@ -1,11 +1,14 @@
 package store
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
-// watcher is one Watch.
+// watcher is one OnChange.
 type watcher struct {
-	topics map[string]bool
-	wake   chan struct{}
+	topics []string
+	do     func()
 }
 
 // Run listens for notifications and wakes the watchers of this process until
@@ -15,7 +18,7 @@ func (s *Store) Run(ctx context.Context) error {
 		s.watchers.mu.Lock()
 		for w := range s.watchers.all {
 			if note.Resync || w.wants(note.Topics) {
-				w.ring()
+				w.do()
 			}
 		}
 		s.watchers.mu.Unlock()
@@ -23,43 +26,42 @@ func (s *Store) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Watch returns a channel that gets a value after something happened to one of
-// the topics: several things may share one value, and there may be one for
-// nothing. The first value is there at once, so that a loop over the channel
-// begins by reading. When ctx ends the channel is closed.
-func (s *Store) Watch(ctx context.Context, topics ...string) <-chan struct{} {
-	w := &watcher{topics: make(map[string]bool, len(topics)), wake: make(chan struct{}, 1)}
-	for _, t := range topics {
-		w.topics[t] = true
-	}
-	w.ring()
+// OnChange calls do after something happened to one of the topics, until stop
+// is called: several things may share one call, and there may be one for
+// nothing. The first call is there at once, so that it begins by reading. do
+// must not block, nor call OnChange or stop.
+func (s *Store) OnChange(do func(), topics ...string) (stop func()) {
+	w := &watcher{topics, do}
 	s.watchers.mu.Lock()
 	defer s.watchers.mu.Unlock()
 	if s.watchers.all == nil {
 		s.watchers.all = map[*watcher]struct{}{}
 	}
 	s.watchers.all[w] = struct{}{}
-	context.AfterFunc(ctx, func() {
+	do()
+	return func() {
 		s.watchers.mu.Lock()
 		defer s.watchers.mu.Unlock()
 		delete(s.watchers.all, w)
-		close(w.wake)
+	}
+}
+
+// Watch is OnChange by a channel that gets a value. When ctx ends it is closed.
+func (s *Store) Watch(ctx context.Context, topics ...string) <-chan struct{} {
+	wake := make(chan struct{}, 1)
+	stop := s.OnChange(func() {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	}, topics...)
+	context.AfterFunc(ctx, func() {
+		stop()
+		close(wake)
 	})
-	return w.wake
+	return wake
 }
 
 func (w *watcher) wants(topics []string) bool {
-	for _, t := range topics {
-		if w.topics[t] {
-			return true
-		}
-	}
-	return false
-}
-
-func (w *watcher) ring() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
+	return slices.ContainsFunc(topics, func(t string) bool { return slices.Contains(w.topics, t) })
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,23 +16,32 @@ import (
 	"github.com/stickpress/stickpress/api"
 )
 
-// conn is one host's connection after its handshake.
+// conn is one host's connection after its handshake. While the host has nothing
+// to say and nothing to do, one goroutine waits for it: what is sent, looked for
+// or taken has a goroutine for as long as that takes.
 type conn struct {
 	hub     *Hub
 	ws      *websocket.Conn
 	session api.HostSession
-	log     *slog.Logger
 
-	ctx   context.Context // ends with the connection
-	end   context.CancelFunc
-	queue chan []byte   // encoded messages to send
-	nudge chan struct{} // look for work now
-	last  chan []byte   // the farewell: sent after the queue, then closed
+	ctx context.Context // ends with the connection
+	end context.CancelFunc
 
-	stopOnce sync.Once
 	closing  atomic.Bool
 	draining atomic.Bool
-	resumed  atomic.Bool // the host has said what it holds: work may be given
+	resumed  atomic.Bool  // the host has said what it holds: work may be given
+	lookAt   atomic.Int64 // when to look for work without being woken, in Unix nanoseconds
+	beatAt   atomic.Int64 // when to send the next heartbeat
+
+	mu       sync.Mutex
+	busy     sync.WaitGroup // write and look
+	over     bool           // nothing is sent or looked for any more
+	queue    [][]byte       // encoded messages to send
+	beating  bool           // a heartbeat is to be sent
+	farewell []byte         // sent after the queue, then closed
+	writing  bool
+	looking  bool
+	again    bool // look once more
 
 	toldMu sync.Mutex
 	told   map[order]bool // cancellations that were delivered
@@ -45,48 +55,67 @@ type order struct {
 }
 
 func newConn(h *Hub, ws *websocket.Conn, s api.HostSession) *conn {
-	ctx, end := context.WithCancel(context.Background())
-	return &conn{
-		hub:     h,
-		ws:      ws,
-		session: s,
-		log:     h.log.With("host_id", s.HostID, "host", s.Name, "session", s.Session),
-		ctx:     ctx,
-		end:     end,
-		queue:   make(chan []byte, protocol.SendQueue),
-		nudge:   make(chan struct{}, 1),
-		last:    make(chan []byte, 1),
-		told:    map[order]bool{},
-		asked:   map[protocol.WantRecord]bool{},
-	}
+	c := &conn{hub: h, ws: ws, session: s}
+	c.ctx, c.end = context.WithCancel(context.Background())
+	c.beatAt.Store(time.Now().Add(h.deps.Heartbeat).UnixNano())
+	c.lookAt.Store(time.Now().Add(h.deps.Poll).UnixNano())
+	return c
+}
+
+// log names the connection in what is logged of it.
+func (c *conn) log() *slog.Logger {
+	return c.hub.log.With("host_id", c.session.HostID, "host", c.session.Name, "session", c.session.Session)
 }
 
 // serve runs the connection and returns when all of it has ended.
 func (c *conn) serve() {
 	c.hub.join(c)
-	c.log.Info("host connected")
-	var wg sync.WaitGroup
-	wg.Go(c.write)
-	wg.Go(c.work)
+	c.hub.startClock()
+	c.log().Info("host connected")
+	unwatch := c.hub.deps.Console.OnHost(c.session, c.wake)
 	err := c.read()
+	unwatch()
 	c.end()
 	_ = c.ws.Close()
-	wg.Wait()
+	c.mu.Lock()
+	c.over = true
+	c.mu.Unlock()
+	c.busy.Wait()
 	c.hub.part(c)
 	// The connection's own context is over; the farewell must still be noted.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), writeTime)
 	defer cancel()
 	if derr := c.hub.deps.Console.HostDisconnected(ctx, c.session); derr != nil {
-		c.log.Warn("disconnection not recorded", "error", derr)
+		c.log().Warn("disconnection not recorded", "error", derr)
 	}
-	c.log.Info("host disconnected", "reason", err)
+	c.log().Info("host disconnected", "reason", err)
 }
 
-// wake makes work look at once; it never blocks.
+// tick does what is due at a time: a heartbeat, a look for work.
+func (c *conn) tick(now time.Time) {
+	if at := now.UnixNano(); at >= c.beatAt.Load() {
+		c.beatAt.Store(now.Add(c.hub.deps.Heartbeat).UnixNano())
+		c.mu.Lock()
+		c.beating = true
+		c.startWriting()
+		c.mu.Unlock()
+	}
+	if now.UnixNano() >= c.lookAt.Load() {
+		c.wake()
+	}
+}
+
+// wake makes the connection look for work at once; it never blocks.
 func (c *conn) wake() {
-	select {
-	case c.nudge <- struct{}{}:
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.over:
+	case c.looking:
+		c.again = true
 	default:
+		c.looking = true
+		c.busy.Go(c.lookOut)
 	}
 }
 
@@ -100,22 +129,30 @@ func (c *conn) send(m protocol.Message) error {
 	if len(raw) > protocol.MaxMessage {
 		return fmt.Errorf("%s of %d bytes is longer than a message may be", m.MessageType(), len(raw))
 	}
-	select {
-	case c.queue <- raw:
-		return nil
-	default:
+	c.mu.Lock()
+	full := len(c.queue) >= protocol.SendQueue
+	if !full && !c.over {
+		c.queue = append(c.queue, raw)
+		c.startWriting()
+	}
+	c.mu.Unlock()
+	if full {
 		c.stop(websocket.CloseTryAgainLater, "send queue full")
 		return errors.New("send queue is full")
 	}
+	return nil
 }
 
 // stop closes the connection after what is queued has been sent; messages that
 // arrive from now on are not taken.
 func (c *conn) stop(code int, reason string) {
-	c.stopOnce.Do(func() {
-		c.closing.Store(true)
-		c.last <- websocket.FormatCloseMessage(code, reason)
-	})
+	if !c.closing.CompareAndSwap(false, true) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.farewell = websocket.FormatCloseMessage(code, reason)
+	c.startWriting()
 }
 
 // drain asks the agent to take no new work here and to come back elsewhere.
@@ -125,42 +162,55 @@ func (c *conn) drain() {
 	}
 }
 
-// write sends queued messages and heartbeats; it alone writes to the socket.
+// startWriting lets somebody write what there is. The caller holds mu.
+func (c *conn) startWriting() {
+	if c.writing || c.over || c.ws == nil {
+		return
+	}
+	c.writing = true
+	c.busy.Go(c.write)
+}
+
+// write sends what is queued until there is nothing left; it alone writes to
+// the socket.
 func (c *conn) write() {
-	polite := false
-	defer func() {
-		if !polite {
-			_ = c.ws.Close() // ends read
-		}
-	}()
-	beat := time.NewTicker(c.hub.deps.Heartbeat)
-	defer beat.Stop()
 	for {
-		select {
-		case raw := <-c.queue:
+		c.mu.Lock()
+		queue, beat, farewell := c.queue, c.beating, c.farewell
+		c.queue, c.beating = nil, false
+		c.writing = len(queue) > 0 || beat || farewell != nil
+		c.over = c.over || farewell != nil
+		writing := c.writing
+		c.mu.Unlock()
+		if !writing {
+			return
+		}
+		for _, raw := range queue {
 			if !c.put(raw) {
+				c.fail()
 				return
 			}
-		case farewell := <-c.last:
-			for len(c.queue) > 0 {
-				if !c.put(<-c.queue) {
-					return
-				}
-			}
+		}
+		if beat && c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeTime)) != nil {
+			c.fail()
+			return
+		}
+		if farewell != nil {
 			_ = c.ws.WriteControl(websocket.CloseMessage, farewell, time.Now().Add(writeTime))
 			// Closing now could make the kernel throw away what the agent has
 			// not read yet: let it answer first.
 			_ = c.ws.SetReadDeadline(time.Now().Add(closeTime))
-			polite = true
-			return
-		case <-beat.C:
-			if c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeTime)) != nil {
-				return
-			}
-		case <-c.ctx.Done():
 			return
 		}
 	}
+}
+
+// fail ends a connection that takes nothing any more.
+func (c *conn) fail() {
+	c.mu.Lock()
+	c.over = true
+	c.mu.Unlock()
+	_ = c.ws.Close() // ends read
 }
 
 func (c *conn) put(raw []byte) bool {
@@ -194,10 +244,26 @@ func (c *conn) read() error {
 			continue // what is refused now comes again on the next connection
 		}
 		alive()
+		c.handle(raw)
+	}
+}
+
+// handle takes one message. It has a goroutine of its own, so that the stack
+// that this needs is not kept by one that waits for the next.
+func (c *conn) handle(raw []byte) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if v := recover(); v != nil {
+				c.log().Error("message handler panicked", "panic", v, "stack", string(debug.Stack()))
+				c.stop(websocket.CloseInternalServerErr, "")
+			}
+		}()
 		m, err := protocol.Decode(raw)
 		if errors.Is(err, protocol.ErrUnknownType) {
-			c.log.Debug("message of a newer agent skipped", "error", err)
-			continue
+			c.log().Debug("message of a newer agent skipped", "error", err)
+			return
 		}
 		if err == nil {
 			err = c.take(m)
@@ -205,5 +271,6 @@ func (c *conn) read() error {
 		if err != nil {
 			c.refuse(err)
 		}
-	}
+	}()
+	<-done
 }

@@ -17,18 +17,18 @@ import (
 	"github.com/stickpress/stickpress/api/fault"
 )
 
-// socket upgrades a request, proves both sides to each other and serves the
-// connection until it ends.
+// socket upgrades a request, proves both sides to each other and starts to
+// serve the connection. The request is over then, and what it needed is free.
 func (h *Hub) socket(w http.ResponseWriter, r *http.Request) {
 	if !h.enter() {
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 		return
 	}
-	defer h.leave()
 	select {
 	case h.handshakes <- struct{}{}:
 	default:
+		h.leave()
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 		return
@@ -36,10 +36,14 @@ func (h *Hub) socket(w http.ResponseWriter, r *http.Request) {
 	c, err := h.accept(w, r)
 	<-h.handshakes
 	if err != nil {
+		h.leave()
 		h.log.Info("host not accepted", "address", r.RemoteAddr, "error", err)
 		return
 	}
-	c.serve()
+	go func() {
+		defer h.leave()
+		c.serve()
+	}()
 }
 
 // accept runs the handshake. On an error the socket is closed.

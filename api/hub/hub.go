@@ -7,10 +7,11 @@
 // connection was about to say when it broke is said again on the next one,
 // so a Hub holds no state that is worth keeping.
 //
-// Each connection has three goroutines: one reads and hands what it read to
-// the console, one writes from a bounded queue, and one (work) asks the
-// console for assignments and cancellations whenever it is woken, and now and
-// then without being woken.
+// Each connection has one goroutine that waits for what the host says. What it
+// says is taken, what is queued for it is written, and assignments and
+// cancellations are looked for, by goroutines that end with that: hundreds of
+// hosts are idle most of the day. One clock for all of them sends heartbeats and
+// looks for work now and then without being woken.
 package hub
 
 import (
@@ -18,7 +19,9 @@ import (
 	"crypto/rand"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,6 +58,8 @@ const (
 	closeTime     = 2 * time.Second  // for the answer to a farewell
 	maxHandshakes = 64               // at the same time
 	maxEnrollBody = 16 << 10         // bytes
+	socketBuffer  = 1 << 10          // bytes; a longer message takes several
+	maxTick       = 250 * time.Millisecond
 )
 
 // Hub is the hosts' door. Make one with New; it is safe for concurrent use.
@@ -67,7 +72,8 @@ type Hub struct {
 
 	mu       sync.Mutex
 	conns    map[string]*conn // by host ID
-	open     int              // sockets, those in their handshake included
+	ticking  bool
+	open     int // sockets, those in their handshake included
 	draining bool
 	idle     chan struct{} // closed when draining and open is 0
 }
@@ -98,6 +104,9 @@ func New(d Deps) *Hub {
 	}
 	h.upgrader = websocket.Upgrader{
 		HandshakeTimeout: handshakeTime,
+		ReadBufferSize:   socketBuffer,
+		WriteBufferSize:  socketBuffer,
+		WriteBufferPool:  &sync.Pool{},
 		CheckOrigin:      noOrigin,
 		Error: func(w http.ResponseWriter, _ *http.Request, status int, _ error) {
 			http.Error(w, http.StatusText(status), status)
@@ -167,6 +176,34 @@ func (h *Hub) join(c *conn) {
 	}
 	if draining {
 		c.drain()
+	}
+}
+
+// startClock makes sure that somebody does what is due.
+func (h *Hub) startClock() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.ticking {
+		h.ticking = true
+		go h.tick()
+	}
+}
+
+// tick does for all connections what is due, until there are none.
+func (h *Hub) tick() {
+	every := time.NewTicker(max(time.Millisecond, min(maxTick, h.deps.Heartbeat/8, h.deps.Poll/8)))
+	defer every.Stop()
+	for now := range every.C {
+		h.mu.Lock()
+		conns := slices.Collect(maps.Values(h.conns))
+		h.ticking = len(conns) > 0
+		h.mu.Unlock()
+		if len(conns) == 0 {
+			return
+		}
+		for _, c := range conns {
+			c.tick(now)
+		}
 	}
 }
 

@@ -73,39 +73,36 @@ func (c *conn) refuse(err error) {
 	switch {
 	case errors.Is(err, context.Canceled):
 	case errors.As(err, &f) && f.Code == api.CodeHostRevoked:
-		c.log.Info("host is revoked")
+		c.log().Info("host is revoked")
 		_ = c.send(&protocol.Revoked{})
 		c.stop(websocket.ClosePolicyViolation, string(f.Code))
 	case errors.As(err, &f) && f.Code == api.CodeSessionStale:
 		c.stop(websocket.CloseGoingAway, string(f.Code))
 	case errors.As(err, &f) && (f.Kind == fault.KindNotFound || f.Kind == fault.KindInvalid):
-		c.log.Warn("message not taken", "error", err)
+		c.log().Warn("message not taken", "error", err)
 	default:
-		c.log.Warn("connection given up", "error", err)
+		c.log().Warn("connection given up", "error", err)
 		c.stop(websocket.CloseTryAgainLater, "")
 	}
 }
 
-// work gives the host what there is for it, whenever something about it
-// changed and now and then by itself: a lost notification costs time, nothing
-// else.
-func (c *conn) work() {
-	changed := c.hub.deps.Console.WatchHost(c.ctx, c.session)
-	poll := time.NewTimer(c.pause())
-	defer poll.Stop()
+// lookOut gives the host what there is for it: whenever something about it
+// changed, and now and then by itself, since a lost notification costs time and
+// nothing else.
+func (c *conn) lookOut() {
 	for {
-		select {
-		case <-changed:
-		case <-c.nudge:
-		case <-poll.C:
-		case <-c.ctx.Done():
+		if !c.closing.Load() && c.ctx.Err() == nil {
+			c.look()
+		}
+		c.lookAt.Store(time.Now().Add(c.pause()).UnixNano())
+		c.mu.Lock()
+		c.looking = c.again && !c.over
+		c.again = false
+		looking := c.looking
+		c.mu.Unlock()
+		if !looking {
 			return
 		}
-		if c.closing.Load() || c.ctx.Err() != nil {
-			continue
-		}
-		c.look()
-		poll.Reset(c.pause())
 	}
 }
 
@@ -115,7 +112,7 @@ func (c *conn) look() {
 	w, err := console.HostWork(c.ctx, c.session)
 	if err != nil && fault.From(err).Kind == fault.KindInternal {
 		// The database is away, say: the socket can wait for it.
-		c.log.Warn("no work could be looked for", "error", err)
+		c.log().Warn("no work could be looked for", "error", err)
 		return
 	}
 	if err == nil {
@@ -156,7 +153,7 @@ func (c *conn) deliver(w api.HostWork) error {
 		if err := c.send(a); err != nil {
 			return err
 		}
-		c.log.Info("work assigned", "job_id", a.JobID, "builds", len(a.Builds))
+		c.log().Info("work assigned", "job_id", a.JobID, "builds", len(a.Builds))
 	}
 	for i := range w.Wants {
 		if c.unasked(w.Wants[i]) {
@@ -174,6 +171,9 @@ func (c *conn) unasked(m protocol.WantRecord) bool {
 	c.toldMu.Lock()
 	defer c.toldMu.Unlock()
 	fresh := !c.asked[m]
+	if c.asked == nil {
+		c.asked = map[protocol.WantRecord]bool{}
+	}
 	c.asked[m] = true
 	return fresh
 }
@@ -184,6 +184,9 @@ func (c *conn) untold(m *protocol.Cancel) *protocol.Cancel {
 	c.toldMu.Lock()
 	defer c.toldMu.Unlock()
 	fresh := &protocol.Cancel{Fenced: m.Fenced}
+	if c.told == nil {
+		c.told = map[order]bool{}
+	}
 	for _, a := range m.Attempts {
 		if key := (order{a, m.Fenced}); !c.told[key] {
 			c.told[key] = true
