@@ -156,15 +156,22 @@ func (r Reader) Jobs(ctx context.Context, f JobFilter) ([]Job, error) {
 	equal(&w, "image_version_id = @version", "version", f.ImageVersionID)
 	w.text("kind = @kind", "kind", string(f.Kind))
 	w.text("reference = @reference", "reference", f.Reference)
-	if err := r.andBuilds(ctx, &w, "holder", f.Holder, "holder"); err != nil {
+	few := map[string][]JobID{}
+	var err error
+	if few["holder"], err = r.andBuilds(ctx, &w, "holder", f.Holder, "holder"); err != nil {
 		return nil, err
 	}
-	if err := r.andBuilds(ctx, &w, "search", f.Search, "holder", "reference"); err != nil {
+	if few["search"], err = r.andBuilds(ctx, &w, "search", f.Search, "holder", "reference"); err != nil {
 		return nil, err
 	}
 	w.text("id IN (SELECT job_id FROM builds WHERE fault_code = @fault)", "fault", f.Fault)
 	equal(&w, "id >= @from", "from", firstID[jobKind](f.From))
 	equal(&w, "id < @to", "to", firstID[jobKind](f.To))
+	for name, ids := range few {
+		if len(w.conditions) == 1 && ids != nil { // nothing else narrows: the page is known
+			w.args[name] = f.Page.of(ids)
+		}
+	}
 	jobs, err := byID[Job](ctx, r, "jobs", "jobs", jobColumns, &w, f.Page)
 	if err != nil {
 		return nil, err
@@ -177,11 +184,13 @@ const fewBuilds = 3000
 
 // andBuilds adds the condition that one of some columns of a build of the job
 // begins so; a build has its job's reference and holder where it has none of its
-// own. Postgres cannot guess how many do: what few have is looked up first, what
-// many have is found on the way through the list.
-func (r Reader) andBuilds(ctx context.Context, w *where, name, text string, columns ...string) error {
+// own. Postgres cannot guess how many do: what few have is looked up first, and
+// returned; what many have is found on the way through the list, job by job:
+// OFFSET keeps Postgres from joining all of them first, in parallel even, which
+// takes longer to begin than the page.
+func (r Reader) andBuilds(ctx context.Context, w *where, name, text string, columns ...string) ([]JobID, error) {
 	if text == "" {
-		return nil
+		return nil, nil
 	}
 	text = cleanText(strings.ToLower(text))
 	args := pgx.NamedArgs{"least": text, "pattern": beginning(text), "most": fewBuilds + 1}
@@ -197,13 +206,14 @@ func (r Reader) andBuilds(ctx context.Context, w *where, name, text string, colu
 	jobs, err := pgx.CollectRows(rows, pgx.RowTo[JobID])
 	switch {
 	case err != nil:
-		return fail(err, "list jobs by their builds")
+		return nil, fail(err, "list jobs by their builds")
 	case len(jobs) <= fewBuilds:
 		w.and("id = ANY (@"+name+")", name, jobs)
+		return append([]JobID{}, jobs...), nil
 	default:
-		w.and(`id IN (SELECT job_id FROM builds WHERE `+strings.Join(conditions, " OR ")+`)`, name, args["pattern"])
+		w.and(`EXISTS (SELECT FROM builds WHERE job_id = jobs.id AND (`+strings.Join(conditions, " OR ")+`) OFFSET 0)`, name, args["pattern"])
 	}
-	return nil
+	return nil, nil
 }
 
 // loadBuilds fills in the builds of jobs with one query.

@@ -59,6 +59,46 @@ func TestJobsAreNarrowed(t *testing.T) {
 	}
 }
 
+// What few have is cut to the page before it is read; what many have is looked
+// for on the way.
+func TestJobsByTheirBuilds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var ids []store.JobID
+	for port := range 4 {
+		ids = append(ids, w.mustQueue(w.host.ID, port+1).ID)
+	}
+	slices.SortFunc(ids, func(a, b store.JobID) int { return slices.Compare(b[:], a[:]) })
+	is := func(f store.JobFilter, want ...store.JobID) {
+		t.Helper()
+		jobs, err := w.Jobs(t.Context(), f)
+		var got []store.JobID
+		for i := range jobs {
+			got = append(got, jobs[i].ID)
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%+v: %v, want %v, %v", f, got, want, err)
+		}
+	}
+	is(store.JobFilter{Search: "inc-"}, ids...)
+	is(store.JobFilter{Search: "inc-", Page: store.JobPage{Limit: 2}}, ids[:2]...)
+	is(store.JobFilter{Search: "inc-", Page: store.JobPage{Before: ids[1], Limit: 2}}, ids[2:]...)
+	is(store.JobFilter{Search: "inc-", Page: store.JobPage{After: ids[3], Limit: 2}}, ids[1:3]...)
+	is(store.JobFilter{Search: "inc-", Page: store.JobPage{After: ids[0]}})
+	is(store.JobFilter{Search: "inc-", Kind: protocol.JobPress, Page: store.JobPage{Before: ids[2]}}, ids[3])
+
+	_, err := w.Pool().Exec(t.Context(), `INSERT INTO builds (id, job_id, host_id, position, state, attempt, stick_id, device, reference, holder, variables, step, touched, revision)
+		SELECT gen_random_uuid(), job_id, host_id, 100 + i, 'cancelled', attempt, stick_id, device, '', 'Many', variables, step, touched, revision
+		FROM builds, generate_series(1, 4000) i WHERE job_id = ANY ($1) AND position = 1`, ids[1:3])
+	if err != nil {
+		t.Fatal(err)
+	}
+	is(store.JobFilter{Holder: "MAN"}, ids[1:3]...)
+	is(store.JobFilter{Search: "man", Page: store.JobPage{Before: ids[1]}}, ids[2])
+	is(store.JobFilter{Holder: "man", Kind: protocol.JobPress, Page: store.JobPage{Limit: 1}}, ids[1])
+	is(store.JobFilter{Holder: "man", Kind: protocol.JobWipe})
+}
+
 func TestHostsAreNarrowed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"strings"
@@ -20,6 +21,26 @@ type Page[K kind] struct {
 func (p Page[K]) args(args pgx.NamedArgs) pgx.NamedArgs {
 	args["before"], args["limit"] = p.Before, pageSize(p.Limit)
 	return args
+}
+
+// of picks the page out of IDs that are all there is.
+func (p Page[K]) of(ids []ID[K]) []ID[K] {
+	up := func(a, b ID[K]) int { return bytes.Compare(a[:], b[:]) }
+	slices.SortFunc(ids, up)
+	ids = slices.Compact(ids)
+	if !p.After.IsZero() {
+		i, found := slices.BinarySearchFunc(ids, p.After, up)
+		if found {
+			i++
+		}
+		ids = ids[i:]
+		return ids[:min(len(ids), pageSize(p.Limit))]
+	}
+	if !p.Before.IsZero() {
+		i, _ := slices.BinarySearchFunc(ids, p.Before, up)
+		ids = ids[:i]
+	}
+	return ids[max(0, len(ids)-pageSize(p.Limit)):]
 }
 
 type (

@@ -1616,7 +1616,7 @@ func Host(f Frame, h api.Host, ports []api.HostPort, jobs []api.Job, more HostMo
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = History(f, more.History).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = History(f, "host", h.ID, more.History).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -354,7 +354,7 @@ func Image(f Frame, i api.Image, versions api.List[api.Version], history []api.H
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = History(f, history).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = History(f, "image", i.ID, history).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -828,7 +828,7 @@ func Version(f Frame, v api.Version, sticks int, history []api.HistoryEntry, p P
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = History(f, history).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = History(f, "image_version", v.ID, history).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

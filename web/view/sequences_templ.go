@@ -1083,7 +1083,7 @@ func Sequence(f Frame, p SequencePage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = History(f, p.History).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = History(f, "task_sequence", p.Sequence.ID, p.History).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -889,7 +889,7 @@ func SettingHistory(f Frame, name string, history []api.HistoryEntry) templ.Comp
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = History(f, history).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = History(f, "setting", name, history).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

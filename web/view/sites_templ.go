@@ -721,7 +721,7 @@ func Site(f Frame, p SitePage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = History(f, p.History).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = History(f, "site", p.Site.ID, p.History).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -762,7 +762,7 @@ func taskSentence(f Frame, t api.StickTask) string {
 }
 
 // stickTimeline is the life of a stick, the newest first.
-func stickTimeline(f Frame, events []api.StickEvent) templ.Component {
+func stickTimeline(f Frame, id string, events []api.StickEvent) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1134,7 +1134,7 @@ func stickTimeline(f Frame, events []api.StickEvent) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = Panel("life", f.T("stick.life_of"), nil).Render(templ.WithChildren(ctx, templ_7745c5c3_Var37), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Panel("life", f.T("stick.life_of"), HistoryLink(f, "stick", id)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var37), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

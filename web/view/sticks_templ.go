@@ -1497,7 +1497,7 @@ func Stick(f Frame, s api.Stick, m StickMore) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = stickTimeline(f, m.Events).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = stickTimeline(f, s.ID, m.Events).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -847,7 +847,7 @@ func Template(f Frame, p TemplatePage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = History(f, p.History).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = History(f, "template", p.Template.ID, p.History).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -22,6 +22,7 @@ func TestPages(t *testing.T) {
 	s := webtest.Play(t, webtest.Start(t))
 	checked := s.Compare(t, s.Done)
 	calibrate(t, s)
+	handOver(t, s)
 	dir := album(t)
 	for _, language := range []string{"en", "zh-CN"} {
 		t.Run(language, func(t *testing.T) {
@@ -36,6 +37,13 @@ func TestPages(t *testing.T) {
 				b.visit(p.path)
 				b.shoot(dir, p.name+"-"+language)
 			}
+			b.visit("/sticks/scan")
+			b.press("#act-1")
+			b.fill("#code", "4006381333931"+kb.Enter)
+			b.until("the code was refused", `document.querySelector("#scan-result [data-tone=bad]")`)
+			b.fill("#code", api.ShortName(s.Wiped.Builds[0].StickID)+kb.Enter)
+			b.until("the stick is back", `document.querySelector("#scan-result .scan-next")`)
+			b.shoot(dir, "stick-scanned-"+language)
 			b.expect("404")
 			b.visit("/jobs")
 			b.do(chromedp.KeyEvent("k", chromedp.KeyModifiers(kb.ModifierCtrl)))
@@ -89,6 +97,8 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []struct{ name, 
 		{"sticks", "/sticks"},
 		{"stick-scan", "/sticks/scan"},
 		{"stick", "/sticks/" + s.Failed.Builds[1].StickID},
+		{"stick-data", "/sticks/" + s.Failed.Builds[0].StickID},
+		{"stick-lost", "/sticks/" + s.Done.Builds[0].StickID},
 		{"stick-checked", "/sticks/" + s.Done.Builds[1].StickID},
 		{"stick-wiped", "/sticks/" + s.Wiped.Builds[0].StickID},
 		{"certificate", "/certificates/" + s.Wiped.Builds[0].CertificateID},
@@ -109,22 +119,40 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []struct{ name, 
 		{"connector", "/connectors/" + s.Connector.ID},
 		{"connector-mapping", "/connectors/" + s.Connector.ID + "/mapping"},
 		{"connector-write-back", "/connectors/" + s.Connector.ID + "/write-back"},
-		{"settings", "/settings"},
+		{"setting", "/settings/session-idle"},
 		{"missing", "/nothing/here"},
-		{"versions", "/versions"},
-		{"views", "/views"},
+		{"versions-all", "/versions"},
 		{"users", "/users"},
 		{"user-new", "/users/new"},
 		{"user", "/users/" + s.Helpdesk.UserID},
 		{"audit", "/audit"},
 		{"second-factor", "/account/second-factor"},
-		{"sites", "/sites"},
 		{"settings", "/settings"},
 		{"search", "/search?q=1"},
 		{"shortcuts", "/shortcuts"},
 		{"ui", "/ui"},
 	}
 	return slices.DeleteFunc(all, func(p struct{ name, path string }) bool { return !wanted.MatchString(p.name) })
+}
+
+// handOver has one stick back, whose data is asked for, one lost, and a token of
+// somebody else's.
+func handOver(t *testing.T, s *webtest.Scene) {
+	t.Helper()
+	ctx := t.Context()
+	_, err := s.ReturnStick(ctx, s.Helpdesk, s.Failed.Builds[0].StickID)
+	if err == nil {
+		_, err = s.DeclareStickLost(ctx, s.Helpdesk, api.MoveStickInput{ID: s.Done.Builds[0].StickID, Reason: "left on the train"})
+	}
+	if err == nil {
+		_, err = s.CreateToken(ctx, s.Helpdesk, api.CreateTokenInput{Name: "label printer", Role: api.RoleViewer})
+	}
+	if err == nil {
+		_, err = s.SaveSetting(ctx, s.Admin, api.SaveSettingInput{Name: api.SettingSessionIdle, Value: "480"})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // calibrate numbers the sockets of the host's hub, is in the middle of it, and
