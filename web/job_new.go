@@ -152,5 +152,8 @@ func (s *Web) newJobPage(r *http.Request) (view.NewJob, error) {
 	if p.Host != "" {
 		p.Ports, err = s.console.GetHostPorts(ctx, actor, p.Host)
 	}
+	if err == nil && p.Kind == protocol.JobPress && r.Method == http.MethodPost { // the way to press shows all of them
+		p.PortsOf, err = s.portsOf(r, p.Hosts)
+	}
 	return p, err
 }

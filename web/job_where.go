@@ -23,9 +23,6 @@ func (s *Web) jobWhere(w http.ResponseWriter, r *http.Request) error {
 	}
 	p.Deal()
 	p.KeepThere()
-	if p.PortsOf, err = s.portsOf(r, p.Hosts); err != nil {
-		return err
-	}
 	return s.show(w, r, view.JobWhere(f, p))
 }
 
