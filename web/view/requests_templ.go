@@ -1115,7 +1115,7 @@ func Request(f Frame, p RequestPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = History(f, p.History).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = History(f, "stick_request", q.ID, p.History).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
