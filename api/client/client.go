@@ -5,9 +5,10 @@
 // with the same stable code, see IsCode.
 //
 // Reading is retried when the connection breaks or the server is away for a
-// moment; so is QueueJob with an idempotency key. Uploads and watched jobs go
-// on where they stopped (upload.go, watch.go). Everything else is sent once:
-// whether a change that got no answer was made, only the caller can find out.
+// moment; so is every POST, under an Idempotency-Key of its own: what is sent
+// again is not done twice. Uploads and watched jobs go on where they stopped
+// (upload.go, watch.go). Other changes are sent once: whether one that got no
+// answer was made, only the caller can find out.
 package client
 
 import (
@@ -17,12 +18,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/rest/wire"
@@ -139,6 +143,14 @@ func (c *Client) do(ctx context.Context, q call, out any) error {
 			return fmt.Errorf("encode %s %s: %w", q.method, q.path, err)
 		}
 	}
+	if q.method == http.MethodPost && q.header[wire.HeaderIdempotencyKey] == "" {
+		q.header = maps.Clone(q.header)
+		if q.header == nil {
+			q.header = map[string]string{}
+		}
+		q.header[wire.HeaderIdempotencyKey] = uuid.NewString()
+		q.again = true
+	}
 	q.again = q.again || q.method == http.MethodGet
 	for try := 1; ; try++ {
 		err := c.once(ctx, q, body, out)
@@ -188,8 +200,16 @@ func (c *Client) once(ctx context.Context, q call, body []byte, out any) error {
 	if err := json.Unmarshal(answer, out); err != nil {
 		return fmt.Errorf("decode the answer to %s %s: %w", q.method, q.path, err)
 	}
+	if lost := resp.Header.Get(wire.HeaderIdempotentOmitted); lost != "" {
+		return fmt.Errorf("%w: %s", ErrSecretLost, lost)
+	}
 	return nil
 }
+
+// ErrSecretLost says that something was made, and that the answer which showed
+// its secret was lost on the way: nobody knows it. Make another one, and end
+// this one.
+var ErrSecretLost = errors.New("it was made, but the answer with its secret was lost; end it and make another one")
 
 // match guards a change against overwriting what somebody else changed. A
 // caller that has seen no revision (0) overwrites whatever is there, as in

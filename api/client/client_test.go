@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -242,12 +243,17 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
-// Reading is tried again, changing is not; a proxy's page is a problem too.
+// Reading is tried again, and so is a POST, under one key; other changes are
+// not. A proxy's page is a problem too.
 func TestRetries(t *testing.T) {
 	t.Parallel()
 	var calls atomic.Int32
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	var keys sync.Map
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		calls.Add(1)
+		if r.Method == http.MethodPost {
+			keys.Store(r.Header.Get("Idempotency-Key"), true)
+		}
 		http.Error(w, "<h1>Bad Gateway</h1>", http.StatusBadGateway)
 	}))
 	t.Cleanup(srv.Close)
@@ -259,8 +265,21 @@ func TestRetries(t *testing.T) {
 	}
 	_, err = c.CreateImage(t.Context(), api.CreateImageInput{Name: "a"})
 	wantCode(t, err, 502, "http_502")
+	if n := calls.Swap(0); n != 3 {
+		t.Errorf("a POST was sent %d times, want 3", n)
+	}
+	known := 0
+	keys.Range(func(key, _ any) bool {
+		known++
+		return key != ""
+	})
+	if known != 1 {
+		t.Errorf("a POST was sent under %d keys, want 1", known)
+	}
+	_, err = c.SetChannel(t.Context(), api.SetChannelInput{Image: "a", Channel: "b", Version: "1.0.0"})
+	wantCode(t, err, 502, "http_502")
 	if n := calls.Load(); n != 1 {
-		t.Errorf("a POST was sent %d times, want 1", n)
+		t.Errorf("a PUT was sent %d times, want 1", n)
 	}
 	for _, bad := range []string{"", "console.example", "ftp://console.example", "http://"} {
 		if _, err := client.New(bad, "", client.Options{}); err == nil {

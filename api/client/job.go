@@ -15,7 +15,8 @@ func (c *Client) GetOverview(ctx context.Context) (api.Overview, error) {
 	return read[api.Overview](ctx, c, at("overview"), nil)
 }
 
-// QueueJob queues sticks to be built. With an idempotency key it is retried.
+// QueueJob queues sticks to be built. With a key of the caller's own another run
+// of a program may send it again, too.
 func (c *Client) QueueJob(ctx context.Context, in api.QueueJobInput) (api.Job, error) {
 	q := call{method: http.MethodPost, path: at("jobs"), body: wire.QueueJobOf(in)}
 	if in.IdempotencyKey != "" {

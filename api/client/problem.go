@@ -51,8 +51,11 @@ func passing(err error) bool {
 		var kind *json.UnmarshalTypeError
 		var untrusted *tls.CertificateVerificationError
 		var other *PinError
-		return !errors.Is(err, context.Canceled) && !errors.As(err, &syntax) && !errors.As(err, &kind) &&
+		return !errors.Is(err, context.Canceled) && !errors.Is(err, ErrSecretLost) && !errors.As(err, &syntax) && !errors.As(err, &kind) &&
 			!errors.As(err, &untrusted) && !errors.As(err, &other)
+	}
+	if p.Code == "idempotency_in_flight" {
+		return true // the first try of the same request is under way
 	}
 	switch p.Status {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
