@@ -76,6 +76,7 @@ type Console struct {
 	offline   time.Duration
 	passwords *passwords
 	limits    struct{ address, enroll, hook, hookFailed *limiter }
+	tokens    tokenCounts
 	progress  progressBoard
 	reports   reports
 	service   *SignInService
@@ -140,6 +141,7 @@ func New(d Deps) (*Console, error) {
 	if err := c.openBackground(); err != nil {
 		return nil, err
 	}
+	c.tokens.table = newTable(tokenRate)
 	c.limits.address = newLimiter(d.Clock, 60, 5*time.Minute)
 	c.limits.enroll = newLimiter(d.Clock, 30, 5*time.Minute)
 	c.limits.hook = newLimiter(d.Clock, hooksPerMinute, time.Minute)

@@ -322,10 +322,13 @@ func (c *Console) ActorForUser(ctx context.Context, base Actor, userID string) (
 
 // ActorForToken returns the actor of a bearer token. Its role is the lesser of
 // the token's and its owner's, its sites are those of both; a token that has
-// none left is good for nothing. Faults: token_invalid.
+// none left is good for nothing. Faults: token_invalid, token_rate (retry_seconds).
 func (c *Console) ActorForToken(ctx context.Context, base Actor, secret string) (Actor, error) {
 	t, u, err := c.store.APITokenBySecret(ctx, secret, c.now())
 	if err != nil {
+		return Actor{}, err
+	}
+	if err := c.takeToken(ctx, t.ID.String()); err != nil {
 		return Actor{}, err
 	}
 	if err := c.store.TouchAPIToken(ctx, &t); err != nil {

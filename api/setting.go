@@ -56,6 +56,7 @@ const (
 	// and MaxSessionLifetime.
 	SettingIdle     SettingKind = "idle"
 	SettingLifetime SettingKind = "lifetime"
+	SettingCount    SettingKind = "count" // a whole number, from 60
 	SettingHosts    SettingKind = "hosts" // host names and address ranges: outbound.ParseAllowed
 )
 
@@ -68,6 +69,8 @@ const (
 
 	SettingSessionIdle     = "session-idle"     // how long a session may rest before it ends
 	SettingSessionLifetime = "session-lifetime" // how long a session lasts at most
+
+	SettingTokenRate = "token-rate" // requests of one token in a minute
 
 	// SettingOutbound is also the server's: what webhooks and other requests to
 	// URLs that somebody typed may reach beside the public network.
@@ -91,6 +94,7 @@ func (c *Console) changeable() []Setting {
 		{Name: SettingSessionLifetime, Kind: SettingLifetime, Default: strconv.Itoa(int(sessionLifetime / time.Hour))},
 		{Name: SettingUploadLimit, Kind: SettingGiB, Default: strconv.FormatInt(c.maxUpload>>30, 10)},
 		{Name: SettingUploadKeep, Kind: SettingHours, Default: strconv.Itoa(int(uploadAge / time.Hour))},
+		{Name: SettingTokenRate, Kind: SettingCount, Default: strconv.Itoa(tokenRate)},
 		{Name: SettingOutbound, Kind: SettingHosts},
 	}
 }
@@ -250,6 +254,8 @@ func cleanSetting(kind SettingKind, value string) (string, bool) {
 		return number(value, 1, maxGiB)
 	case SettingHours:
 		return number(value, 1, maxHours)
+	case SettingCount:
+		return number(value, 60, maxTokenRate)
 	case SettingIdle:
 		return number(value, 5, int(MaxSessionIdle/time.Minute))
 	case SettingLifetime:

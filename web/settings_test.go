@@ -46,6 +46,7 @@ func TestSettings(t *testing.T) {
 		"public-url":     {"ftp://x", "https://", "gopher://x", "https://u:p@x", "https://x/path", "no"},
 		"upload-limit":   {"0", "-1", "1.5", "many", "99999999999999999999"},
 		"upload-keep":    {"0", "9000"},
+		"token-rate":     {"59", "many", "1000001"},
 		"banner":         {"a\nb"},
 		"outbound-allow": {"http://x", "10.0.0.0/99", "a b/c", "*.lan"},
 	} {

@@ -39,6 +39,8 @@ func config() huma.Config {
 				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					securityScheme: {Type: "http", Scheme: "bearer", Description: "A token of the account page or POST /tokens."},
+					"basic":        {Type: "http", Scheme: "basic", Description: "The token as the password; the user's name means nothing."},
+					"key":          {Type: "apiKey", In: "header", Name: wire.HeaderAPIKey, Description: "The token."},
 				},
 			},
 		},
@@ -70,7 +72,7 @@ func registerOn[I, O any](s *REST, door huma.API, op huma.Operation, h func(ctx 
 
 // complete adds what every operation has.
 func (s *REST) complete(op *huma.Operation) {
-	op.Security = []map[string][]string{{securityScheme: {}}}
+	op.Security = []map[string][]string{{securityScheme: {}}, {"basic": {}}, {"key": {}}}
 	if op.MaxBodyBytes == 0 {
 		op.MaxBodyBytes = maxBody
 	}

@@ -22,7 +22,9 @@ func TestProblems(t *testing.T) {
 		code   string
 	}{
 		{"no token", ask{method: "GET", path: "/jobs"}, 401, "token_missing"},
-		{"another scheme", ask{method: "GET", path: "/jobs", header: map[string]string{"Authorization": "Basic YTpi"}}, 401, "token_missing"},
+		{"another scheme", ask{method: "GET", path: "/jobs", header: map[string]string{"Authorization": "Digest YTpi"}}, 401, "token_missing"},
+		{"a password that is no token", ask{method: "GET", path: "/jobs", header: map[string]string{"Authorization": "Basic YTpi"}}, 401, "token_invalid"},
+		{"a key that is no token", ask{method: "GET", path: "/jobs", header: map[string]string{wire.HeaderAPIKey: "b"}}, 401, "token_invalid"},
 		{"unknown token", ask{method: "GET", path: "/jobs", token: "stp_nobody"}, 401, "token_invalid"},
 		{"no token for an upload", ask{method: "POST", path: "/uploads/"}, 401, "token_missing"},
 		{"unknown path", get(s, api.RoleViewer, "/nothing"), 404, "path_not_found"},

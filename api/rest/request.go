@@ -64,8 +64,8 @@ func begin(next http.Handler) http.Handler {
 func (s *REST) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q := requestOf(r.Context())
-		scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		if secret = strings.TrimSpace(secret); !strings.EqualFold(scheme, "Bearer") || secret == "" {
+		secret := tokenOf(r)
+		if secret == "" {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="stickpress"`)
 			RenderFault(w, r, fault.New(fault.KindUnauthenticated, codeTokenMissing))
 			return
@@ -82,6 +82,19 @@ func (s *REST) authenticate(next http.Handler) http.Handler {
 		q.actor = actor
 		next.ServeHTTP(w, r)
 	})
+}
+
+// tokenOf is the token that a request carries, whichever way its program knows:
+// as a bearer, as the password of any user (ServiceNow), or in X-API-Key. Nobody
+// is asked for a password: a browser would keep it and send it by itself.
+func tokenOf(r *http.Request) string {
+	if _, password, ok := r.BasicAuth(); ok {
+		return password
+	}
+	if scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimSpace(secret)
+	}
+	return r.Header.Get(wire.HeaderAPIKey)
 }
 
 // ActorOf returns the owner of a request's token, for the upload handler that

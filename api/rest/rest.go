@@ -5,7 +5,7 @@
 // with its view. huma checks requests against the OpenAPI document that the
 // same Go types make, and serves it; the tests hold every answer to it.
 //
-// A request carries a bearer token. Whatever is refused is answered with a
+// A request carries a token. Whatever is refused is answered with a
 // wire.Problem, from a missing token to an unknown path: problem.go is the one
 // place where faults become statuses and sentences.
 //
@@ -15,7 +15,9 @@
 // refused (428), and with one that somebody's change has overtaken (412). Lists
 // page by key (page.go): next_cursor and the Link header lead on. Work is
 // answered before it is done (answer.go): 202, where it is to be seen, and when
-// it is worth while to look.
+// it is worth while to look. Every POST may be repeated with a key
+// (idempotency.go), for which an operation does nothing but say which parts of its
+// answer are secrets.
 package rest
 
 import (

@@ -676,7 +676,7 @@ func settingForm(f Frame, p SettingsPage, s api.Setting) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if slices.Contains([]api.SettingKind{api.SettingGiB, api.SettingHours, api.SettingIdle, api.SettingLifetime}, s.Kind) {
+		if slices.Contains([]api.SettingKind{api.SettingGiB, api.SettingHours, api.SettingCount, api.SettingIdle, api.SettingLifetime}, s.Kind) {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 50, " inputmode=\"numeric\" size=\"8\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -25,6 +25,7 @@ const Prefix = "/api/v1"
 const (
 	HeaderIdempotencyKey = "Idempotency-Key"
 	HeaderRequestID      = "X-Request-ID"
+	HeaderAPIKey         = "X-API-Key"
 	// HeaderIdempotentReplayed is "true" on a reply that was given before.
 	HeaderIdempotentReplayed = "Idempotent-Replayed"
 	// HeaderIdempotentOmitted names the secrets that a replay has no more.
