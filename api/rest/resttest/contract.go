@@ -171,7 +171,7 @@ func matches(template, path string) (params int, ok bool) {
 	}
 	for i := range want {
 		switch {
-		case strings.HasPrefix(want[i], "{") && have[i] != "":
+		case strings.HasPrefix(want[i], "{") && (have[i] != "" || i < len(want)-1): // an empty one is routed, and refused
 			params++
 		case want[i] != have[i]:
 			return 0, false
