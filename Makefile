@@ -68,6 +68,10 @@ bench: tools-test ## measure the stick engine beside its peers in one run, as ro
 bench-web: tools-test assets ## measure the pages: bytes of the first, time of the list of jobs, paint on a slow line
 	$(GO) test -run '^$$' -bench . -benchtime 20x -timeout 30m ./cmd/e2e/browser
 
+.PHONY: bench-api
+bench-api: tools-test ## measure the server beside its peers: jobs queued and finished, how soon a host has them, memory of a host, list of jobs
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./cmd/e2e/load
+
 .PHONY: screenshots
 screenshots: tools-test build ## a picture of every page, light and dark, wide and narrow, in build/screenshots
 	STICKPRESS_SCREENSHOTS=$(CURDIR)/build/screenshots $(GO) test -count=1 -timeout 15m -run 'TestPages|TestFirstRun|TestCapturePages' ./cmd/e2e/browser

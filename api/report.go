@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -146,7 +147,7 @@ func (w *HostWork) answer(applied *store.Applied, events []protocol.Event) {
 	for _, ref := range applied.Refused {
 		w.Acks = append(w.Acks, protocol.Ack{AttemptRef: ref, HostSeq: lastSeq(events, ref)})
 	}
-	if fenced := append(applied.Fenced, applied.Refused...); len(fenced) > 0 {
+	if fenced := slices.Concat(applied.Fenced, applied.Refused); len(fenced) > 0 {
 		w.Cancels = append(w.Cancels, protocol.Cancel{Attempts: fenced, Fenced: true})
 	}
 }
