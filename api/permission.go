@@ -61,6 +61,8 @@ const (
 	UseOverride          UseCase = "override"
 	UseGetJob            UseCase = "get_job"
 	UseListJobs          UseCase = "list_jobs"
+	UseGetBuild          UseCase = "get_build"
+	UseListBuilds        UseCase = "list_builds"
 	UseCancelJob         UseCase = "cancel_job"
 	UseScheduleJob       UseCase = "schedule_job"
 	UseEstimateJob       UseCase = "estimate_job"
@@ -175,6 +177,8 @@ var permissions = map[UseCase]Role{
 	UseGetCertificate:    RoleViewer,
 	UseGetJob:            RoleViewer,
 	UseListJobs:          RoleViewer,
+	UseGetBuild:          RoleViewer,
+	UseListBuilds:        RoleViewer,
 	UseGetOverview:       RoleViewer,
 	UseEstimateJob:       RoleViewer,
 	UseSearch:            RoleViewer, // what the actor's sites have

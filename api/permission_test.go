@@ -214,7 +214,12 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			_, err := f.QueueJob(ctx, a, api.QueueJobInput{Overrides: []string{"x"}})
 			return err
 		},
-		api.UseGetJob: func(ctx context.Context, a api.Actor) error { _, err := f.GetJob(ctx, a, "x"); return err },
+		api.UseGetJob:   func(ctx context.Context, a api.Actor) error { _, err := f.GetJob(ctx, a, "x"); return err },
+		api.UseGetBuild: func(ctx context.Context, a api.Actor) error { _, err := f.GetBuild(ctx, a, "x"); return err },
+		api.UseListBuilds: func(ctx context.Context, a api.Actor) error {
+			_, err := f.ListBuilds(ctx, a, api.BuildFilter{}, page)
+			return err
+		},
 		api.UseListJobs: func(ctx context.Context, a api.Actor) error {
 			_, err := f.ListJobs(ctx, a, api.JobFilter{}, page)
 			return err

@@ -57,6 +57,8 @@ var scopes = map[UseCase]Scope{
 	UseGetCertificate:     ScopeSite,
 	UseGetJob:             ScopeSite,
 	UseListJobs:           ScopeSite,
+	UseGetBuild:           ScopeSite,
+	UseListBuilds:         ScopeSite,
 	UseGetOverview:        ScopeSite,
 	UseQueueJob:           ScopeSite,
 	UseCancelBuild:        ScopeSite,

@@ -127,6 +127,27 @@ func (x *there) tries() map[api.UseCase]func(context.Context, api.Actor) (any, e
 			}
 			return x.GetJob(ctx, a, x.job.ID)
 		},
+		api.UseGetBuild: func(ctx context.Context, a api.Actor) (any, error) {
+			id := x.job.Builds[0].ID
+			if _, err := x.BuildEvents(ctx, a, id, 0); got(err) != "build_not_found" {
+				return "events", err
+			}
+			if _, err := x.BuildLog(ctx, a, id, 0); got(err) != "build_not_found" {
+				return "log", err
+			}
+			return x.GetBuild(ctx, a, id)
+		},
+		api.UseListBuilds: func(ctx context.Context, a api.Actor) (any, error) {
+			for field, f := range map[string]api.BuildFilter{
+				"job": {JobID: x.job.ID}, "stick": {StickID: x.stick}, "host": {HostID: x.host}, "site": {SiteID: x.site},
+			} {
+				if _, err := x.ListBuilds(ctx, a, f, api.Page{}); got(err) != fault.Code(field+"_not_found") {
+					return field, err
+				}
+			}
+			l, err := x.ListBuilds(ctx, a, api.BuildFilter{}, api.Page{})
+			return l.Items, err
+		},
 		api.UseListJobs: func(ctx context.Context, a api.Actor) (any, error) {
 			l, err := x.ListJobs(ctx, a, api.JobFilter{}, api.Page{})
 			return l.Items, err
@@ -373,6 +394,8 @@ func empty(saw any) bool {
 	case nil:
 		return true
 	case []api.Site:
+		return len(l) == 0
+	case []api.JobBuild:
 		return len(l) == 0
 	case []api.Host:
 		return len(l) == 0

@@ -178,6 +178,15 @@ func (r Reader) JobEvents(ctx context.Context, id JobID, after int64, limit int)
 		pgx.NamedArgs{"id": id, "after": after, "limit": pageSize(limit)})
 }
 
+// BuildEvents lists the events of one build of a job after the given seq,
+// oldest first; of some types alone if there are any.
+func (r Reader) BuildEvents(ctx context.Context, job JobID, build BuildID, after int64, limit int, types ...EventType) ([]JobEvent, error) {
+	return many[JobEvent](ctx, r.db, "build events",
+		`SELECT `+jobEventColumns+` FROM job_events WHERE job_id = @job AND seq > @after AND build_id = @build
+			AND (cardinality(@types::text[]) = 0 OR type = ANY (@types)) ORDER BY seq LIMIT @limit`,
+		pgx.NamedArgs{"job": job, "build": build, "after": after, "types": append([]EventType{}, types...), "limit": pageSize(limit)})
+}
+
 // StickEvents lists the events of a stick after the given seq, oldest first.
 func (r Reader) StickEvents(ctx context.Context, id StickID, after int64, limit int) ([]StickEvent, error) {
 	return many[StickEvent](ctx, r.db, "stick events",

@@ -116,6 +116,15 @@ func (r Reader) job(ctx context.Context, id JobID, lock string) (Job, error) {
 	return jobs[0], err
 }
 
+// JobsByID finds some jobs with their builds; what is not there is left out.
+func (r Reader) JobsByID(ctx context.Context, ids []JobID) ([]Job, error) {
+	jobs, err := many[Job](ctx, r.db, "jobs", `SELECT `+jobColumns+` FROM jobs WHERE id = ANY (@ids)`, pgx.NamedArgs{"ids": ids})
+	if err != nil {
+		return nil, err
+	}
+	return jobs, r.loadBuilds(ctx, jobs)
+}
+
 // JobFilter narrows Jobs; empty fields do not.
 type JobFilter struct {
 	Sites          []SiteID
@@ -240,14 +249,6 @@ func (r Reader) Build(ctx context.Context, id BuildID) (Build, error) {
 		`SELECT `+buildColumns+` FROM builds WHERE id = @id`, pgx.NamedArgs{"id": id})
 }
 
-// BuildFilter narrows Builds; empty fields do not.
-type BuildFilter struct {
-	Sites  []SiteID // of their hosts
-	HostID HostID
-	States []BuildState
-	Page   BuildPage
-}
-
 // LiveBuilds lists the builds of a host that are not over: at most one for each
 // of its devices.
 func (r Reader) LiveBuilds(ctx context.Context, host HostID) ([]Build, error) {
@@ -299,16 +300,4 @@ func (r Reader) HasQueued(ctx context.Context, host HostID) (bool, error) {
 			WHERE host_id = @host AND state IN ('queued', 'assigned', 'running') AND state = 'queued')`,
 		pgx.NamedArgs{"host": host}).Scan(&has)
 	return has, fail(err, "look for queued builds")
-}
-
-// Builds lists builds, newest first.
-func (r Reader) Builds(ctx context.Context, f BuildFilter) ([]Build, error) {
-	return many[Build](ctx, r.db, "builds",
-		`SELECT `+buildColumns+` FROM builds
-		WHERE (@host::uuid IS NULL OR host_id = @host)
-			AND (cardinality(@states::text[]) = 0 OR state = ANY (@states)) AND (@before::uuid IS NULL OR id < @before)
-			AND (cardinality(@sites::uuid[]) = 0 OR host_id IN (SELECT id FROM hosts WHERE site_id = ANY (@sites)))
-		ORDER BY id DESC LIMIT @limit`, f.Page.args(pgx.NamedArgs{
-			"sites": append([]SiteID{}, f.Sites...), "host": f.HostID, "states": append([]BuildState{}, f.States...),
-		}))
 }

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,6 +98,60 @@ func TestJobsByTheirBuilds(t *testing.T) {
 	is(store.JobFilter{Search: "man", Page: store.JobPage{Before: ids[1]}}, ids[2])
 	is(store.JobFilter{Holder: "man", Kind: protocol.JobPress, Page: store.JobPage{Limit: 1}}, ids[1])
 	is(store.JobFilter{Holder: "man", Kind: protocol.JobWipe})
+}
+
+func TestBuildsAreNarrowed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var first store.Job
+	for port := range 4 {
+		j := w.mustQueue(w.host.ID, port+1)
+		if port == 0 {
+			first = j
+		}
+	}
+	b := first.Builds[0]
+	fault, err := w.Builds(t.Context(), store.BuildFilter{Fault: "write_failed"})
+	if err != nil || len(fault) != 0 {
+		t.Errorf("%d builds with a fault, %v", len(fault), err)
+	}
+	for name, c := range map[string]struct {
+		filter store.BuildFilter
+		want   int
+	}{
+		"nothing":              {store.BuildFilter{}, 4},
+		"its job":              {store.BuildFilter{JobID: first.ID}, 1},
+		"its stick":            {store.BuildFilter{StickID: b.StickID}, 1},
+		"its host":             {store.BuildFilter{HostID: w.host.ID}, 4},
+		"its reference":        {store.BuildFilter{Reference: b.Reference}, 4},
+		"how that begins":      {store.BuildFilter{Reference: b.Reference[:3]}, 0},
+		"that in another case": {store.BuildFilter{Reference: strings.ToLower(b.Reference)}, 0},
+		"its holder":           {store.BuildFilter{Holder: strings.ToUpper(b.Holder)}, 4},
+		"another holder":       {store.BuildFilter{Holder: "%"}, 0},
+		"its version":          {store.BuildFilter{ImageVersionID: first.ImageVersionID}, 4},
+		"its kind":             {store.BuildFilter{Kind: protocol.JobPress}, 4},
+		"another kind":         {store.BuildFilter{Kind: protocol.JobWipe}, 0},
+		"its site":             {store.BuildFilter{Sites: []store.SiteID{store.DefaultSite}}, 4},
+		"one state":            {store.BuildFilter{States: []store.BuildState{store.BuildQueued}}, 4},
+		"several states":       {store.BuildFilter{States: []store.BuildState{store.BuildFailed, store.BuildVerified}}, 0},
+		"from today on":        {store.BuildFilter{From: time.Now().Add(-time.Hour)}, 4},
+		"until yesterday":      {store.BuildFilter{To: time.Now().Add(-time.Hour)}, 0},
+		"a page":               {store.BuildFilter{Page: store.BuildPage{Before: b.ID, Limit: 2}}, 0},
+		"the way back":         {store.BuildFilter{Page: store.BuildPage{After: b.ID, Limit: 2}}, 2},
+		"many things at once":  {store.BuildFilter{HostID: w.host.ID, Kind: protocol.JobPress, StickID: b.StickID, Sites: []store.SiteID{store.DefaultSite}}, 1},
+	} {
+		builds, err := w.Builds(t.Context(), c.filter)
+		if err != nil || len(builds) != c.want {
+			t.Errorf("%s: %d builds, want %d, %v", name, len(builds), c.want, err)
+		}
+	}
+	events, err := w.BuildEvents(t.Context(), first.ID, b.ID, 0, 10)
+	if err != nil || len(events) != 0 {
+		t.Errorf("a build that waits has %d events, %v", len(events), err)
+	}
+	if jobs, err := w.JobsByID(t.Context(), []store.JobID{first.ID}); err != nil || len(jobs) != 1 || len(jobs[0].Builds) != 1 {
+		t.Errorf("%+v, %v", jobs, err)
+	}
 }
 
 func TestHostsAreNarrowed(t *testing.T) {

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -119,6 +120,16 @@ func (w *where) text(condition, name, value string) {
 	if value != "" {
 		w.and(condition, name, cleanText(value))
 	}
+}
+
+// within adds a condition of its own around those of another table, such as
+// "job_id IN (SELECT id FROM jobs".
+func (w *where) within(begin string, of *where) {
+	if w.args == nil {
+		w.args = pgx.NamedArgs{}
+	}
+	maps.Copy(w.args, of.args)
+	w.conditions = append(w.conditions, begin+of.String()+")")
 }
 
 func (w *where) String() string {

@@ -1,0 +1,6 @@
+BEGIN;
+
+DROP INDEX builds_narrow_host_idx;
+
+UPDATE schema_migrations SET dirty = false;
+COMMIT;
