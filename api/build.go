@@ -122,7 +122,7 @@ func (c *Console) buildQuery(ctx context.Context, a Actor, f *BuildFilter) (stor
 	}
 	switch {
 	case f.State == StateActive:
-		query.States = liveStates
+		query.States = []store.BuildState{store.BuildQueued, store.BuildAssigned, store.BuildRunning}
 	case f.State != "":
 		query.States = []store.BuildState{store.BuildState(f.State)}
 	}

@@ -40,10 +40,10 @@ const (
 // FirstRun is how far the set-up of a new console is. What is done is seen from
 // what is there; only what leaves no trace is kept.
 type FirstRun struct {
-	States     map[FirstRunStep]string
-	FinishedAt *time.Time // it is locked from then on
-	FinishedBy string
-	Revision   int64 // of what is kept
+	States     map[FirstRunStep]string `json:"states"`                // FirstRunOpen, …
+	FinishedAt *time.Time              `json:"finished_at,omitempty"` // it is locked from then on
+	FinishedBy string                  `json:"finished_by,omitempty"`
+	Revision   int64                   `json:"revision"` // of what is kept
 }
 
 // Next is the first step that is open, or empty.

@@ -14,17 +14,19 @@ import (
 
 // HistoryEntry is one change of a thing: who, when, and what of it is another.
 type HistoryEntry struct {
-	At        time.Time
-	ActorKind ActorKind
-	ActorName string
-	Action    string // a UseCase
-	Changes   []Change
+	ID        string    `json:"id"` // of the line of the audit log
+	At        time.Time `json:"at"`
+	ActorKind ActorKind `json:"actor_kind"`
+	ActorName string    `json:"actor_name"`
+	Action    string    `json:"action"` // a UseCase
+	Changes   []Change  `json:"changes"`
 }
 
 // Change is one value that was another before; empty is none.
 type Change struct {
-	Field         string
-	Before, After string
+	Field  string `json:"field"`
+	Before string `json:"before"`
+	After  string `json:"after"`
 }
 
 // historyOf says for each kind of things that have a history who may see it:
@@ -38,37 +40,36 @@ var historyOf = map[string]UseCase{
 // ListHistory returns the last changes of a thing, newest first. An image's are
 // also those of its channels. What is not there, or out of the actor's scope,
 // has no history.
-func (c *Console) ListHistory(ctx context.Context, a Actor, kind, id string, limit int) ([]HistoryEntry, error) {
+func (c *Console) ListHistory(ctx context.Context, a Actor, kind, id string, p Page) (List[HistoryEntry], error) {
 	if err := allow(a, UseListHistory); err != nil {
-		return nil, err
+		return List[HistoryEntry]{}, err
 	}
 	u, ok := historyOf[kind]
 	if !ok {
-		return nil, store.NotFound(kind, id)
+		return List[HistoryEntry]{}, store.NotFound(kind, id)
 	}
 	if err := allow(a, u); err != nil {
-		return nil, err
+		return List[HistoryEntry]{}, err
+	}
+	before, err := after[store.AuditID](p)
+	if err != nil {
+		return List[HistoryEntry]{}, err
 	}
 	objects, err := c.objectsOf(ctx, a, kind, id)
 	if err != nil {
-		return nil, err
+		return List[HistoryEntry]{}, err
 	}
-	rows, err := c.store.History(ctx, objects, string(UseTemplateSource), limit) // to read is no change
+	rows, err := c.store.History(ctx, objects, string(UseTemplateSource), store.AuditPage{Before: before, Limit: p.limit() + 1}) // to read is no change
 	if err != nil {
-		return nil, err
+		return List[HistoryEntry]{}, err
 	}
 	n := c.names()
-	out := make([]HistoryEntry, 0, len(rows))
-	for _, r := range rows {
+	return listOf(p, rows, func(r *store.AuditEntry) (HistoryEntry, error) {
 		name, err := n.actor(ctx, r.ActorKind, r.ActorID)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, HistoryEntry{
-			At: r.At, ActorKind: ActorKind(r.ActorKind), ActorName: name, Action: r.Action, Changes: changes(r.Before, r.After),
-		})
-	}
-	return out, nil
+		return HistoryEntry{
+			ID: r.ID.String(), At: r.At, ActorKind: ActorKind(r.ActorKind), ActorName: name, Action: r.Action, Changes: changes(r.Before, r.After),
+		}, err
+	}, func(r store.AuditEntry) string { return r.ID.String() })
 }
 
 // objectsOf lists what the history of a thing is kept under.
@@ -110,7 +111,7 @@ func changes(before, after json.RawMessage) []Change {
 	for k := range a {
 		keys[k] = true
 	}
-	var out []Change
+	out := []Change{}
 	for _, k := range slices.Sorted(maps.Keys(keys)) {
 		// What was not noted of the time before, or of after, did not change.
 		_, had := b[k]

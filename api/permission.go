@@ -1,6 +1,9 @@
 package api
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/stickpress/stickpress/api/fault"
 )
 
@@ -245,6 +248,9 @@ var permissions = map[UseCase]Role{
 	UseBackup:           RoleAdmin,
 	UseCollectGarbage:   RoleAdmin,
 }
+
+// UseCases lists all of them by name.
+func UseCases() []UseCase { return slices.Sorted(maps.Keys(permissions)) }
 
 // Can reports whether an actor's role and scope allow a use case. Pages use it
 // to hide what would be refused; the use case itself decides.

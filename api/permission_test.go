@@ -245,7 +245,7 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			return err
 		},
 		api.UseListHistory: func(ctx context.Context, a api.Actor) error {
-			_, err := f.ListHistory(ctx, a, "image", "x", 1)
+			_, err := f.ListHistory(ctx, a, "image", "x", page)
 			return err
 		},
 		api.UseListSites: func(ctx context.Context, a api.Actor) error {

@@ -186,10 +186,10 @@ func (x *there) tries() map[api.UseCase]func(context.Context, api.Actor) (any, e
 			return x.UpdateHost(ctx, a, api.UpdateHostInput{ID: x.host, Name: "mine", SiteID: a.Sites[0]})
 		},
 		api.UseListHistory: func(ctx context.Context, a api.Actor) (any, error) {
-			if _, err := x.ListHistory(ctx, a, "site", x.site, 10); got(err) != "site_not_found" {
+			if _, err := x.ListHistory(ctx, a, "site", x.site, api.Page{}); got(err) != "site_not_found" {
 				return "of the site", err
 			}
-			return x.ListHistory(ctx, a, "host", x.host, 10)
+			return x.ListHistory(ctx, a, "host", x.host, api.Page{})
 		},
 		api.UseCancelBuild: func(ctx context.Context, a api.Actor) (any, error) {
 			return x.CancelBuild(ctx, a, x.job.ID, x.job.Builds[0].ID)

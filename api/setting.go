@@ -27,14 +27,14 @@ const (
 
 // Setting is one setting of the server with its value.
 type Setting struct {
-	Name     string // "public-url"
-	Value    string // masked if it is secret
-	Default  string
-	Origin   string // OriginDefault, …
-	Where    string // of OriginFile the path, of OriginEnvironment the variable
-	Secret   bool
-	Kind     SettingKind // of those that the console can change; else empty
-	Revision int64       // of the console's value, 0 while there is none
+	Name     string      `json:"name"`  // "public-url"
+	Value    string      `json:"value"` // masked if it is secret
+	Default  string      `json:"default"`
+	Origin   string      `json:"origin"`          // OriginDefault, …
+	Where    string      `json:"where,omitempty"` // of OriginFile the path, of OriginEnvironment the variable
+	Secret   bool        `json:"secret"`
+	Kind     SettingKind `json:"kind,omitempty"` // of those that the console can change; else empty
+	Revision int64       `json:"revision"`       // of the console's value, 0 while there is none
 }
 
 // Fixed reports whether the console cannot change the setting now: because it
@@ -145,7 +145,7 @@ func (c *Console) settingsOf(rows []store.Setting) []Setting {
 type SaveSettingInput struct {
 	Name     string
 	Value    string // empty: the default again
-	Revision int64  // as seen
+	Revision int64  // as seen; 0 does not check, Absent wants none
 }
 
 // SaveSetting sets a setting from the console (admin). It holds from then on,
@@ -165,7 +165,7 @@ func (c *Console) SaveSetting(ctx context.Context, a Actor, in SaveSettingInput)
 		if !ok {
 			return fault.New(fault.KindInvalid, CodeSettingInvalid, "name", in.Name).At(in.Name)
 		}
-		if _, err := tx.PutSetting(ctx, in.Name, value, in.Revision); err != nil {
+		if _, err := tx.PutSetting(ctx, in.Name, value, seen(in.Revision, before.Revision)); err != nil {
 			return fault.From(err).At(in.Name)
 		}
 		if out, err = c.readSetting(ctx, tx.Reader, in.Name); err != nil {
@@ -179,6 +179,19 @@ func (c *Console) SaveSetting(ctx context.Context, a Actor, in SaveSettingInput)
 	})
 	c.known.forget()
 	return out, err
+}
+
+// GetSetting returns one of them (admin). Faults: setting_unknown.
+func (c *Console) GetSetting(ctx context.Context, a Actor, name string) (Setting, error) {
+	all, err := c.ListSettings(ctx, a)
+	if err != nil {
+		return Setting{}, err
+	}
+	i := slices.IndexFunc(all, func(s Setting) bool { return s.Name == name })
+	if i < 0 {
+		return Setting{}, fault.New(fault.KindNotFound, CodeSettingUnknown, "name", name)
+	}
+	return all[i], nil
 }
 
 // readSetting finds one setting that the console can change.

@@ -53,7 +53,7 @@ func TestSettingPrecedence(t *testing.T) {
 	if url, err := plain.PublicURL(t.Context(), "http://derived"); err != nil || url != "https://console.example.org" {
 		t.Errorf("the public URL is %s, %v", url, err)
 	}
-	history := must[[]api.HistoryEntry](t)(plain.ListHistory(t.Context(), plain.Admin, "setting", api.SettingPublicURL, 10))
+	history := must[api.List[api.HistoryEntry]](t)(plain.ListHistory(t.Context(), plain.Admin, "setting", api.SettingPublicURL, api.Page{})).Items
 	if len(history) != 1 || len(history[0].Changes) != 2 || history[0].Changes[1] != (api.Change{Field: "value", After: "https://console.example.org"}) {
 		t.Errorf("the history is %+v", history)
 	}

@@ -70,6 +70,22 @@ func (c *Console) ListViews(ctx context.Context, a Actor, list string) ([]View, 
 	return out, err
 }
 
+// GetView returns a view: one's own, or everybody's. Faults: view_not_found.
+func (c *Console) GetView(ctx context.Context, a Actor, id string) (View, error) {
+	if err := allow(a, UseListViews); err != nil {
+		return View{}, err
+	}
+	key, err := parse[store.ViewID]("view", id)
+	if err != nil {
+		return View{}, err
+	}
+	v, err := c.store.View(ctx, key)
+	if err == nil && !v.UserID.IsZero() && v.UserID.String() != a.UserID {
+		err = store.NotFound("view", id)
+	}
+	return viewOf(v), err
+}
+
 // SaveViewInput is a new view, or what changes of one.
 type SaveViewInput struct {
 	ID       string // empty for a new one

@@ -140,7 +140,7 @@ func (r Reader) AuditLog(ctx context.Context, f AuditFilter) ([]AuditEntry, erro
 type Object struct{ Kind, ID string }
 
 // History lists the last audit entries of some objects, newest first.
-func (r Reader) History(ctx context.Context, objects []Object, but string, limit int) ([]AuditEntry, error) {
+func (r Reader) History(ctx context.Context, objects []Object, but string, p AuditPage) ([]AuditEntry, error) {
 	var kinds, ids []string
 	for _, o := range objects {
 		kinds, ids = append(kinds, o.Kind), append(ids, o.ID)
@@ -148,5 +148,6 @@ func (r Reader) History(ctx context.Context, objects []Object, but string, limit
 	return many[AuditEntry](ctx, r.db, "history",
 		`SELECT `+auditColumns+` FROM audit
 		WHERE (object_kind, object_id) IN (SELECT * FROM unnest(@kinds::text[], @ids::text[])) AND action <> @but
-		ORDER BY id DESC LIMIT @limit`, pgx.NamedArgs{"but": but, "kinds": kinds, "ids": ids, "limit": pageSize(limit)})
+			AND (@before::uuid IS NULL OR id < @before)
+		ORDER BY id DESC LIMIT @limit`, p.args(pgx.NamedArgs{"but": but, "kinds": kinds, "ids": ids}))
 }

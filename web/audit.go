@@ -1,8 +1,6 @@
 package web
 
 import (
-	"encoding/csv"
-	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -66,15 +64,10 @@ func (s *Web) auditExport(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var out exporter
 	kind := r.URL.Query().Get("format")
-	switch kind {
-	case "csv":
-		out = &csvExport{csv.NewWriter(w)}
-	case "json":
-		out = &jsonExport{w: json.NewEncoder(w), raw: w}
-	default:
-		return fault.New(fault.KindInvalid, "format_unknown", "format", kind)
+	out, err := api.NewAuditFile(kind, w)
+	if err != nil {
+		return err
 	}
 	patience := http.NewResponseController(w)
 	begun := false
@@ -84,88 +77,26 @@ func (s *Web) auditExport(w http.ResponseWriter, r *http.Request) error {
 		}
 		begun = true
 		h := w.Header()
-		h.Set("Content-Type", map[string]string{"csv": "text/csv; charset=utf-8", "json": "application/json"}[kind])
+		h.Set("Content-Type", out.MediaType())
 		h.Set("Content-Disposition", `attachment; filename="stickpress-audit-`+time.Now().UTC().Format("20060102-150405")+"."+kind+`"`)
 		h.Set("Cache-Control", "no-store")
-		return out.begin()
+		return out.Begin()
 	}
 	err = s.console.ExportAudit(r.Context(), actorOf(r), filter, func(e api.AuditEntry) error {
 		_ = patience.SetWriteDeadline(time.Now().Add(writeTime)) // a server that knows none is one of a test
 		if err := begin(); err != nil {
 			return err
 		}
-		return out.entry(e)
+		return out.Entry(e)
 	})
 	if err == nil {
 		if err = begin(); err == nil {
-			err = out.end()
+			err = out.End()
 		}
 	}
 	if err != nil && begun {
 		s.log.WarnContext(r.Context(), "audit export cut off", "error", err)
 		panic(http.ErrAbortHandler)
 	}
-	return err
-}
-
-// exporter writes entries in one format.
-type exporter interface {
-	begin() error
-	entry(api.AuditEntry) error
-	end() error
-}
-
-type csvExport struct{ w *csv.Writer }
-
-func (x *csvExport) begin() error {
-	return x.w.Write([]string{"id", "at", "actor_kind", "actor_id", "actor_name", "action", "object_kind", "object_id", "before", "after", "request_id", "address"})
-}
-
-func (x *csvExport) entry(e api.AuditEntry) error {
-	return x.w.Write(inert(e.ID, e.At.UTC().Format(time.RFC3339Nano), string(e.ActorKind), e.ActorID, e.ActorName, e.Action,
-		e.ObjectKind, e.ObjectID, string(e.Before), string(e.After), e.RequestID, e.Address))
-}
-
-func (x *csvExport) end() error {
-	x.w.Flush()
-	return x.w.Error()
-}
-
-// inert keeps a spreadsheet from taking a cell for a formula: names and texts
-// come from outside (OWASP, CSV injection). Some take the full-width signs of
-// Chinese keyboards for the plain ones.
-func inert(cells ...string) []string {
-	for i, c := range cells {
-		if first, _ := utf8.DecodeRuneInString(c); c != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
-			cells[i] = "'" + c
-		}
-	}
-	return cells
-}
-
-// jsonExport is one array, an entry a line.
-type jsonExport struct {
-	w    *json.Encoder
-	raw  http.ResponseWriter
-	some bool
-}
-
-func (x *jsonExport) begin() error {
-	_, err := x.raw.Write([]byte("[\n"))
-	return err
-}
-
-func (x *jsonExport) entry(e api.AuditEntry) error {
-	if x.some {
-		if _, err := x.raw.Write([]byte(",")); err != nil {
-			return err
-		}
-	}
-	x.some = true
-	return x.w.Encode(e)
-}
-
-func (x *jsonExport) end() error {
-	_, err := x.raw.Write([]byte("]\n"))
 	return err
 }

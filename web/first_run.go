@@ -108,7 +108,7 @@ func (s *Web) firstRunAddress(w http.ResponseWriter, r *http.Request) error {
 	if err := s.console.FirstRunOpenStill(r.Context(), actorOf(r)); err != nil {
 		return err
 	}
-	revision, err := revisionOf(r)
+	revision, err := settingRevision(r)
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func (s *Web) hostMore(r *http.Request, h *api.Host) (view.HostMore, error) {
 	if r.Method == http.MethodPost && r.PostForm.Has("site") { // as it was typed
 		more.Name, more.SiteID = r.PostFormValue("host-name"), r.PostFormValue("site")
 	}
-	more.History, err = s.console.ListHistory(r.Context(), actorOf(r), "host", h.ID, historyLength)
+	more.History, err = s.history(r, "host", h.ID)
 	return more, err
 }
 

@@ -23,7 +23,7 @@ func (s *Web) imageWith(w http.ResponseWriter, r *http.Request, problem error) e
 	if err != nil {
 		return err
 	}
-	history, err := s.console.ListHistory(ctx, actor, "image", image.ID, historyLength)
+	history, err := s.history(r, "image", image.ID)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,12 @@ import (
 // historyLength is how many of a thing's last changes its page shows.
 const historyLength = 20
 
+// history are a thing's last changes.
+func (s *Web) history(r *http.Request, kind, id string) ([]api.HistoryEntry, error) {
+	l, err := s.console.ListHistory(r.Context(), actorOf(r), kind, id, api.Page{Limit: historyLength})
+	return l.Items, err
+}
+
 // retiring reads the form that takes a thing out of use, for which its name
 // must be typed, or the one that brings it back.
 func retiring(r *http.Request, use api.UseCase, id, name string) (api.RetireInput, error) {

@@ -63,7 +63,7 @@ func (s *Web) sequencePage(r *http.Request) (view.SequencePage, error) {
 		if p.Versions, err = s.console.ListTaskSequenceVersions(r.Context(), actorOf(r), id); err != nil {
 			return p, err
 		}
-		p.History, err = s.console.ListHistory(r.Context(), actorOf(r), "task_sequence", p.Sequence.ID, historyLength)
+		p.History, err = s.history(r, "task_sequence", p.Sequence.ID)
 	}
 	return p, err
 }

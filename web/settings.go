@@ -35,15 +35,25 @@ func (s *Web) settingsWith(w http.ResponseWriter, r *http.Request, name, typed s
 // setting shows one setting with its last changes.
 func (s *Web) setting(w http.ResponseWriter, r *http.Request) error {
 	name := chi.URLParam(r, "name")
-	history, err := s.console.ListHistory(r.Context(), actorOf(r), "setting", name, historyLength)
+	history, err := s.history(r, "setting", name)
 	if err != nil {
 		return err
 	}
 	return s.show(w, r, view.SettingHistory(s.frame(r, "settings"), name, history))
 }
 
+// settingRevision is revisionOf of a setting, which has none while nobody has
+// set it.
+func settingRevision(r *http.Request) (int64, error) {
+	n, err := revisionOf(r)
+	if n == 0 {
+		n = api.Absent
+	}
+	return n, err
+}
+
 func (s *Web) settingSave(w http.ResponseWriter, r *http.Request) error {
-	revision, err := revisionOf(r)
+	revision, err := settingRevision(r)
 	if err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func (s *Web) siteWith(w http.ResponseWriter, r *http.Request, typed string, pro
 			return err
 		}
 	}
-	if p.History, err = s.console.ListHistory(ctx, actor, "site", x.ID, historyLength); err != nil {
+	if p.History, err = s.history(r, "site", x.ID); err != nil {
 		return err
 	}
 	page := view.Site(s.frame(r, "sites"), p)

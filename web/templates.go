@@ -59,7 +59,7 @@ func (s *Web) templatePage(r *http.Request) (view.TemplatePage, error) {
 	if p.Versions, err = s.console.ListTemplateVersions(r.Context(), actorOf(r), id, pageOf(r)); err != nil {
 		return p, err
 	}
-	p.History, err = s.console.ListHistory(r.Context(), actorOf(r), "template", t.ID, historyLength)
+	p.History, err = s.history(r, "template", t.ID)
 	return p, err
 }
 

@@ -22,7 +22,7 @@ func (s *Web) versionWith(w http.ResponseWriter, r *http.Request, problem error)
 	if err != nil {
 		return err
 	}
-	history, err := s.console.ListHistory(r.Context(), actorOf(r), "image_version", v.ID, historyLength)
+	history, err := s.history(r, "image_version", v.ID)
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,11 @@ func TestEveryOperation(t *testing.T) {
 	w.tickets()
 	w.events()
 	w.webhooks()
+	w.builds()
+	w.places()
+	w.shelves()
+	w.others()
+	w.server()
 	for op, id := range s.Contract.Operations() {
 		if !s.Contract.Seen(id, func(status int) bool { return status < 400 }) {
 			t.Errorf("no test of %s (%s) that succeeds", op, id)

@@ -25,7 +25,7 @@ func infos[F any](fields []api.Field[F]) []api.FieldInfo {
 
 // narrowed are the lists that are narrowed by fields.
 var narrowed = map[string][]api.FieldInfo{
-	"/jobs": infos(api.JobFields), "/sticks": infos(api.StickFields), "/hosts": infos(api.HostFields),
+	"/jobs": infos(api.JobFields), "/builds": infos(api.BuildFields), "/sites": infos(api.ShelfFields), "/sticks": infos(api.StickFields), "/hosts": infos(api.HostFields),
 	"/images": infos(api.ImageFields), "/versions": infos(api.VersionFields), "/templates": infos(api.ShelfFields),
 	"/task-sequences": infos(api.ShelfFields), "/tokens": infos(api.TokenFields), "/users": infos(api.UserFields), "/audit": infos(api.AuditFields),
 }
