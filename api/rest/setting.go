@@ -23,7 +23,7 @@ func (s *REST) settingRoutes() {
 		})
 
 	type change struct {
-		Match
+		MatchOrNone
 		Setting string `path:"setting" doc:"Name of a setting that has a 'kind'."`
 		Body    wire.SaveSetting
 	}
