@@ -36,17 +36,21 @@ func NewAuditFile(format string, w io.Writer) (AuditFile, error) {
 
 type auditCSV struct{ w *csv.Writer }
 
+// MediaType implements AuditFile.
 func (x *auditCSV) MediaType() string { return "text/csv; charset=utf-8" }
 
+// Begin implements AuditFile.
 func (x *auditCSV) Begin() error {
 	return x.w.Write([]string{"id", "at", "actor_kind", "actor_id", "actor_name", "action", "object_kind", "object_id", "before", "after", "request_id", "address"})
 }
 
+// Entry implements AuditFile.
 func (x *auditCSV) Entry(e AuditEntry) error {
 	return x.w.Write(inert(e.ID, e.At.UTC().Format(time.RFC3339Nano), string(e.ActorKind), e.ActorID, e.ActorName, e.Action,
 		e.ObjectKind, e.ObjectID, string(e.Before), string(e.After), e.RequestID, e.Address))
 }
 
+// End implements AuditFile.
 func (x *auditCSV) End() error {
 	x.w.Flush()
 	return x.w.Error()
@@ -69,13 +73,16 @@ type auditJSON struct {
 	some bool
 }
 
+// MediaType implements AuditFile.
 func (x *auditJSON) MediaType() string { return "application/json" }
 
+// Begin implements AuditFile.
 func (x *auditJSON) Begin() error {
 	_, err := x.raw.Write([]byte("[\n"))
 	return err
 }
 
+// Entry implements AuditFile.
 func (x *auditJSON) Entry(e AuditEntry) error {
 	if x.some {
 		if _, err := x.raw.Write([]byte(",")); err != nil {
@@ -86,6 +93,7 @@ func (x *auditJSON) Entry(e AuditEntry) error {
 	return x.w.Encode(e)
 }
 
+// End implements AuditFile.
 func (x *auditJSON) End() error {
 	_, err := x.raw.Write([]byte("]\n"))
 	return err
