@@ -26,6 +26,28 @@ func (s *REST) stickLifeRoutes() {
 	s.moveStick("retirements", "retire_stick", "Take a stick out of use (admin)",
 		"A return brings it back.", s.console.RetireStick)
 	s.stickTaskRoutes()
+	s.scanRoutes()
+}
+
+// scanRoutes are what a scanner at a desk does.
+func (s *REST) scanRoutes() {
+	type scan struct{ Body wire.ScanStick }
+	op := action("/scans", "scan_stick", "sticks", "Hand out or take back the stick whose label was scanned (helpdesk)")
+	op.Description = "'seq' names what was done, for an undo; 0 where it was so already."
+	register(s, op, func(ctx context.Context, a api.Actor, in *scan) (*plain[wire.Scanned], error) {
+		v, err := s.console.ScanStick(ctx, a, api.ScanStickInput(in.Body))
+		return plainOf(wire.Scanned(v), err)
+	})
+
+	type undo struct {
+		Stick string `path:"stick" doc:"ID of a stick."`
+		Body  wire.UndoStickMove
+	}
+	op = action("/sticks/{stick}/undos", "undo_stick_move", "sticks", "Take back that a stick was handed out or returned (helpdesk)")
+	op.Description = "As long as nothing happened to it since."
+	register(s, op, func(ctx context.Context, a api.Actor, in *undo) (*found[api.Stick], error) {
+		return stickFound(s.console.UndoStickMove(ctx, a, in.Stick, in.Body.Seq))
+	})
 }
 
 // moveStick registers POST /sticks/{stick}/<noun>.

@@ -77,6 +77,16 @@ func (w *world) builds() {
 // lives takes a stick from hand to hand.
 func (w *world) lives(id string) {
 	s, path := w.s, "/sticks/"+id
+	scanned := decode[wire.Scanned](w.t, w.ok(200, post(s, helpdesk, "/scans", wire.ScanStick{Code: id, Act: "issue", Holder: "Bob"})), 200)
+	if scanned.Stick.Holder != "Bob" || scanned.Seq == 0 {
+		w.t.Errorf("scanned: %+v", scanned)
+	}
+	w.no(422, "scan_foreign", post(s, helpdesk, "/scans", wire.ScanStick{Code: "nope", Act: "return"}))
+	w.no(422, "request_invalid", post(s, helpdesk, "/scans", wire.ScanStick{Code: id, Act: "burn"}))
+	if v := decode[api.Stick](w.t, w.ok(200, post(s, helpdesk, path+"/undos", wire.UndoStickMove{Seq: scanned.Seq})), 200); v.Life != "stock" {
+		w.t.Errorf("undone: %+v", v)
+	}
+	w.no(409, "stick_moved_on", post(s, helpdesk, path+"/undos", wire.UndoStickMove{Seq: scanned.Seq}))
 	w.no(403, "forbidden", post(s, viewer, path+"/issues", wire.IssueStick{Holder: "Ann"}))
 	w.no(422, "holder_missing", post(s, helpdesk, path+"/issues", wire.IssueStick{}))
 	v := decode[api.Stick](w.t, w.ok(200, post(s, helpdesk, path+"/issues", wire.IssueStick{Holder: "Ann", Reference: "INC-7"})), 200)

@@ -16,6 +16,25 @@ type TickStickTask struct {
 	Done *bool `json:"done,omitempty" doc:"false takes the tick away; true if left out."`
 }
 
+// ScanStick is the body of POST /scans.
+type ScanStick struct {
+	Code      string `json:"code" doc:"What the scanner read: the address of the stick's page, its ID, or the short name on its label."`
+	Act       string `json:"act" enum:"issue,return"`
+	Holder    string `json:"holder,omitempty" doc:"Who gets it, of 'issue'."`
+	Reference string `json:"reference,omitempty" doc:"The ticket, of 'issue'."`
+}
+
+// Scanned is the answer to ScanStick.
+type Scanned struct {
+	Stick api.Stick `json:"stick"`
+	Seq   int64     `json:"seq"`
+}
+
+// UndoStickMove is the body of POST /sticks/{stick}/undos.
+type UndoStickMove struct {
+	Seq int64 `json:"seq" minimum:"1" doc:"Of the event that is to be taken back: the last one of the stick's history."`
+}
+
 // SaveSite is the body of POST /sites and PUT /sites/{site}.
 type SaveSite struct {
 	Name    string `json:"name"`
