@@ -205,7 +205,7 @@ func TestRequestFollowsTicket(t *testing.T) {
 	}
 	_, err = f.ReopenStickRequest(t.Context(), f.Helpdesk, api.MoveRequestInput{ID: q.ID})
 	wantFault(t, err, api.CodeRequestOver)
-	history := must[[]api.HistoryEntry](t)(f.ListHistory(t.Context(), f.Helpdesk, "stick_request", q.ID, 20))
+	history := must[api.List[api.HistoryEntry]](t)(f.ListHistory(t.Context(), f.Helpdesk, "stick_request", q.ID, api.Page{})).Items
 	if len(history) != 6 {
 		t.Errorf("the history has %d entries: %+v", len(history), history)
 	}

@@ -75,6 +75,8 @@ type Error struct {
 	Params Params
 	// Field names the input at fault as the API spells it, or is empty.
 	Field string
+	// Parts say what is wrong with single inputs, each at its Field.
+	Parts []*Error
 	Err   error
 }
 

@@ -45,6 +45,11 @@ func problemOf(ctx context.Context, status int, f *fault.Error) *wire.Problem {
 	p := wire.NewProblem(status, string(f.Code))
 	p.Detail = q.locale.Fault(string(f.Code), f.Params)
 	p.Params, p.Field, p.RequestID = f.Params, f.Field, q.id
+	for _, part := range f.Parts {
+		p.Errors = append(p.Errors, wire.FieldError{
+			Location: "body." + part.Field, Code: string(part.Code), Detail: q.locale.Fault(string(part.Code), part.Params),
+		})
+	}
 	return &p
 }
 

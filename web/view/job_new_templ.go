@@ -1425,7 +1425,7 @@ func hostOption(f Frame, h api.Host) string {
 
 // free reports whether a device may be chosen for a kind of job.
 func free(k protocol.JobKind, d api.Device) bool {
-	return d.JobID == "" && !d.Busy && d.Refusal(k) == nil
+	return d.Free(k)
 }
 
 // deviceID is the HTML ID of a device's checkbox: its place, not its rank,

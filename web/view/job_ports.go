@@ -1,62 +1,8 @@
 package view
 
 import (
-	"cmp"
-	"slices"
-	"strconv"
-
 	"github.com/stickpress/stickpress/api"
 )
-
-// inOrder sorts devices as they stand on the port map: by the numbers that were
-// taught, then by the kernel's names.
-func inOrder(devices []api.Device, ports []api.HostPort) []api.Device {
-	place := make(map[string]int, len(ports))
-	for i, at := range ports {
-		place[at.Socket] = i + 1
-	}
-	at := func(d api.Device) int {
-		if n := place[d.Socket]; n > 0 {
-			return n
-		}
-		return len(ports) + 1
-	}
-	sorted := slices.Clone(devices)
-	slices.SortStableFunc(sorted, func(a, b api.Device) int {
-		return cmp.Or(cmp.Compare(at(a), at(b)), comparePorts(a.Port, b.Port), cmp.Compare(a.LUN, b.LUN))
-	})
-	return sorted
-}
-
-// comparePorts compares "1-2.10" and "1-2.9" by their numbers.
-func comparePorts(a, b string) int {
-	for a != "" && b != "" {
-		x, restA, numberA := leading(a)
-		y, restB, numberB := leading(b)
-		if numberA && numberB {
-			if c := cmp.Compare(x, y); c != 0 {
-				return c
-			}
-			a, b = restA, restB
-			continue
-		}
-		if a[0] != b[0] {
-			return cmp.Compare(a[0], b[0])
-		}
-		a, b = a[1:], b[1:]
-	}
-	return cmp.Compare(len(a), len(b))
-}
-
-// leading takes the number that a text begins with.
-func leading(s string) (n int, rest string, ok bool) {
-	end := 0
-	for end < len(s) && end < 9 && s[end] >= '0' && s[end] <= '9' {
-		end++
-	}
-	n, err := strconv.Atoi(s[:end])
-	return n, s[end:], err == nil
-}
 
 // What a port map of a job is for.
 type mapUse int
@@ -70,7 +16,7 @@ const (
 // jobHubs is the port map of the host for a job.
 func jobHubs(f Frame, p NewJob, use mapUse) []Hub {
 	h, _ := p.host()
-	h.Devices = inOrder(h.Devices, p.Ports.Items)
+	h.Devices = api.InOrder(h.Devices, p.Ports.Items)
 	at := make(map[string]api.Device, len(h.Devices))
 	for _, d := range h.Devices {
 		at["socket-"+anchor(d)] = d

@@ -64,35 +64,18 @@ func (p *NewJob) CheckRows(f Frame) bool {
 // ports. A row's stick that is not there any more, or not the same, is taken
 // away from it.
 func (p *NewJob) Deal() {
-	free := p.freeDevices()
-	taken := map[string]bool{}
-	for i := range p.Rows {
-		id, ok := p.Rows[i].Identity()
-		at := -1
-		for n, d := range free {
-			if ok && d.Identity == id {
-				at = n
-			}
-		}
-		if at < 0 && p.Rows[i].Device != NoDevice {
-			p.Rows[i].Device = ""
-		}
-		if at >= 0 {
-			p.Rows[i].Device = identityValue(id)
-			taken[p.Rows[i].Device] = true
+	var rows []int // those that may have a stick
+	var held []protocol.Identity
+	for i, r := range p.Rows {
+		if r.Device != NoDevice {
+			id, _ := r.Identity()
+			rows, held = append(rows, i), append(held, id)
 		}
 	}
-	next := 0
-	for i := range p.Rows {
-		if p.Rows[i].Device != "" {
-			continue
-		}
-		for next < len(free) && taken[identityValue(free[next].Identity)] {
-			next++
-		}
-		if next < len(free) {
-			p.Rows[i].Device = identityValue(free[next].Identity)
-			next++
+	for n, id := range api.Deal(p.freeDevices(), held) {
+		p.Rows[rows[n]].Device = ""
+		if id != (protocol.Identity{}) {
+			p.Rows[rows[n]].Device = identityValue(id)
 		}
 	}
 }
@@ -140,7 +123,7 @@ func (p *NewJob) KeepThere() {
 func (p *NewJob) freeDevices() []api.Device {
 	var all []api.Device
 	h, _ := p.host()
-	for _, d := range inOrder(h.Devices, p.Ports.Items) {
+	for _, d := range api.InOrder(h.Devices, p.Ports.Items) {
 		if free(p.Kind, d) {
 			all = append(all, d)
 		}

@@ -604,7 +604,7 @@ func stickTable(f Frame, p NewJob, h api.Host) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		for _, d := range inOrder(h.Devices, p.Ports.Items) {
+		for _, d := range api.InOrder(h.Devices, p.Ports.Items) {
 			if free(p.Kind, d) {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 45, "<tr><td data-label=\"")
 				if templ_7745c5c3_Err != nil {

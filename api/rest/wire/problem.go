@@ -24,6 +24,7 @@ type Problem struct { //nolint:errname // RFC 9457 calls it a problem
 // FieldError is one input that is not as the API describes it.
 type FieldError struct {
 	Location string `json:"location" doc:"Such as body.devices[0].identity or query.limit."`
+	Code     string `json:"code,omitempty" doc:"Stable name of what is wrong with it, where it has one."`
 	Detail   string `json:"detail"`
 }
 
