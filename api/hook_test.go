@@ -336,7 +336,7 @@ func TestSaveConnector(t *testing.T) {
 	if renewed.Secret == c.Secret || !renewed.SecretAt.After(c.SecretAt) {
 		t.Errorf("renewed is %+v", renewed)
 	}
-	for _, h := range must[[]api.HistoryEntry](t)(f.ListHistory(t.Context(), f.Admin, "connector", c.ID, 10)) {
+	for _, h := range must[api.List[api.HistoryEntry]](t)(f.ListHistory(t.Context(), f.Admin, "connector", c.ID, api.Page{})).Items {
 		if raw, err := json.Marshal(h); err != nil || strings.Contains(string(raw), c.Secret) || strings.Contains(string(raw), renewed.Secret) {
 			t.Errorf("history tells the secret: %s", raw)
 		}

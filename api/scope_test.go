@@ -321,7 +321,7 @@ func (x *there) tries() map[api.UseCase]func(context.Context, api.Actor) (any, e
 			if _, err := x.RequestWriteBacks(ctx, a, x.request); got(err) != "stick_request_not_found" {
 				return "what was written back", err
 			}
-			if _, err := x.ListHistory(ctx, a, "stick_request", x.request, 10); got(err) != "stick_request_not_found" {
+			if _, err := x.ListHistory(ctx, a, "stick_request", x.request, api.Page{}); got(err) != "stick_request_not_found" {
 				return "history", err
 			}
 			if n, err := x.CountOpenStickRequests(ctx, a); err != nil || n > 0 {

@@ -383,7 +383,7 @@ func TestWebhookPauses(t *testing.T) {
 		if h := must[api.Webhook](t)(x.GetWebhook(t.Context(), x.Admin, id)); h.State != api.WebhookPaused || h.PauseCause != cause || h.PausedAt == nil {
 			t.Errorf("the webhook is %+v, want paused since it is %s", h, cause)
 		}
-		log := must[[]api.HistoryEntry](t)(x.ListHistory(t.Context(), x.Admin, "webhook", id, 1))
+		log := must[api.List[api.HistoryEntry]](t)(x.ListHistory(t.Context(), x.Admin, "webhook", id, api.Page{Limit: 1})).Items
 		if len(log) != 1 || log[0].Action != string(api.UsePauseWebhook) || log[0].ActorKind != api.ActorSystem {
 			t.Errorf("its history is %+v", log)
 		}

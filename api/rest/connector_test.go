@@ -28,6 +28,8 @@ func (w *world) tickets() {
 	w.no(403, "forbidden", get(s, helpdesk, "/connectors"))
 	w.ok(200, get(s, admin, "/connectors/desk"))
 	w.no(404, "connector_not_found", get(s, admin, "/connectors/nope"))
+	w.ok(200, get(s, admin, "/connectors/desk/history"))
+	w.no(404, "connector_not_found", get(s, admin, "/connectors/nope/history"))
 	w.ok(200, put(s, admin, "/connectors/desk", wire.SaveConnector{Name: "desk", Title: "Service desk", Method: connector.MethodHeader}))
 	w.no(422, "connector_method_refused", put(s, admin, "/connectors/desk", wire.SaveConnector{Name: "desk", Method: connector.MethodGLPI}))
 	k = decode[api.NewConnector](w.t, w.ok(200, post(s, admin, "/connectors/desk/secrets", nil)), 200)
@@ -46,6 +48,8 @@ func (w *world) tickets() {
 	w.no(422, "hook_body_unreadable", hook(k.Secret, `{`))
 	w.no(413, "hook_body_too_large", hook("wrong", strings.Repeat(" ", connector.MaxBody+1)))
 	w.ok(200, get(s, admin, "/connectors/desk/payloads"))
+	w.ok(200, get(s, helpdesk, "/stick-requests/"+q.ID+"/history"))
+	w.no(404, "stick_request_not_found", get(s, helpdesk, "/stick-requests/nope/history"))
 	w.no(404, "connector_not_found", get(s, admin, "/connectors/nope/payloads"))
 
 	mapping := wire.ConnectorMapping{Mapping: connector.Mapping{connector.FieldTicket: {Path: "ticket"}, connector.FieldHolder: {Path: "holder"}}}

@@ -44,6 +44,21 @@ func (s *REST) historyRoutes() {
 			v, err := s.console.GetSetting(ctx, a, ref)
 			return v.Name, err
 		})
+	s.history("webhook", "/webhooks/{thing}/history", "webhook_history", "webhooks", "A webhook's changes, newest first (admin)",
+		func(ctx context.Context, a api.Actor, ref string) (string, error) {
+			v, err := s.console.GetWebhook(ctx, a, ref)
+			return v.ID, err
+		})
+	s.history("connector", "/connectors/{thing}/history", "connector_history", "connectors", "A connector's changes, newest first (admin)",
+		func(ctx context.Context, a api.Actor, ref string) (string, error) {
+			v, err := s.console.GetConnector(ctx, a, ref)
+			return v.ID, err
+		})
+	s.history("stick_request", "/stick-requests/{thing}/history", "stick_request_history", "stick requests", "A request's changes, newest first (helpdesk)",
+		func(ctx context.Context, a api.Actor, ref string) (string, error) {
+			v, err := s.console.GetStickRequest(ctx, a, ref)
+			return v.ID, err
+		})
 }
 
 // history registers the history of a kind of things; find says which one is

@@ -27,6 +27,7 @@ func infos[F any](fields []api.Field[F]) []api.FieldInfo {
 var narrowed = map[string][]api.FieldInfo{
 	"/jobs": infos(api.JobFields), "/builds": infos(api.BuildFields), "/sites": infos(api.ShelfFields), "/sticks": infos(api.StickFields), "/hosts": infos(api.HostFields),
 	"/images": infos(api.ImageFields), "/versions": infos(api.VersionFields), "/templates": infos(api.ShelfFields),
+	"/connectors": infos(api.ShelfFields), "/stick-requests": infos(api.StickRequestFields), "/webhooks": infos(api.WebhookFields),
 	"/task-sequences": infos(api.ShelfFields), "/tokens": infos(api.TokenFields), "/users": infos(api.UserFields), "/audit": infos(api.AuditFields),
 }
 

@@ -116,6 +116,8 @@ func (w *world) webhooks() {
 		w.t.Error("the secret is shown again")
 	}
 	w.no(404, "webhook_not_found", get(s, admin, "/webhooks/nope"))
+	w.ok(200, get(s, admin, path+"/history"))
+	w.no(404, "webhook_not_found", get(s, admin, "/webhooks/nope/history"))
 
 	none := []string{}
 	change := patch(s, admin, path, wire.ChangeWebhook{Types: &none})

@@ -3,20 +3,14 @@ package rest_test
 import (
 	"encoding/json"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/apitest"
-	"github.com/stickpress/stickpress/api/rest/resttest"
 	"github.com/stickpress/stickpress/api/rest/wire"
 )
-
-func remove(s *resttest.Server, role api.Role, path string) ask {
-	return ask{method: http.MethodDelete, path: path, token: s.Token(role), header: map[string]string{"If-Match": "*"}}
-}
 
 // builds goes through a job stick by stick.
 func (w *world) builds() {
