@@ -46,7 +46,7 @@ func (x *auditCSV) Begin() error {
 
 // Entry implements AuditFile.
 func (x *auditCSV) Entry(e AuditEntry) error {
-	return x.w.Write(inert(e.ID, e.At.UTC().Format(time.RFC3339Nano), string(e.ActorKind), e.ActorID, e.ActorName, e.Action,
+	return x.w.Write(Inert(e.ID, e.At.UTC().Format(time.RFC3339Nano), string(e.ActorKind), e.ActorID, e.ActorName, e.Action,
 		e.ObjectKind, e.ObjectID, string(e.Before), string(e.After), e.RequestID, e.Address))
 }
 
@@ -56,9 +56,9 @@ func (x *auditCSV) End() error {
 	return x.w.Error()
 }
 
-// inert keeps a spreadsheet from taking a cell for a formula: names and texts
+// Inert keeps a spreadsheet from taking a cell for a formula: names and texts
 // come from outside (OWASP, CSV injection).
-func inert(cells ...string) []string {
+func Inert(cells ...string) []string {
 	for i, c := range cells {
 		if c != "" && strings.ContainsRune("=+-@\t\r\n", rune(c[0])) {
 			cells[i] = "'" + c

@@ -63,7 +63,7 @@ func (s *Web) stickRow(x *api.Stick) []string {
 		}
 		return t.UTC().Format(time.RFC3339)
 	}
-	return inert(x.ID, api.ShortName(x.ID), x.Serial, x.State, x.Life, x.Holder, x.Reference, x.Computer, x.ImageName, x.Version,
+	return api.Inert(x.ID, api.ShortName(x.ID), x.Serial, x.State, x.Life, x.Holder, x.Reference, x.Computer, x.ImageName, x.Version,
 		at(x.VerifiedAt), at(x.CheckedAt), x.Data, x.Vendor, x.Model, x.VIDPID, strconv.FormatInt(x.Bytes, 10), x.HostName, x.Port,
 		s.url+"/sticks/"+x.ID)
 }

@@ -32,6 +32,8 @@ var elsewhere = map[api.UseCase]string{
 	api.UseEnableTOTP:         "people only",
 	api.UseDisableTOTP:        "people only",
 	api.UseRenewRecoveryCodes: "people only",
+	api.UseBackup:             "it writes beside the server: stickpress admin backup",
+	api.UseCollectGarbage:     "it looks at the server's own folders: stickpress admin gc",
 	api.UseEnrollHost:         "an agent's: it has the door of the hosts",
 	api.UsePublishCapture:     "an agent's: it has the door of the hosts",
 }
