@@ -477,7 +477,7 @@ func TestSecretsLeaveLines(t *testing.T) {
 			t.Errorf("the log cannot be asked for %s", action)
 		}
 	}
-	history := must[[]api.HistoryEntry](t)(f.ListHistory(t.Context(), f.Admin, "template", templates.Items[0].ID, 10))
+	history := must[api.List[api.HistoryEntry]](t)(f.ListHistory(t.Context(), f.Admin, "template", templates.Items[0].ID, api.Page{})).Items
 	if slices.ContainsFunc(history, func(e api.HistoryEntry) bool { return e.Action == "template_source" }) {
 		t.Error("to read is a change")
 	}

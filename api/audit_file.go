@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stickpress/stickpress/api/fault"
 )
@@ -57,10 +58,11 @@ func (x *auditCSV) End() error {
 }
 
 // Inert keeps a spreadsheet from taking a cell for a formula: names and texts
-// come from outside (OWASP, CSV injection).
+// come from outside (OWASP, CSV injection). Some take the full-width signs of
+// Chinese keyboards for the plain ones.
 func Inert(cells ...string) []string {
 	for i, c := range cells {
-		if c != "" && strings.ContainsRune("=+-@\t\r\n", rune(c[0])) {
+		if first, _ := utf8.DecodeRuneInString(c); c != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
 			cells[i] = "'" + c
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/fault"

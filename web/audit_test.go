@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/stickpress/stickpress/api"
-	"github.com/stickpress/stickpress/web"
 	"github.com/stickpress/stickpress/web/webtest"
 )
 
@@ -59,7 +58,7 @@ func TestAudit(t *testing.T) {
 
 func TestInert(t *testing.T) {
 	t.Parallel()
-	got := web.Inert("=1+1", "＝1+1", "＋1", "－1", "＠x", "a=1", "")
+	got := api.Inert("=1+1", "＝1+1", "＋1", "－1", "＠x", "a=1", "")
 	if want := []string{"'=1+1", "'＝1+1", "'＋1", "'－1", "'＠x", "a=1", ""}; !slices.Equal(got, want) {
 		t.Errorf("cells %q", got)
 	}

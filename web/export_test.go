@@ -2,9 +2,6 @@ package web
 
 import "slices"
 
-// Inert is inert.
-var Inert = inert
-
 // KeptField says whether a form that comes too late gets a field back, and
 // whether anybody has decided that.
 func KeptField(name string) (kept, decided bool) {
