@@ -67,7 +67,7 @@ func (s *Web) connectorWith(w http.ResponseWriter, r *http.Request, id string, c
 	if p.WriteBacks, err = s.console.ListWriteBacks(ctx, actor, k.ID, pageOf(r)); err != nil {
 		return err
 	}
-	if p.History, err = s.console.ListHistory(ctx, actor, "connector", k.ID, historyLength); err != nil {
+	if p.History, err = s.history(r, "connector", k.ID); err != nil {
 		return err
 	}
 	if change != nil {

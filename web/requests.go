@@ -36,7 +36,7 @@ func (s *Web) requestWith(w http.ResponseWriter, r *http.Request, reason string,
 	if p.WriteBacks, err = s.console.RequestWriteBacks(ctx, actor, q.ID); err != nil {
 		return err
 	}
-	if p.History, err = s.console.ListHistory(ctx, actor, "stick_request", q.ID, historyLength); err != nil {
+	if p.History, err = s.history(r, "stick_request", q.ID); err != nil {
 		return err
 	}
 	page := view.Request(s.frame(r, "requests"), p)
