@@ -30,6 +30,7 @@ var lists = map[string]func(url.Values) string{
 	"task-sequences": canonical(ShelfFields),
 	"sites":          canonical(ShelfFields),
 	"tokens":         canonical(TokenFields),
+	"webhooks":       canonical(WebhookFields),
 	"connectors":     canonical(ShelfFields),
 	"requests":       canonical(StickRequestFields),
 }

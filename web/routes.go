@@ -150,6 +150,18 @@ func (s *Web) routes(r chi.Router) {
 	r.Post("/users/{id}/sessions/end", s.page(s.userAct("session.ended_all", s.userEndSessions)))
 	r.Post("/users/{id}/sessions/{session}/end", s.page(s.userAct("session.ended", s.userEndSession)))
 
+	r.Get("/webhooks", s.page(tidy(s.webhooks)))
+	r.Post("/webhooks", s.page(s.webhookCreate))
+	r.Get("/webhooks/new", s.page(s.webhookNew))
+	r.Get("/webhooks/{id}", s.page(s.webhook))
+	r.Post("/webhooks/{id}", s.page(s.webhookSave))
+	r.Post("/webhooks/{id}/pause", s.page(s.webhookPause))
+	r.Post("/webhooks/{id}/secret", s.page(s.webhookSecret))
+	r.Post("/webhooks/{id}/ping", s.page(s.webhookPing))
+	r.Post("/webhooks/{id}/delete", s.page(s.webhookDelete))
+	r.Get("/webhooks/{id}/deliveries/{delivery}", s.page(s.delivery))
+	r.Post("/webhooks/{id}/deliveries/{delivery}/attempts", s.page(s.deliverySend))
+
 	r.Get("/audit", s.page(s.audit))
 	r.Get("/audit/export", s.page(s.auditExport))
 

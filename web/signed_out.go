@@ -13,11 +13,11 @@ import (
 // template's source is given back, whatever is in it: it is the most to lose.)
 var keptFields = strings.Fields(`
 	account act any_state as_before at back block_map boot_signature build by cert channel commit computer_name count data
-	days default description device done edition erase_first everywhere exclude from holder host host-name hub image kind
+	days default description device done edition erase_first every everywhere exclude from holder host host-name hub image kind
 	language layout list locale login lost-reason mark method min_random_iops min_write_rate name names naming next notes
 	number object other_version override paper partition passes port portable q query reason reference revision role
 	row_computer row_device row_holder row_reference seq sequence shared signer site source speed state step stick table
-	template text theme to trusted until upload username value version when zone
+	template text theme to trusted type until upload url username value version when zone
 `)
 
 // lostFields are what they are not given back: secrets, and what makes one.

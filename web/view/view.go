@@ -111,6 +111,7 @@ var navigation = []navEntry{
 	{"connectors", "/connectors", api.UseListConnectors},
 	{"users", "/users", api.UseListUsers},
 	{"tokens", "/tokens", api.UseListTokens},
+	{"webhooks", "/webhooks", api.UseListWebhooks},
 	{"audit", "/audit", api.UseListAudit},
 	{"settings", "/settings", api.UseListSettings},
 }
@@ -118,15 +119,15 @@ var navigation = []navEntry{
 // tone is the look of a state: a colour class and a shape.
 func tone(state string) string {
 	switch state {
-	case "verified", "succeeded", "published", "online", "ready", "wiped", "captured", "active", "on":
+	case "verified", "succeeded", "published", "online", "ready", "wiped", "captured", "active", "on", "delivered":
 		return "good"
-	case "failed", "incomplete", "revoked", "lost", "withdrawn", "refused", "disabled":
+	case "failed", "incomplete", "revoked", "lost", "withdrawn", "refused", "disabled", "stopped":
 		return "bad"
 	case "running", "assigned", "pressing", "erasing", "receiving", "inspecting", "cancelling":
 		return "run"
 	case "declined":
 		return "warn"
-	case "cancelled", "superseded", "update_needed", "locked", "to_erase", "data_open":
+	case "cancelled", "superseded", "update_needed", "locked", "to_erase", "data_open", "failing":
 		return "warn"
 	}
 	return "idle"

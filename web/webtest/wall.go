@@ -68,6 +68,10 @@ var Walls = map[string]api.UseCase{
 	"POST /sites/{id}/move": api.UseUpdateHost, "POST /sites/{id}/retire": api.UseRetireSite,
 	"GET /settings": api.UseListSettings, "GET /settings/{name}": api.UseListSettings, "POST /settings/{name}": api.UseSaveSetting,
 	"GET /tokens": api.UseListTokens, "POST /tokens/{id}/revoke": api.UseRevokeToken,
+	"GET /webhooks": api.UseListWebhooks, "POST /webhooks": api.UseSaveWebhook, "GET /webhooks/new": api.UseSaveWebhook, "GET /webhooks/{id}": api.UseGetWebhook,
+	"POST /webhooks/{id}": api.UseSaveWebhook, "POST /webhooks/{id}/pause": api.UsePauseWebhook, "POST /webhooks/{id}/secret": api.UseRotateSecret,
+	"POST /webhooks/{id}/ping": api.UsePingWebhook, "POST /webhooks/{id}/delete": api.UseDeleteWebhook,
+	"GET /webhooks/{id}/deliveries/{delivery}": api.UseGetWebhook, "POST /webhooks/{id}/deliveries/{delivery}/attempts": api.UseRedeliverWebhook,
 	"GET /views": api.UseListViews, "POST /views": api.UseSaveView, "POST /views/{id}": api.UseSaveView, "POST /views/{id}/delete": api.UseSaveView,
 
 	"GET /users": api.UseListUsers, "POST /users": api.UseCreateUser, "GET /users/new": api.UseCreateUser, "GET /users/{id}": api.UseListUsers,
@@ -107,7 +111,7 @@ func (x *Scene) Fill(path string) string {
 	id := map[string]string{
 		"/jobs/": x.Running.ID, "/versions/": x.Version.ID, "/templates/": x.Template.ID, "/task-sequences/": x.Sequence.ID, "/hosts/": x.Host.ID,
 		"/sticks/": x.Done.Builds[0].StickID, "/certificates/": x.Wiped.Builds[0].CertificateID, "/sites/": x.Host.SiteID, "/users/": x.Admin.UserID,
-		"/inspections/": "x", "/account/sessions/": "session_01jd6y9k3te0mv8b0g2z5q4w7x",
+		"/inspections/": "x", "/webhooks/": "webhook_01jd6y9k3te0mv8b0g2z5q4w7x", "/account/sessions/": "session_01jd6y9k3te0mv8b0g2z5q4w7x",
 		"/account/tokens/": "token_01jd6y9k3te0mv8b0g2z5q4w7x", "/tokens/": "token_01jd6y9k3te0mv8b0g2z5q4w7x",
 		"/requests/": x.Request.ID, "/connectors/": x.Connector.ID, "/views/": "view_01jd6y9k3te0mv8b0g2z5q4w7x",
 	}
@@ -124,6 +128,6 @@ func (x *Scene) Fill(path string) string {
 	if strings.HasPrefix(path, "/first-run") {
 		step = "host"
 	}
-	return strings.NewReplacer("{name}", name, "{build}", x.Running.Builds[0].ID, "{step}", step, "{task}", "x", "{write_back}", "writeback_01jd6y9k3te0mv8b0g2z5q4w7x",
+	return strings.NewReplacer("{name}", name, "{delivery}", "msg_01jd6y9k3te0mv8b0g2z5q4w7x", "{build}", x.Running.Builds[0].ID, "{step}", step, "{task}", "x", "{write_back}", "writeback_01jd6y9k3te0mv8b0g2z5q4w7x",
 		"{session}", "session_01jd6y9k3te0mv8b0g2z5q4w7x", "/*", "/x").Replace(path)
 }

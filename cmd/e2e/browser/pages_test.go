@@ -74,6 +74,7 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []struct{ name, 
 	if err != nil {
 		t.Fatal(err)
 	}
+	hook, sent := hooked(t, s)
 	all := []struct{ name, path string }{
 		{"overview", "/"},
 		{"jobs", "/jobs"},
@@ -113,6 +114,10 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []struct{ name, 
 		{"sites", "/sites"},
 		{"site", "/sites/" + s.Host.SiteID},
 		{"tokens", "/tokens"},
+		{"webhooks", "/webhooks"},
+		{"webhook-new", "/webhooks/new"},
+		{"webhook", "/webhooks/" + hook},
+		{"webhook-delivery", "/webhooks/" + hook + "/deliveries/" + sent},
 		{"views", "/views"},
 		{"requests", "/requests"},
 		{"request", "/requests/" + s.Request.ID},
@@ -156,6 +161,29 @@ func handOver(t *testing.T, s *webtest.Scene) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// hooked makes webhooks of which one cannot be delivered to, and gives its ID and
+// that of the delivery that failed.
+func hooked(t *testing.T, s *webtest.Scene) (hook, sent string) {
+	t.Helper()
+	if _, err := s.CreateWebhook(t.Context(), s.Admin, api.SaveWebhookInput{URL: "https://hooks.example.org/stickpress"}); err != nil {
+		t.Fatal(err)
+	}
+	w, err := s.CreateWebhook(t.Context(), s.Admin, api.SaveWebhookInput{
+		URL: "https://[2001:500:2::c]/tickets", Description: "Tickets", Types: []string{"job.succeeded", "job.failed", "stick.lost"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := s.PingWebhook(t.Context(), s.Admin, w.ID)
+	for err == nil && d.State == api.DeliveryPending {
+		d, err = s.GetDelivery(t.Context(), s.Admin, w.ID, d.ID)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.ID, d.ID
 }
 
 // calibrate numbers the sockets of the host's hub, is in the middle of it, and
