@@ -206,6 +206,10 @@ func addData(d *EventData, row *store.FeedEvent) error {
 			d.Outcome = p.Result.Outcome
 		}
 		return err
+	case store.EventStickDataSettled:
+		p, err := payloadOf[store.StickDataSettled](row)
+		d.Outcome, d.Reason = string(p.Data), p.Reason
+		return err
 	case store.EventStickIssued, store.EventStickLost, store.EventStickFound, store.EventStickRetired:
 		p, err := payloadOf[store.StickHandover](row)
 		d.Holder, d.Reason = p.Holder, p.Reason

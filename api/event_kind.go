@@ -46,7 +46,7 @@ type EventData struct {
 	Holder         string           `json:"holder,omitempty" doc:"Who the stick is for, or has it."`
 	Reason         string           `json:"reason,omitempty"`
 	CertificateID  string           `json:"certificate_id,omitempty"`
-	Outcome        string           `json:"outcome,omitempty" doc:"Of a comparison with what was recorded."`
+	Outcome        string           `json:"outcome,omitempty" doc:"Of a comparison with what was recorded, or what became of a user's data."`
 }
 
 // EventFault is why something failed.
@@ -102,6 +102,8 @@ var EventKinds = []EventKind{
 	kindOf(store.EventStickLost, "reason"),
 	kindOf(store.EventStickFound, "reason"),
 	kindOf(store.EventStickRetired, "reason"),
+	kindOf(store.EventStickDataSettled, "outcome", "reason"),
+	kindOf(store.EventStickUndone),
 }
 
 // EventPing is the type of a webhook's test, which is no event: nothing
