@@ -106,7 +106,7 @@ func (s *Web) webhookWith(w http.ResponseWriter, r *http.Request, id string, p v
 		return err
 	}
 	p.State = filter.State
-	if p.History, err = s.console.ListHistory(ctx, actor, "webhook", id, historyLength); err != nil {
+	if p.History, err = s.history(r, "webhook", id); err != nil {
 		return err
 	}
 	page := view.Webhook(s.frame(r, "webhooks"), p)
