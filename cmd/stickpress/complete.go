@@ -72,7 +72,7 @@ func offer[T any](l api.List[T], err error, word func(T) (name, about string)) (
 }
 
 // findThings are the sources by what api.FieldInfo.Object calls things.
-var findThings = map[string]source{"image": findImages, "host": findHosts}
+var findThings = map[string]source{"image": findImages, "host": findHosts, "site": findSites}
 
 func findImages(ctx context.Context, c *client.Client, _ *cobra.Command, _ []string) ([]string, error) {
 	l, err := c.ListImages(ctx, api.ImageFilter{}, completePage)
@@ -145,6 +145,11 @@ func findSticks(ctx context.Context, c *client.Client, _ *cobra.Command, _ []str
 func findRequests(ctx context.Context, c *client.Client, _ *cobra.Command, _ []string) ([]string, error) {
 	l, err := c.ListStickRequests(ctx, api.StickRequestFilter{}, completePage)
 	return offer(l, err, func(r api.StickRequest) (string, string) { return r.ID, r.State + " " + r.Ticket + " " + r.Holder })
+}
+
+func findSites(ctx context.Context, c *client.Client, _ *cobra.Command, _ []string) ([]string, error) {
+	l, err := c.ListSites(ctx, api.ShelfFilter{}, completePage)
+	return offer(l, err, func(s api.Site) (string, string) { return s.Name, s.ID })
 }
 
 func findTokens(ctx context.Context, c *client.Client, _ *cobra.Command, _ []string) ([]string, error) {

@@ -102,7 +102,7 @@ func clientCommands(environ []string) []*cobra.Command {
 	return []*cobra.Command{
 		loginCommand(x), logoutCommand(x), contextCommand(x),
 		imageCommand(x), channelCommand(x), templateCommand(x), hostCommand(x), jobCommand(x), stickCommand(x),
-		requestCommand(x), eventsCommand(x),
+		requestCommand(x), eventsCommand(x), siteCommand(x),
 		userCommand(x), tokenCommand(x), certificateCommand(x),
 	}
 }

@@ -12,7 +12,11 @@ import (
 )
 
 func stickCommand(x *remote) *cobra.Command {
-	return x.family("stick", "Sticks: what they carry, and who has them", stickListCommand(x), stickShowCommand(x))
+	return x.family("stick", "Sticks: what they carry, and who has them", stickListCommand(x), stickShowCommand(x),
+		stickIssueCommand(x), stickReturnCommand(x),
+		stickMoveCommand(x, "lost STICK", "Says that nobody knows where a stick is, and lists what is to be disabled", (*client.Client).DeclareStickLost),
+		stickMoveCommand(x, "found STICK", "Says that a lost stick turned up: it is returned", (*client.Client).StickFound),
+		stickMoveCommand(x, "retire STICK", "Takes a stick out of use (admin); 'return' brings it back", (*client.Client).RetireStick))
 }
 
 func stickListCommand(x *remote) *cobra.Command {
