@@ -53,7 +53,7 @@ func (s *REST) linkRoutes() {
 	type password struct {
 		User string `path:"user" doc:"ID of a person."`
 	}
-	op := create("/users/{user}/password-links", "create_password_link", "users", "Make a link by which a person chooses a password (admin)")
+	op := secret(create("/users/{user}/password-links", "create_password_link", "users", "Make a link by which a person chooses a password (admin)"), "secret")
 	op.Description = "Its page is /sign-in/password?token= and the secret, which is shown only here. Earlier links stop working."
 	register(s, op, func(ctx context.Context, a api.Actor, in *password) (*plain[api.SignInLink], error) {
 		return plainOf(s.console.CreatePasswordLink(ctx, a, in.User))
@@ -63,7 +63,7 @@ func (s *REST) linkRoutes() {
 		User string `path:"user" doc:"ID of a person."`
 		Body *wire.CreateSignInLink
 	}
-	op = create("/users/{user}/sign-in-links", "create_sign_in_link", "users", "Make a link that signs a person in once (admin)")
+	op = secret(create("/users/{user}/sign-in-links", "create_sign_in_link", "users", "Make a link that signs a person in once (admin)"), "secret")
 	op.Description = "Its page is /sign-in/link?token= and the secret, which is shown only here."
 	register(s, op, func(ctx context.Context, a api.Actor, in *enter) (*plain[api.SignInLink], error) {
 		u, err := s.console.GetUser(ctx, a, in.User)
