@@ -97,11 +97,16 @@ func (c *Console) GetDelivery(ctx context.Context, a Actor, webhook, id string) 
 	if err := allow(a, UseGetWebhook); err != nil {
 		return Delivery{}, err
 	}
-	m, err := findMessage(ctx, c.store.Reader, webhook, id)
+	key, err := parse[store.MessageID]("message", id)
 	if err != nil {
 		return Delivery{}, err
 	}
-	attempts, err := c.store.MessageAttempts(ctx, []store.MessageID{m.ID})
+	// The attempts first: what the delivery says is then never older than they are.
+	attempts, err := c.store.MessageAttempts(ctx, []store.MessageID{key})
+	if err != nil {
+		return Delivery{}, err
+	}
+	m, err := findMessage(ctx, c.store.Reader, webhook, id)
 	if err != nil {
 		return Delivery{}, err
 	}
