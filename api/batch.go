@@ -9,7 +9,9 @@ import (
 
 // What is wrong with a row of a table, beside what ComputerName says.
 const (
-	CodeBatchRowEmpty fault.Code = "batch_row_empty" //
+	CodeBatchRowEmpty   fault.Code = "batch_row_empty"    //
+	CodeBatchRowNoStick fault.Code = "batch_row_no_stick" // host
+	CodeBatchRowsWrong  fault.Code = "batch_rows_wrong"   // the cells are its parts
 )
 
 // CellProblem is what is wrong with one cell of a table.

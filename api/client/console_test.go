@@ -10,6 +10,7 @@ import (
 	"github.com/stickpress/stickpress/api/apitest"
 	"github.com/stickpress/stickpress/api/client"
 	"github.com/stickpress/stickpress/api/rest/resttest"
+	"github.com/stickpress/stickpress/api/rest/wire"
 )
 
 // A stick goes from hand to hand, by the client alone.
@@ -42,6 +43,14 @@ func TestStickLife(t *testing.T) {
 	}
 	if log := must[[]api.JobEvent](t)(c.BuildLog(ctx, l.Items[0].ID, 0)); len(log) != 1 || log[0].Log.Code != "hello" {
 		t.Errorf("%+v", log)
+	}
+	s.Connect(t, "many", apitest.Stick("b.img"))
+	table := wire.Batch{Table: "Cy,PC-1,INC-5", Host: "many", Image: "win11-ent"}
+	if p := must[wire.BatchPlan](t)(c.CheckBatch(ctx, table)); !p.OK || len(p.Rows) != 1 {
+		t.Errorf("%+v", p)
+	}
+	if j := must[api.Job](t)(c.QueueBatch(ctx, table)); j.Builds[0].Holder != "Cy" {
+		t.Errorf("%+v", j)
 	}
 	id := job.Builds[0].StickID
 	must[api.Stick](t)(c.IssueStick(ctx, api.IssueStickInput{ID: id, Holder: "Ann", Reference: "INC-1"}))

@@ -35,6 +35,7 @@ func TestEveryOperation(t *testing.T) {
 	w.events()
 	w.webhooks()
 	w.builds()
+	w.tables()
 	w.places()
 	w.shelves()
 	w.others()

@@ -93,6 +93,7 @@ func (s *REST) routes() {
 	s.eventRoutes()
 	s.webhookRoutes()
 	s.estimateRoutes()
+	s.batchRoutes()
 	s.buildRoutes()
 	s.exclusionRoutes()
 	s.imageRoutes()

@@ -68,6 +68,37 @@ func (w *world) builds() {
 	w.lives(b.StickID)
 }
 
+// tables make a job of a table.
+func (w *world) tables() {
+	s := w.s
+	s.Connect(w.t, "many", apitest.Stick("t1.img"), apitest.Stick("t2.img"))
+	table := wire.Batch{Table: "Ann\tNB-1\tINC-1\nBob\t\t\n", Host: "many", Image: "win11-ent", ExternalRef: api.ExternalRef{System: "servicenow", ID: "INC-9"}, Variables: map[string]string{"computer_name": "PC-{n}"}}
+	p := decode[wire.BatchPlan](w.t, w.ok(200, post(s, helpdesk, "/batch-checks", table)), 200)
+	if !p.OK || len(p.Rows) != 2 || p.Rows[0].Computer != "NB-1" || p.Rows[1].Computer != "PC-2" || p.Rows[1].Reference != "INC-9" ||
+		p.Rows[0].Identity == nil || p.Rows[1].Identity == nil || *p.Rows[0].Identity == *p.Rows[1].Identity {
+		w.t.Errorf("%+v", p)
+	}
+	wrong := table
+	wrong.Table = "Ann,NB-1\nBob,NB-1\nCy,a b\n"
+	p = decode[wire.BatchPlan](w.t, w.ok(200, post(s, helpdesk, "/batch-checks", wrong)), 200)
+	if p.OK || len(p.Rows[1].Problems) != 1 || p.Rows[1].Problems[0].Code != "computer_name_twice" || len(p.Rows[2].Problems) != 2 {
+		w.t.Errorf("%+v", p)
+	}
+	refused := wantProblem(w.t, send(w.t, s, post(s, helpdesk, "/batches", wrong)), 422, "batch_rows_wrong")
+	if len(refused.Errors) != 3 || !slices.ContainsFunc(refused.Errors, func(e wire.FieldError) bool {
+		return e.Location == "body.table.rows[2].identity" && e.Code == "batch_row_no_stick" && e.Detail != ""
+	}) {
+		w.t.Errorf("%+v", refused.Errors)
+	}
+	w.no(422, "batch_empty", post(s, helpdesk, "/batch-checks", wire.Batch{Host: "many", Table: " "}))
+	w.no(403, "forbidden", post(s, viewer, "/batch-checks", table))
+	job := decode[api.Job](w.t, w.ok(202, post(s, helpdesk, "/batches", table)), 202)
+	if len(job.Builds) != 2 || job.Builds[0].Holder != "Ann" || job.Builds[0].ExternalRef != (api.ExternalRef{System: "servicenow", ID: "INC-1"}) || job.Builds[1].ExternalRef.ID != "INC-9" ||
+		job.Builds[1].Variables["computer_name"] != "PC-2" {
+		w.t.Errorf("%+v", job.Builds)
+	}
+}
+
 // lives takes a stick from hand to hand.
 func (w *world) lives(id string) {
 	s, path := w.s, "/sticks/"+id
