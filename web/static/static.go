@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -37,13 +38,14 @@ func Built() bool {
 }
 
 // Handler serves /static/…; every name carries its content's hash. Browsers
-// that take gzip, all of them, get a third of the bytes.
+// that take gzip, all of them, get a third of the bytes; a file is packed when it
+// is first asked for.
 func Handler() http.Handler {
 	files := map[string]string{}
-	packed := map[string][]byte{}
+	packed := map[string]func() []byte{}
 	for file, hashed := range names {
 		files[hashed] = file
-		packed[hashed] = pack(file)
+		packed[hashed] = sync.OnceValue(func() []byte { return pack(file) })
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := strings.TrimPrefix(r.URL.Path, "/static/")
@@ -56,10 +58,12 @@ func Handler() http.Handler {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Vary", "Accept-Encoding")
-		if raw := packed[name]; raw != nil && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-			h.Set("Content-Encoding", "gzip")
-			http.ServeContent(w, r, file, time.Time{}, bytes.NewReader(raw))
-			return
+		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			if raw := packed[name](); raw != nil {
+				h.Set("Content-Encoding", "gzip")
+				http.ServeContent(w, r, file, time.Time{}, bytes.NewReader(raw))
+				return
+			}
 		}
 		http.ServeFileFS(w, r, dist, "dist/"+file)
 	})
