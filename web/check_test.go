@@ -86,6 +86,9 @@ func (p *page) check(locale string) {
 	}
 	p.checkSentences()
 	policy := p.header.Get("Content-Security-Policy")
+	if p.path == "/api/docs" { // Scalar puts style sheets of its own into the page
+		policy = strings.Replace(policy, "style-src 'self' 'unsafe-inline';", "", 1)
+	}
 	if !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
 		p.t.Errorf("%s has the policy %q", p.path, policy)
 	}

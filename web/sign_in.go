@@ -30,6 +30,7 @@ func (s *Web) publicRoutes(r chi.Router) {
 	r.Get("/setup", s.page(s.setupForm))
 	r.Post("/setup", s.page(s.setup))
 	r.Post("/preferences", s.page(s.preferences))
+	r.Get("/api/docs", s.page(s.apiDocs))
 }
 
 func (s *Web) signInForm(w http.ResponseWriter, r *http.Request) error {

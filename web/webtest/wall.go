@@ -13,7 +13,7 @@ import (
 var Public = []string{
 	"GET /static/*", "GET /sign-in", "POST /sign-in", "GET /sign-in/code", "POST /sign-in/code", "GET /sign-in/password", "POST /sign-in/password",
 	"GET /sign-in/service", "GET /sign-in/service/callback", "POST /sign-out", "GET /sign-in/link", "POST /sign-in/link", "GET /setup", "POST /setup",
-	"POST /preferences",
+	"POST /preferences", "GET /api/docs",
 }
 
 // Walls says of every route of signed-in people which use case decides about
