@@ -5,6 +5,6 @@ import "slices"
 // KeptField says whether a form that comes too late gets a field back, and
 // whether anybody has decided that.
 func KeptField(name string) (kept, decided bool) {
-	kept = slices.Contains(keptFields, name)
+	kept = isKept(name)
 	return kept, kept || slices.Contains(lostFields, name)
 }

@@ -2,7 +2,6 @@ package load
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -127,7 +126,7 @@ func together(tb testing.TB, count int, do func(int) error) (time.Duration, []ti
 		})
 	}
 	wg.Wait()
-	if err := failed.Load(); err != nil && *err != context.Canceled {
+	if err := failed.Load(); err != nil {
 		tb.Fatal(*err)
 	}
 	return time.Since(begun), each
