@@ -110,11 +110,13 @@ func furnish(tb testing.TB, hosts int) *room {
 
 func name(host int) string { return fmt.Sprintf("host-%04d", host) }
 
+func ticket(n int) string { return fmt.Sprintf("INC-%07d", n) }
+
 // order asks for the n-th stick of the room.
 func (r *room) order(n int) api.QueueJobInput {
 	host := n / ports
 	in := apitest.Order("win11-ent", name(host), r.sticks[host][n%ports])
-	in.ExternalRef, in.Holder = api.Ticket(fmt.Sprintf("INC-%07d", n)), "Ada Lovelace"
+	in.ExternalRef, in.Holder = api.Ticket(ticket(n)), "Ada Lovelace"
 	return in
 }
 

@@ -122,8 +122,8 @@ func (r *rows) insert(ctx context.Context, pool *pgxpool.Pool, n int) error {
 		swap = append(swap, id, uuid(fresh))
 	}
 	swap = append(swap, r.hosts[0], r.hosts[n%len(r.hosts)])
-	// The same length, and never the port of a post.
-	swap = append(swap, r.port, fmt.Sprintf("q%0*d", len(r.port)-1, n))
+	// Of the same length, and never the port or the ticket of a post.
+	swap = append(swap, r.port, fmt.Sprintf("q%0*d", len(r.port)-1, n), ticket(0), "REQ"+ticket(n)[3:])
 	renew := strings.NewReplacer(swap...)
 	batch := &pgx.Batch{}
 	for _, i := range r.inserts {
