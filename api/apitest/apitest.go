@@ -43,6 +43,10 @@ type Fixture struct {
 	key []byte
 }
 
+// Conns bounds the connections of each console: many tests share one Postgres. 0
+// is what a server has. Set it before the first Fixture.
+var Conns int32 = 8
+
 // Password is that of every person of a Fixture.
 const Password = "correct horse battery"
 
@@ -92,7 +96,7 @@ func (f *Fixture) Replica(t testing.TB, change ...func(*api.Deps)) (*api.Console
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	st, err := store.Open(context.Background(), f.url, store.Options{Keys: keys, Log: log, MaxConns: 8})
+	st, err := store.Open(context.Background(), f.url, store.Options{Keys: keys, Log: log, MaxConns: Conns})
 	if err != nil {
 		t.Fatal(err)
 	}

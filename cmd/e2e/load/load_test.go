@@ -39,6 +39,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	apitest.Conns = 0
 	code := m.Run()
 	stop()
 	os.Exit(code)
