@@ -2,6 +2,9 @@ module github.com/stickpress/stickpress
 
 go 1.26.0
 
+// What npm brings is no part of this module, whatever language it is in.
+ignore ./web/node_modules
+
 require (
 	filippo.io/age v1.3.2
 	github.com/Masterminds/semver/v3 v3.5.0
