@@ -2,12 +2,9 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -186,18 +183,6 @@ type reporter struct {
 	otherContents map[otherContent]*protocol.Fault
 }
 
-// Bounds of what an attempt may say beside its states.
-const (
-	// maxNotes is how many events of an attempt are kept that change no state:
-	// lines of the log, checks, steps. An agent makes some 250 at most.
-	maxNotes = 500
-	// maxNote is the length of the longest of them, in bytes of JSON.
-	maxNote = 16 << 10
-	// maxOwn is the length of the longest own part of a record, in bytes of
-	// JSON, so that it fits into one message with the common part.
-	maxOwn = 256 << 10
-)
-
 // load locks the jobs and the sticks that the events are about. Attempts are
 // read after that: whoever changes one holds its job's lock.
 func (r *reporter) load(ctx context.Context, reports []HostReport) error {
@@ -259,187 +244,4 @@ func (r *reporter) load(ctx context.Context, reports []HostReport) error {
 		return err
 	}
 	return r.countNotes(ctx, builds)
-}
-
-// countNotes counts what the attempts have said so far. Their jobs are locked.
-func (r *reporter) countNotes(ctx context.Context, builds []BuildID) error {
-	r.notes = map[protocol.AttemptRef]int{}
-	rows, _ := r.tx.db.Query(ctx,
-		`SELECT build_id, attempt, count(*) FROM job_events
-		WHERE build_id = ANY (@builds) AND host_seq IS NOT NULL AND type = ANY (@types)
-		GROUP BY build_id, attempt`, pgx.NamedArgs{"builds": builds, "types": noteTypes})
-	var id BuildID
-	var attempt, n int
-	_, err := pgx.ForEachRow(rows, []any{&id, &attempt, &n}, func() error {
-		r.notes[protocol.AttemptRef{BuildID: id.String(), Attempt: attempt}] = n
-		return nil
-	})
-	return fail(err, "count what attempts said")
-}
-
-// noteTypes are the events that may be dropped.
-var noteTypes = []EventType{EventBuildLog, EventBuildPreflight, EventBuildStepBegun, EventBuildStepDone}
-
-// bound keeps what an attempt says within its bounds: what is too long is
-// replaced by a line that says so, and so is the first that is too many. It
-// reports false for what is dropped.
-func (r *reporter) bound(ref protocol.AttemptRef, event *Event, report *BuildReport) (bool, error) {
-	if event.Type == EventBuildVerified {
-		return true, boundRecord(report.Result)
-	}
-	if !slices.Contains(noteTypes, event.Type) {
-		return true, nil
-	}
-	n := r.notes[ref]
-	r.notes[ref]++
-	if n > maxNotes {
-		return false, nil
-	}
-	raw, err := json.Marshal(report)
-	if err != nil {
-		return false, fmt.Errorf("encode an event of a host: %w", err)
-	}
-	line := &protocol.LogLine{Level: "warn"}
-	switch {
-	case n == maxNotes:
-		line.Code, line.Params = "events_dropped", map[string]string{"most": strconv.Itoa(maxNotes)}
-	case len(raw) > maxNote:
-		line.Code, line.Params = "event_too_long", map[string]string{"bytes": strconv.Itoa(len(raw))}
-	default:
-		return true, nil
-	}
-	event.Type, *report = EventBuildLog, BuildReport{Log: line}
-	return true, nil
-}
-
-// boundRecord leaves a record out that no message could carry: its stick is
-// good, and cannot be proven later.
-func boundRecord(res *protocol.Result) error {
-	if res == nil || res.Record == nil {
-		return nil
-	}
-	raw, err := json.Marshal(res.Record)
-	if err == nil && len(raw) > maxOwn {
-		res.Record = nil
-	}
-	return err
-}
-
-// apply stores the next event of an attempt.
-func (r *reporter) apply(a *Attempt, e *protocol.Event) error {
-	s := r.of[a.BuildID]
-	b, _ := s.job.Build(a.BuildID)
-	current := a.State == AttemptLeased && b.Attempt == a.Attempt && b.State.Live()
-	event, report := reportOf(e)
-	event.BuildID, event.Attempt = a.BuildID, a.Attempt
-	if why := r.unproven(s, b, &event, e.Result); why != nil {
-		event.Type, report = EventBuildFailed, BuildReport{Fault: why}
-	}
-	keep, err := r.bound(e.AttemptRef, &event, &report)
-	if err != nil || !keep {
-		return err
-	}
-	if err := r.job(s, event, report); err != nil {
-		return err
-	}
-	if current && e.Type.Terminal() && b.State.Live() {
-		// An end that the map does not allow, verified before accepted, say. The
-		// attempt is over all the same, and nobody knows what the stick carries.
-		report = BuildReport{Fault: protocol.NewFault(string(CodeOutOfOrder), "event", e.Type)}
-		report.Fault.Touched = s.job.Kind.Writes()
-		if err := r.job(s, Event{Type: EventBuildFailed, BuildID: b.ID, Attempt: b.Attempt}, report); err != nil {
-			return err
-		}
-	}
-	if e.Type.Terminal() {
-		a.State, a.EndedAt = AttemptEnded, &r.tx.at
-	}
-	if !current {
-		return nil
-	}
-	return r.applyStick(s, b, &event, e)
-}
-
-// unproven is why the console does not believe a host that says it is done, or
-// nil.
-func (r *reporter) unproven(s *jobStream, b *Build, event *Event, res *protocol.Result) *protocol.Fault {
-	if event.Type != EventBuildVerified {
-		return nil
-	}
-	switch s.job.Kind { //nolint:exhaustive // nothing is certified or published of the others
-	case protocol.JobWipe:
-		if !proven(s.job.Options.Wipe, b, res) {
-			f := protocol.NewFault(string(CodeWipeUnproven))
-			f.Touched = true
-			return f
-		}
-	case protocol.JobCapture:
-		version := r.captured[s.job.ID]
-		if version.IsZero() || res == nil || res.Capture == nil || res.Capture.VersionID != version.String() {
-			return protocol.NewFault(string(CodeUnpublished))
-		}
-	}
-	return nil
-}
-
-// applyStick says what the event means for the stick. Until the first byte is
-// written it is what it was, and so it stays where nothing is written.
-func (r *reporter) applyStick(s *jobStream, b *Build, cause *Event, e *protocol.Event) error {
-	switch s.job.Kind { //nolint:exhaustive // the others write
-	case protocol.JobVerify:
-		return r.applyCheck(b, cause, e)
-	case protocol.JobCapture:
-		return r.applyCopied(s, b, cause)
-	}
-	if !s.job.Kind.Writes() {
-		return nil
-	}
-	if s.job.Kind == protocol.JobWipe {
-		return r.applyWipe(s, b, cause)
-	}
-	content := StickContent{ImageVersionID: s.job.ImageVersionID, Layout: s.job.Layout, Holder: b.Holder}
-	event := Event{BuildID: b.ID, Attempt: b.Attempt, HostSeq: cause.HostSeq, HostAt: cause.HostAt}
-	switch {
-	case cause.Type == EventBuildTouched:
-		event.Type = EventStickPressing
-	case b.State == BuildVerified:
-		event.Type = EventStickVerified
-		if b.Result != nil {
-			content.DiskID = b.Result.DiskID
-		}
-	case b.State.Final() && b.Touched:
-		event.Type, content = EventStickIncomplete, StickContent{Fault: b.Fault}
-	default:
-		return nil
-	}
-	return r.stick(b.StickID, event, content)
-}
-
-// reported are the events that a host may send, and what they become.
-var reported = map[protocol.EventType]EventType{
-	protocol.EventAccepted:  EventBuildAccepted,
-	protocol.EventStepBegun: EventBuildStepBegun,
-	protocol.EventStepDone:  EventBuildStepDone,
-	protocol.EventTouched:   EventBuildTouched,
-	protocol.EventLog:       EventBuildLog,
-	protocol.EventPreflight: EventBuildPreflight,
-	protocol.EventVerified:  EventBuildVerified,
-	protocol.EventFailed:    EventBuildFailed,
-	protocol.EventCancelled: EventBuildCancelled,
-}
-
-// reportOf is what a host's event becomes in history. A type that this version
-// does not know comes from a newer agent: it becomes a line of the log.
-func reportOf(e *protocol.Event) (Event, BuildReport) {
-	report := BuildReport{Step: e.Step, Fault: e.Fault, Result: e.Result, Log: e.Log, Preflight: e.Preflight}
-	event := Event{Type: reported[e.Type], HostSeq: e.HostSeq}
-	if event.Type == "" {
-		event.Type = EventBuildLog
-		report.Log = &protocol.LogLine{Level: "warn", Code: "event_unknown", Params: map[string]string{"type": string(e.Type)}}
-	}
-	if !e.At.IsZero() {
-		at := stamp(e.At)
-		event.HostAt = &at
-	}
-	return event, report
 }
