@@ -3,7 +3,6 @@ package api_test
 import (
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/apitest"

@@ -162,7 +162,7 @@ func feedEvent(row *store.FeedEvent) (Event, error) {
 		ActorKind: ActorKind(row.ActorKind),
 		Data: EventData{
 			JobID: row.JobID.String(), BuildID: row.BuildID.String(), Attempt: row.Attempt, StickID: row.StickID.String(),
-			HostID: row.HostID.String(), SiteID: row.SiteID.String(), ExternalRef: row.Reference,
+			HostID: row.HostID.String(), SiteID: row.SiteID.String(), ExternalRef: externalRefOf(row.ReferenceSystem, row.Reference),
 		},
 	}
 	if !row.ActorID.IsZero() {

@@ -25,13 +25,13 @@ type Event struct {
 // EventData is what an event is about. What does not belong to its type is left
 // out.
 type EventData struct {
-	JobID       string `json:"job_id,omitempty"`
-	BuildID     string `json:"build_id,omitempty"`
-	Attempt     int    `json:"attempt,omitempty" doc:"Of the build, from 1."`
-	StickID     string `json:"stick_id,omitempty"`
-	HostID      string `json:"host_id,omitempty"`
-	SiteID      string `json:"site_id,omitempty"`
-	ExternalRef string `json:"external_ref,omitempty" doc:"The ticket: the build's own, else the job's; of a stick that of who has it."`
+	JobID       string      `json:"job_id,omitempty"`
+	BuildID     string      `json:"build_id,omitempty"`
+	Attempt     int         `json:"attempt,omitempty" doc:"Of the build, from 1."`
+	StickID     string      `json:"stick_id,omitempty"`
+	HostID      string      `json:"host_id,omitempty"`
+	SiteID      string      `json:"site_id,omitempty"`
+	ExternalRef ExternalRef `json:"external_ref,omitzero" doc:"The ticket: the build's own, else the job's; where neither is about the event, that of who has the stick."`
 
 	Kind           protocol.JobKind `json:"kind,omitempty" doc:"Of the job."`
 	ImageVersionID string           `json:"image_version_id,omitempty"`

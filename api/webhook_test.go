@@ -88,7 +88,7 @@ func newWebhooks(t *testing.T, change ...func(*api.Deps)) *webhooks {
 	x.Publish(t, "win11-ent", "1.0.0")
 	x.Connect(t, "bench", x.stick)
 	x.order = apitest.Order("win11-ent", "bench", x.stick)
-	x.order.ExternalRef = api.Ticket("CHG-1")
+	x.order.ExternalRef = api.ExternalRef{System: "servicenow", ID: "CHG-1"}
 	x.site = must[api.Site](t)(x.GetSite(t.Context(), x.Admin, "")).ID
 	return x
 }
@@ -174,7 +174,7 @@ func TestWebhook(t *testing.T) {
 		}
 		ids[m.id] = true
 		e := m.event
-		if e.Data.JobID != job.ID || e.Data.SiteID != x.site || e.Data.ExternalRef != "CHG-1" || e.Version != 1 || e.Timestamp.IsZero() {
+		if e.Data.JobID != job.ID || e.Data.SiteID != x.site || e.Data.ExternalRef != x.order.ExternalRef || e.Version != 1 || e.Timestamp.IsZero() {
 			t.Errorf("the event is %+v", e)
 		}
 		if e.Type == "job.queued" && (e.Data.Builds != 1 || e.Data.Kind != protocol.JobPress || e.ActorID != x.Helpdesk.UserID || e.ActorKind != api.ActorUser) {

@@ -68,13 +68,14 @@ func ParseCursor(text string) (Cursor, error) {
 // a job belongs to the site at which the job was queued, that of a stick to the
 // site at which the stick was seen last.
 type FeedEvent struct {
-	Stream    Stream
-	JobID     JobID
-	StickID   StickID
-	HostID    HostID
-	SiteID    SiteID
-	Kind      protocol.JobKind // of the job
-	Reference string           // the build's, the job's or the stick's
+	Stream          Stream
+	JobID           JobID
+	StickID         StickID
+	HostID          HostID
+	SiteID          SiteID
+	Kind            protocol.JobKind // of the job
+	Reference       string           // the build's, the job's or, without them, the stick's
+	ReferenceSystem string           // whose; empty for a stick's, see Build
 	Event
 }
 
@@ -118,12 +119,14 @@ func (r Reader) Feed(ctx context.Context, after Cursor, f FeedFilter) ([]FeedEve
 	w.and(`e.type <> @log`, "log", EventBuildLog)
 	rows, _ := r.db.Query(ctx, `
 		(SELECT 0 AS stream, at.id AS job_id, b.stick_id, at.host_id, at.site_id, at.kind,
-			coalesce(nullif(b.reference, ''), at.reference) AS reference, `+feedColumns+`
+			coalesce(nullif(b.reference, ''), at.reference) AS reference,
+			CASE WHEN b.reference <> '' THEN b.reference_system ELSE at.reference_system END AS reference_system, `+feedColumns+`
 		FROM job_events e JOIN jobs at ON at.id = e.job_id LEFT JOIN builds b ON b.id = e.build_id`+w.String()+site+`
 			AND (e.xact, e.id) > (@jx::xid8, @ji)
 		ORDER BY e.xact, e.id LIMIT @limit)
 		UNION ALL
-		(SELECT 1, b.job_id, s.id, s.host_id, at.site_id, '', s.reference, `+feedColumns+`
+		(SELECT 1, b.job_id, s.id, s.host_id, at.site_id, '',
+			CASE WHEN b.reference <> '' THEN b.reference ELSE s.reference END, CASE WHEN b.reference <> '' THEN b.reference_system ELSE '' END, `+feedColumns+`
 		FROM stick_events e JOIN sticks s ON s.id = e.stick_id JOIN hosts at ON at.id = s.host_id LEFT JOIN builds b ON b.id = e.build_id`+w.String()+site+`
 			AND (e.xact, e.id) > (@sx::xid8, @si)
 		ORDER BY e.xact, e.id LIMIT @limit)

@@ -83,7 +83,7 @@ func (x *remote) printEvent(cmd *cobra.Command, e api.Event) error {
 		return err
 	}
 	words := []string{x.at(e.Timestamp), fmt.Sprintf("%-22s", e.Type)}
-	for _, w := range []string{e.Data.JobID, e.Data.BuildID, e.Data.StickID, e.Data.ExternalRef, e.Data.Holder, string(e.Data.Step), e.Data.Reason} {
+	for _, w := range []string{e.Data.JobID, e.Data.BuildID, e.Data.StickID, e.Data.ExternalRef.ID, e.Data.Holder, string(e.Data.Step), e.Data.Reason} {
 		if w != "" {
 			words = append(words, w)
 		}

@@ -33,7 +33,7 @@ func run(args []string, secret string, out io.Writer) error {
 		return errors.New("usage: STICKPRESS_WEBHOOK_SECRET=whsec_… receiver HOST:PORT")
 	}
 	r, err := newReceiver(secret, func(e Event) error {
-		_, err := fmt.Fprintf(out, "%s %s job=%s build=%s ticket=%s\n", e.Timestamp.Format(time.RFC3339), e.Type, e.Data.JobID, e.Data.BuildID, e.Data.ExternalRef)
+		_, err := fmt.Fprintf(out, "%s %s job=%s build=%s ticket=%s\n", e.Timestamp.Format(time.RFC3339), e.Type, e.Data.JobID, e.Data.BuildID, e.Data.ExternalRef.ID)
 		return err
 	})
 	if err != nil {
@@ -52,7 +52,10 @@ type Event struct {
 	Data      struct {
 		JobID       string `json:"job_id"`
 		BuildID     string `json:"build_id"`
-		ExternalRef string `json:"external_ref"`
+		ExternalRef struct {
+			System string `json:"system"`
+			ID     string `json:"id"`
+		} `json:"external_ref"`
 	} `json:"data"`
 }
 

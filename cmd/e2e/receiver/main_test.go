@@ -48,7 +48,7 @@ func TestReceiver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const body = `{"id":"evt_1j1","type":"job.succeeded","timestamp":"2026-11-27T20:00:00Z","data":{"job_id":"job_1","external_ref":"CHG-1"}}`
+	const body = `{"id":"evt_1j1","type":"job.succeeded","timestamp":"2026-11-27T20:00:00Z","data":{"job_id":"job_1","external_ref":{"system":"ticket","id":"CHG-1"}}}`
 	now := time.Now()
 	for name, c := range map[string]struct {
 		id, body, signed string
@@ -74,7 +74,7 @@ func TestReceiver(t *testing.T) {
 			t.Errorf("a message is answered %d", got)
 		}
 	}
-	if len(acted) != 1 || acted[0].Type != "job.succeeded" || acted[0].Data.ExternalRef != "CHG-1" {
+	if len(acted) != 1 || acted[0].Type != "job.succeeded" || acted[0].Data.ExternalRef.ID != "CHG-1" {
 		t.Errorf("acted on %+v", acted)
 	}
 }
