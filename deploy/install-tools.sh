@@ -41,6 +41,7 @@ qemu-system-x86_64|qemu-system-x86|test|starts the pressed sticks
 kernel|linux-image-amd64|test|the kernel of the USB test machine
 busybox|busybox-static|test|the shell of the USB test machine
 shellcheck|shellcheck|test|reads our shell scripts
+git|git|test|makes the history that the CI recipes number
 cpio|cpio|test|packs the USB test machine
 mkfs.ext4|e2fsprogs|test|a filesystem that must not be unmounted
 losetup|mount|test|loop devices, which must be guarded
