@@ -42,7 +42,9 @@ type Actor struct {
 	Name    string // shown in logs: a login, a token's or a host's name
 	Role    Role
 	// Sites that the actor may see and act on, as IDs; empty means every site.
-	Sites     []string
+	Sites []string
+	// Scopes of a token; empty means whatever the role and the sites allow.
+	Scopes    []TokenScope
 	Locale    string // "en", "zh-CN", or empty
 	RequestID string
 	Address   string // of the peer, without its port

@@ -141,6 +141,8 @@ const (
 	// What is refused about people and their sites.
 	CodeEverySite       fault.Code = "every_site_needed"    // action
 	CodeSitesTooWide    fault.Code = "sites_too_wide"       //
+	CodeScopeMissing    fault.Code = "scope_missing"        // scope, action: the token was not made for it
+	CodeScopeUnknown    fault.Code = "scope_unknown"        // scope
 	CodeActorUnknown    fault.Code = "actor_unknown"        // actor
 	CodeCodeWrong       fault.Code = "code_wrong"           //
 	CodePasswordWrong   fault.Code = "password_wrong"       //

@@ -1,9 +1,11 @@
 package api
 
-// Permissions and Scopes let the tests go through the whole tables.
+// Permissions, Scopes and those of tokens let the tests go through the whole tables.
 var (
-	Permissions = permissions
-	Scopes      = scopes
+	Permissions  = permissions
+	Scopes       = scopes
+	TokenScopeOf = tokenScopeOf
+	ChosenScopes = tokenScopes
 )
 
 // Refusals lets the tests compare the list with what was decided.

@@ -34,8 +34,10 @@ type FirstTemplate struct {
 // password, is sealed at rest. Faults: first_run_finished,
 // template_choice_invalid (choice), those of SaveTemplate and SaveTaskSequence.
 func (c *Console) SaveFirstTemplate(ctx context.Context, a Actor, in FirstTemplateInput) (FirstTemplate, error) {
-	if err := allow(a, UseSaveFirstRun); err != nil {
-		return FirstTemplate{}, err
+	for _, use := range []UseCase{UseSaveFirstRun, UseSaveTemplate, UseSaveTaskSequence} {
+		if err := allow(a, use); err != nil {
+			return FirstTemplate{}, err
+		}
 	}
 	out := FirstTemplate{Account: in.Account}
 	choices := unattend.Choices{Language: in.Language, TimeZone: in.TimeZone, Account: in.Account, AnyName: in.Fixed}

@@ -119,7 +119,7 @@ func (c *Console) believe(ctx context.Context, a Actor, d *HookDelivery) (*store
 		if err != nil && fault.From(err).Kind != fault.KindUnauthenticated {
 			return nil, nil, Actor{}, err
 		}
-		if err == nil && credentials.Method == connector.MethodBasic && token.Role.Includes(RoleHelpdesk) {
+		if err == nil && credentials.Method == connector.MethodBasic && token.Role.Includes(RoleHelpdesk) && token.inScope(UseReceiveHook) == nil {
 			failed, by = nil, token
 		}
 	}

@@ -153,8 +153,15 @@ func TestHookToken(t *testing.T) {
 	must[api.HookResult](t)(deliver(token(api.RoleHelpdesk, lab.ID), "C", "Lab"))
 	_, err = deliver(token(api.RoleHelpdesk, lab.ID), "D", "")
 	wantFault(t, err, "site_not_found")
+	for scope, want := range map[api.TokenScope]fault.Code{api.TokenRequests: "", api.TokenRead: api.CodeHookRefused, api.TokenJobs: api.CodeHookRefused} {
+		made := must[api.NewToken](t)(f.CreateToken(t.Context(), f.Admin, api.CreateTokenInput{Name: "snow", Role: api.RoleHelpdesk, Scopes: []api.TokenScope{scope}}))
+		_, err := deliver(made.Secret, "for "+string(scope), "")
+		if got := fault.From(err); (got == nil) != (want == "") || got != nil && got.Code != want {
+			t.Errorf("a token for %s: %v, want %q", scope, err, want)
+		}
+	}
 	list := must[api.List[api.StickRequest]](t)(f.ListStickRequests(t.Context(), f.Helpdesk, api.StickRequestFilter{}, api.Page{}))
-	if len(list.Items) != 2 {
+	if len(list.Items) != 3 {
 		t.Errorf("%d requests", len(list.Items))
 	}
 }

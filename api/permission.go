@@ -128,7 +128,8 @@ const (
 )
 
 // permissions is the least role of every use case: the one place where this
-// is decided. Which of them ask for the actor's sites is in scopes.
+// is decided. Which of them ask for the actor's sites is in scopes, and what
+// they ask of a token in tokenScopes.
 var permissions = map[UseCase]Role{
 	UseSetup:            RoleNone, // the setup token decides
 	UseSignIn:           RoleNone, // the password decides
@@ -252,15 +253,15 @@ var permissions = map[UseCase]Role{
 // UseCases lists all of them by name.
 func UseCases() []UseCase { return slices.Sorted(maps.Keys(permissions)) }
 
-// Can reports whether an actor's role and scope allow a use case. Pages use it
+// Can reports whether an actor's role, sites and scopes allow a use case. Pages use it
 // to hide what would be refused; the use case itself decides.
 func (a Actor) Can(u UseCase) bool { return allow(a, u) == nil }
 
 // May is Can that says why not.
 func (a Actor) May(u UseCase) error { return allow(a, u) }
 
-// allow refuses an actor whose role does not reach a use case, or whose sites
-// are some where it takes all.
+// allow refuses an actor whose role does not reach a use case, whose sites are
+// some where it takes all, or whose token was not made for it.
 func allow(a Actor, u UseCase) error {
 	least, ok := permissions[u]
 	switch {
@@ -273,5 +274,5 @@ func allow(a Actor, u UseCase) error {
 	case a.Limited() && scopes[u] == ScopeEvery:
 		return fault.New(fault.KindForbidden, CodeEverySite, "action", u)
 	}
-	return nil
+	return a.inScope(u)
 }

@@ -340,6 +340,7 @@ func (c *Console) ActorForToken(ctx context.Context, base Actor, secret string) 
 func tokenActor(base Actor, t *store.APIToken, u *store.User) (Actor, error) {
 	base.Kind, base.UserID, base.TokenID, base.Name = ActorToken, u.ID.String(), t.ID.String(), t.Name
 	base.Role = store.Least(t.Role, u.Role)
+	base.Scopes = tokenScopesOf(t.Scopes)
 	var ok bool
 	if base.Sites, ok = common(siteTexts(t.Sites), siteTexts(u.Sites)); !ok {
 		return Actor{}, fault.New(fault.KindUnauthenticated, store.CodeTokenInvalid)

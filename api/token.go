@@ -12,18 +12,19 @@ import (
 
 // Token is a program's bearer token, without its secret.
 type Token struct {
-	ID         string     `json:"id"`
-	Name       string     `json:"name"`
-	Role       Role       `json:"role"`
-	Sites      []string   `json:"sites"`   // IDs; empty: its owner's
-	UserID     string     `json:"user_id"` // its owner
-	Login      string     `json:"login"`   // of the owner
-	CreatedAt  time.Time  `json:"created_at"`
-	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
-	LastUsedAt *time.Time `json:"last_used_at,omitempty"` // to the minute
-	Expired    bool       `json:"-"`                      // in lists
-	RevokedAt  *time.Time `json:"revoked_at,omitempty"`
-	Revision   int64      `json:"revision"`
+	ID         string       `json:"id"`
+	Name       string       `json:"name"`
+	Role       Role         `json:"role"`
+	Sites      []string     `json:"sites"`                                                                                                                  // IDs; empty: its owner's
+	Scopes     []TokenScope `json:"scopes" enum:"read,jobs:write,sticks:write,images:write,templates:write,hosts:write,requests:write,account:write,admin"` // empty: whatever its role allows
+	UserID     string       `json:"user_id"`                                                                                                                // its owner
+	Login      string       `json:"login"`                                                                                                                  // of the owner
+	CreatedAt  time.Time    `json:"created_at"`
+	ExpiresAt  *time.Time   `json:"expires_at,omitempty"`
+	LastUsedAt *time.Time   `json:"last_used_at,omitempty"` // to the minute
+	Expired    bool         `json:"-"`                      // in lists
+	RevokedAt  *time.Time   `json:"revoked_at,omitempty"`
+	Revision   int64        `json:"revision"`
 }
 
 // NewToken is a token with its secret, which is shown only once.
@@ -34,17 +35,18 @@ type NewToken struct {
 
 // CreateTokenInput describes a new token.
 type CreateTokenInput struct {
-	Name  string
-	Role  Role          // at most the owner's and the actor's own
-	Sites []string      // IDs of the owner's and the actor's; empty means all of them
-	TTL   time.Duration // 0 means that it does not expire
-	Login string        // the owner; empty means the actor; others for an admin only
+	Name   string
+	Role   Role          // at most the owner's and the actor's own
+	Sites  []string      // IDs of the owner's and the actor's; empty means all of them
+	Scopes []TokenScope  // what it is for; empty means whatever the role allows, or what the actor's scopes do
+	TTL    time.Duration // 0 means that it does not expire
+	Login  string        // the owner; empty means the actor; others for an admin only
 }
 
 // CreateToken makes a bearer token. One that a token makes ends with it at the
 // latest: when that expires, and when it is revoked.
 // Faults: name_invalid, role_unknown, forbidden, user_not_found, site_not_found,
-// lifetime_invalid.
+// lifetime_invalid, scope_unknown, scope_missing.
 func (c *Console) CreateToken(ctx context.Context, a Actor, in CreateTokenInput) (NewToken, error) {
 	if in.TTL < 0 {
 		return NewToken{}, fault.New(fault.KindInvalid, CodeLifetime).At("ttl_seconds")
@@ -63,6 +65,10 @@ func (c *Console) CreateToken(ctx context.Context, a Actor, in CreateTokenInput)
 	if err != nil {
 		return NewToken{}, err
 	}
+	scopes, err := a.tokenScopesFor(in.Scopes)
+	if err != nil {
+		return NewToken{}, err
+	}
 	var out NewToken
 	err = c.change(ctx, a, UseCreateToken, func(tx *store.Tx, by store.Actor) error {
 		owner, err := c.tokenOwner(ctx, tx, a, in.Login)
@@ -75,7 +81,7 @@ func (c *Console) CreateToken(ctx context.Context, a Actor, in CreateTokenInput)
 		if err := checkTokenSites(ctx, tx.Reader, a, &owner, sites); err != nil {
 			return err
 		}
-		n := store.NewAPIToken{Name: name, UserID: owner.ID, Role: in.Role, Sites: sites, Lifetime: in.TTL}
+		n := store.NewAPIToken{Name: name, UserID: owner.ID, Role: in.Role, Sites: sites, Scopes: scopes, Lifetime: in.TTL}
 		if n.CreatedBy, err = optional[store.UserID]("user", a.UserID); err != nil {
 			return err
 		}
@@ -141,8 +147,9 @@ var TokenFields = []Field[TokenFilter]{
 }
 
 // ListTokens lists the actor's own tokens, or everyone's for an admin (of those
-// who have no more sites), newest first. A token that is no admin's sees itself
-// and those that it made: others of its owner's may do more. Faults: those of FieldInfo.Check, user_not_found,
+// who have no more sites), newest first. A token that is no admin's, or not for
+// what admins do, sees itself and those that it made: others of its owner's may
+// do more. Faults: those of FieldInfo.Check, user_not_found,
 // site_not_found.
 func (c *Console) ListTokens(ctx context.Context, a Actor, f TokenFilter, p Page) (List[Token], error) {
 	if err := allow(a, UseListTokens); err != nil {
@@ -164,7 +171,7 @@ func (c *Console) ListTokens(ctx context.Context, a Actor, f TokenFilter, p Page
 			return List[Token]{}, err
 		}
 	}
-	if a.Role != RoleAdmin {
+	if !a.Can(UseListUsers) {
 		query.UserID, err = parse[store.UserID]("user", a.UserID)
 		if err == nil && a.Kind == ActorToken {
 			query.Line, err = parse[store.TokenID]("token", a.TokenID)
@@ -193,8 +200,7 @@ func (c *Console) ListTokens(ctx context.Context, a Actor, f TokenFilter, p Page
 }
 
 // RevokeToken ends a token and those that it made at once: one's own, or
-// anyone's for an admin; a token that is no admin's ends those that ListTokens
-// shows it. Revoking it again changes nothing. Faults: token_not_found.
+// anyone's for an admin; a token ends those that ListTokens shows it. Revoking it again changes nothing. Faults: token_not_found.
 func (c *Console) RevokeToken(ctx context.Context, a Actor, id string) error {
 	key, err := parse[store.TokenID]("token", id)
 	if err != nil {
@@ -210,10 +216,10 @@ func (c *Console) RevokeToken(ctx context.Context, a Actor, id string) error {
 			if err != nil {
 				return err
 			}
-			if a.Role != RoleAdmin || !a.within(siteTexts(owner.Sites)) {
+			if !a.Can(UseListUsers) || !a.within(siteTexts(owner.Sites)) {
 				return store.NotFound("token", id)
 			}
-		} else if a.Kind == ActorToken && a.Role != RoleAdmin && t.ID.String() != a.TokenID && t.ParentID.String() != a.TokenID {
+		} else if a.Kind == ActorToken && !a.Can(UseListUsers) && t.ID.String() != a.TokenID && t.ParentID.String() != a.TokenID {
 			return store.NotFound("token", id)
 		}
 		if t.RevokedAt != nil {
@@ -228,7 +234,7 @@ func (c *Console) RevokeToken(ctx context.Context, a Actor, id string) error {
 
 func tokenOf(t store.APIToken, login string) Token {
 	return Token{
-		ID: t.ID.String(), Name: t.Name, Role: t.Role, Sites: siteTexts(t.Sites), UserID: t.UserID.String(), Login: login,
+		ID: t.ID.String(), Name: t.Name, Role: t.Role, Sites: siteTexts(t.Sites), Scopes: tokenScopesOf(t.Scopes), UserID: t.UserID.String(), Login: login,
 		CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, LastUsedAt: t.LastUsedAt, RevokedAt: t.RevokedAt, Revision: t.Revision,
 	}
 }

@@ -112,6 +112,7 @@ type APIToken struct {
 	ParentID   TokenID  // the token that made it; zero: a person did
 	Role       Role     // a cap: see Least
 	Sites      []SiteID // a cap on its user's; none: all that its user has
+	Scopes     []string // a cap on what it may do; none: whatever its role allows
 	ExpiresAt  *time.Time
 	RevokedAt  *time.Time
 	LastUsedAt *time.Time // to the minute
@@ -127,10 +128,11 @@ type NewAPIToken struct {
 	ParentID  TokenID // it does not outlive this one
 	Role      Role
 	Sites     []SiteID
+	Scopes    []string
 	Lifetime  time.Duration // 0: does not expire by itself
 }
 
-const apiTokenColumns = `id, name, user_id, created_by, parent_id, role, sites, expires_at, revoked_at, last_used_at, revision, created_at`
+const apiTokenColumns = `id, name, user_id, created_by, parent_id, role, sites, scopes, expires_at, revoked_at, last_used_at, revision, created_at`
 
 // CreateAPIToken makes a token and returns its secret, which is not stored.
 func (tx *Tx) CreateAPIToken(ctx context.Context, n NewAPIToken) (secret string, token APIToken, err error) {
@@ -157,12 +159,12 @@ func (tx *Tx) CreateAPIToken(ctx context.Context, n NewAPIToken) (secret string,
 		}
 	}
 	token, err = one[APIToken](ctx, tx.tx, "token", id,
-		`INSERT INTO api_tokens (id, hash, name, user_id, created_by, parent_id, role, sites, expires_at, created_at)
-		VALUES (@id, @hash, @name, @user_id, @created_by, @parent_id, @role, @sites, @expires_at, @at)
+		`INSERT INTO api_tokens (id, hash, name, user_id, created_by, parent_id, role, sites, scopes, expires_at, created_at)
+		VALUES (@id, @hash, @name, @user_id, @created_by, @parent_id, @role, @sites, @scopes, @expires_at, @at)
 		RETURNING `+apiTokenColumns, pgx.NamedArgs{
 			"id": id, "hash": hash[:], "name": n.Name, "user_id": n.UserID, "role": n.Role,
 			"created_by": n.CreatedBy, "parent_id": n.ParentID,
-			"sites": append([]SiteID{}, n.Sites...), "expires_at": expires, "at": tx.at,
+			"sites": append([]SiteID{}, n.Sites...), "scopes": append([]string{}, n.Scopes...), "expires_at": expires, "at": tx.at,
 		})
 	return secret, token, err
 }

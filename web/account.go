@@ -14,14 +14,14 @@ import (
 )
 
 func (s *Web) account(w http.ResponseWriter, r *http.Request) error {
-	return s.accountWith(w, r, nil, "", nil)
+	return s.accountWith(w, r, &view.AccountPage{}, nil)
 }
 
 // accountWith shows a person's own page, with what has just been made or what
 // went wrong in one of its forms.
-func (s *Web) accountWith(w http.ResponseWriter, r *http.Request, made *api.NewToken, part string, problem error) error {
+func (s *Web) accountWith(w http.ResponseWriter, r *http.Request, p *view.AccountPage, problem error) error {
 	ctx, actor := r.Context(), actorOf(r)
-	p := view.AccountPage{Made: made, Part: part, Problem: view.NewProblem(localeOf(r), problem)}
+	p.Problem = view.NewProblem(localeOf(r), problem)
 	var err error
 	if p.User, err = s.console.GetUser(ctx, actor, actor.UserID); err != nil {
 		return err
@@ -38,7 +38,7 @@ func (s *Web) accountWith(w http.ResponseWriter, r *http.Request, made *api.NewT
 	if p.Tokens, err = s.console.ListTokens(ctx, actor, api.TokenFilter{Owner: actor.Name}, pageOf(r)); err != nil {
 		return err
 	}
-	page := view.Account(s.frame(r, "account"), p)
+	page := view.Account(s.frame(r, "account"), *p)
 	if problem != nil {
 		return s.again(w, r, problem, page)
 	}
@@ -48,7 +48,7 @@ func (s *Web) accountWith(w http.ResponseWriter, r *http.Request, made *api.NewT
 func (s *Web) passwordChange(w http.ResponseWriter, r *http.Request) error {
 	err := s.console.ChangePassword(r.Context(), actorOf(r), r.PostFormValue("current"), r.PostFormValue("password"))
 	if err != nil {
-		return s.accountWith(w, r, nil, "password", err)
+		return s.accountWith(w, r, &view.AccountPage{Part: "password"}, err)
 	}
 	s.flash(r, localeOf(r).T("account.password_changed"))
 	return see(w, r, "/account")
@@ -56,7 +56,7 @@ func (s *Web) passwordChange(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Web) secondFactorBegin(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.console.BeginTOTP(r.Context(), actorOf(r)); err != nil {
-		return s.accountWith(w, r, nil, "second-factor", err)
+		return s.accountWith(w, r, &view.AccountPage{Part: "second-factor"}, err)
 	}
 	return see(w, r, "/account/second-factor")
 }
@@ -91,7 +91,7 @@ func (s *Web) secondFactorConfirm(w http.ResponseWriter, r *http.Request) error 
 
 func (s *Web) secondFactorOff(w http.ResponseWriter, r *http.Request) error {
 	if err := s.console.DisableTOTP(r.Context(), actorOf(r), r.PostFormValue("current")); err != nil {
-		return s.accountWith(w, r, nil, "second-factor", err)
+		return s.accountWith(w, r, &view.AccountPage{Part: "second-factor"}, err)
 	}
 	s.flash(r, localeOf(r).T("totp.turned_off"))
 	return see(w, r, "/account")
@@ -100,7 +100,7 @@ func (s *Web) secondFactorOff(w http.ResponseWriter, r *http.Request) error {
 func (s *Web) recoveryCodesRenew(w http.ResponseWriter, r *http.Request) error {
 	codes, err := s.console.RenewRecoveryCodes(r.Context(), actorOf(r), r.PostFormValue("current"))
 	if err != nil {
-		return s.accountWith(w, r, nil, "second-factor", err)
+		return s.accountWith(w, r, &view.AccountPage{Part: "second-factor"}, err)
 	}
 	return s.show(w, r, view.RecoveryCodes(s.frame(r, "account"), codes))
 }
@@ -122,17 +122,23 @@ func (s *Web) sessionsEnd(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Web) tokenCreate(w http.ResponseWriter, r *http.Request) error {
-	ttl, err := daysOf(r.PostFormValue("days"))
+	form := view.TokenForm{
+		Name: r.PostFormValue("name"), Role: api.Role(r.PostFormValue("role")), Days: r.PostFormValue("days"), Sites: r.PostForm["site"],
+	}
+	for _, scope := range r.PostForm["scope"] {
+		form.Scopes = append(form.Scopes, api.TokenScope(scope))
+	}
+	ttl, err := daysOf(form.Days)
 	var made api.NewToken
 	if err == nil {
 		made, err = s.console.CreateToken(r.Context(), actorOf(r), api.CreateTokenInput{
-			Name: r.PostFormValue("name"), Role: api.Role(r.PostFormValue("role")), Sites: r.PostForm["site"], TTL: ttl,
+			Name: form.Name, Role: form.Role, Sites: form.Sites, Scopes: form.Scopes, TTL: ttl,
 		})
 	}
 	if err != nil {
-		return s.accountWith(w, r, nil, "token", err)
+		return s.accountWith(w, r, &view.AccountPage{Part: "token", Form: form}, err)
 	}
-	return s.accountWith(w, r, &made, "", nil)
+	return s.accountWith(w, r, &view.AccountPage{Made: &made}, nil)
 }
 
 // maxDays is what a duration can hold, roughly.

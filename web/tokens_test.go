@@ -3,6 +3,7 @@ package web_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
@@ -38,4 +39,37 @@ func TestTokenList(t *testing.T) {
 	admin.post("/tokens/"+theirs.ID+"/revoke", url.Values{}).want(http.StatusOK)
 	admin.get("/tokens?state=revoked").shows(evil, "shelf").lacks("gone")
 	viewer.post("/tokens/"+gone.ID+"/revoke", url.Values{}).want(http.StatusOK)
+}
+
+// A token is made for what is ticked; what was typed stays when it is refused.
+func TestTokenScopes(t *testing.T) {
+	t.Parallel()
+	s := webtest.Start(t)
+	admin := signedIn(t, s, "admin", "en")
+	form := url.Values{"name": {"ci"}, "role": {"admin"}, "days": {"soon"}, "scope": {"images:write", "sticks:write"}}
+	ticked := func(p *page) []string {
+		var on []string
+		for _, n := range p.all("input", "name", "scope") {
+			if has(n, "checked") {
+				on = append(on, attr(n, "value"))
+			}
+		}
+		return on
+	}
+	p := admin.post("/account/tokens", form).want(http.StatusUnprocessableEntity).shows("A token lives for a whole number of days")
+	if on := ticked(p); !slices.Equal(on, []string{"sticks:write", "images:write"}) || attr(p.all("input", "name", "name")[0], "value") != "ci" {
+		t.Errorf("the form has %v ticked: %s", on, p.body)
+	}
+	form.Set("days", "90")
+	p = admin.post("/account/tokens", form).want(http.StatusOK).shows("It is shown only now", "images:write")
+	if on := ticked(p); len(on) != 0 {
+		t.Errorf("the next one has %v ticked", on)
+	}
+	list, err := s.ListTokens(t.Context(), s.Admin, api.TokenFilter{Search: "ci"}, api.Page{})
+	if err != nil || len(list.Items) != 1 || !slices.Equal(list.Items[0].Scopes, []api.TokenScope{api.TokenSticks, api.TokenImages}) {
+		t.Errorf("there are %+v, %v", list.Items, err)
+	}
+	form.Set("scope", "everything")
+	admin.post("/account/tokens", form).want(http.StatusUnprocessableEntity).shows("There is no scope “everything”")
+	signedIn(t, s, "admin", "zh-CN").get("/tokens").shows("权限范围", "images:write")
 }

@@ -16,7 +16,7 @@ func (c *Client) ListTokens(ctx context.Context, f api.TokenFilter, p api.Page) 
 // CreateToken makes a bearer token.
 func (c *Client) CreateToken(ctx context.Context, in api.CreateTokenInput) (api.NewToken, error) {
 	return send[api.NewToken](ctx, c, call{method: http.MethodPost, path: at("tokens"), body: wire.CreateToken{
-		Name: in.Name, Role: string(in.Role), Sites: in.Sites, TTLSeconds: wire.Seconds(in.TTL), Login: in.Login,
+		Name: in.Name, Role: string(in.Role), Sites: in.Sites, Scopes: in.Scopes, TTLSeconds: wire.Seconds(in.TTL), Login: in.Login,
 	}})
 }
 

@@ -2,6 +2,7 @@ package rest_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -156,6 +157,22 @@ func (w *world) people() {
 	w.ok(200, get(s, viewer, "/tokens"))
 	w.no(422, "request_invalid", get(s, viewer, "/tokens?limit=-1"))
 	w.ok(200, ask{method: "GET", path: "/overview", token: n.Secret})
+	narrow := decode[api.NewToken](w.t, w.ok(201, post(s, admin, "/tokens", wire.CreateToken{
+		Name: "narrow", Role: "admin", Scopes: []api.TokenScope{api.TokenAccount, api.TokenImages},
+	})), 201)
+	if want := []api.TokenScope{api.TokenImages, api.TokenAccount}; !slices.Equal(narrow.Scopes, want) {
+		w.t.Errorf("the token is for %v, want %v", narrow.Scopes, want)
+	}
+	w.ok(200, ask{method: "GET", path: "/overview", token: narrow.Secret})
+	w.ok(201, ask{method: "POST", path: "/images", token: narrow.Secret, body: wire.CreateImage{Name: "narrow"}})
+	refused := send(w.t, s, ask{method: "GET", path: "/users", token: narrow.Secret})
+	if p := wantProblem(w.t, refused, 403, "scope_missing"); p.Params["scope"] != "admin" {
+		w.t.Errorf("missing is %+v", p)
+	}
+	w.no(403, "scope_missing", ask{method: "POST", path: "/tokens", token: narrow.Secret, body: wire.CreateToken{
+		Name: "wider", Role: "admin", Scopes: []api.TokenScope{api.TokenJobs},
+	}})
+	w.no(422, "request_invalid", post(s, admin, "/tokens", wire.CreateToken{Name: "ci", Role: "viewer", Scopes: []api.TokenScope{"images"}}))
 	w.ok(204, post(s, admin, "/tokens/"+n.ID+"/revocations", nil))
 	w.no(404, "token_not_found", post(s, admin, "/tokens/nope/revocations", nil))
 	w.no(401, "token_invalid", ask{method: "GET", path: "/overview", token: n.Secret})

@@ -3,6 +3,7 @@ package rest_test
 import (
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -28,6 +29,31 @@ func TestWaysToSendAToken(t *testing.T) {
 	} {
 		if a := send(t, s, ask{method: "GET", path: "/jobs", header: header}); a.status != http.StatusOK {
 			t.Errorf("%v: status %d: %s", header, a.status, a.body)
+		}
+	}
+}
+
+// The document names the scopes that there are, in the question and the answer.
+func TestScopesInTheDocument(t *testing.T) {
+	t.Parallel()
+	s := resttest.Start(t)
+	type schema struct {
+		Properties struct {
+			Scopes struct {
+				Items struct {
+					Enum []api.TokenScope `json:"enum"`
+				} `json:"items"`
+			} `json:"scopes"`
+		} `json:"properties"`
+	}
+	doc := decode[struct {
+		Components struct {
+			Schemas map[string]schema `json:"schemas"`
+		} `json:"components"`
+	}](t, send(t, s, ask{method: "GET", path: "/openapi.json"}), http.StatusOK)
+	for _, name := range []string{"CreateToken", "Token", "NewToken"} {
+		if got := doc.Components.Schemas[name].Properties.Scopes.Items.Enum; !slices.Equal(got, api.TokenScopes) {
+			t.Errorf("%s has the scopes %v, want %v", name, got, api.TokenScopes)
 		}
 	}
 }

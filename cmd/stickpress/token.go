@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,6 +21,7 @@ func tokenListCommand(x *remote) *cobra.Command {
 		column[api.Token]{"TOKEN", func(t api.Token) string { return t.ID }},
 		column[api.Token]{"NAME", func(t api.Token) string { return t.Name }},
 		column[api.Token]{"ROLE", func(t api.Token) string { return string(t.Role) }},
+		column[api.Token]{"SCOPES", func(t api.Token) string { return strings.Join(words(t.Scopes), " ") }},
 		column[api.Token]{"OWNER", func(t api.Token) string { return t.Login }},
 		column[api.Token]{"MADE", func(t api.Token) string { return x.at(t.CreatedAt) }},
 		column[api.Token]{"LAST USED", func(t api.Token) string { return x.since(t.LastUsedAt) }},
@@ -31,11 +33,15 @@ func tokenListCommand(x *remote) *cobra.Command {
 func tokenCreateCommand(x *remote) *cobra.Command {
 	var in api.CreateTokenInput
 	var role string
+	var scopes []string
 	cmd := &cobra.Command{
 		Use: "create NAME", Short: "Makes a token and prints its secret, which is shown this once",
 		Args: cobra.ExactArgs(1),
 		RunE: x.do(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			in.Name, in.Role = args[0], api.Role(role)
+			for _, s := range scopes {
+				in.Scopes = append(in.Scopes, api.TokenScope(s))
+			}
 			t, err := c.CreateToken(cmd.Context(), in)
 			if err != nil {
 				return err
@@ -50,11 +56,22 @@ func tokenCreateCommand(x *remote) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&role, "role", string(api.RoleViewer), "viewer, helpdesk or admin: at most one's own")
+	f.StringSliceVar(&scopes, "scope", nil, "what it is for, such as read,images:write; may be repeated (default: all that the role allows)")
 	f.StringArrayVar(&in.Sites, "site", nil, "ID of a site that it is for; may be repeated (default: all of its owner's)")
 	f.DurationVar(&in.TTL, "ttl", 90*24*time.Hour, "how long it is good; 0 for ever")
 	f.StringVar(&in.Login, "owner", "", "login of the owner (default: oneself; others: admins only)")
 	_ = cmd.RegisterFlagCompletionFunc("role", completeRole) // fails only for a flag that does not exist
+	_ = cmd.RegisterFlagCompletionFunc("scope", cobra.FixedCompletions(words(api.TokenScopes), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// words are scopes as they are typed.
+func words(scopes []api.TokenScope) []string {
+	out := make([]string, 0, len(scopes))
+	for _, s := range scopes {
+		out = append(out, string(s))
+	}
+	return out
 }
 
 var completeRole = cobra.FixedCompletions([]string{string(api.RoleViewer), string(api.RoleHelpdesk), string(api.RoleAdmin)}, cobra.ShellCompDirectiveNoFileComp)

@@ -15,8 +15,24 @@ type AccountPage struct {
 	Sessions []api.Session
 	Tokens   api.List[api.Token]
 	Made     *api.NewToken
+	Form     TokenForm
 	Problem  Problem
 	Part     string // the form that Problem is about
+}
+
+// TokenForm is what was typed of a new token.
+type TokenForm struct {
+	Name   string
+	Role   api.Role
+	Days   string
+	Sites  []string
+	Scopes []api.TokenScope
+}
+
+// scopeWord is the last part of the key of a scope's sentence.
+func scopeWord(s api.TokenScope) string {
+	word, _, _ := strings.Cut(string(s), ":")
+	return word
 }
 
 // of is the problem of one of the page's forms.

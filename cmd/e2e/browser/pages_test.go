@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -143,8 +144,8 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []struct{ name, 
 	return slices.DeleteFunc(all, func(p struct{ name, path string }) bool { return !wanted.MatchString(p.name) })
 }
 
-// handOver has one stick back, whose data is asked for, one lost, and a token of
-// somebody else's.
+// handOver has one stick back, whose data is asked for, one lost, and tokens:
+// one of somebody else's, and one for images only.
 func handOver(t *testing.T, s *webtest.Scene) {
 	t.Helper()
 	ctx := t.Context()
@@ -154,6 +155,11 @@ func handOver(t *testing.T, s *webtest.Scene) {
 	}
 	if err == nil {
 		_, err = s.CreateToken(ctx, s.Helpdesk, api.CreateTokenInput{Name: "label printer", Role: api.RoleViewer})
+	}
+	if err == nil {
+		_, err = s.CreateToken(ctx, s.Admin, api.CreateTokenInput{
+			Name: "pipeline", Role: api.RoleAdmin, TTL: 90 * 24 * time.Hour, Scopes: []api.TokenScope{api.TokenJobs, api.TokenImages},
+		})
 	}
 	if err == nil {
 		_, err = s.SaveSetting(ctx, s.Admin, api.SaveSettingInput{Name: api.SettingSessionIdle, Value: "480"})

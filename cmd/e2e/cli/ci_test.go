@@ -19,6 +19,7 @@ func TestPipelines(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
 	w.SetUp()
+	token := pipelineToken(w)
 	repository := t.TempDir()
 	for _, p := range []struct {
 		page   string
@@ -29,7 +30,7 @@ func TestPipelines(t *testing.T) {
 		{"gitlab.md", []string{"bash", "-eo", "pipefail"}, "1.4.1-dev.1+g"},
 		{"jenkins.md", []string{"sh", "-xe"}, "1.4.1-dev.2+g"},
 	} {
-		r := newPipeline(w, repository, p.page, p.runner)
+		r := newPipeline(w, token, repository, p.page, p.runner)
 		r.commit(p.number == "1.4.0")
 		r.image(w.Sample())
 		if out, err := r.run(); err != nil {
@@ -57,21 +58,41 @@ func TestPipelines(t *testing.T) {
 	}
 }
 
+// pipelineToken makes the token that docs/ci tells to make, as it tells it.
+func pipelineToken(w *world.World) string {
+	w.T.Helper()
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "ci", "README.md"))
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	_, command, _ := strings.Cut(string(page), "`stickpress token create ")
+	command, _, ok := strings.Cut(command, "`")
+	if !ok || !strings.Contains(command, "--scope ") {
+		w.T.Fatalf("docs/ci/README.md makes no token for a scope: %q", command)
+	}
+	secret, err := w.Stickpress(w.Token, append([]string{"token", "create"}, strings.Fields(command)...)...)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return strings.TrimSpace(secret)
+}
+
 // pipeline runs a recipe's steps in a repository.
 type pipeline struct {
 	*world.World
+	token  string
 	dir    string
 	runner []string
 	steps  []recipe.Step
 }
 
-func newPipeline(w *world.World, repository, page string, runner []string) *pipeline {
+func newPipeline(w *world.World, token, repository, page string, runner []string) *pipeline {
 	w.T.Helper()
 	blocks, err := recipe.Blocks(filepath.Join("..", "..", "..", "docs", "ci", page))
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	p := &pipeline{World: w, dir: repository, runner: runner}
+	p := &pipeline{World: w, token: token, dir: repository, runner: runner}
 	for _, b := range blocks {
 		steps, err := b.Steps()
 		if err != nil {
@@ -122,7 +143,7 @@ func (p *pipeline) run() (said string, err error) {
 		cmd := exec.CommandContext(p.Context(), p.runner[0], append(p.runner[1:], script)...)
 		cmd.Dir = p.dir
 		cmd.Env = append(os.Environ(), "PATH="+p.Programs()+string(os.PathListSeparator)+os.Getenv("PATH"), "XDG_CONFIG_HOME="+p.T.TempDir(),
-			"STICKPRESS_SERVER="+p.URL, "STICKPRESS_TOKEN="+p.Token, "STICKPRESS_PIN=", "BUILT="+string(built),
+			"STICKPRESS_SERVER="+p.URL, "STICKPRESS_TOKEN="+p.token, "STICKPRESS_PIN=", "BUILT="+string(built),
 			"GITHUB_SHA="+p.head(), "CI_COMMIT_SHA="+p.head())
 		out, err := cmd.CombinedOutput()
 		said += string(out)
