@@ -143,17 +143,14 @@ type (
 var DefaultSite = SiteID{0x01, 0x90, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 1}
 
 // NewID makes an ID, NewID[store.JobID](now, random): UUID version 7 (RFC 9562,
-// section 5.7), 48 bits of milliseconds since 1970 and 74 random bits. IDs of
-// one millisecond are in no order.
+// section 5.7), 48 bits of milliseconds since 1970, 12 of their fraction (its
+// section 6.2, method 3) and 62 random bits. IDs of one quarter of a
+// microsecond are in no order.
 func NewID[T ~[16]byte](now time.Time, random io.Reader) (T, error) {
-	var id T
-	if _, err := io.ReadFull(random, id[6:]); err != nil {
+	id := T(startID(now))
+	if _, err := io.ReadFull(random, id[8:]); err != nil {
 		return id, fmt.Errorf("make an ID: %w", err)
 	}
-	var ms [8]byte
-	binary.BigEndian.PutUint64(ms[:], uint64(now.UnixMilli()))
-	copy(id[:6], ms[2:])
-	id[6] = id[6]&0x0f | 0x70
 	id[8] = id[8]&0x3f | 0x80
 	return id, nil
 }
@@ -161,14 +158,17 @@ func NewID[T ~[16]byte](now time.Time, random io.Reader) (T, error) {
 // firstID is where the IDs of a time begin: those that were made earlier are
 // less. The zero time gives the zero ID.
 func firstID[K kind](t time.Time) ID[K] {
-	var id ID[K]
 	if t.IsZero() {
-		return id
+		return ID[K]{}
 	}
-	var ms [8]byte
-	binary.BigEndian.PutUint64(ms[:], uint64(t.UnixMilli()))
-	copy(id[:6], ms[2:])
-	id[6] = 0x70
+	return startID(t)
+}
+
+// startID is the part of a time's IDs that is not random.
+func startID(t time.Time) (id [16]byte) {
+	ms := t.UnixMilli()
+	fraction := t.Sub(time.UnixMilli(ms)) << 12 / time.Millisecond
+	binary.BigEndian.PutUint64(id[:], uint64(ms)<<16|0x7000|uint64(fraction))
 	return id
 }
 

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"testing"
@@ -9,6 +10,24 @@ import (
 
 	"github.com/stickpress/stickpress/store"
 )
+
+// IDs are in the order of their times, down to the microsecond that the
+// database keeps.
+func TestIDOrder(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 999_990_000, time.UTC)
+	var last store.JobID
+	for range 20 {
+		id, err := store.NewID[store.JobID](at, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Compare(id[:], last[:]) <= 0 {
+			t.Errorf("at %s %x comes before %x", at.Format(time.RFC3339Nano), id, last)
+		}
+		last, at = id, at.Add(time.Microsecond)
+	}
+}
 
 // The digits of TypeID's own list of valid IDs.
 func TestIDMatchesTypeID(t *testing.T) {
@@ -46,11 +65,11 @@ func TestIDInJSON(t *testing.T) {
 		ID   store.StickID
 		None store.HostID
 	}
-	id, err := store.NewID[store.StickID](time.UnixMilli(0x0123456789ab), bytes.NewReader(bytes.Repeat([]byte{0xff}, 10)))
+	id, err := store.NewID[store.StickID](time.UnixMilli(0x0123456789ab), bytes.NewReader(bytes.Repeat([]byte{0xff}, 8)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := hex.EncodeToString(id[:]); got != "0123456789ab7fffbfffffffffffffff" {
+	if got := hex.EncodeToString(id[:]); got != "0123456789ab7000bfffffffffffffff" {
 		t.Errorf("a UUID of version 7: %s", got)
 	}
 	want := record{ID: id}
