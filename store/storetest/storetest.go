@@ -18,6 +18,7 @@ package storetest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -222,11 +223,19 @@ func create(t testing.TB, template string) string {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		if err := admin(ctx, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+		if err := drop(ctx, name); err != nil {
 			t.Errorf("storetest: drop the database: %v", err)
 		}
 	})
 	return withDatabase(server.url, name)
+}
+
+// drop removes a database, with whoever of the tests is still in it. FORCE
+// would do that too, but refuses a role that is no superuser as soon as an
+// autovacuum worker is in there, whom DROP DATABASE by itself sends away.
+func drop(ctx context.Context, name string) error {
+	err := admin(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '`+name+`' AND usename = current_user`)
+	return errors.Join(err, admin(ctx, "DROP DATABASE "+name))
 }
 
 // admin runs one statement on a connection of its own.

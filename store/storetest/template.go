@@ -57,5 +57,5 @@ func dropTemplate(ctx context.Context) error {
 	if templateName == "" {
 		return nil
 	}
-	return admin(ctx, "DROP DATABASE "+templateName+" WITH (FORCE)")
+	return drop(ctx, templateName)
 }
