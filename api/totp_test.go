@@ -21,8 +21,9 @@ func codeAt(t *testing.T, secret string, at time.Time) string {
 
 func TestSecondFactor(t *testing.T) {
 	t.Parallel()
-	now := time.Date(2026, 5, 4, 12, 0, 10, 0, time.UTC)
-	f := apitest.New(t, func(d *api.Deps) { d.Clock = func() time.Time { return now } })
+	clock := apitest.NewClock(time.Date(2026, 5, 4, 12, 0, 10, 0, time.UTC))
+	f := apitest.New(t, func(d *api.Deps) { d.Clock = clock.Now })
+	now := clock.Now()
 	a := eve(t, f)
 	other := browserOf(t, f, signIn(t, f, "192.0.2.6", "eve", apitest.Password, ""))
 	secret := must[api.TOTPSecret](t)(f.BeginTOTP(t.Context(), a))
@@ -73,7 +74,7 @@ func TestSecondFactor(t *testing.T) {
 		}
 	}
 	second(codeAt(t, secret.Text, now), "used") // the one that proved the secret
-	now = now.Add(30 * time.Second)
+	now = clock.Advance(30 * time.Second)
 	second(codeAt(t, secret.Text, now.Add(90*time.Second)), "too far ahead")
 	second(codeAt(t, secret.Text, now.Add(30*time.Second)), "") // a clock that is ahead
 	second(codeAt(t, secret.Text, now), "older than one that was used")
