@@ -22,7 +22,7 @@ func TestPersonComesIn(t *testing.T) {
 	admin := signedIn(t, s, "admin", "en")
 	admin.post("/users", url.Values{"login": {"eve"}, "role": {"helpdesk"}, "everywhere": {"no"}}).want(http.StatusUnprocessableEntity).shows("Choose at least one site")
 	p := admin.post("/users", url.Values{"login": {"eve"}, "name": {"Eve"}, "role": {"helpdesk"}, "everywhere": {"yes"}}).want(http.StatusOK).shows("Give this link to Eve")
-	link := must[*url.URL](t)(url.Parse(p.all("code", "id", "link")[0].FirstChild.Data))
+	link := must[*url.URL](t)(url.Parse(p.all("pre", "id", "link")[0].FirstChild.Data))
 	v := visit(t, s, "en")
 	v.get(link.RequestURI()).want(http.StatusOK).shows("Choose a password")
 	form := url.Values{"token": {link.Query().Get("token")}, "password": {"short"}}
