@@ -181,6 +181,9 @@ func (p *page) value(name string) string {
 			}
 			return ""
 		}
+		if attr(n, "type") == "radio" && !has(n, "checked") {
+			continue
+		}
 		return attr(n, "value")
 	}
 	p.t.Fatalf("%s has no field %s", p.path, name)

@@ -29,6 +29,23 @@ func WipeOptions(p NewJob) *protocol.WipeOptions {
 	return &o
 }
 
+// wipeMethods and wipePasses are what the form of a wipe offers, the usual first.
+func wipeMethods(f Frame) []Option {
+	var all []Option
+	for _, m := range protocol.WipeMethods {
+		all = append(all, Option{Value: string(m), Label: methodWord(f, m)})
+	}
+	return all
+}
+
+func wipePasses(f Frame) []Option {
+	var all []Option
+	for n := protocol.MaxWipePasses; n >= 1; n-- {
+		all = append(all, Option{Value: strconv.Itoa(n), Label: passesWord(f, n)})
+	}
+	return all
+}
+
 // wipeFields is the reverse of wipeOptions.
 func wipeFields(o *protocol.WipeOptions) map[string]string {
 	if o == nil {
