@@ -108,7 +108,7 @@ func TestRequests(t *testing.T) {
 	t.Parallel()
 	scene := webtest.Play(t, webtest.Start(t))
 	v := signedIn(t, scene.Site, "helpdesk", "en")
-	v.get("/").want(http.StatusOK).shows("Open requests")
+	v.get("/").want(http.StatusOK).shows("open requests")
 	v.get("/requests").want(http.StatusOK).shows("RITM0010042", "Ada Lovelace", "win11-ent (stable)", "1 thing is not there", "declined", "Service desk")
 	v.get("/requests?state=declined").want(http.StatusOK).shows("RITM0010040")
 	v.get("/search?q=RITM0010042").want(http.StatusOK).shows("RITM0010042", "Ada Lovelace")

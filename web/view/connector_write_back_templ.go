@@ -225,11 +225,11 @@ func ConnectorWriteBack(f Frame, p WriteBackPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Area(Control{ID: "url", Label: f.T("write_back.url"), Hint: f.T("write_back.url_hint"), Problem: p.Problem.At("url")}, c.Template.URL, 2, templ.Attributes{"required": true, "spellcheck": "false"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Area(Control{ID: "url", Wide: true, Label: f.T("write_back.url"), Hint: f.T("write_back.url_hint"), Problem: p.Problem.At("url")}, c.Template.URL, 2, templ.Attributes{"required": true, "spellcheck": "false"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Area(Control{ID: "body", Label: f.T("write_back.body"), Hint: f.T("write_back.body_hint", "example", "{{json .holder}}"), Problem: p.Problem.At("body")}, c.Template.Body, 8, templ.Attributes{"spellcheck": "false"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Area(Control{ID: "body", Wide: true, Label: f.T("write_back.body"), Hint: f.T("write_back.body_hint", "example", "{{json .holder}}"), Problem: p.Problem.At("body")}, c.Template.Body, 8, templ.Attributes{"spellcheck": "false"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -262,7 +262,7 @@ func ConnectorWriteBack(f Frame, p WriteBackPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Input(Control{ID: "secret", Label: f.T("write_back.secret"), Hint: f.T("write_back.secret_hint"), Problem: p.Problem.At("secret")}, "password", "", templ.Attributes{"autocomplete": "off"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Input(Control{ID: "secret", Label: f.T("write_back.secret"), Hint: f.T("write_back.secret_hint"), Problem: p.Problem.At("secret")}, "password", "", templ.Attributes{"autocomplete": "new-password"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -309,7 +309,7 @@ func ConnectorWriteBack(f Frame, p WriteBackPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Input(Control{ID: "client_secret", Label: f.T("write_back.client_secret"), Problem: p.Problem.At("client_secret")}, "text", "", templ.Attributes{"autocomplete": "off", "spellcheck": "false"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Input(Control{ID: "client_secret", Label: f.T("write_back.client_secret"), Hint: f.T("write_back.secret_hint"), Problem: p.Problem.At("client_secret")}, "password", "", templ.Attributes{"autocomplete": "new-password"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
