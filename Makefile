@@ -74,7 +74,7 @@ bench-api: tools-test ## measure the server beside its peers: jobs queued and fi
 
 .PHONY: screenshots
 screenshots: tools-test build ## a picture of every page, light and dark, wide and narrow, in build/screenshots
-	STICKPRESS_SCREENSHOTS=$(CURDIR)/build/screenshots $(GO) test -count=1 -timeout 15m -run 'TestPages|TestFirstRun|TestCapturePages' ./cmd/e2e/browser
+	STICKPRESS_SCREENSHOTS=$(CURDIR)/build/screenshots $(GO) test -count=1 -timeout 15m -run 'TestPages|TestFirstRun|TestCapturePages|TestAPIDocs' ./cmd/e2e/browser
 
 .PHONY: tools-run tools-test
 tools-run:

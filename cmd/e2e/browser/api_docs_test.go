@@ -34,7 +34,14 @@ func TestAPIDocs(t *testing.T) {
 		b.until("an operation is drawn", `[...document.querySelectorAll("#api-docs :is(h2, h3)")].some((h) => h.textContent.includes("Queue sticks to be built"))`)
 		for label, size := range widths {
 			b.size(size[0], size[1])
-			b.picture(filepath.Join(dir, "api-docs-"+language+"-"+label+".png"))
+			b.picture(filepath.Join(dir, "api-docs-"+language+"-"+label+"-light.png"))
+		}
+		b.theme("dark") // which it asks for as it begins
+		b.do(chromedp.Navigate(origin+"/api/docs"), chromedp.WaitReady(chromedp.CSS("#api-docs h1")))
+		b.until("it is dark", `matchMedia("(prefers-color-scheme: dark)").matches && document.querySelector(".dark-mode")`)
+		for label, size := range widths {
+			b.size(size[0], size[1])
+			b.picture(filepath.Join(dir, "api-docs-"+language+"-"+label+"-dark.png"))
 		}
 		b.expect("info: @scalar/api-reference@") // its greeting
 		var document bool

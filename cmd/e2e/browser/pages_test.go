@@ -210,6 +210,22 @@ func calibrate(t *testing.T, s *webtest.Scene) {
 	}
 }
 
+// TestFirstRunPages takes pictures of the first run's steps in the other
+// language; TestFirstRun goes through them.
+func TestFirstRunPages(t *testing.T) {
+	t.Parallel()
+	s := webtest.Start(t)
+	dir := album(t)
+	b := open(t, s.URL, "zh-CN")
+	b.visit(s.Link(t, "admin"))
+	b.press("main form .btn-primary")
+	b.at("/")
+	for _, step := range api.FirstRunSteps {
+		b.visit("/first-run/" + string(step))
+		b.shoot(dir, "first-run-"+string(step)+"-zh-CN")
+	}
+}
+
 // TestPagesEmpty takes pictures of a console on which there is nothing yet, as
 // somebody sees it who cannot change that.
 func TestPagesEmpty(t *testing.T) {
