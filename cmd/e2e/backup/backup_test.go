@@ -22,6 +22,10 @@ const (
 	stickBytes = 30_752_636_928
 )
 
+// otherPostgres names a folder with the server programs of another Postgres (its
+// bin), newer than the installed one: the backup is brought back into that.
+const otherPostgres = "STICKPRESS_OTHER_POSTGRES"
+
 func TestBackup(t *testing.T) {
 	from := busy(t)
 	file, pass := filepath.Join(from.Dir, "console.age"), filepath.Join(from.Dir, "passphrase")
@@ -35,6 +39,10 @@ func TestBackup(t *testing.T) {
 	say(t, from, "is there already", "admin", "backup", file, "--passphrase-file", pass, "--data", from.Data())
 
 	to := world.Unstarted(t)
+	other := os.Getenv(otherPostgres)
+	if other != "" {
+		t.Setenv("PATH", other+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	}
 	restore := func(want, file, pass string, flags ...string) {
 		t.Helper()
 		say(t, to, want, append([]string{"admin", "restore", file, "--passphrase-file", pass, "--data", to.Data()}, flags...)...)
@@ -71,6 +79,17 @@ func TestBackup(t *testing.T) {
 	}
 	to.StartServer()
 	compare(t, before, answers(to, token.Secret))
+	was, is := major(t, from), major(t, to)
+	t.Logf("from Postgres %s to %s", was, is)
+	if other != "" && was == is {
+		t.Errorf("both consoles have Postgres %s: %s names no newer one", is, otherPostgres)
+	}
+}
+
+// major is the version of a console's own Postgres.
+func major(t *testing.T, w *world.World) string {
+	t.Helper()
+	return strings.TrimSpace(read(t, filepath.Join(w.Data(), "postgres", "cluster", "PG_VERSION")))
 }
 
 func flipped(b []byte, at int) []byte {
