@@ -1,13 +1,9 @@
 package api_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"log/slog"
-	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -17,16 +13,6 @@ import (
 	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/store/blob"
 )
-
-// staged brings a file into a staging folder.
-func staged(t *testing.T, s *blob.Staging, raw []byte) string {
-	t.Helper()
-	whole, err := s.Receive(t.Context(), map[string]string{"filename": "rescue.img.zst"}, bytes.NewReader(raw))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return whole.ID
-}
 
 // over asks until an inspection is not running any more.
 func over(t *testing.T, f *apitest.Fixture, id string) api.Inspection {
@@ -42,28 +28,13 @@ func over(t *testing.T, f *apitest.Fixture, id string) api.Inspection {
 	}
 }
 
-// asleep is a console that does nothing in the background, with a staging
-// folder that no other has: a program that died leaves such a state.
-func asleep(t *testing.T, f *apitest.Fixture) (*api.Console, *blob.Staging) {
-	t.Helper()
-	s, err := blob.OpenStaging(filepath.Join(t.TempDir(), "uploads"), time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := api.New(api.Deps{Store: f.Store, Blobs: f.Blobs, Staging: s, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c, s
-}
-
 // What must be decoded to be judged is inspected after the upload, and may be
 // published when that is over.
 func TestInspection(t *testing.T) {
 	t.Parallel()
 	f := apitest.New(t)
 	raw := apitest.DiskImage(t, "zstd -q -o out disk")
-	id := staged(t, f.Staging, raw)
+	id := f.Stage(t, "rescue.img.zst", raw)
 	u, err := f.UploadFinished(t.Context(), f.Admin, id)
 	if err != nil || u.State != api.UploadInspecting || u.Bytes != int64(len(raw)) {
 		t.Fatalf("%+v, %v", u, err)
@@ -93,10 +64,10 @@ func TestInspection(t *testing.T) {
 func TestPublishWhenInspected(t *testing.T) {
 	t.Parallel()
 	f := apitest.New(t)
-	c, staging := asleep(t, f)
+	c := f.Asleep(t)
 	raw := apitest.DiskImage(t, "zstd -q -o out disk")
 	want := func(number string) api.PublishVersionInput {
-		id := staged(t, staging, raw)
+		id := c.Stage(t, "rescue.img.zst", raw)
 		if _, err := c.UploadFinished(t.Context(), f.Admin, id); err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +88,7 @@ func TestPublishWhenInspected(t *testing.T) {
 	if list, err := c.OpenInspections(t.Context(), f.Admin); err != nil || len(list) != 3 {
 		t.Errorf("%d inspections, %v", len(list), err)
 	}
-	f.Replica(t, func(d *api.Deps) { d.Staging = staging })
+	f.Replica(t, func(d *api.Deps) { d.Staging = c.Staging })
 	a, b := over(t, f, first.UploadID), over(t, f, second.UploadID)
 	for a.State == api.InspectionReady && a.Fault == nil || b.State == api.InspectionReady && b.Fault == nil {
 		a, b = over(t, f, first.UploadID), over(t, f, second.UploadID)
@@ -168,7 +139,7 @@ func TestInspectionRefuses(t *testing.T) {
 		t.Errorf("%+v, %v", u, err)
 	}
 	// What its structure tells is told at once.
-	id := staged(t, f.Staging, raw[:len(raw)/2])
+	id := f.Stage(t, "rescue.img.zst", raw[:len(raw)/2])
 	if _, err := f.UploadFinished(t.Context(), f.Admin, id); !errors.Is(err, fault.New(fault.KindInvalid, "image_truncated")) {
 		t.Errorf("%v", err)
 	}
@@ -178,8 +149,8 @@ func TestInspectionRefuses(t *testing.T) {
 func TestInspectionSurvives(t *testing.T) {
 	t.Parallel()
 	f := apitest.New(t)
-	c, staging := asleep(t, f)
-	id := staged(t, staging, apitest.DiskImage(t, "zstd -q -o out disk"))
+	c := f.Asleep(t)
+	id := c.Stage(t, "rescue.img.zst", apitest.DiskImage(t, "zstd -q -o out disk"))
 	if _, err := c.UploadFinished(t.Context(), f.Admin, id); err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +160,7 @@ func TestInspectionSurvives(t *testing.T) {
 	if err != nil || tag.RowsAffected() != 1 {
 		t.Fatalf("%v, %v", tag, err)
 	}
-	f.Replica(t, func(d *api.Deps) { d.Staging = staging })
+	f.Replica(t, func(d *api.Deps) { d.Staging = c.Staging })
 	if in := over(t, f, id); in.State != api.InspectionReady {
 		t.Errorf("%+v", in)
 	}
@@ -199,8 +170,8 @@ func TestInspectionSurvives(t *testing.T) {
 func TestInspectionGivenUp(t *testing.T) {
 	t.Parallel()
 	f := apitest.New(t)
-	c, staging := asleep(t, f)
-	id := staged(t, staging, apitest.DiskImage(t, "zstd -q -o out disk"))
+	c := f.Asleep(t)
+	id := c.Stage(t, "rescue.img.zst", apitest.DiskImage(t, "zstd -q -o out disk"))
 	if _, err := c.UploadFinished(t.Context(), f.Admin, id); err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +181,7 @@ func TestInspectionGivenUp(t *testing.T) {
 	if _, err := c.GetInspection(t.Context(), f.Admin, id); !errors.Is(err, fault.New(fault.KindNotFound, "inspection_not_found")) {
 		t.Errorf("%v", err)
 	}
-	if _, err := staging.Finished(id); !errors.Is(err, fault.New(fault.KindNotFound, "upload_not_found")) {
+	if _, err := c.Staging.Finished(id); !errors.Is(err, fault.New(fault.KindNotFound, "upload_not_found")) {
 		t.Errorf("%v", err)
 	}
 }
@@ -231,14 +202,14 @@ func (o observed) Adopt(ctx context.Context, path string, rec protocol.BlobRecor
 func TestInspectionGivenUpAtItsEnd(t *testing.T) {
 	t.Parallel()
 	f := apitest.New(t)
-	c, staging := asleep(t, f)
-	id := staged(t, staging, apitest.DiskImage(t, "zstd -q -o out disk"))
+	c := f.Asleep(t)
+	id := c.Stage(t, "rescue.img.zst", apitest.DiskImage(t, "zstd -q -o out disk"))
 	if _, err := c.UploadFinished(t.Context(), f.Admin, id); err != nil {
 		t.Fatal(err)
 	}
 	free := make(chan error, 1)
 	f.Replica(t, func(d *api.Deps) {
-		d.Staging = staging
+		d.Staging = c.Staging
 		d.Blobs = observed{f.Blobs, func() {
 			_, err := f.Store.Pool().Exec(t.Context(), `SELECT FROM inspections WHERE upload_id = $1 FOR UPDATE NOWAIT`, id)
 			free <- err

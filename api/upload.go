@@ -36,6 +36,27 @@ type Upload struct {
 	// Who finished it, and when.
 	FinishedBy string     `json:"finished_by,omitempty"`
 	FinishedAt *time.Time `json:"finished_at,omitempty"`
+	// Publication is the version that was asked for before it was inspected; of
+	// one upload alone.
+	Publication *Publication `json:"publication,omitempty"`
+}
+
+// Publication is a version that is made of an upload as soon as that is found
+// to be good.
+type Publication struct {
+	Image     string            `json:"image"`
+	Version   string            `json:"version"`
+	Commit    string            `json:"commit"`
+	Notes     string            `json:"notes"`
+	Channel   string            `json:"channel"`
+	VersionID string            `json:"version_id,omitempty" doc:"Once it is published."`
+	Fault     *PublicationFault `json:"fault,omitempty" doc:"Why it was not published; it may be asked for in another way."`
+}
+
+// PublicationFault says why a version was not made.
+type PublicationFault struct {
+	Code   string            `json:"code"`
+	Params map[string]string `json:"params,omitempty"`
 }
 
 // The states of an upload.
@@ -170,14 +191,17 @@ func (c *Console) UploadEnded(ctx context.Context, a Actor, tusID string) error 
 	return nil
 }
 
-// GetUpload returns an upload by its ID (admin); one that is ready is known
-// for a day. Faults: upload_not_found, and why one that was inspected in the
-// background was refused.
+// GetUpload returns an upload by its ID (admin), and what is to be published of
+// it; one that is ready is known for a day. Faults: upload_not_found, and why
+// one that was inspected in the background was refused.
 func (c *Console) GetUpload(ctx context.Context, a Actor, ref string) (Upload, error) {
 	if err := allow(a, UseUpload); err != nil {
 		return Upload{}, err
 	}
 	known, err := c.knownUpload(ctx, ref)
+	if err == nil {
+		known.Publication, err = c.publicationOf(ctx, ref)
+	}
 	if !errors.Is(err, errNoUpload) {
 		return known, err
 	}
@@ -190,6 +214,24 @@ func (c *Console) GetUpload(ctx context.Context, a Actor, ref string) (Upload, e
 	}
 	info, err := u.GetInfo(ctx)
 	return Upload{ID: ref, TusID: ref, FileName: info.MetaData["filename"], Bytes: info.Size, State: UploadReceiving}, err
+}
+
+// publicationOf is what was asked for of an upload that takes its time to be
+// inspected; nil where nothing was.
+func (c *Console) publicationOf(ctx context.Context, id string) (*Publication, error) {
+	row, err := c.store.Inspection(ctx, id)
+	if isNotFound(err, "inspection") || err == nil && row.Publication == nil {
+		return nil, nil //nolint:nilnil // nothing was asked for
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := row.Publication
+	out := &Publication{Image: p.Image, Version: p.Version, Commit: p.Commit, Notes: p.Notes, Channel: p.Channel, VersionID: row.VersionID.String()}
+	if row.Fault != nil {
+		out.Fault = &PublicationFault{Code: row.Fault.Code, Params: row.Fault.Params}
+	}
+	return out, nil
 }
 
 var errNoUpload = fault.New(fault.KindNotFound, "upload_not_found")

@@ -122,6 +122,23 @@ func (f *Fixture) Replica(t testing.TB, change ...func(*api.Deps)) (*api.Console
 	return console, st
 }
 
+// Asleep is the console of a Fixture that does nothing in the background, with a
+// staging folder that no other has: a program that died leaves such a state.
+// What it left, a Replica on the same folder takes up.
+func (f *Fixture) Asleep(t testing.TB) *Fixture {
+	t.Helper()
+	g := *f
+	var err error
+	if g.Staging, err = blob.OpenStaging(filepath.Join(t.TempDir(), "uploads"), time.Now); err != nil {
+		t.Fatal(err)
+	}
+	g.Console, err = api.New(api.Deps{Store: f.Store, Blobs: f.Blobs, Staging: g.Staging, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &g
+}
+
 // actor makes a person of a role. The hash is none: those who must type a
 // password are made by the tests of that.
 func (f *Fixture) actor(t testing.TB, role api.Role) api.Actor {
@@ -188,16 +205,23 @@ func WIM(t testing.TB) []byte {
 	return raw
 }
 
-// Upload brings bytes into the console as a finished upload.
-func (f *Fixture) Upload(t testing.TB, name string, raw []byte) (api.Upload, error) {
+// Stage brings bytes into the staging folder, and returns the ID of the upload.
+func (f *Fixture) Stage(t testing.TB, name string, raw []byte) string {
 	t.Helper()
 	whole, err := f.Staging.Receive(t.Context(), map[string]string{"filename": name}, bytes.NewReader(raw))
 	if err != nil {
 		t.Fatal(err)
 	}
-	u, err := f.UploadFinished(t.Context(), f.Admin, whole.ID)
+	return whole.ID
+}
+
+// Upload brings bytes into the console as a finished upload.
+func (f *Fixture) Upload(t testing.TB, name string, raw []byte) (api.Upload, error) {
+	t.Helper()
+	id := f.Stage(t, name, raw)
+	u, err := f.UploadFinished(t.Context(), f.Admin, id)
 	for err == nil && u.State == api.UploadInspecting {
-		u, err = f.GetUpload(t.Context(), f.Admin, whole.ID)
+		u, err = f.GetUpload(t.Context(), f.Admin, id)
 	}
 	return u, err
 }

@@ -2,6 +2,9 @@ package client
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/stickpress/stickpress/api"
@@ -48,9 +51,36 @@ func (c *Client) FindVersion(ctx context.Context, image, version, channel string
 	return read[api.Version](ctx, c, at("images", image, "channels", channel, "version"), nil)
 }
 
-// PublishVersion makes an uploaded file a version of an image.
+// PublishVersion makes an uploaded file a version of an image. An upload that is
+// still being inspected is waited for; why it did not become a version is a
+// *Problem.
 func (c *Client) PublishVersion(ctx context.Context, in api.PublishVersionInput) (api.Version, error) {
-	return send[api.Version](ctx, c, call{method: http.MethodPost, path: at("versions"), body: wire.PublishVersion(in)})
+	raw, err := send[json.RawMessage](ctx, c, call{method: http.MethodPost, path: at("versions"), body: wire.PublishVersion(in)})
+	if err != nil {
+		return api.Version{}, err
+	}
+	var waits api.Upload
+	var v api.Version
+	if err := errors.Join(json.Unmarshal(raw, &waits), json.Unmarshal(raw, &v)); err != nil {
+		return api.Version{}, fmt.Errorf("decode the answer to a publication: %w", err)
+	}
+	if waits.Publication == nil {
+		return v, nil
+	}
+	up, err := c.waitForUpload(ctx, waits.ID, nil, func(u *api.Upload) bool {
+		return u.Publication != nil && u.Publication.VersionID == "" && u.Publication.Fault == nil
+	})
+	switch p := up.Publication; {
+	case err != nil:
+		return api.Version{}, err
+	case p != nil && p.VersionID != "":
+		return c.GetVersion(ctx, p.VersionID)
+	case p != nil && p.Fault != nil:
+		problem := wire.NewProblem(http.StatusUnprocessableEntity, p.Fault.Code)
+		problem.Params = p.Fault.Params
+		return api.Version{}, &problem
+	}
+	return api.Version{}, fmt.Errorf("the upload %s is not to be published any more", up.ID)
 }
 
 // WithdrawVersion stops a version from being used in new jobs.

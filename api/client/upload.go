@@ -93,15 +93,15 @@ func (c *Client) Upload(ctx context.Context, f File) (api.Upload, error) {
 			try = 0
 		}
 	}
-	return c.inspected(ctx, id, f.Inspected)
+	return c.waitForUpload(ctx, id, f.Inspected, func(u *api.Upload) bool { return u.State == api.UploadInspecting })
 }
 
-// inspected waits until an upload is ready, or refused.
-func (c *Client) inspected(ctx context.Context, id string, show func(done, total int64)) (api.Upload, error) {
+// waitForUpload waits for as long as something is said to go on with an upload.
+func (c *Client) waitForUpload(ctx context.Context, id string, show func(done, total int64), going func(*api.Upload) bool) (api.Upload, error) {
 	for try := 1; ; {
 		u, err := c.GetUpload(ctx, id)
 		switch {
-		case err == nil && u.State != api.UploadInspecting:
+		case err == nil && !going(&u):
 			return u, nil
 		case err == nil:
 			try = 1

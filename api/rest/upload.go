@@ -45,7 +45,7 @@ func (s *REST) uploadRoutes() {
 		Description: "tus 1.0.0 (https://tus.io) with the extensions creation, creation-with-upload and termination. " +
 			"The answer to the last bytes tells whether the file is an image. A compressed one is inspected after it: " +
 			"GET /uploads/{upload} says 'inspecting' and how far, and then 'ready' or the reason of the refusal. " +
-			"POST /versions takes an upload that is ready by its ID or tus ID.",
+			"POST /versions takes an upload by its ID or tus ID; one that is being inspected is published when that is done.",
 		Parameters: []*huma.Param{
 			version, header("Upload-Length", "Size of the file in bytes.", true),
 			header("Upload-Metadata", "'filename' and its base64.", false),

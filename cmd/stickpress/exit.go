@@ -129,7 +129,11 @@ func sentence(err error) string {
 
 func problemSentence(p *client.Problem) string {
 	var b strings.Builder
-	b.WriteString(p.Error())
+	if p.Detail == "" { // of what went wrong in the background, the console tells the code
+		b.WriteString(locale.English.Fault(p.Code, p.Params))
+	} else {
+		b.WriteString(p.Detail)
+	}
 	fmt.Fprintf(&b, " [%s", p.Code)
 	if p.RequestID != "" {
 		b.WriteString(", request " + p.RequestID)

@@ -35,7 +35,13 @@ type Server struct {
 // around the whole handler: it can break connections.
 func Start(t testing.TB, wrap ...func(http.Handler) http.Handler) *Server {
 	t.Helper()
-	s := &Server{Fixture: apitest.New(t), tokens: map[api.Role]string{}}
+	return On(t, apitest.New(t), wrap...)
+}
+
+// On is Start for a console that is there.
+func On(t testing.TB, f *apitest.Fixture, wrap ...func(http.Handler) http.Handler) *Server {
+	t.Helper()
+	s := &Server{Fixture: f, tokens: map[api.Role]string{}}
 	s.Router = Router(t, s.Fixture)
 	for _, a := range []api.Actor{s.Admin, s.Helpdesk, s.Viewer} {
 		token, err := s.CreateToken(t.Context(), a, api.CreateTokenInput{Name: "test", Role: a.Role})
