@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/apitest"
 )
 
 // Of two replicas one tells of an event.
@@ -65,5 +66,39 @@ func TestWebhookOfDeadReplica(t *testing.T) {
 	finish()
 	if d = x.delivery(hook.ID, attempted(2)); len(d.Log) != 2 || d.Log[0].Fault == nil {
 		t.Errorf("the delivery is %+v", d)
+	}
+}
+
+// What is to be sent and has no work in the queue any more, as after a restore,
+// is sent all the same; what has some is not sent twice.
+func TestForgottenDeliveries(t *testing.T) {
+	t.Parallel()
+	x, r := newWebhooks(t), newReceiver(t)
+	r.answers(status(http.StatusInternalServerError))
+	hook := x.create(r.URL, "job.cancelled")
+	x.happen()
+	first := next(t, r.came)
+	x.delivery(hook.ID, attempted(1))
+	sql(t, x.Fixture, `UPDATE river.river_job SET state = 'scheduled', scheduled_at = now() + interval '1 day' WHERE queue = 'webhooks'`)
+	x.happen()
+	second := next(t, r.came)
+	d := x.delivery(hook.ID, attempted(1))
+	r.answers(nil)
+	sql(t, x.Fixture, `DELETE FROM river.river_job WHERE args->>'message_id' = '`+d.ID+`'`)
+	sql(t, x.Fixture, `UPDATE webhook_messages SET next_at = now() - interval '2 minutes'`)
+	x.Replica(t, loopback)
+	if again := next(t, r.came); again.id != second.id {
+		t.Errorf("%s comes, want %s and not %s", again.id, second.id, first.id)
+	}
+	x.delivery(hook.ID, func(d api.Delivery) bool { return d.State == api.DeliveryDelivered })
+	if len(r.came) != 0 {
+		t.Errorf("%d more messages come", len(r.came))
+	}
+}
+
+func sql(t *testing.T, f *apitest.Fixture, statement string) {
+	t.Helper()
+	if _, err := f.Store.Pool().Exec(t.Context(), statement); err != nil {
+		t.Fatal(err)
 	}
 }

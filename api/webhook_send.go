@@ -63,8 +63,8 @@ func (c *Console) sendWebhooks(ctx context.Context) {
 		}
 		if now := c.now(); now.Sub(lost) > deliveryLost/3 {
 			lost = now
-			if err := c.background.TakeUpLost(ctx); err != nil && ctx.Err() == nil {
-				c.log.Warn("deliveries of a dead replica are not taken up yet", "error", err)
+			if err := c.takeUpLost(ctx); err != nil && ctx.Err() == nil {
+				c.log.Warn("what nobody is at any more is not taken up yet", "error", err)
 			}
 		}
 		select {
@@ -302,7 +302,7 @@ func nextAttempt(m *store.Message, work delivery, answer outbound.Answer, refuse
 	switch {
 	case work.ByHand && m.EventID != "":
 		return m.State, m.NextAt // as it was: the schedule decides
-	case work.ByHand, refused.Code == CodeWebhookPaused, answer.Status == statusGone:
+	case m.EventID == "", refused.Code == CodeWebhookPaused, answer.Status == statusGone:
 		return store.MessageFailed, nil
 	case refused.Code == CodeDeliveryLost:
 		return store.MessagePending, &now

@@ -190,6 +190,37 @@ func TestWriteBackRefused(t *testing.T) {
 	}
 }
 
+// What is to be told and has no work in the queue any more, as after a restore,
+// is told all the same.
+func TestForgottenWriteBack(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	local(t, f)
+	status := make(chan int, 1)
+	s, heard := desk(t, func(told) int { return <-status })
+	c, requests := asked(t, f, s, api.WriteBackAuth{Kind: api.AuthNone}, "", "")
+	changes := f.Store.Watch(t.Context(), store.TopicRequests)
+	must[api.StickRequest](t)(f.DeclineStickRequest(t.Context(), f.Helpdesk, api.MoveRequestInput{ID: requests[0].ID, Reason: "no stick"}))
+	status <- http.StatusInternalServerError
+	hear(t, heard)
+	tried := func(times int) bool {
+		list := must[api.List[api.WriteBack]](t)(f.ListWriteBacks(t.Context(), f.Admin, c.ID, api.Page{}))
+		return len(list.Items) == 1 && len(list.Items[0].Attempts) == times
+	}
+	for !tried(1) {
+		<-changes
+	}
+	sql(t, f, `DELETE FROM river.river_job`)
+	status <- http.StatusOK
+	f.Replica(t)
+	if x := hear(t, heard); x.body.Event != "declined" {
+		t.Errorf("told %+v", x)
+	}
+	for !tried(2) {
+		<-changes
+	}
+}
+
 // A secret that is not typed again stays, but not for another receiver.
 func TestWriteBackSecrets(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -95,6 +96,37 @@ func (tx *Tx) EnqueueShared(ctx context.Context, b *Background, queue string, al
 	}
 	_, err := b.client.InsertManyTx(ctx, tx.tx, params)
 	return fail(err, "queue background work")
+}
+
+// EnqueueForgotten is EnqueueShared of what is neither waiting nor under way with
+// the same arguments: a backup keeps what is to be done, and not the queue. It
+// returns how much that was.
+func (tx *Tx) EnqueueForgotten(ctx context.Context, b *Background, queue string, all []river.JobArgs) (int, error) {
+	if len(all) == 0 {
+		return 0, nil
+	}
+	kinds, encoded := make([]string, len(all)), make([]json.RawMessage, len(all))
+	for i, args := range all {
+		var err error
+		kinds[i] = args.Kind()
+		if encoded[i], err = json.Marshal(args); err != nil {
+			return 0, fmt.Errorf("encode background work: %w", err)
+		}
+	}
+	rows, _ := tx.tx.Query(ctx,
+		`SELECT w.n FROM unnest(@kinds::text[], @args::jsonb[]) WITH ORDINALITY AS w (kind, args, n)
+		WHERE NOT EXISTS (SELECT FROM river.river_job j
+			WHERE j.kind = w.kind AND j.args = w.args AND j.state IN ('available', 'pending', 'retryable', 'running', 'scheduled'))
+		ORDER BY w.n`, pgx.NamedArgs{"kinds": kinds, "args": encoded})
+	forgotten, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	if err != nil {
+		return 0, fail(err, "look for forgotten background work")
+	}
+	again := make([]river.JobArgs, 0, len(forgotten))
+	for _, n := range forgotten {
+		again = append(again, all[n-1])
+	}
+	return len(again), tx.EnqueueShared(ctx, b, queue, again)
 }
 
 // TakeUpLost makes available again what a program left running in the shared

@@ -75,6 +75,26 @@ func (r Reader) Messages(ctx context.Context, webhook WebhookID, f MessageFilter
 	return byID[Message](ctx, r, "messages", "webhook_messages", messageColumns, &w, f.Page)
 }
 
+// DueMessage is a message whose next attempt is due.
+type DueMessage struct {
+	ID        MessageID
+	WebhookID WebhookID
+	NextAt    time.Time
+}
+
+// OverdueMessages lists messages whose next attempt was due before a time, the
+// longest overdue first, after one of them (zero: from the first), at most
+// 10,000.
+func (r Reader) OverdueMessages(ctx context.Context, before time.Time, after DueMessage) ([]DueMessage, error) {
+	w := where{conditions: []string{`state = 'pending'`, `next_at < @before`}, args: pgx.NamedArgs{"before": before}}
+	if !after.ID.IsZero() {
+		w.and(`(next_at, id) > (@at, @after)`, "at", after.NextAt)
+		w.args["after"] = after.ID
+	}
+	return many[DueMessage](ctx, r.db, "messages",
+		`SELECT id, webhook_id, next_at FROM webhook_messages`+w.String()+` ORDER BY next_at, id LIMIT 10000`, w.args)
+}
+
 // MessageAttempts lists the attempts of messages, oldest first.
 func (r Reader) MessageAttempts(ctx context.Context, ids []MessageID) ([]MessageAttempt, error) {
 	return many[MessageAttempt](ctx, r.db, "attempts",

@@ -79,6 +79,18 @@ func (r Reader) RequestWriteBacks(ctx context.Context, id RequestID) ([]WriteBac
 	return byID[WriteBack](ctx, r, "write-backs", "write_backs w", writeBackColumns, &w, WriteBackPage{})
 }
 
+// WaitingWriteBacks lists what is still to be told, oldest first, after one of
+// them (zero: from the first), at most 10,000.
+func (r Reader) WaitingWriteBacks(ctx context.Context, after WriteBackID) ([]WriteBackID, error) {
+	w := where{conditions: []string{`state = 'waiting'`}}
+	if !after.IsZero() {
+		w.and(`id > @after`, "after", after)
+	}
+	rows, _ := r.db.Query(ctx, `SELECT id FROM write_backs`+w.String()+` ORDER BY id LIMIT 10000`, w.args)
+	list, err := pgx.CollectRows(rows, pgx.RowTo[WriteBackID])
+	return list, fail(err, "list what is to be written back")
+}
+
 // WriteBackAttempts are the attempts at some of them, the first first.
 func (r Reader) WriteBackAttempts(ctx context.Context, ids []WriteBackID) (map[WriteBackID][]WriteBackAttempt, error) {
 	rows, err := many[WriteBackAttempt](ctx, r.db, "attempts to write back",
