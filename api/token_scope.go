@@ -127,7 +127,7 @@ func tokenScopeOf(u UseCase) TokenScope {
 	if s, ok := tokenScopes[u]; ok {
 		return s
 	}
-	switch permissions[u] {
+	switch permissions[u] { //nolint:exhaustive // the others are for the widest
 	case RoleNone:
 		return TokenNone
 	case RoleViewer:
