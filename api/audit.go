@@ -27,22 +27,22 @@ type AuditEntry struct {
 
 // AuditFilter narrows ListAudit; empty fields do not.
 type AuditFilter struct {
-	Actor      string `json:"actor,omitempty"` // an ID ("user_…", "token_…", "host_…"), or "system" or "anonymous"
+	Actor      string `json:"actor,omitempty"` // an ID ("user_…", "token_…", "host_…"), a person's login, or "system" or "anonymous"
 	Action     string `json:"action,omitempty"`
 	ObjectKind string `json:"object_kind,omitempty"`
 	ObjectID   string `json:"object_id,omitempty"` // with ObjectKind
-	From       string `json:"from,omitempty"`      // RFC 3339, inclusive
-	Until      string `json:"until,omitempty"`     // RFC 3339, exclusive
+	From       string `json:"from,omitempty"`      // RFC 3339, inclusive; or the first day that counts, in UTC
+	Until      string `json:"until,omitempty"`     // RFC 3339, exclusive; or the last day that counts, in UTC
 }
 
 // AuditFields are the fields of an AuditFilter.
 var AuditFields = []Field[AuditFilter]{
-	{FieldInfo{Name: "actor", Kind: FieldText, Doc: "ID of a person, token or host, or 'system' or 'anonymous'."}, func(f *AuditFilter) *string { return &f.Actor }},
-	{FieldInfo{Name: "action", Kind: FieldText, Doc: "What was done, such as 'queue_job'; of a sign-in that was refused with _failed behind it."}, func(f *AuditFilter) *string { return &f.Action }},
-	{FieldInfo{Name: "object_kind", Kind: FieldText, Doc: "What it was done to, such as 'job' or 'image'."}, func(f *AuditFilter) *string { return &f.ObjectKind }},
+	{FieldInfo{Name: "actor", Kind: FieldText, Doc: "ID of a person, token or host, a person's login, or 'system' or 'anonymous'."}, func(f *AuditFilter) *string { return &f.Actor }},
+	{FieldInfo{Name: "action", Kind: FieldChoice, Values: AuditActions(), Doc: "What was done, such as 'queue_job'; of a sign-in that was refused with _failed behind it."}, func(f *AuditFilter) *string { return &f.Action }},
+	{FieldInfo{Name: "object_kind", Kind: FieldChoice, Values: store.AuditKinds, Doc: "What it was done to, such as 'job' or 'image'."}, func(f *AuditFilter) *string { return &f.ObjectKind }},
 	{FieldInfo{Name: "object_id", Kind: FieldText, Doc: "ID of what it was done to, with object_kind."}, func(f *AuditFilter) *string { return &f.ObjectID }},
-	{FieldInfo{Name: "from", Kind: FieldTime, Doc: "Not before this moment."}, func(f *AuditFilter) *string { return &f.From }},
-	{FieldInfo{Name: "until", Kind: FieldTime, Doc: "Before this moment."}, func(f *AuditFilter) *string { return &f.Until }},
+	{FieldInfo{Name: "from", Kind: FieldTime, Doc: "Not before this moment, or this day in UTC."}, func(f *AuditFilter) *string { return &f.From }},
+	{FieldInfo{Name: "until", Kind: FieldTime, Doc: "Before this moment, or to the end of this day in UTC."}, func(f *AuditFilter) *string { return &f.Until }},
 }
 
 // ListAudit lists changes, newest first (admin): to an admin of some sites
@@ -52,15 +52,13 @@ func (c *Console) ListAudit(ctx context.Context, a Actor, f AuditFilter, p Page)
 	if err := allow(a, UseListAudit); err != nil {
 		return List[AuditEntry]{}, err
 	}
-	before, err := after[store.AuditID](p)
+	query, err := c.auditQuery(ctx, a, f)
 	if err != nil {
 		return List[AuditEntry]{}, err
 	}
-	query, err := f.query(a)
-	if err != nil {
+	if query.Page.Before, query.Page.After, query.Page.Limit, err = byID[store.AuditID](p); err != nil {
 		return List[AuditEntry]{}, err
 	}
-	query.Page = store.AuditPage{Before: before, Limit: p.limit() + 1}
 	rows, err := c.store.AuditLog(ctx, query)
 	if err != nil {
 		return List[AuditEntry]{}, err
@@ -70,9 +68,9 @@ func (c *Console) ListAudit(ctx context.Context, a Actor, f AuditFilter, p Page)
 		func(e store.AuditEntry) string { return e.ID.String() })
 }
 
-// query is the filter as the store asks, within the actor's sites.
-func (f AuditFilter) query(a Actor) (store.AuditFilter, error) {
-	q := store.AuditFilter{ObjectKind: f.ObjectKind, ObjectID: f.ObjectID, From: timeOf(f.From), Until: timeOf(f.Until)}
+// auditQuery is a filter as the store asks, within the actor's sites.
+func (c *Console) auditQuery(ctx context.Context, a Actor, f AuditFilter) (store.AuditFilter, error) {
+	q := store.AuditFilter{ObjectKind: f.ObjectKind, ObjectID: f.ObjectID, From: timeOf(f.From, false), Until: timeOf(f.Until, true)}
 	if err := checkFilter(AuditFields, &f); err != nil {
 		return q, err
 	}
@@ -91,11 +89,25 @@ func (f AuditFilter) query(a Actor) (store.AuditFilter, error) {
 		q.Self = by.ID
 	}
 	if f.Actor != "" {
-		if q.ActorKind, q.ActorID, err = store.ParseActor(f.Actor); err != nil {
-			return q, fault.Wrap(err, fault.KindInvalid, CodeActorUnknown, "actor", f.Actor).At("actor")
-		}
+		q.ActorKind, q.ActorID, err = c.auditActor(ctx, a, f.Actor)
 	}
-	return q, nil
+	return q, err
+}
+
+// auditActor finds whose lines are asked for. Faults: actor_unknown.
+func (c *Console) auditActor(ctx context.Context, a Actor, text string) (store.ActorKind, store.ActorID, error) {
+	kind, id, err := store.ParseActor(text)
+	if err == nil {
+		return kind, id, nil
+	}
+	u, missing := findUserByLogin(ctx, c.store.Reader, a, text)
+	switch {
+	case missing == nil:
+		return store.ActorUser, store.ActorID(u.ID), nil
+	case isNotFound(missing, "user"):
+		return "", store.ActorID{}, fault.Wrap(err, fault.KindInvalid, CodeActorUnknown, "actor", text).At("actor")
+	}
+	return "", store.ActorID{}, missing
 }
 
 func auditOf(ctx context.Context, n *names, e *store.AuditEntry) (AuditEntry, error) {

@@ -13,7 +13,7 @@ import (
 // in it: it begins with the newest one and goes back. The export itself is a
 // line of the log. Faults: those of FieldInfo.Check, actor_unknown.
 func (c *Console) ExportAudit(ctx context.Context, a Actor, f AuditFilter, each func(AuditEntry) error) error {
-	query, err := f.query(a)
+	query, err := c.auditQuery(ctx, a, f)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ const (
 	FieldText   FieldKind = "text"   // how a text begins, or the whole of it
 	FieldThing  FieldKind = "thing"  // the ID or the name of an Object
 	FieldDay    FieldKind = "day"    // "2026-11-27", in UTC
-	FieldTime   FieldKind = "time"   // RFC 3339
+	FieldTime   FieldKind = "time"   // RFC 3339, or a day as in FieldDay
 )
 
 // FieldInfo is one thing by which a list can be narrowed, as its address spells
@@ -54,11 +54,11 @@ func (x FieldInfo) Check(value string) error {
 			return fault.New(fault.KindInvalid, CodeFilterChoice, "value", value).At(x.Name)
 		}
 	case FieldDay:
-		if _, err := time.Parse(time.DateOnly, value); err != nil {
-			return fault.Wrap(err, fault.KindInvalid, CodeFilterDay, "value", value).At(x.Name)
+		if !isDay(value) {
+			return fault.New(fault.KindInvalid, CodeFilterDay, "value", value).At(x.Name)
 		}
 	case FieldTime:
-		if _, err := time.Parse(time.RFC3339, value); err != nil {
+		if _, err := time.Parse(time.RFC3339, value); err != nil && !isDay(value) {
 			return fault.Wrap(err, fault.KindInvalid, CodeFilterTime, "value", value).At(x.Name)
 		}
 	case FieldText, FieldThing:
@@ -132,12 +132,18 @@ func dayOf(text string, end bool) time.Time {
 	return day
 }
 
-// timeOf is the moment that a FieldTime means which checkFilter let pass; the
-// zero time for none.
-func timeOf(text string) time.Time {
+// isDay reports whether a text is a day as FieldDay spells it.
+func isDay(text string) bool {
+	_, err := time.Parse(time.DateOnly, text)
+	return err == nil
+}
+
+// timeOf is the moment that a FieldTime means which checkFilter let pass: of a
+// day its beginning, or its end if it is the last; the zero time for none.
+func timeOf(text string, end bool) time.Time {
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return time.Time{}
+		return dayOf(text, end)
 	}
 	return at
 }

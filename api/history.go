@@ -1,12 +1,7 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/stickpress/stickpress/store"
@@ -22,19 +17,19 @@ type HistoryEntry struct {
 	Changes   []Change  `json:"changes"`
 }
 
-// Change is one value that was another before; empty is none.
-type Change struct {
-	Field  string `json:"field"`
-	Before string `json:"before"`
-	After  string `json:"after"`
-}
-
 // historyOf says for each kind of things that have a history who may see it:
 // whoever may see the thing.
 var historyOf = map[string]UseCase{
 	"image": UseGetImage, "image_version": UseGetImage, "template": UseGetTemplate, "task_sequence": UseGetTaskSequence,
 	"host": UseGetHost, "site": UseListSites, "setting": UseListSettings, "webhook": UseGetWebhook,
-	"connector": UseListConnectors, "stick_request": UseListStickRequests,
+	"connector": UseListConnectors, "stick_request": UseListStickRequests, "user": UseListUsers, "token": UseListTokens,
+}
+
+// noChanges are actions that leave a line of the log at a thing and do not change
+// it: to read it, and to come in.
+var noChanges = []string{
+	string(UseTemplateSource), string(UseSignIn), string(UseSignIn) + failed, string(UseSignInCode) + failed, string(UseSignInService) + failed,
+	string(UseRedeemSignInLink), string(UseRedeemSignInLink) + failed,
 }
 
 // ListHistory returns the last changes of a thing, newest first. An image's are
@@ -59,7 +54,7 @@ func (c *Console) ListHistory(ctx context.Context, a Actor, kind, id string, p P
 	if err != nil {
 		return List[HistoryEntry]{}, err
 	}
-	rows, err := c.store.History(ctx, objects, string(UseTemplateSource), store.AuditPage{Before: before, Limit: p.limit() + 1}) // to read is no change
+	rows, err := c.store.History(ctx, objects, noChanges, store.AuditPage{Before: before, Limit: p.limit() + 1})
 	if err != nil {
 		return List[HistoryEntry]{}, err
 	}
@@ -67,7 +62,7 @@ func (c *Console) ListHistory(ctx context.Context, a Actor, kind, id string, p P
 	return listOf(p, rows, func(r *store.AuditEntry) (HistoryEntry, error) {
 		name, err := n.actor(ctx, r.ActorKind, r.ActorID)
 		return HistoryEntry{
-			ID: r.ID.String(), At: r.At, ActorKind: ActorKind(r.ActorKind), ActorName: name, Action: r.Action, Changes: changes(r.Before, r.After),
+			ID: r.ID.String(), At: r.At, ActorKind: ActorKind(r.ActorKind), ActorName: name, Action: r.Action, Changes: Changes(r.Before, r.After),
 		}, err
 	}, func(r store.AuditEntry) string { return r.ID.String() })
 }
@@ -78,6 +73,12 @@ func (c *Console) objectsOf(ctx context.Context, a Actor, kind, id string) ([]st
 	switch kind {
 	case "host":
 		_, err := findHost(ctx, c.store.Reader, a, id)
+		return objects, err
+	case "user":
+		_, err := findUser(ctx, c.store.Reader, a, id)
+		return objects, err
+	case "token":
+		_, err := c.GetToken(ctx, a, id)
 		return objects, err
 	case "stick_request":
 		_, err := c.GetStickRequest(ctx, a, id)
@@ -97,53 +98,4 @@ func (c *Console) objectsOf(ctx context.Context, a Actor, kind, id string) ([]st
 		return objects, err
 	}
 	return objects, nil
-}
-
-const maxChange = 200 // characters of a value that are shown
-
-// changes compares what an audit entry has of before and after, value by value.
-func changes(before, after json.RawMessage) []Change {
-	b, a := values(before), values(after)
-	keys := map[string]bool{}
-	for k := range b {
-		keys[k] = true
-	}
-	for k := range a {
-		keys[k] = true
-	}
-	out := []Change{}
-	for _, k := range slices.Sorted(maps.Keys(keys)) {
-		// What was not noted of the time before, or of after, did not change.
-		_, had := b[k]
-		_, has := a[k]
-		if b[k] == a[k] || had && !has && len(a) > 0 || a[k] == "" && !had {
-			continue
-		}
-		out = append(out, Change{Field: k, Before: b[k], After: a[k]})
-	}
-	return out
-}
-
-// values are the values of a JSON object as people read them; of what is nested
-// within it, its JSON.
-func values(raw json.RawMessage) map[string]string {
-	var object map[string]json.RawMessage
-	if json.Unmarshal(raw, &object) != nil {
-		return nil
-	}
-	out := make(map[string]string, len(object))
-	for k, v := range object {
-		var text string
-		if json.Unmarshal(v, &text) != nil {
-			text = string(bytes.TrimSpace(v))
-		}
-		if text == "null" {
-			text = ""
-		}
-		if r := []rune(text); len(r) > maxChange {
-			text = string(r[:maxChange]) + "…"
-		}
-		out[k] = strings.ToValidUTF8(text, "")
-	}
-	return out
 }

@@ -199,33 +199,53 @@ func (c *Console) ListTokens(ctx context.Context, a Actor, f TokenFilter, p Page
 	}, func(t store.APIToken) string { return t.ID.String() })
 }
 
-// RevokeToken ends a token and those that it made at once: one's own, or
-// anyone's for an admin; a token ends those that ListTokens shows it. Revoking it again changes nothing. Faults: token_not_found.
-func (c *Console) RevokeToken(ctx context.Context, a Actor, id string) error {
+// GetToken returns a token that ListTokens shows. Faults: token_not_found.
+func (c *Console) GetToken(ctx context.Context, a Actor, id string) (Token, error) {
+	if err := allow(a, UseListTokens); err != nil {
+		return Token{}, err
+	}
+	t, owner, err := findToken(ctx, c.store.Reader, a, id)
+	if err != nil {
+		return Token{}, err
+	}
+	out := tokenOf(t, owner.Login)
+	out.Expired = t.ExpiresAt != nil && !t.ExpiresAt.After(c.store.Now())
+	return out, nil
+}
+
+// findToken finds one's own token, or anybody's for an admin who has at least
+// the owner's sites; a token finds those that ListTokens shows it.
+func findToken(ctx context.Context, r store.Reader, a Actor, id string) (store.APIToken, store.User, error) {
 	key, err := parse[store.TokenID]("token", id)
 	if err != nil {
-		return err
+		return store.APIToken{}, store.User{}, err
 	}
+	t, err := r.APIToken(ctx, key)
+	if err != nil {
+		return t, store.User{}, err
+	}
+	owner, err := r.User(ctx, t.UserID)
+	if err != nil {
+		return t, owner, err
+	}
+	mine := t.UserID.String() == a.UserID
+	switch {
+	case !mine && (!a.Can(UseListUsers) || !a.within(siteTexts(owner.Sites))),
+		mine && a.Kind == ActorToken && !a.Can(UseListUsers) && t.ID.String() != a.TokenID && t.ParentID.String() != a.TokenID:
+		return t, owner, store.NotFound("token", id)
+	}
+	return t, owner, nil
+}
+
+// RevokeToken ends a token and those that it made at once: one that GetToken
+// shows. Revoking it again changes nothing. Faults: token_not_found.
+func (c *Console) RevokeToken(ctx context.Context, a Actor, id string) error {
 	return c.change(ctx, a, UseRevokeToken, func(tx *store.Tx, by store.Actor) error {
-		t, err := tx.APIToken(ctx, key)
-		if err != nil {
+		t, _, err := findToken(ctx, tx.Reader, a, id)
+		if err != nil || t.RevokedAt != nil {
 			return err
 		}
-		if t.UserID.String() != a.UserID {
-			owner, err := tx.User(ctx, t.UserID)
-			if err != nil {
-				return err
-			}
-			if !a.Can(UseListUsers) || !a.within(siteTexts(owner.Sites)) {
-				return store.NotFound("token", id)
-			}
-		} else if a.Kind == ActorToken && !a.Can(UseListUsers) && t.ID.String() != a.TokenID && t.ParentID.String() != a.TokenID {
-			return store.NotFound("token", id)
-		}
-		if t.RevokedAt != nil {
-			return nil
-		}
-		if _, err := tx.RevokeAPIToken(ctx, key); err != nil {
+		if _, err := tx.RevokeAPIToken(ctx, t.ID); err != nil {
 			return err
 		}
 		return tx.Audit(ctx, store.NewAudit{By: by, Action: string(UseRevokeToken), ObjectKind: "token", ObjectID: id})

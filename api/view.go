@@ -18,21 +18,28 @@ type View struct {
 	Revision int64  `json:"revision"`
 }
 
-// lists are the lists that views are of: each cuts a query down to what its
-// fields know, in one spelling.
-var lists = map[string]func(url.Values) string{
-	"jobs":           canonical(JobFields),
-	"sticks":         canonical(StickFields),
-	"hosts":          canonical(HostFields),
-	"images":         canonical(ImageFields),
-	"versions":       canonical(VersionFields),
-	"templates":      canonical(ShelfFields),
-	"task-sequences": canonical(ShelfFields),
-	"sites":          canonical(ShelfFields),
-	"tokens":         canonical(TokenFields),
-	"webhooks":       canonical(WebhookFields),
-	"connectors":     canonical(ShelfFields),
-	"requests":       canonical(StickRequestFields),
+// viewable is a list that views are of: who may see it, and how a query is cut
+// down to what its fields know, in one spelling.
+type viewable struct {
+	use   UseCase
+	spell func(url.Values) string
+}
+
+var lists = map[string]viewable{
+	"jobs":           {UseListJobs, canonical(JobFields)},
+	"sticks":         {UseListSticks, canonical(StickFields)},
+	"hosts":          {UseListHosts, canonical(HostFields)},
+	"images":         {UseListImages, canonical(ImageFields)},
+	"versions":       {UseListImages, canonical(VersionFields)},
+	"templates":      {UseListTemplates, canonical(ShelfFields)},
+	"task-sequences": {UseListTaskSequences, canonical(ShelfFields)},
+	"sites":          {UseListSites, canonical(ShelfFields)},
+	"tokens":         {UseListTokens, canonical(TokenFields)},
+	"webhooks":       {UseListWebhooks, canonical(WebhookFields)},
+	"connectors":     {UseListConnectors, canonical(ShelfFields)},
+	"requests":       {UseListStickRequests, canonical(StickRequestFields)},
+	"users":          {UseListUsers, canonical(UserFields)},
+	"audit":          {UseListAudit, canonical(AuditFields)},
 }
 
 func canonical[F any](fields []Field[F]) func(url.Values) string {
@@ -66,7 +73,9 @@ func (c *Console) ListViews(ctx context.Context, a Actor, list string) ([]View, 
 	rows, err := c.store.Views(ctx, user, list, limit)
 	out := make([]View, 0, len(rows))
 	for _, v := range rows {
-		out = append(out, viewOf(v))
+		if a.Can(lists[v.List].use) { // everybody's may be of an admin's list
+			out = append(out, viewOf(v))
+		}
 	}
 	return out, err
 }
@@ -120,7 +129,7 @@ func (c *Console) SaveView(ctx context.Context, a Actor, in SaveViewInput) (View
 		} else if v.UserID, err = viewOwner(a, in.Shared); err != nil {
 			return err
 		}
-		query, err := viewQuery(v.List, in.Query)
+		query, err := viewQuery(a, v.List, in.Query)
 		if err != nil {
 			return err
 		}
@@ -184,16 +193,19 @@ func ownView(ctx context.Context, tx *store.Tx, a Actor, id string) (store.View,
 }
 
 // viewQuery is a query in the list's own spelling.
-func viewQuery(list, query string) (string, error) {
-	spell, ok := lists[list]
+func viewQuery(a Actor, list, query string) (string, error) {
+	l, ok := lists[list]
 	if !ok {
 		return "", fault.New(fault.KindInvalid, CodeListUnknown, "list", list).At("list")
+	}
+	if err := allow(a, l.use); err != nil {
+		return "", err
 	}
 	values, err := url.ParseQuery(query)
 	if err != nil || len(query) > maxViewQuery {
 		return "", fault.New(fault.KindInvalid, CodeFilterText, "max", maxViewQuery).At("query")
 	}
-	return spell(values), nil
+	return l.spell(values), nil
 }
 
 func viewOf(v store.View) View {

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -36,6 +38,12 @@ type NewAudit struct {
 	After      any
 }
 
+// AuditKinds are the kinds of things that entries are about, by name.
+var AuditKinds = []string{
+	"audit", "blob", "build", "channel", "connector", "console", "host", "image", "image_version", "job", "setting", "site", "stick",
+	"stick_request", "task_sequence", "template", "token", "user", "view", "webhook",
+}
+
 const auditColumns = `id, actor_kind, actor_id, request_id, address, action, object_kind, object_id, site_id, before, after, at`
 
 // siteOf finds the site of what an entry is about, in SQL, by the kind of it:
@@ -52,6 +60,9 @@ var siteOf = map[string]string{
 
 // Audit adds a line to the audit log, in the transaction of what it tells of.
 func (tx *Tx) Audit(ctx context.Context, n NewAudit) error {
+	if !slices.Contains(AuditKinds, n.ObjectKind) {
+		return fmt.Errorf("audit: %q is no kind of things", n.ObjectKind)
+	}
 	tx.objects = append(tx.objects, n.ObjectID)
 	id, err := newID[auditKind](tx)
 	if err != nil {
@@ -120,34 +131,38 @@ type AuditFilter struct {
 
 // AuditLog lists audit entries, newest first.
 func (r Reader) AuditLog(ctx context.Context, f AuditFilter) ([]AuditEntry, error) {
-	return many[AuditEntry](ctx, r.db, "audit log",
-		`SELECT `+auditColumns+` FROM audit
-		WHERE (@kind = '' OR object_kind = @kind) AND (@object = '' OR object_id = @object)
-			AND (@actor_kind = '' OR actor_kind = @actor_kind) AND (@actor::uuid IS NULL OR actor_id = @actor)
-			AND (cardinality(@actions::text[]) = 0 OR action = ANY (@actions))
-			AND (@from::uuid IS NULL OR id >= @from) AND (@until::uuid IS NULL OR id < @until)
-			AND (cardinality(@sites::uuid[]) = 0 OR site_id = ANY (@sites) OR actor_id = @self::uuid)
-			AND (@before::uuid IS NULL OR id < @before)
-		ORDER BY id DESC LIMIT @limit`,
-		f.Page.args(pgx.NamedArgs{
-			"kind": f.ObjectKind, "object": f.ObjectID, "actor_kind": f.ActorKind, "actor": f.ActorID,
-			"actions": append([]string{}, f.Actions...), "from": firstID[auditKind](f.From), "until": firstID[auditKind](f.Until),
-			"sites": append([]SiteID{}, f.Sites...), "self": f.Self,
-		}))
+	var w where
+	w.text("object_kind = @kind", "kind", f.ObjectKind)
+	w.text("object_id = @object", "object", f.ObjectID)
+	w.text("actor_kind = @actor_kind", "actor_kind", string(f.ActorKind))
+	if !f.ActorID.IsZero() {
+		w.and("actor_id = @actor", "actor", f.ActorID)
+	}
+	if len(f.Actions) > 0 {
+		w.and("action = ANY (@actions)", "actions", f.Actions)
+	}
+	equal(&w, "id >= @from", "from", firstID[auditKind](f.From))
+	equal(&w, "id < @until", "until", firstID[auditKind](f.Until))
+	if len(f.Sites) > 0 {
+		w.and("(site_id = ANY (@sites) OR actor_id = @self)", "sites", f.Sites)
+		w.args["self"] = f.Self
+	}
+	return byID[AuditEntry](ctx, r, "audit log", "audit", auditColumns, &w, f.Page)
 }
 
 // Object names what an audit entry is about.
 type Object struct{ Kind, ID string }
 
-// History lists the last audit entries of some objects, newest first.
-func (r Reader) History(ctx context.Context, objects []Object, but string, p AuditPage) ([]AuditEntry, error) {
+// History lists the last audit entries of some objects but those of some actions,
+// newest first.
+func (r Reader) History(ctx context.Context, objects []Object, but []string, p AuditPage) ([]AuditEntry, error) {
 	var kinds, ids []string
 	for _, o := range objects {
 		kinds, ids = append(kinds, o.Kind), append(ids, o.ID)
 	}
 	return many[AuditEntry](ctx, r.db, "history",
 		`SELECT `+auditColumns+` FROM audit
-		WHERE (object_kind, object_id) IN (SELECT * FROM unnest(@kinds::text[], @ids::text[])) AND action <> @but
+		WHERE (object_kind, object_id) IN (SELECT * FROM unnest(@kinds::text[], @ids::text[])) AND action <> ALL (@but)
 			AND (@before::uuid IS NULL OR id < @before)
 		ORDER BY id DESC LIMIT @limit`, p.args(pgx.NamedArgs{"but": but, "kinds": kinds, "ids": ids}))
 }

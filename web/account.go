@@ -155,11 +155,3 @@ func daysOf(text string) (time.Duration, error) {
 	}
 	return time.Duration(days) * 24 * time.Hour, nil
 }
-
-func (s *Web) tokenRevoke(w http.ResponseWriter, r *http.Request) error {
-	if err := s.console.RevokeToken(r.Context(), actorOf(r), chi.URLParam(r, "id")); err != nil {
-		return err
-	}
-	s.flash(r, localeOf(r).T("token.revoked_done"))
-	return see(w, r, "/account")
-}

@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/stickpress/stickpress/api"
@@ -14,44 +13,19 @@ func (s *Web) audit(w http.ResponseWriter, r *http.Request) error {
 	if err := needs(r, api.UseListAudit); err != nil {
 		return err
 	}
-	page := view.AuditPage{Filter: r.URL.Query(), Actions: api.AuditActions()}
-	filter, err := auditFilter(r)
-	if err == nil {
-		page.List, err = s.console.ListAudit(r.Context(), actorOf(r), filter, pageOf(r))
-	}
+	narrowing, list, err := narrowed(s, r, "audit", api.AuditFields, func(f api.AuditFilter, p api.Page) (api.List[api.AuditEntry], error) {
+		return s.console.ListAudit(r.Context(), actorOf(r), f, p)
+	})
 	if err != nil {
-		page.Problem = view.NewProblem(localeOf(r), err)
-		return s.again(w, r, err, view.Audit(s.frame(r, "audit"), page))
+		return err
 	}
-	return s.show(w, r, view.Audit(s.frame(r, "audit"), page))
+	return s.show(w, r, view.Audit(s.frame(r, "audit"), narrowing, list))
 }
 
-// auditFilter reads the filter of the address. Days are those of UTC; until is
-// the last day that counts.
-func auditFilter(r *http.Request) (api.AuditFilter, error) {
-	q := r.URL.Query()
-	f := api.AuditFilter{
-		Actor: strings.TrimSpace(q.Get("actor")), Action: q.Get("action"), ObjectKind: strings.TrimSpace(q.Get("kind")), ObjectID: strings.TrimSpace(q.Get("object")),
-	}
-	for name, into := range map[string]*string{"from": &f.From, "until": &f.Until} {
-		text := q.Get(name)
-		if text == "" {
-			continue
-		}
-		day, err := time.Parse(time.DateOnly, text)
-		if err != nil {
-			return f, fault.Wrap(err, fault.KindInvalid, "day_invalid", "day", text).At(name)
-		}
-		if name == "until" {
-			day = day.AddDate(0, 0, 1)
-		}
-		*into = day.Format(time.RFC3339)
-	}
-	return f, nil
-}
-
-// auditExport streams what the filter leaves as a file. An error in the middle
-// cuts the answer off, so that nobody takes it for whole.
+// auditExport streams what the filter leaves as a file. What an address has that
+// the filter does not know is refused: a file does not say what was left out of
+// it. An error in the middle cuts the answer off, so that nobody takes it for
+// whole.
 func (s *Web) auditExport(w http.ResponseWriter, r *http.Request) error {
 	if err := needs(r, api.UseExportAudit); err != nil {
 		return err
@@ -59,11 +33,13 @@ func (s *Web) auditExport(w http.ResponseWriter, r *http.Request) error {
 	if fromElsewhere(r) { // an export is a line of the log
 		return fault.New(fault.KindForbidden, "cross_site")
 	}
-	filter, err := auditFilter(r)
-	if err != nil {
-		return err
+	query := r.URL.Query()
+	kind := query.Get("format")
+	query.Del("format")
+	filter, unknown := api.ReadFilter(api.AuditFields, query)
+	if len(unknown) > 0 {
+		return fault.New(fault.KindInvalid, "filter_field_unknown", "name", unknown[0]).At(unknown[0])
 	}
-	kind := r.URL.Query().Get("format")
 	out, err := api.NewAuditFile(kind, w)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/web/locale"
 	"github.com/stickpress/stickpress/web/webtest"
 )
 
@@ -27,12 +28,13 @@ func TestAudit(t *testing.T) {
 	if rows := p.all("tr", "", ""); len(rows) != 2 {
 		t.Errorf("%d rows", len(rows)-1)
 	}
-	v.get("/users/" + u.ID).want(http.StatusOK).shows("History")
-	v.get("/audit?"+url.Values{"kind": {"user"}, "object": {u.ID}}.Encode()).want(http.StatusOK).shows("Person added", "Person changed").lacks("-2+3")
+	v.get("/users/"+u.ID).want(http.StatusOK).shows("In the audit log", "Last changes", "Role", "helpdesk")
+	v.get("/audit?"+url.Values{"object_kind": {"user"}, "object_id": {u.ID}}.Encode()).want(http.StatusOK).shows("Person added", "Person changed").lacks("-2+3")
 	v.get("/audit?actor=" + s.Admin.UserID + "&from=2020-01-01&until=2099-12-31").want(http.StatusOK).shows("-2+3")
-	v.get("/audit?until=2020-01-01").want(http.StatusOK).shows("No entry matches this filter.")
-	v.get("/audit?from=yesterday").want(http.StatusUnprocessableEntity).shows("“yesterday” is not a day")
-	v.get("/audit?actor=bob").want(http.StatusUnprocessableEntity).shows("“bob” names nobody")
+	v.get("/audit?actor=ADMIN&from=2020-01-01T00:00:00Z").want(http.StatusOK).shows("-2+3")
+	v.get("/audit?until=2020-01-01").want(http.StatusOK).shows("Nothing fits these filters.")
+	v.get("/audit?from=yesterday").want(http.StatusOK).shows("From day (UTC): yesterday", "“yesterday” is no moment", "-2+3")
+	v.get("/audit?actor=bob").want(http.StatusOK).shows("“bob” names nobody")
 
 	// As files; no cell is a formula.
 	file := v.get("/audit/export?format=csv&actor=" + s.Admin.UserID).want(http.StatusOK)
@@ -47,12 +49,14 @@ func TestAudit(t *testing.T) {
 			}
 		}
 	}
-	file = v.get("/audit/export?format=json&kind=user&object=" + u.ID).want(http.StatusOK)
+	file = v.get("/audit/export?format=json&object_kind=user&object_id=" + u.ID).want(http.StatusOK)
 	var entries []api.AuditEntry
 	if err := json.Unmarshal([]byte(file.body), &entries); err != nil || len(entries) != 2 || !strings.Contains(string(entries[1].After), "HYPERLINK") {
 		t.Errorf("%v: %s", err, file.body)
 	}
 	v.get("/audit/export?format=pdf").want(http.StatusUnprocessableEntity)
+	v.get("/audit/export?format=csv&actor=bob").want(http.StatusUnprocessableEntity).shows("“bob” names nobody")
+	v.get("/audit/export?format=csv&object=1").want(http.StatusUnprocessableEntity).shows("cannot be narrowed by")
 	v.get("/audit?action=export_audit").want(http.StatusOK).shows("Audit log exported")
 }
 
@@ -64,18 +68,54 @@ func TestInert(t *testing.T) {
 	}
 }
 
+// Pages of the log lead on and back.
+func TestAuditPages(t *testing.T) {
+	t.Parallel()
+	s := webtest.Start(t)
+	if _, err := s.Store.Pool().Exec(t.Context(), `INSERT INTO audit (id, actor_kind, request_id, address, action, object_kind, object_id, at)
+		SELECT (lpad(to_hex(n), 8, '0') || '-0000-7000-8000-000000000000')::uuid, 'system', '', '', 'backup', 'console', 'number ' || n, now()
+		FROM generate_series(1, 101) AS n`); err != nil {
+		t.Fatal(err)
+	}
+	v := signedIn(t, s, "admin", "en")
+	rel := func(p *page, name string) string {
+		t.Helper()
+		links := p.all("a", "rel", name)
+		if len(links) != 1 {
+			t.Fatalf("%d links lead to %s", len(links), name)
+		}
+		return attr(links[0], "href")
+	}
+	first := v.get("/audit?action=backup").want(http.StatusOK).shows("number 101", "number 52").lacks("number 51")
+	second := v.get(rel(first, "next")).want(http.StatusOK).shows("number 51", "number 2").lacks("number 52", "number 101")
+	third := v.get(rel(second, "next")).want(http.StatusOK).shows("number 1").lacks("number 2")
+	v.get(rel(v.get(rel(third, "prev")).want(http.StatusOK).shows("number 51", "number 2"), "prev")).want(http.StatusOK).shows("number 101")
+}
+
+// Everything that the log says was done is said in words.
+func TestActionsHaveWords(t *testing.T) {
+	t.Parallel()
+	for _, l := range locale.All() {
+		for _, action := range api.AuditActions() {
+			if !l.Has("action." + action) {
+				t.Errorf("%s: action.%s has no words", l, action)
+			}
+		}
+	}
+}
+
 // More entries than a page has are all in the file, once.
 func TestAuditExportIsWhole(t *testing.T) {
 	t.Parallel()
 	s := webtest.Start(t)
 	if _, err := s.Store.Pool().Exec(t.Context(), `INSERT INTO audit (id, actor_kind, request_id, address, action, object_kind, object_id, at)
-		SELECT (lpad(to_hex(n), 8, '0') || '-0000-7000-8000-000000000000')::uuid, 'system', '', '', 'bulk', 'x', n::text, now()
+		SELECT (lpad(to_hex(n), 8, '0') || '-0000-7000-8000-000000000000')::uuid, 'system', '', '', 'backup', 'x', n::text, now()
 		FROM generate_series(1, 450) AS n`); err != nil {
 		t.Fatal(err)
 	}
 	v := signedIn(t, s, "admin", "en")
 	var entries []api.AuditEntry
-	if err := json.Unmarshal([]byte(v.get("/audit/export?format=json&action=bulk").want(http.StatusOK).body), &entries); err != nil || len(entries) != 450 {
+	if err := json.Unmarshal([]byte(v.get("/audit/export?format=json&action=backup").want(http.StatusOK).body), &entries); err != nil || len(entries) != 450 {
 		t.Fatalf("%d entries, %v", len(entries), err)
 	}
 	seen := map[string]bool{}

@@ -48,7 +48,7 @@ func narrowed[F, T any](
 			page = api.Page{}
 			n.Notes = append(n.Notes, l.Fault(string(f.Code), f.Params))
 		case i >= 0 && fields[i].Value(&filter) != "":
-			n.Notes = append(n.Notes, l.T("filter.left_out", "field", l.T("filter.field_"+f.Field),
+			n.Notes = append(n.Notes, l.T("filter.left_out", "field", view.FieldLabel(l, list, f.Field),
 				"value", fields[i].Value(&filter), "why", l.Fault(string(f.Code), f.Params)))
 			fields[i].Clear(&filter)
 		default:

@@ -234,5 +234,10 @@ func TestTokens(t *testing.T) {
 	if err != nil || len(tokens.Items) != 1 {
 		t.Fatalf("there are %d tokens (%v)", len(tokens.Items), err)
 	}
-	v.post("/account/tokens/"+tokens.Items[0].ID+"/revoke", nil).want(http.StatusOK).shows("The token is revoked.", "revoked")
+	path := "/tokens/" + tokens.Items[0].ID
+	if len(v.get("/account").all("a", "href", path)) == 0 {
+		t.Error("the account does not lead to the token's page")
+	}
+	v.post(path+"/revoke", url.Values{"name": {"ticket"}}).want(http.StatusUnprocessableEntity).shows("active", "Type tickets to confirm").check("en")
+	v.post(path+"/revoke", url.Values{"name": {"tickets"}}).want(http.StatusOK).shows("The token is revoked.", "revoked")
 }

@@ -131,13 +131,14 @@ func (s *Web) routes(r chi.Router) {
 	r.Get("/settings/{name}", s.page(s.setting))
 	r.Post("/settings/{name}", s.page(s.settingSave))
 	r.Get("/tokens", s.page(tidy(s.tokens)))
-	r.Post("/tokens/{id}/revoke", s.page(s.tokensRevoke))
+	r.Get("/tokens/{id}", s.page(s.token))
+	r.Post("/tokens/{id}/revoke", s.page(s.tokenRevoke))
 	r.Get("/views", s.page(s.views))
 	r.Post("/views", s.page(s.viewSave))
 	r.Post("/views/{id}", s.page(s.viewSave))
 	r.Post("/views/{id}/delete", s.page(s.viewDelete))
 
-	r.Get("/users", s.page(s.users))
+	r.Get("/users", s.page(tidy(s.users)))
 	r.Post("/users", s.page(s.userCreate))
 	r.Get("/users/new", s.page(s.userNew))
 	r.Get("/users/{id}", s.page(s.user))
@@ -162,7 +163,7 @@ func (s *Web) routes(r chi.Router) {
 	r.Get("/webhooks/{id}/deliveries/{delivery}", s.page(s.delivery))
 	r.Post("/webhooks/{id}/deliveries/{delivery}/attempts", s.page(s.deliverySend))
 
-	r.Get("/audit", s.page(s.audit))
+	r.Get("/audit", s.page(tidy(s.audit)))
 	r.Get("/audit/export", s.page(s.auditExport))
 
 	r.Get("/account", s.page(s.account))
@@ -175,5 +176,4 @@ func (s *Web) routes(r chi.Router) {
 	r.Post("/account/sessions/end", s.page(s.sessionsEnd))
 	r.Post("/account/sessions/{id}/end", s.page(s.sessionEnd))
 	r.Post("/account/tokens", s.page(s.tokenCreate))
-	r.Post("/account/tokens/{id}/revoke", s.page(s.tokenRevoke))
 }

@@ -34,11 +34,14 @@ func TestTokenList(t *testing.T) {
 	admin.get("/tokens?owner=nobody").shows("The filter “Owner: nobody” was left out.")
 	viewer.get("/tokens").want(http.StatusOK).shows("shelf", "gone").lacks(evil)
 	viewer.get("/tokens?owner=helpdesk").lacks(evil)
-	viewer.post("/tokens/"+theirs.ID+"/revoke", url.Values{}).want(http.StatusNotFound)
-	viewer.post("/tokens/"+mine.ID+"/revoke", url.Values{}).want(http.StatusOK).shows("The token is revoked.", "revoked")
-	admin.post("/tokens/"+theirs.ID+"/revoke", url.Values{}).want(http.StatusOK)
+	viewer.get("/tokens/" + theirs.ID).want(http.StatusNotFound)
+	viewer.post("/tokens/"+theirs.ID+"/revoke", url.Values{"name": {evil}}).want(http.StatusNotFound)
+	viewer.get("/tokens/"+mine.ID).want(http.StatusOK).shows("shelf", "does not expire", "Token made", "Revoke this token").check("en")
+	viewer.post("/tokens/"+mine.ID+"/revoke", url.Values{"name": {"shelf"}}).want(http.StatusOK).shows("The token is revoked.", "Token revoked").lacks("Revoke this token")
+	admin.get("/tokens/"+theirs.ID).want(http.StatusOK).shows(evil, "helpdesk").check("en")
+	admin.post("/tokens/"+theirs.ID+"/revoke", url.Values{"name": {evil}}).want(http.StatusOK)
 	admin.get("/tokens?state=revoked").shows(evil, "shelf").lacks("gone")
-	viewer.post("/tokens/"+gone.ID+"/revoke", url.Values{}).want(http.StatusOK)
+	viewer.post("/tokens/"+gone.ID+"/revoke", url.Values{"name": {"gone"}}).want(http.StatusOK)
 }
 
 // A token is made for what is ticked; what was typed stays when it is refused.

@@ -12,8 +12,9 @@ import (
 )
 
 func (s *Web) users(w http.ResponseWriter, r *http.Request) error {
-	filter := api.UserFilter{Text: r.FormValue("text"), Role: r.FormValue("role")}
-	list, err := s.console.ListUsers(r.Context(), actorOf(r), filter, pageOf(r))
+	narrowing, list, err := narrowed(s, r, "users", api.UserFields, func(f api.UserFilter, p api.Page) (api.List[api.User], error) {
+		return s.console.ListUsers(r.Context(), actorOf(r), f, p)
+	})
 	if err != nil {
 		return err
 	}
@@ -21,7 +22,7 @@ func (s *Web) users(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.show(w, r, view.Users(s.frame(r, "users"), filter.Text, api.Role(filter.Role), sites, list))
+	return s.show(w, r, view.Users(s.frame(r, "users"), narrowing, sites, list))
 }
 
 // allSites are the actor's sites, as many as a form can show.
@@ -102,6 +103,9 @@ func (s *Web) userWith(w http.ResponseWriter, r *http.Request, id, part string, 
 		return err
 	}
 	if p.Sites, err = s.allSites(r); err != nil {
+		return err
+	}
+	if p.History, err = s.history(r, "user", id); err != nil {
 		return err
 	}
 	if part != "form" {

@@ -173,6 +173,14 @@ func (w *world) people() {
 		Name: "wider", Role: "admin", Scopes: []api.TokenScope{api.TokenJobs},
 	}})
 	w.no(422, "request_invalid", post(s, admin, "/tokens", wire.CreateToken{Name: "ci", Role: "viewer", Scopes: []api.TokenScope{"images"}}))
+	if got := decode[api.Token](w.t, w.ok(200, get(s, admin, "/tokens/"+n.ID)), 200); got.Name != n.Name {
+		w.t.Errorf("the token is %+v", got)
+	}
+	w.no(404, "token_not_found", get(s, admin, "/tokens/nope"))
+	w.ok(200, get(s, admin, "/tokens/"+n.ID+"/history"))
+	w.no(404, "token_not_found", get(s, admin, "/tokens/nope/history"))
+	w.ok(200, get(s, admin, "/users/"+u.ID+"/history"))
+	w.no(404, "user_not_found", get(s, admin, "/users/nope/history"))
 	w.ok(204, post(s, admin, "/tokens/"+n.ID+"/revocations", nil))
 	w.no(404, "token_not_found", post(s, admin, "/tokens/nope/revocations", nil))
 	w.no(401, "token_invalid", ask{method: "GET", path: "/overview", token: n.Secret})

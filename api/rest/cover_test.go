@@ -11,7 +11,7 @@ import (
 var within = map[api.UseCase][]string{
 	api.UseListHistory: {
 		"image_history", "version_history", "template_history", "task_sequence_history", "host_history", "site_history", "setting_history",
-		"webhook_history", "connector_history", "stick_request_history",
+		"webhook_history", "connector_history", "stick_request_history", "user_history", "token_history",
 	},
 	api.UseCalibrateHost: {"start_calibration", "step_calibration", "set_host_ports"},
 	api.UseUpload:        {"begin_upload", "continue_upload", "upload_offset", "end_upload", "get_upload"},

@@ -54,6 +54,16 @@ func (s *REST) historyRoutes() {
 			v, err := s.console.GetConnector(ctx, a, ref)
 			return v.ID, err
 		})
+	s.history("user", "/users/{thing}/history", "user_history", "users", "A person's changes, newest first (admin)",
+		func(ctx context.Context, a api.Actor, ref string) (string, error) {
+			v, err := s.console.GetUser(ctx, a, ref)
+			return v.ID, err
+		})
+	s.history("token", "/tokens/{thing}/history", "token_history", "tokens", "A token's changes, newest first: of one's own, or anyone's for admins",
+		func(ctx context.Context, a api.Actor, ref string) (string, error) {
+			v, err := s.console.GetToken(ctx, a, ref)
+			return v.ID, err
+		})
 	s.history("stick_request", "/stick-requests/{thing}/history", "stick_request_history", "stick requests", "A request's changes, newest first (helpdesk)",
 		func(ctx context.Context, a api.Actor, ref string) (string, error) {
 			v, err := s.console.GetStickRequest(ctx, a, ref)

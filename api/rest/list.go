@@ -52,7 +52,7 @@ func fieldSchema(x api.FieldInfo) *huma.Schema {
 	case api.FieldDay:
 		out.Format = "date"
 	case api.FieldTime:
-		out.Format = "date-time"
+		out.AnyOf = []*huma.Schema{{Type: huma.TypeString, Format: "date"}, {Type: huma.TypeString, Format: "date-time"}}
 	case api.FieldText, api.FieldThing:
 		longest := api.MaxFilterText
 		out.MaxLength = &longest

@@ -43,6 +43,7 @@ func TestFieldsAreParameters(t *testing.T) {
 			Format    string
 			Enum      []string
 			MaxLength int
+			AnyOf     []struct{ Format string }
 		}
 	}
 	var doc struct {
@@ -60,7 +61,14 @@ func TestFieldsAreParameters(t *testing.T) {
 				continue
 			}
 			p := parameters[i]
-			format := map[api.FieldKind]string{api.FieldDay: "date", api.FieldTime: "date-time"}[x.Kind]
+			format := map[api.FieldKind]string{api.FieldDay: "date"}[x.Kind]
+			var either []string
+			for _, s := range p.Schema.AnyOf {
+				either = append(either, s.Format)
+			}
+			if x.Kind == api.FieldTime != slices.Equal(either, []string{"date", "date-time"}) {
+				t.Errorf("%s: %s is described as any of %q", path, x.Name, either)
+			}
 			if p.Description == "" || p.Schema.Type != "string" || p.Schema.Format != format || !slices.Equal(p.Schema.Enum, x.Values) ||
 				x.Kind == api.FieldText && p.Schema.MaxLength != api.MaxFilterText {
 				t.Errorf("%s is narrowed by %+v, described as %+v", path, x, p)

@@ -22,6 +22,9 @@ func (s *REST) tokenRoutes() {
 	type one struct {
 		Token string `path:"token" doc:"ID of a token."`
 	}
+	register(s, get("/tokens/{token}", "get_token", "tokens", "One's own token, or anyone's for admins"), func(ctx context.Context, a api.Actor, in *one) (*plain[api.Token], error) {
+		return plainOf(s.console.GetToken(ctx, a, in.Token))
+	})
 	op = action("/tokens/{token}/revocations", "revoke_token", "tokens", "End a token at once: one's own, or anyone's for admins")
 	op.DefaultStatus = http.StatusNoContent
 	register(s, op, func(ctx context.Context, a api.Actor, in *one) (*struct{}, error) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/web/locale"
 )
 
 // Narrowing is what a list is narrowed by, and by what it can be.
@@ -57,7 +58,7 @@ func address(path string, q url.Values) string {
 
 // quick are the fields that the bar shows at once; the others are behind a
 // word, open while one of them narrows.
-var quick = []string{"q", "state", "kind", "life", "role", "format"}
+var quick = []string{"q", "state", "kind", "life", "role", "format", "action", "actor"}
 
 func (n *Narrowing) split() (first, more []NarrowField, open bool) {
 	for _, x := range n.Fields {
@@ -82,6 +83,16 @@ func (n *Narrowing) named() (api.View, bool) {
 	return api.View{}, false
 }
 
+// FieldLabel is what a field of a list is called, there or everywhere.
+func FieldLabel(l locale.Locale, list, name string) string {
+	if key := "filter.field_" + list + "_" + name; l.Has(key) {
+		return l.T(key)
+	}
+	return l.T("filter.field_" + name)
+}
+
+func fieldLabel(f Frame, n Narrowing, x NarrowField) string { return FieldLabel(f.L, n.List, x.Name) }
+
 // choice is the word for a value of a field.
 func choice(f Frame, x *NarrowField, value string) string {
 	switch x.Name {
@@ -98,6 +109,10 @@ func choice(f Frame, x *NarrowField, value string) string {
 		return f.T("stick.tasks_" + value)
 	case "role":
 		return f.T("role." + value)
+	case "action":
+		return actionName(f, value)
+	case "object_kind":
+		return kindName(f, value)
 	case "os":
 		return map[string]string{"linux": "Linux", "windows": "Windows"}[value]
 	}

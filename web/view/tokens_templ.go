@@ -122,7 +122,7 @@ func Tokens(f Frame, n Narrowing, list api.List[api.Token], sites []api.Site) te
 						return templ_7745c5c3_Err
 					}
 				} else {
-					templ_7745c5c3_Err = tokenTable(f, list.Items, sites, "/tokens/").Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = tokenTable(f, list.Items, sites).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

@@ -12,6 +12,7 @@ type UserPage struct {
 	User     api.User
 	Sites    []api.Site // that the admin has
 	Sessions []api.Session
+	History  []api.HistoryEntry
 	Link     string // a one-time link that was just made
 	LinkEnds time.Time
 	Form     UserForm

@@ -67,7 +67,7 @@ var Walls = map[string]api.UseCase{
 	"GET /sites": api.UseListSites, "POST /sites": api.UseSaveSite, "GET /sites/{id}": api.UseListSites, "POST /sites/{id}": api.UseSaveSite,
 	"POST /sites/{id}/move": api.UseUpdateHost, "POST /sites/{id}/retire": api.UseRetireSite,
 	"GET /settings": api.UseListSettings, "GET /settings/{name}": api.UseListSettings, "POST /settings/{name}": api.UseSaveSetting,
-	"GET /tokens": api.UseListTokens, "POST /tokens/{id}/revoke": api.UseRevokeToken,
+	"GET /tokens": api.UseListTokens, "GET /tokens/{id}": api.UseListTokens, "POST /tokens/{id}/revoke": api.UseRevokeToken,
 	"GET /webhooks": api.UseListWebhooks, "POST /webhooks": api.UseSaveWebhook, "GET /webhooks/new": api.UseSaveWebhook, "GET /webhooks/{id}": api.UseGetWebhook,
 	"POST /webhooks/{id}": api.UseSaveWebhook, "POST /webhooks/{id}/pause": api.UsePauseWebhook, "POST /webhooks/{id}/secret": api.UseRotateSecret,
 	"POST /webhooks/{id}/ping": api.UsePingWebhook, "POST /webhooks/{id}/delete": api.UseDeleteWebhook,
@@ -83,7 +83,7 @@ var Walls = map[string]api.UseCase{
 	"GET /account": api.UseGetUser, "POST /account/password": api.UseChangePassword, "GET /account/second-factor": api.UseEnableTOTP,
 	"POST /account/second-factor": api.UseEnableTOTP, "POST /account/second-factor/begin": api.UseEnableTOTP, "POST /account/second-factor/off": api.UseDisableTOTP,
 	"POST /account/recovery-codes": api.UseRenewRecoveryCodes, "POST /account/sessions/end": api.UseEndSession, "POST /account/sessions/{id}/end": api.UseEndSession,
-	"POST /account/tokens": api.UseCreateToken, "POST /account/tokens/{id}/revoke": api.UseRevokeToken,
+	"POST /account/tokens": api.UseCreateToken,
 }
 
 // Wall is the use case that decides about a route; uploads have one for all
@@ -112,7 +112,7 @@ func (x *Scene) Fill(path string) string {
 		"/jobs/": x.Running.ID, "/versions/": x.Version.ID, "/templates/": x.Template.ID, "/task-sequences/": x.Sequence.ID, "/hosts/": x.Host.ID,
 		"/sticks/": x.Done.Builds[0].StickID, "/certificates/": x.Wiped.Builds[0].CertificateID, "/sites/": x.Host.SiteID, "/users/": x.Admin.UserID,
 		"/inspections/": "x", "/webhooks/": "webhook_01jd6y9k3te0mv8b0g2z5q4w7x", "/account/sessions/": "session_01jd6y9k3te0mv8b0g2z5q4w7x",
-		"/account/tokens/": "token_01jd6y9k3te0mv8b0g2z5q4w7x", "/tokens/": "token_01jd6y9k3te0mv8b0g2z5q4w7x",
+		"/tokens/":   "token_01jd6y9k3te0mv8b0g2z5q4w7x",
 		"/requests/": x.Request.ID, "/connectors/": x.Connector.ID, "/views/": "view_01jd6y9k3te0mv8b0g2z5q4w7x",
 	}
 	for prefix, v := range id {
