@@ -10,7 +10,7 @@ type mapUse int
 const (
 	mapPick    mapUse = iota // a free stick is a box to tick
 	mapShow                  // all sticks are drawn
-	mapConfirm               // of sockets without a number only those with a chosen stick are
+	mapConfirm               // the chosen sticks stand out; of sockets without a number only theirs are drawn
 )
 
 // jobHubs is the port map of the host for a job.
@@ -35,7 +35,7 @@ func jobHubs(f Frame, p NewJob, use mapUse) []Hub {
 			case use == mapConfirm && s.Number == "":
 				continue
 			case use == mapConfirm:
-				s.Reason = ""
+				s.Reason, s.Aside = "", true
 			}
 			sockets = append(sockets, s)
 		}

@@ -16,6 +16,7 @@ type Socket struct {
 	Reason string // why the stick cannot be chosen, a sentence; empty if it can
 	Href   string // where the socket leads; empty for none
 	Settle string // ID of the stick where the reason can be settled; empty if it cannot
+	Aside  bool   // not what the map is about: drawn faintly, and said to stay as it is
 
 	// With a name the socket is a box to tick of a form: the picker.
 	Name, Value string
@@ -31,6 +32,9 @@ type Hub struct {
 
 // look is the class of a socket's state.
 func (s Socket) look() string {
+	if s.Aside && s.State != "" {
+		return "aside"
+	}
 	switch s.State {
 	case "":
 		return "empty"
@@ -90,6 +94,8 @@ func (s Socket) said(f Frame) string {
 	switch {
 	case s.State == "":
 		return f.T("portmap.empty")
+	case s.Aside:
+		return f.T("portmap.aside")
 	case s.Total > 0 && tone(s.State) == "run":
 		return f.T("portmap.percent", "percent", 100*max(0, min(s.Done, s.Total))/s.Total)
 	}

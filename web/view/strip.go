@@ -99,27 +99,82 @@ func stripSteps(f Frame, b api.Build, begun, now time.Time) []StripStep {
 	return steps
 }
 
-// text is what stands in a segment, by how much room it has.
-func (s StripStep) text(span time.Duration) string {
+// Widths of a strip that texts are chosen for, in CSS pixels: the least of a wide
+// one (strip.css, @container), and that of a telephone.
+const (
+	stripWide   = 640
+	stripNarrow = 280
+)
+
+// text is what stands in a segment of a strip of a width, by how much room it has.
+func (s StripStep) text(span time.Duration, width float64) string {
 	took := locale.Duration(s.End - s.Begin)
-	switch part := share(s.End-s.Begin, span); {
-	case part < 6:
-		return ""
-	case s.State == "expected":
-		return "+" + took
-	case part < 9:
-		return took
-	case part < 14:
-		return s.Name
+	texts := []string{s.Name + " " + took, s.Name, took}
+	switch s.State {
+	case "expected":
+		texts = []string{"+" + took}
+	case "failed":
+		texts = append(texts, "✗") // no colour alone says it
+	case "cancelled":
+		texts = append(texts, "–")
 	}
-	return s.Name + " " + took
+	room := width*share(s.End-s.Begin, span)/100 - 9
+	for _, t := range texts {
+		if textWidth(t) <= room {
+			return t
+		}
+	}
+	return ""
+}
+
+// textWidth is about how wide a text of 12 px is, in pixels; Chinese characters
+// are square.
+func textWidth(text string) float64 {
+	wide := 0.0
+	for _, r := range text {
+		if r >= 0x2e80 {
+			wide += 12
+		} else {
+			wide += 7
+		}
+	}
+	return wide
+}
+
+// title is what a segment is, in words.
+func (s StripStep) title(f Frame) string {
+	return f.T("strip.step", "name", s.Name, "how", f.T("step_state."+s.State), "time", locale.Duration(s.End-s.Begin))
+}
+
+// stripTicks are the steps of the axis that people read at a glance.
+var stripTicks = []time.Duration{
+	2 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second, 30 * time.Second,
+	time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute,
+	time.Hour, 2 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
+}
+
+// ticks are the times that the axis names between its ends, at most four; none
+// stands so near the end that the two would touch.
+func (all Strips) ticks() []time.Duration {
+	step := stripTicks[len(stripTicks)-1]
+	for _, t := range stripTicks {
+		if all.Span <= 5*t {
+			step = t
+			break
+		}
+	}
+	var ticks []time.Duration
+	for at := step; at <= all.Span*85/100 && len(ticks) < 4; at += step {
+		ticks = append(ticks, at)
+	}
+	return ticks
 }
 
 // said is the strip in words.
 func (s Strip) said(f Frame) string {
 	var parts []string
 	for _, step := range s.Steps {
-		parts = append(parts, f.T("strip.step", "name", step.Name, "how", f.T("step_state."+step.State), "time", locale.Duration(step.End-step.Begin)))
+		parts = append(parts, step.title(f))
 	}
 	if len(parts) == 0 {
 		return f.T("strip.waiting")
