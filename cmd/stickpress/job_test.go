@@ -9,49 +9,110 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/rest"
+	"github.com/stickpress/stickpress/api/rest/wire"
 	"github.com/stickpress/stickpress/web/locale"
 	"github.com/stickpress/stickpress/web/view"
 )
 
-// What the page of a job gives people to copy is understood: every curl line
-// names an operation of the API, every line of this program a command with the
-// flags and arguments that it takes.
+// What the page of a job gives people to copy is understood, whatever the job's
+// state: every curl line names an operation of the API and sends what that takes,
+// every line of this program a command with the flags and arguments that it takes.
 func TestCopiedCommands(t *testing.T) {
 	t.Parallel()
 	known := operations(t)
 	f := view.Frame{L: locale.English, Actor: api.System("test")}
-	job := api.Job{ID: "job_01jd6y9k3te0mv8b0g2z5q4w7x", Kind: protocol.JobPress, State: "running", Builds: []api.Build{
-		{ID: "build_01jd6y9k3te0mv8b0g2z5q4w7x", Position: 1, State: "running"}, {ID: "build_01jd6y9k3te0mv8b0g2z5q4w7y", Position: 2, State: "failed"},
-	}}
-	commands := view.JobCommands(f, "https://sticks.example.org", job)
-	if len(commands) < 5 {
-		t.Fatalf("only %d commands", len(commands))
+	for want, job := range copiedJobs() {
+		t.Run(want, func(t *testing.T) {
+			commands := view.JobCommands(f, "https://sticks.example.org", job)
+			if !slices.ContainsFunc(commands, func(c view.Command) bool { return c.ID == want }) {
+				t.Fatalf("no command %s of %d", want, len(commands))
+			}
+			for _, c := range commands {
+				method, path, body := curlOf(t, c.Curl)
+				if !slices.ContainsFunc(known, func(op string) bool { return sameOperation(op, method, path) }) {
+					t.Errorf("%s: the API has no %s %s", c.ID, method, path)
+				}
+				takes(t, method+" "+path[strings.LastIndex(path, "/"):], body)
+				understands(t, c)
+			}
+		})
 	}
-	for _, c := range commands {
-		method, path := curlOf(t, c.Curl)
-		if !slices.ContainsFunc(known, func(op string) bool { return sameOperation(op, method, path) }) {
-			t.Errorf("%s: the API has no %s %s", c.ID, method, path)
-		}
-		words := shellWords(t, c.CLI)
-		if len(words) == 0 || words[0] != "stickpress" {
-			t.Fatalf("%s: not a command of this program: %s", c.ID, c.CLI)
-		}
-		found, rest, err := rootCommand(nil).Find(words[1:])
-		if err != nil || !found.Runnable() {
-			t.Fatalf("%s: no such command: %s (%v)", c.ID, c.CLI, err)
-		}
-		if err := found.ParseFlags(rest); err != nil {
-			t.Errorf("%s: %s: %v", c.ID, c.CLI, err)
-		}
-		if err := found.ValidateArgs(found.Flags().Args()); err != nil {
-			t.Errorf("%s: %s: %v", c.ID, c.CLI, err)
-		}
+}
+
+// copiedJobs are jobs by the command that only such a job has.
+func copiedJobs() map[string]api.Job {
+	job := api.Job{
+		ID: "job_01jd6y9k3te0mv8b0g2z5q4w7x", Kind: protocol.JobPress, State: "running", Revision: 3, HostName: "bench-1", HostID: "host_1",
+		ImageName: "win11-ent", Version: "24.2.1", VersionID: "ver_1", TaskSequenceID: "seq_1", TaskSequenceName: "Portable Windows", Layout: "mbr-dual",
+		Holder: "Conan O'Brien", ExternalRef: api.Ticket("INC-1"), Variables: map[string]string{"computer_name": "NB-{n:02}"},
+		Builds: []api.Build{
+			{ID: "build_01jd6y9k3te0mv8b0g2z5q4w7x", Position: 1, State: "running", Identity: protocol.Identity{Port: "1-1"}},
+			{ID: "build_01jd6y9k3te0mv8b0g2z5q4w7y", Position: 2, State: "failed", EndedAt: new(time.Time), Identity: protocol.Identity{Port: "1-2"}, Holder: "Conan O'Brien"},
+		},
+	}
+	later, ended := job, job
+	at := time.Now().Add(24 * time.Hour)
+	later.State, later.NotBefore = "queued", &at
+	ended.State, ended.EndedAt = "failed", &at
+	ended.Options.EraseFirst = true
+	wiped := ended
+	wiped.Kind, wiped.Options = protocol.JobWipe, protocol.JobOptions{Wipe: &protocol.WipeOptions{Method: protocol.WipeOverwrite}}
+	wiped.VersionID, wiped.Builds = "", job.Builds[1:]
+	return map[string]api.Job{"cancel-1": job, "retry-2": job, "schedule": later, "again": ended, "retry": wiped}
+}
+
+// takes reports what the API would not take of a body.
+func takes(t *testing.T, operation, body string) {
+	t.Helper()
+	var into any
+	switch {
+	case body == "":
+		return
+	case operation == "POST /jobs":
+		into = new(wire.QueueJob)
+	case operation == "POST /retries":
+		into = new(wire.RetryBuilds)
+	case operation == "PUT /schedule":
+		into = new(wire.ScheduleJob)
+	default:
+		t.Fatalf("%s takes no body", operation)
+	}
+	d := json.NewDecoder(strings.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		t.Errorf("%s: %v in %s", operation, err, body)
+	}
+	if q, ok := into.(*wire.QueueJob); ok && (len(q.Devices) == 0 || q.Devices[0].Identity.Port == "") {
+		t.Errorf("the job is %+v", q)
+	}
+}
+
+// understands reports what this program would not understand of a line.
+func understands(t *testing.T, c view.Command) {
+	t.Helper()
+	words := shellWords(t, c.CLI)
+	if len(words) == 0 || words[0] != "stickpress" {
+		t.Fatalf("%s: not a command of this program: %s", c.ID, c.CLI)
+	}
+	found, rest, err := rootCommand(nil).Find(words[1:])
+	if err != nil || !found.Runnable() {
+		t.Fatalf("%s: no such command: %s (%v)", c.ID, c.CLI, err)
+	}
+	if err := found.ParseFlags(rest); err != nil {
+		t.Errorf("%s: %s: %v", c.ID, c.CLI, err)
+	}
+	if err := found.ValidateArgs(found.Flags().Args()); err != nil {
+		t.Errorf("%s: %s: %v", c.ID, c.CLI, err)
+	}
+	if to := found.Flags().Lookup("for"); to != nil && to.Value.String() != "Conan O'Brien" {
+		t.Errorf("%s is for %s", c.CLI, to.Value)
 	}
 }
 
@@ -81,9 +142,9 @@ func operations(t *testing.T) []string {
 	return all
 }
 
-// curlOf reads what a curl line asks for: the method, and the path below the
-// API's prefix.
-func curlOf(t *testing.T, line string) (method, path string) {
+// curlOf reads what a curl line asks for: the method, the path below the API's
+// prefix, and what it sends.
+func curlOf(t *testing.T, line string) (method, path, body string) {
 	t.Helper()
 	words := shellWords(t, line)
 	if len(words) == 0 || words[0] != "curl" {
@@ -95,9 +156,14 @@ func curlOf(t *testing.T, line string) (method, path string) {
 		case "-fsS":
 		case "-H":
 			i++
-			if words[i] != "Authorization: Bearer $STICKPRESS_TOKEN" {
+			switch words[i] {
+			case "Authorization: Bearer $STICKPRESS_TOKEN", "Content-Type: application/json", `If-Match: "3"`:
+			default:
 				t.Errorf("the header is %q", words[i])
 			}
+		case "-d":
+			i++
+			body = words[i]
 		case "-X":
 			i++
 			method = words[i]
@@ -109,7 +175,7 @@ func curlOf(t *testing.T, line string) (method, path string) {
 			path = strings.TrimPrefix(u.Path, rest.Prefix)
 		}
 	}
-	return method, path
+	return method, path, body
 }
 
 // sameOperation reports whether a path is one of an operation "GET /jobs/{job}".
