@@ -97,9 +97,12 @@ func (s *jobStream) show(ctx context.Context, u api.JobUpdate) error {
 	if err := s.part(ctx, changed, "job", view.JobHead(f, still.Job), view.JobHead(f, u.Job)); err != nil {
 		return err
 	}
-	commands := view.JobCommandList(f, x.URL, u.Job)
-	if err := s.part(ctx, changed, "commands", commands, commands); err != nil {
-		return err
+	for _, p := range []view.Part{
+		{Name: "facts", Component: view.JobFacts(f, u.Job)}, {Name: "commands", Component: view.JobCommandList(f, x.URL, u.Job)},
+	} {
+		if err := s.part(ctx, changed, p.Name, p.Component, p.Component); err != nil {
+			return err
+		}
 	}
 	for i, b := range u.Job.Builds {
 		if err := s.stick(ctx, x, still, i, s.changed(&u, b.ID)); err != nil {

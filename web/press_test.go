@@ -69,7 +69,7 @@ func TestPressSteps(t *testing.T) {
 	v.post("/jobs/confirm", form).want(http.StatusUnprocessableEntity).shows("Choose at least one stick.")
 	form["device"] = []string{picked(t, scene.Free[0]), picked(t, scene.Free[1])}
 	p = v.post("/jobs/confirm", form).want(http.StatusOK)
-	p.shows("Everything on these 2 sticks of bench-1 will be erased:", "1-2.7", "SanDisk Extreme Pro", "PHOTOS (exFAT)",
+	p.shows("Everything on these 2 sticks will be erased", "1-2.7", "SanDisk Extreme Pro", "PHOTOS (exFAT)",
 		"/media/ada/PHOTOS", "1-2.8", "no serial", "win11-ent 24.2.1", "(stable)", "This cannot be undone.", "1 · Windows 11 Enterprise", "Portable Windows",
 		"Starter", "Grace", "INC-7", "NB-INC-7-01", "NB-INC-7-02", "the whole stick, before anything is written", "Type the number of sticks", "less than a minute, as most of the 2 sticks before")
 	confirm := p.fields()

@@ -169,6 +169,30 @@ func mayRetry(f Frame, j api.Job) bool {
 	return j.State != "cancelling" && f.Actor.Can(api.UseRetryBuilds) && slices.ContainsFunc(j.Builds, unfinished)
 }
 
+// mayRetryStick reports whether one stick can be tried again, and the others stay
+// as they are.
+func mayRetryStick(f Frame, j api.Job, b api.Build) bool {
+	return len(j.Builds) > 1 && unfinished(b) && mayRetry(f, j)
+}
+
+// mayAgain reports whether the page leads to a new job with the sticks that are
+// not as they should be.
+func mayAgain(f Frame, j api.Job) bool {
+	return j.Ended() && j.State != "succeeded" && f.Actor.Can(api.UseQueueJob)
+}
+
+// jobBelow is what is read below a job's title: what goes onto the sticks, where,
+// and for which ticket.
+func jobBelow(j api.Job) string {
+	var parts []string
+	for _, p := range []string{strings.TrimSpace(j.ImageName + " " + j.Version), j.HostName, j.ExternalRef.ID} {
+		if p != "" {
+			parts = append(parts, p)
+		}
+	}
+	return strings.Join(parts, " · ")
+}
+
 // unfinished reports whether a stick may be tried again.
 func unfinished(b api.Build) bool { return b.State == "failed" || b.State == "cancelled" }
 

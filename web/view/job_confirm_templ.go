@@ -52,7 +52,7 @@ func JobConfirm(f Frame, p NewJob) templ.Component {
 			}
 			ctx = templ.InitializeContext(ctx)
 			if p.Kind == protocol.JobPress {
-				templ_7745c5c3_Err = Head(f.T("job_new.confirm_title"), "").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Head(f.T("job_new.confirm_title"), p.below()).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -74,12 +74,12 @@ func JobConfirm(f Frame, p NewJob) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				if p.Kind == protocol.JobWipe {
-					templ_7745c5c3_Err = Head(f.T("wipe.confirm_title"), "").Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = Head(f.T("wipe.confirm_title"), p.below()).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
 				} else {
-					templ_7745c5c3_Err = Head(f.T("job_new.confirm_title"), "").Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = Head(f.T("job_new.confirm_title"), p.below()).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -123,9 +123,9 @@ func JobConfirm(f Frame, p NewJob) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var3 string
-			templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(f.L.N("job_new.will_erase", len(p.Chosen), "host", h.Name))
+			templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(f.L.N("job_new.will_erase", len(p.Chosen)))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `view/job_confirm.templ`, Line: 34, Col: 105}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `view/job_confirm.templ`, Line: 34, Col: 89}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 			if templ_7745c5c3_Err != nil {

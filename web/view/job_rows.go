@@ -186,6 +186,15 @@ func (p NewJob) names(f Frame) (names, problems []string) {
 	return names, problems
 }
 
+// below is what is read below the title of the confirmation: what goes where.
+func (p NewJob) below() string {
+	h, _ := p.host()
+	if v, ok := p.version(); ok {
+		return v.ImageName + " " + v.Version + " · " + h.Name
+	}
+	return h.Name
+}
+
 // Care reports whether a chosen stick holds what somebody may miss.
 func (p NewJob) Care() bool {
 	for _, c := range p.Chosen {

@@ -672,7 +672,7 @@ func stickFacts(f Frame, x *JobRun, b api.Build) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-		} else if len(x.Job.Builds) > 1 && unfinished(b) && mayRetry(f, x.Job) {
+		} else if mayRetryStick(f, x.Job, b) {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 46, "<details class=\"confirm\"><summary class=\"btn btn-small\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

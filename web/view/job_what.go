@@ -31,6 +31,18 @@ func (p NewJob) imageChoices() (choices []imageChoice, others []api.Version) {
 	return choices, others
 }
 
+// channelWords say in plain words what the channels that every image begins with
+// are for; empty for one that admins named.
+func channelWords(f Frame, channel string) string {
+	switch channel {
+	case api.DefaultChannel:
+		return f.T("job_new.channel_stable")
+	case "testing":
+		return f.T("job_new.channel_testing")
+	}
+	return ""
+}
+
 // PreferChannel chooses a version by a channel that points to it, if there is
 // one: on a form that was only begun, that is what is meant. Without a version
 // it takes the first, which is what should be handed out.
