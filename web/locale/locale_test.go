@@ -102,7 +102,7 @@ func TestCatalogueUse(t *testing.T) {
 	computed = append(computed, "setting.name_", "first_run.name_", "first_run.about_", "first_run.skip_", "first_run.state_", "setting.about_", "setting.origin_", "site.back_", "site.retired_", "sequence.back_", "sequence.retired_", "template.back_", "template.retired_")
 	computed = append(computed, "connector.system_", "connector.method_", "connector.outcome_", "connector.back_", "connector.retired_", "mapping.field_", "mapping.about_", "mapping.from_", "write_back.event_", "write_back.auth_", "write_back.state_")
 	computed = append(computed, "webhook.cause_", "token.scope_", "stick_task.", "stick.tasks_", "stick_event.data_", "data.is_")
-	computed = append(computed, "action.", "audit.by_", "method.", "user.act_", "user.origin_")
+	computed = append(computed, "action.", "field.", "audit.by_", "method.", "user.act_", "user.origin_")
 	for key := range en {
 		base := strings.TrimSuffix(strings.TrimSuffix(key, ".one"), ".other")
 		used := asked[key] || asked[base] || slices.ContainsFunc(computed, func(p string) bool { return strings.HasPrefix(key, p) })
