@@ -118,14 +118,30 @@ func setChannel(ctx context.Context, tx *store.Tx, by store.Actor, image store.I
 	if err == nil {
 		err = tx.Supersede(ctx, before, v)
 	}
+	var was, is string
+	if err == nil {
+		was, err = versionNumber(ctx, tx, before)
+	}
+	if err == nil {
+		is, err = versionNumber(ctx, tx, v)
+	}
 	if err != nil {
 		return ch, err
 	}
 	return ch, tx.Audit(ctx, store.NewAudit{
 		By: by, Action: string(UseSetChannel), ObjectKind: "channel", ObjectID: ch.ID.String(),
-		Before: map[string]string{"version_id": before.String()},
-		After:  map[string]string{"image_id": image.String(), "name": ch.Name, "version_id": v.String()},
+		Before: map[string]string{"version_id": before.String(), "version": was},
+		After:  map[string]string{"image_id": image.String(), "name": ch.Name, "version_id": v.String(), "version": is},
 	})
+}
+
+// versionNumber is the SemVer of a version; empty for none.
+func versionNumber(ctx context.Context, tx *store.Tx, id store.VersionID) (string, error) {
+	if id.IsZero() {
+		return "", nil
+	}
+	v, err := tx.Version(ctx, id)
+	return v.Version, err
 }
 
 func channelsOf(ctx context.Context, r store.Reader, rows []store.Channel) ([]Channel, error) {

@@ -175,8 +175,11 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			_, err := f.ListSticks(ctx, a, api.StickFilter{}, page)
 			return err
 		},
-		api.UseGetStick:    func(ctx context.Context, a api.Actor) error { _, err := f.GetStick(ctx, a, "x"); return err },
-		api.UseReturnStick: func(ctx context.Context, a api.Actor) error { _, err := f.ReturnStick(ctx, a, "x"); return err },
+		api.UseGetStick: func(ctx context.Context, a api.Actor) error { _, err := f.GetStick(ctx, a, "x"); return err },
+		api.UseReturnStick: func(ctx context.Context, a api.Actor) error {
+			_, err := f.ReturnStick(ctx, a, api.MoveStickInput{ID: "x"})
+			return err
+		},
 		api.UseIssueStick: func(ctx context.Context, a api.Actor) error {
 			_, err := f.IssueStick(ctx, a, api.IssueStickInput{ID: "x"})
 			return err

@@ -48,7 +48,7 @@ func (c *Console) ScanStick(ctx context.Context, a Actor, in ScanStickInput) (Sc
 		if s.Life == string(store.StickRetired) {
 			return Scanned{Stick: s}, fault.New(fault.KindConflict, store.CodeStickRetired, "port", s.Port)
 		}
-		s, err = c.ReturnStick(ctx, a, id)
+		s, err = c.ReturnStick(ctx, a, MoveStickInput{ID: id})
 	default:
 		err = fault.New(fault.KindInvalid, CodeScanAct, "act", in.Act).At("act")
 	}
@@ -117,7 +117,7 @@ func (c *Console) FindScanned(ctx context.Context, a Actor, code string) (Stick,
 // Scanned or its history names (helpdesk), as long as nothing happened to it
 // since. Faults: stick_not_found, stick_moved_on, stick_busy.
 func (c *Console) UndoStickMove(ctx context.Context, a Actor, id string, seq int64) (Stick, error) {
-	return c.moveStick(ctx, a, UseUndoStickMove, id, "", func(tx *store.Tx, s *store.Stick, by store.Actor) (store.Stick, error) {
+	return c.moveStick(ctx, a, UseUndoStickMove, MoveStickInput{ID: id}, func(tx *store.Tx, s *store.Stick, by store.Actor) (store.Stick, error) {
 		return tx.UndoHandover(ctx, s.ID, seq, by)
 	})
 }

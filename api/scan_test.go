@@ -108,7 +108,7 @@ func TestScanStick(t *testing.T) {
 	must[api.Stick](t)(f.RetireStick(t.Context(), f.Admin, api.MoveStickInput{ID: stick.ID}))
 	_, err = scan(api.ScanReturn, "")
 	wantFault(t, err, store.CodeStickRetired)
-	must[api.Stick](t)(f.ReturnStick(t.Context(), f.Helpdesk, stick.ID))
+	must[api.Stick](t)(f.ReturnStick(t.Context(), f.Helpdesk, api.MoveStickInput{ID: stick.ID}))
 	must[api.Stick](t)(f.DeclareStickLost(t.Context(), f.Helpdesk, api.MoveStickInput{ID: stick.ID}))
 	for _, act := range []string{api.ScanIssue, api.ScanReturn} {
 		_, err = scan(act, "Ada")

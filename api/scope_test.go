@@ -215,7 +215,7 @@ func (x *there) tries() map[api.UseCase]func(context.Context, api.Actor) (any, e
 		api.UseQueueJob:  func(ctx context.Context, a api.Actor) (any, error) { return x.QueueJob(ctx, a, x.order) },
 		api.UseCancelJob: func(ctx context.Context, a api.Actor) (any, error) { return x.CancelJob(ctx, a, x.job.ID) },
 		api.UseReturnStick: func(ctx context.Context, a api.Actor) (any, error) {
-			return x.ReturnStick(ctx, a, x.stick)
+			return x.ReturnStick(ctx, a, api.MoveStickInput{ID: x.stick})
 		},
 		api.UseIssueStick: func(ctx context.Context, a api.Actor) (any, error) {
 			return x.IssueStick(ctx, a, api.IssueStickInput{ID: x.stick, Holder: "Eve"})

@@ -28,13 +28,15 @@ type SettleStickDataInput struct {
 	Data   string // one of StickDataAnswers
 	Signer string // of DataGivenUp: the name of who answers for the loss
 	Reason string // of DataGivenUp: why; of DataCopied: where the copy lies
+
+	Revision int64 // of the stick as seen; 0 does not check
 }
 
 // SettleStickData answers the question that stands between a stick that came
 // back and its next job (helpdesk). A verification that finds the stick as it was
 // pressed, and a capture of it, answer it by themselves. Faults: stick_not_found,
 // data_answer_unknown, signer_missing, data_reason_missing, text_too_long,
-// stick_data_settled, stick_data_used: Windows has run from it, stick_busy.
+// stick_data_settled, stick_data_used: Windows has run from it, stick_busy, stale.
 func (c *Console) SettleStickData(ctx context.Context, a Actor, in SettleStickDataInput) (Stick, error) {
 	if err := allow(a, UseSettleStickData); err != nil {
 		return Stick{}, err
@@ -49,6 +51,9 @@ func (c *Console) SettleStickData(ctx context.Context, a Actor, in SettleStickDa
 	}
 	err = c.change(ctx, a, UseSettleStickData, func(tx *store.Tx, by store.Actor) error {
 		now, err := tx.SettleStickData(ctx, s.ID, p, by)
+		if err == nil {
+			err = stickAsSeen(in.Stick, in.Revision, now.Revision)
+		}
 		if err != nil {
 			return err
 		}

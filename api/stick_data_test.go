@@ -19,7 +19,7 @@ func TestSettleStickData(t *testing.T) {
 	d := apitest.Stick("a")
 	_, s := f.Connect(t, "bench", d)
 	stick := pressed(t, f, s, d, "Ada")
-	must[api.Stick](t)(f.ReturnStick(t.Context(), f.Helpdesk, stick.ID))
+	must[api.Stick](t)(f.ReturnStick(t.Context(), f.Helpdesk, api.MoveStickInput{ID: stick.ID}))
 	device := func() api.Device { return must[api.Host](t)(f.GetHost(t.Context(), f.Viewer, "bench")).Devices[0] }
 	there := device()
 	for _, kind := range []protocol.JobKind{protocol.JobPress, protocol.JobRaw, protocol.JobWipe} {
@@ -81,7 +81,7 @@ func TestCaptureSettlesStickData(t *testing.T) {
 	d := apitest.Stick("a")
 	_, s := f.Connect(t, "bench", d)
 	stick := pressed(t, f, s, d, "Ada")
-	must[api.Stick](t)(f.ReturnStick(t.Context(), f.Helpdesk, stick.ID))
+	must[api.Stick](t)(f.ReturnStick(t.Context(), f.Helpdesk, api.MoveStickInput{ID: stick.ID}))
 	must[api.Job](t)(f.QueueJob(t.Context(), f.Admin, captureOrder(d, "2.0.0")))
 	w := must[api.HostWork](t)(f.HostClaim(t.Context(), s))
 	made := f.Bring(t, w.Assigns[0].Ticket)

@@ -61,11 +61,11 @@ func TestWipe(t *testing.T) {
 	if stick.Life != "issued" || stick.Holder != "Ada" {
 		t.Errorf("after the press it is %s, of %q", stick.Life, stick.Holder)
 	}
-	stick = must[api.Stick](t)(f.ReturnStick(t.Context(), f.Helpdesk, stick.ID))
+	stick = must[api.Stick](t)(f.ReturnStick(t.Context(), f.Helpdesk, api.MoveStickInput{ID: stick.ID}))
 	if stick.Life != "returned" || stick.Holder != "Ada" || stick.State != "verified" {
 		t.Errorf("returned it is %s and %s, of %q", stick.Life, stick.State, stick.Holder)
 	}
-	must[api.Stick](t)(f.ReturnStick(t.Context(), f.Helpdesk, stick.ID))
+	must[api.Stick](t)(f.ReturnStick(t.Context(), f.Helpdesk, api.MoveStickInput{ID: stick.ID}))
 	audit := must[api.List[api.AuditEntry]](t)(f.ListAudit(t.Context(), f.Admin, api.AuditFilter{ObjectKind: "stick", ObjectID: stick.ID}, api.Page{}))
 	if len(audit.Items) != 1 || audit.Items[0].Action != "return_stick" {
 		t.Errorf("audit %+v", audit.Items)

@@ -33,10 +33,17 @@ func (p *page) checkKept(n *html.Node) {
 	}
 }
 
+// twice is a tag with two names or two IDs: browsers take the first, whatever was
+// meant by the other.
+var twice = regexp.MustCompile(`<[a-z][^<>]*\s(?:name="[^"<>]*"[^<>]*\sname=|id="[^"<>]*"[^<>]*\sid=)"[^<>]*>`)
+
 // check holds a page to what is true of every page: it can be read by a
 // screen reader, keeps the Content-Security-Policy, and shows sentences.
 func (p *page) check(locale string) {
 	p.t.Helper()
+	if tag := twice.FindString(p.body); tag != "" {
+		p.t.Errorf("%s: an attribute is there twice: %s", p.path, tag)
+	}
 	ids := map[string]bool{}
 	for n := range p.doc.Descendants() {
 		if id := attr(n, "id"); id != "" {

@@ -19,6 +19,16 @@ func revisionOf(r *http.Request) (int64, error) {
 	return n, nil
 }
 
+// seenOf is the revision that a form was made from; 0, which does not check, for
+// a form that has none.
+func seenOf(r *http.Request) int64 {
+	n, err := strconv.ParseInt(r.PostFormValue("revision"), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 // changeHost is a use case that ends a host's work.
 type changeHost = func(context.Context, api.Actor, api.ChangeHostInput) (api.Host, error)
 

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/go-chi/chi/v5"
 
@@ -23,11 +24,18 @@ func (s *Web) imageWith(w http.ResponseWriter, r *http.Request, problem error) e
 	if err != nil {
 		return err
 	}
-	history, err := s.history(r, "image", image.ID)
-	if err != nil {
+	p := view.ImagePage{Image: image, Versions: versions, Problem: view.NewProblem(localeOf(r), problem)}
+	if p.History, err = s.history(r, "image", image.ID); err != nil {
 		return err
 	}
-	page := view.Image(s.frame(r, "images"), image, versions, history, view.NewProblem(localeOf(r), problem))
+	if actor.Can(api.UseSetChannel) {
+		targets, err := s.console.ListVersions(ctx, actor, api.VersionFilter{Image: image.ID}, api.Page{Limit: api.MaxPage})
+		if err != nil {
+			return err
+		}
+		p.Targets = slices.DeleteFunc(targets.Items, func(v api.Version) bool { return v.State == "withdrawn" })
+	}
+	page := view.Image(s.frame(r, "images"), p)
 	if problem != nil {
 		return s.again(w, r, problem, page)
 	}
@@ -37,7 +45,7 @@ func (s *Web) imageWith(w http.ResponseWriter, r *http.Request, problem error) e
 func (s *Web) imageChannel(w http.ResponseWriter, r *http.Request) error {
 	name := chi.URLParam(r, "name")
 	channel, err := s.console.SetChannel(r.Context(), actorOf(r), api.SetChannelInput{
-		Image: name, Channel: r.PostFormValue("channel"), Version: r.PostFormValue("version"),
+		Image: name, Channel: r.PostFormValue("channel"), Version: r.PostFormValue("version"), Revision: seenOf(r),
 	})
 	if err != nil {
 		return s.imageWith(w, r, err)

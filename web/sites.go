@@ -6,6 +6,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/web/view"
 )
 
@@ -112,8 +113,11 @@ func (s *Web) siteMove(w http.ResponseWriter, r *http.Request) error {
 	moved := 0
 	for _, id := range r.PostForm["host"] {
 		h, err := s.console.GetHost(r.Context(), actorOf(r), id)
+		if err == nil && h.SiteID != chi.URLParam(r, "id") && h.SiteID != to.ID {
+			err = fault.New(fault.KindStale, "stale", "kind", "host", "id", h.ID)
+		}
 		if err == nil {
-			_, err = s.console.UpdateHost(r.Context(), actorOf(r), api.UpdateHostInput{ID: h.ID, Name: h.Name, SiteID: to.ID})
+			_, err = s.console.UpdateHost(r.Context(), actorOf(r), api.UpdateHostInput{ID: h.ID, Name: h.Name, SiteID: to.ID, Revision: h.Revision})
 		}
 		if err != nil {
 			return s.siteWith(w, r, "", err)

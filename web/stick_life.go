@@ -29,19 +29,19 @@ func (s *Web) stickMove(act, done string, do move) handler {
 }
 
 func (s *Web) stickIssue(r *http.Request, id string, form *view.StickForm) (api.Stick, error) {
-	return s.console.IssueStick(r.Context(), actorOf(r), api.IssueStickInput{ID: id, Holder: form.Holder, Reference: form.Reference})
+	return s.console.IssueStick(r.Context(), actorOf(r), api.IssueStickInput{ID: id, Holder: form.Holder, Reference: form.Reference, Revision: seenOf(r)})
 }
 
 func (s *Web) stickReturn(r *http.Request, id string, _ *view.StickForm) (api.Stick, error) {
-	return s.console.ReturnStick(r.Context(), actorOf(r), id)
+	return s.console.ReturnStick(r.Context(), actorOf(r), api.MoveStickInput{ID: id, Revision: seenOf(r)})
 }
 
 func (s *Web) stickLost(r *http.Request, id string, form *view.StickForm) (api.Stick, error) {
-	return s.console.DeclareStickLost(r.Context(), actorOf(r), api.MoveStickInput{ID: id, Reason: form.Reason})
+	return s.console.DeclareStickLost(r.Context(), actorOf(r), api.MoveStickInput{ID: id, Reason: form.Reason, Revision: seenOf(r)})
 }
 
 func (s *Web) stickFound(r *http.Request, id string, form *view.StickForm) (api.Stick, error) {
-	return s.console.StickFound(r.Context(), actorOf(r), api.MoveStickInput{ID: id, Reason: form.Reason})
+	return s.console.StickFound(r.Context(), actorOf(r), api.MoveStickInput{ID: id, Reason: form.Reason, Revision: seenOf(r)})
 }
 
 // stickRetire takes a stick out of use after its name was typed.
@@ -56,7 +56,7 @@ func (s *Web) stickRetire(r *http.Request, id string, form *view.StickForm) (api
 	if name := view.StickName(&x); r.PostFormValue("name") != name {
 		return x, wrongName(name)
 	}
-	return s.console.RetireStick(r.Context(), actorOf(r), api.MoveStickInput{ID: id, Reason: form.Reason})
+	return s.console.RetireStick(r.Context(), actorOf(r), api.MoveStickInput{ID: id, Reason: form.Reason, Revision: seenOf(r)})
 }
 
 // stickData says what becomes of the data on a stick that came back.
@@ -64,7 +64,7 @@ func (s *Web) stickData(w http.ResponseWriter, r *http.Request) error {
 	id := chi.URLParam(r, "id")
 	form := view.StickForm{Act: "data", Data: r.PostFormValue("data"), Signer: r.PostFormValue("signer"), Reason: r.PostFormValue("reason")}
 	_, err := s.console.SettleStickData(r.Context(), actorOf(r), api.SettleStickDataInput{
-		Stick: id, Data: form.Data, Signer: form.Signer, Reason: form.Reason,
+		Stick: id, Data: form.Data, Signer: form.Signer, Reason: form.Reason, Revision: seenOf(r),
 	})
 	if err != nil {
 		return s.stickWith(w, r, form, err)

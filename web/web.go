@@ -137,6 +137,9 @@ func (s *Web) frame(r *http.Request, section string) view.Frame {
 		Actor: a, SignedIn: a.Kind == api.ActorUser, Again: r.Method == http.MethodGet,
 		Keys: cookie(r, cookieKeys) != "off",
 	}
+	if !f.Again {
+		f.Posted = r.PostForm
+	}
 	var err error
 	if f.Banner, err = s.console.Banner(r.Context()); err != nil {
 		s.log.WarnContext(r.Context(), "the banner is not known", "error", err)

@@ -37,7 +37,7 @@ func (s *REST) stickRoutes() {
 	op = action("/sticks/{stick}/returns", "return_stick", "sticks", "Say that a stick is back from whoever had it (helpdesk)")
 	op.Description = "What is on it stays: from now on it is pressed for nobody else before it is wiped. To return it again changes nothing."
 	register(s, op, func(ctx context.Context, a api.Actor, in *one) (*found[api.Stick], error) {
-		v, err := s.console.ReturnStick(ctx, a, in.Stick)
+		v, err := s.console.ReturnStick(ctx, a, api.MoveStickInput{ID: in.Stick})
 		return foundOf(v, v.Revision, err)
 	})
 	op = get("/sticks/{stick}/record", "stick_record", "sticks", "What a stick is compared with")

@@ -1704,11 +1704,11 @@ func Host(f Frame, h api.Host, ports []api.HostPort, jobs []api.Job, more HostMo
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = Input(Control{ID: "reason", Label: f.T("version.reason"), Problem: p.At("reason")}, "text", "", nil).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Reason(f, p).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = Input(Control{ID: "name", Label: f.T("host.type_name", "host", h.Name), Problem: p.At("name")}, "text", "", templ.Attributes{"required": true, "autocomplete": "off"}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Input(Control{ID: "name", Label: f.T("host.type_name", "host", h.Name), Problem: p.At("name")}, "text", f.kept(p, "name"), templ.Attributes{"required": true, "autocomplete": "off"}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -31,7 +31,13 @@ type Frame struct {
 	Requests  int    // of tickets that are open, where the palette shows it
 	Keys      bool   // single letters are shortcuts
 	Again     bool   // the page was only asked for: to ask again is harmless
+
+	Posted url.Values // the form that the page answers, if it answers one
 }
+
+// Typed is what stood in a field of the form that the page answers, so that who
+// was refused need not type it again.
+func (f Frame) Typed(name string) string { return f.Posted.Get(name) }
 
 // With is the page's own address with one parameter of its query changed, or
 // without it if the value is empty.

@@ -149,7 +149,7 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []struct{ name, 
 func handOver(t *testing.T, s *webtest.Scene) {
 	t.Helper()
 	ctx := t.Context()
-	_, err := s.ReturnStick(ctx, s.Helpdesk, s.Failed.Builds[0].StickID)
+	_, err := s.ReturnStick(ctx, s.Helpdesk, api.MoveStickInput{ID: s.Failed.Builds[0].StickID})
 	if err == nil {
 		_, err = s.DeclareStickLost(ctx, s.Helpdesk, api.MoveStickInput{ID: s.Done.Builds[0].StickID, Reason: "left on the train"})
 	}
