@@ -37,7 +37,6 @@ func (tx *Tx) ClaimBuilds(ctx context.Context, host HostID, session int64, kinds
 		return nil, err
 	}
 	var work []Work
-	batch := &pgx.Batch{}
 	for _, s := range jobs {
 		if limit <= 0 {
 			break
@@ -51,7 +50,7 @@ func (tx *Tx) ClaimBuilds(ctx context.Context, host HostID, session int64, kinds
 			if err := c.job(s, Event{Type: EventBuildAssigned, BuildID: b.ID, Attempt: b.Attempt + 1}, BuildReport{}); err != nil {
 				return nil, err
 			}
-			batch.Queue(
+			tx.tx.later(
 				`INSERT INTO build_attempts (build_id, attempt, host_id, state, begun_at)
 				VALUES (@build, @attempt, @host, 'leased', @at)`,
 				pgx.NamedArgs{"build": b.ID, "attempt": b.Attempt, "host": host, "at": tx.at})
@@ -61,13 +60,8 @@ func (tx *Tx) ClaimBuilds(ctx context.Context, host HostID, session int64, kinds
 		w.Job = s.job
 		work = append(work, w)
 	}
-	if err := c.save(ctx); err != nil {
-		return nil, err
-	}
-	if batch.Len() == 0 {
-		return nil, nil
-	}
-	return work, fail(tx.tx.SendBatch(ctx, batch).Close(), "lease attempts")
+	c.save()
+	return work, nil
 }
 
 // Unfinished lists the builds that the host holds, assigned or running, by job:
@@ -158,7 +152,6 @@ func (c *change) endUnsent(ctx context.Context, host HostID, pick func(*Job, *Bu
 	if err != nil {
 		return err
 	}
-	batch := &pgx.Batch{}
 	for _, s := range jobs {
 		for i := range s.job.Builds {
 			b := &s.job.Builds[i]
@@ -172,19 +165,18 @@ func (c *change) endUnsent(ctx context.Context, host HostID, pick func(*Job, *Bu
 			if err := c.job(s, Event{Type: event, BuildID: b.ID, Attempt: b.Attempt}, BuildReport{Fault: why}); err != nil {
 				return err
 			}
-			endAttempt(batch, b.ID, b.Attempt, AttemptReturned, c.tx.at)
+			c.tx.endAttempt(b, AttemptReturned)
 		}
 	}
-	if err := c.save(ctx); err != nil {
-		return err
-	}
-	return fail(c.tx.tx.SendBatch(ctx, batch).Close(), "end leases")
+	c.save()
+	return nil
 }
 
-func endAttempt(batch *pgx.Batch, build BuildID, attempt int, state AttemptState, at time.Time) {
-	batch.Queue(
+// endAttempt ends the lease of a build's newest attempt.
+func (tx *Tx) endAttempt(b *Build, state AttemptState) {
+	tx.tx.later(
 		`UPDATE build_attempts SET state = @state, ended_at = @at WHERE build_id = @build AND attempt = @attempt`,
-		pgx.NamedArgs{"build": build, "attempt": attempt, "state": state, "at": at})
+		pgx.NamedArgs{"build": b.ID, "attempt": b.Attempt, "state": state, "at": tx.at})
 }
 
 // AttemptState is where the lease of an attempt stands.

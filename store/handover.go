@@ -81,7 +81,8 @@ func (tx *Tx) moveStick(ctx context.Context, id StickID, by Actor, e EventType, 
 	if err := c.stick(id, Event{Type: e}, payload); err != nil {
 		return Stick{}, err
 	}
-	return s.stick, c.save(ctx)
+	c.save()
+	return s.stick, nil
 }
 
 // misplaced refuses what LifeTransitions does not have.

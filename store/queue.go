@@ -121,7 +121,8 @@ func (tx *Tx) QueueJob(ctx context.Context, n NewJob) (Job, error) {
 		return Job{}, err
 	}
 	tx.Notify(TopicHost(n.HostID))
-	return s.job, c.save(ctx)
+	c.save()
+	return s.job, nil
 }
 
 // reference is a build's own reference with its system, or the job's.

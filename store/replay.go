@@ -93,7 +93,7 @@ func (s *Store) replayOne(ctx context.Context, check bool, report *ReplayReport,
 	if check {
 		snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 		err = pgx.BeginTxFunc(ctx, s.pool, snapshot, func(t pgx.Tx) error {
-			return run(&Tx{Reader: Reader{db: t}, tx: t, store: s})
+			return run(&Tx{Reader: Reader{db: t}, tx: &pipeline{Tx: t}, store: s})
 		})
 	} else {
 		err = s.InTx(ctx, run)

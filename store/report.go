@@ -82,10 +82,9 @@ func (tx *Tx) ApplyReports(ctx context.Context, reports []HostReport) ([]Applied
 			}
 		}
 	}
-	if err := r.save(ctx); err != nil {
-		return nil, err
-	}
-	return applied, r.saveAttempts(ctx)
+	r.save()
+	r.saveAttempts()
+	return applied, nil
 }
 
 // holdSessions locks the hosts against new connections and revocations until
@@ -148,7 +147,7 @@ func (r *reporter) applyAll(report *HostReport, applied *Applied) error {
 }
 
 // saveAttempts writes how far the hosts have reported.
-func (r *reporter) saveAttempts(ctx context.Context) error {
+func (r *reporter) saveAttempts() {
 	var builds []BuildID
 	var attempts []int
 	var seqs []int64
@@ -159,16 +158,15 @@ func (r *reporter) saveAttempts(ctx context.Context) error {
 		states, ends = append(states, a.State), append(ends, a.EndedAt)
 	}
 	if len(builds) == 0 {
-		return nil
+		return
 	}
-	_, err := r.tx.tx.Exec(ctx,
+	r.tx.tx.later(
 		`UPDATE build_attempts a SET host_seq = new.host_seq, state = new.state, ended_at = new.ended_at
 		FROM unnest(@builds::uuid[], @attempts::integer[], @seqs::bigint[], @states::text[], @ends::timestamptz[])
 			AS new (build_id, attempt, host_seq, state, ended_at)
 		WHERE a.build_id = new.build_id AND a.attempt = new.attempt`, pgx.NamedArgs{
 			"builds": builds, "attempts": attempts, "seqs": seqs, "states": states, "ends": ends,
 		})
-	return fail(err, "count hosts' events")
 }
 
 // reporter applies the events of hosts in one transaction.

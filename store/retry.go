@@ -92,7 +92,8 @@ func (tx *Tx) RetryBuilds(ctx context.Context, r Retry) (Job, error) {
 		}
 	}
 	tx.Notify(TopicHost(s.job.HostID))
-	return s.job, c.save(ctx)
+	c.save()
+	return s.job, nil
 }
 
 // toRetry picks the builds that are to be tried again: those named, or all that

@@ -54,7 +54,8 @@ func (tx *Tx) Reschedule(ctx context.Context, id JobID, revision int64, notBefor
 		return Job{}, err
 	}
 	tx.Notify(TopicHost(s.job.HostID))
-	return s.job, c.save(ctx)
+	c.save()
+	return s.job, nil
 }
 
 // Due is when a host's work begins that was queued for later.

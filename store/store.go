@@ -143,7 +143,7 @@ func (s *Store) Now() time.Time { return s.now().UTC().Truncate(time.Microsecond
 // the function given to InTx has returned.
 type Tx struct {
 	Reader
-	tx     pgx.Tx
+	tx     *pipeline
 	store  *Store
 	topics []string
 	// objects are what the audit log is told of in this transaction.
@@ -167,15 +167,7 @@ const begin = `BEGIN; SET LOCAL plan_cache_mode = force_generic_plan`
 func (s *Store) InTx(ctx context.Context, do func(*Tx) error) error {
 	for attempt := 1; ; attempt++ {
 		tx := &Tx{store: s, at: s.Now()}
-		var refused error
-		begun := false
-		err := pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: begin}, func(t pgx.Tx) error {
-			begun = true
-			tx.tx = t
-			tx.Reader = Reader{db: t, keys: s.keys}
-			refused = do(tx)
-			return refused
-		})
+		begun, err := s.run(ctx, tx, do)
 		if err == nil {
 			s.notifier.add(tx.topics...)
 			return nil
@@ -185,15 +177,34 @@ func (s *Store) InTx(ctx context.Context, do func(*Tx) error) error {
 		if attempt < txAttempts && (!begun || transient(err)) && ctx.Err() == nil {
 			continue
 		}
-		switch {
-		case !begun:
-			return fail(err, "begin a transaction")
-		case refused != nil:
-			return err
-		default:
-			return fail(err, "commit")
-		}
+		return err
 	}
+}
+
+// run is one attempt of InTx.
+func (s *Store) run(ctx context.Context, tx *Tx, do func(*Tx) error) (begun bool, err error) {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return false, fail(err, "begin a transaction")
+	}
+	defer conn.Release() // one that a panic left in a transaction is closed
+	t, err := conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: begin})
+	if err != nil {
+		return false, fail(err, "begin a transaction")
+	}
+	tx.tx = &pipeline{Tx: t}
+	tx.Reader = Reader{db: tx.tx, keys: s.keys}
+	if err = do(tx); err == nil {
+		err = fail(tx.tx.commit(ctx), "commit")
+	}
+	if err == nil {
+		return true, nil
+	}
+	_ = t.Rollback(ctx) // there is an error already
+	if tx.tx.refused != nil {
+		err = fail(tx.tx.refused, "write")
+	}
+	return true, err
 }
 
 // transient reports whether Postgres rolled back for a reason that lies in what

@@ -131,9 +131,10 @@ func (c *change) complete(e *Event, payload any) error {
 	return err
 }
 
-// save writes the events and the projections and collects the notifications.
-func (c *change) save(ctx context.Context) error {
-	batch := &pgx.Batch{}
+// save writes the events and the projections, later, and collects the
+// notifications.
+func (c *change) save() {
+	batch := &c.tx.tx.waiting
 	var ofSticks eventRows[stickKind]
 	for _, s := range sortedStreams(c.sticks) {
 		if len(s.events) > 0 {
@@ -157,10 +158,6 @@ func (c *change) save(ctx context.Context) error {
 	}
 	ofSticks.insert(batch, "stick")
 	ofJobs.insert(batch, "job")
-	if batch.Len() == 0 {
-		return nil
-	}
-	return fail(c.tx.db.SendBatch(ctx, batch).Close(), "write history")
 }
 
 func sortedStreams[K kind, S any](m map[ID[K]]*S) []*S {
