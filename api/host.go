@@ -138,10 +138,17 @@ func findHost(ctx context.Context, r store.Reader, a Actor, ref string) (store.H
 	} else {
 		h, err = r.HostByName(ctx, ref)
 	}
-	if err == nil && !a.InSite(h.SiteID.String()) {
-		err = store.NotFound("host", ref)
+	if err == nil {
+		err = a.reachesHost(&h, ref)
 	}
 	return h, err
+}
+
+func (a Actor) reachesHost(h *store.Host, ref string) error {
+	if !a.InSite(h.SiteID.String()) {
+		return store.NotFound("host", ref)
+	}
+	return nil
 }
 
 // sites is the actor's scope for queries.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/api/unattend"
 	"github.com/stickpress/stickpress/store"
 )
 
@@ -111,7 +112,7 @@ func (c *Console) QueueJob(ctx context.Context, a Actor, in QueueJobInput) (Job,
 		if err != nil {
 			return err
 		}
-		if err := p.checkAnswers(ctx, &j); err != nil {
+		if err := p.checkAnswers(&j); err != nil {
 			return err
 		}
 		if err := c.answerRequests(ctx, tx, a, by, in.StickRequests, &j); err != nil {
@@ -205,6 +206,14 @@ func checkRequest(in *QueueJobInput) error {
 	return nil
 }
 
+func (in *QueueJobInput) ports() []string {
+	ports := make([]string, len(in.Devices))
+	for i := range in.Devices {
+		ports[i] = in.Devices[i].Identity.Port
+	}
+	return ports
+}
+
 func deviceField(i int) string { return fmt.Sprintf("devices[%d]", i) }
 
 func checkTexts(prefix, reference, holder string, vars map[string]string) error {
@@ -227,11 +236,16 @@ type plan struct {
 	version store.Version
 	image   string
 	names   *names // of what was looked up; valid in the transaction
+	// template is what the answer files are made of; nil where there are none.
+	template *unattend.Template
 }
 
-// planner looks up what a kind of job names besides its host and its sticks,
-// and puts it into the plan. It returns what the kind demands of each stick.
-type planner func(ctx context.Context, r store.Reader, in *QueueJobInput, p *plan) (fits func(*protocol.Device) error, err error)
+// planner asks for what a kind of job names besides its host and its sticks. What
+// it returns puts the answers into the plan, and says what the kind demands of
+// each stick.
+type planner func(q *store.Questions, in *QueueJobInput, p *plan) decision
+
+type decision func(ctx context.Context, r store.Reader) (fits func(*protocol.Device) error, err error)
 
 // planners are the kinds of jobs that can be queued.
 var planners = map[protocol.JobKind]planner{
@@ -274,12 +288,21 @@ func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobI
 		NotBefore: in.NotBefore,
 	}}
 	p.job.ReferenceSystem, p.job.Reference = in.ExternalRef.split()
+	q := tx.Questions()
+	decide, where := look(q, in, p), q.Workplace(in.Host, in.ports())
+	if err := q.Ask(ctx); err != nil {
+		return nil, err
+	}
 	// The planner adds what is its kind's own; options of other kinds mean nothing.
-	fits, err := look(ctx, tx.Reader, in, p)
+	fits, err := decide(ctx, tx.Reader)
 	if err != nil {
 		return nil, err
 	}
-	host, err := findHost(ctx, tx.Reader, a, in.Host)
+	place, err := where()
+	host := place.Host
+	if err == nil {
+		err = a.reachesHost(&host, in.Host)
+	}
 	if err != nil {
 		return nil, fault.From(err).At("host")
 	}
@@ -288,13 +311,9 @@ func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobI
 	}
 	p.job.HostID = host.ID
 	p.names.tell(host.ID.String(), host.Name)
-	busy, ports, err := tx.Sockets(ctx, host.ID)
-	if err != nil {
-		return nil, err
-	}
-	labels := labelsOf(ports)
+	labels := labelsOf(place.Ports)
 	for i, d := range in.Devices {
-		device, err := checkDevice(&host, kind, &d.Identity, busy)
+		device, err := checkDevice(&host, kind, &d.Identity, place.Busy)
 		if err == nil {
 			err = fits(device)
 		}

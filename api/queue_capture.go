@@ -27,52 +27,58 @@ const (
 // planCapture plans a protocol.JobCapture: of one source, into a version that
 // is not there yet. Where the request says nothing of it, the image leaves out
 // what the console's list says (GetExclusions).
-func planCapture(ctx context.Context, r store.Reader, in *QueueJobInput, p *plan) (func(*protocol.Device) error, error) {
+func planCapture(_ *store.Questions, in *QueueJobInput, p *plan) decision {
+	return func(ctx context.Context, r store.Reader) (func(*protocol.Device) error, error) {
+		return func(*protocol.Device) error { return nil }, p.capture(ctx, r, in)
+	}
+}
+
+func (p *plan) capture(ctx context.Context, r store.Reader, in *QueueJobInput) error {
 	o := protocol.CaptureOptions{}
 	if in.Options.Capture != nil {
 		o = *in.Options.Capture
 	}
 	if len(in.Devices) != 1 {
-		return nil, fault.New(fault.KindInvalid, CodeTooManyDevices, "most", 1).At("devices")
+		return fault.New(fault.KindInvalid, CodeTooManyDevices, "most", 1).At("devices")
 	}
 	o.Image, o.Channel, o.Notes = strings.TrimSpace(o.Image), strings.TrimSpace(o.Channel), strings.TrimSpace(o.Notes)
 	number, err := semver.StrictNewVersion(strings.TrimSpace(o.Version))
 	if err != nil {
-		return nil, fault.Wrap(err, fault.KindInvalid, CodeVersionInvalid, "version", o.Version).At("version")
+		return fault.Wrap(err, fault.KindInvalid, CodeVersionInvalid, "version", o.Version).At("version")
 	}
 	o.Version = number.String()
 	switch {
 	case o.Channel != "" && !imageForm.MatchString(o.Channel):
-		return nil, fault.New(fault.KindInvalid, store.CodeNameInvalid, "kind", "channel").At("channel")
+		return fault.New(fault.KindInvalid, store.CodeNameInvalid, "kind", "channel").At("channel")
 	case utf8.RuneCountInString(o.Notes) > maxNotes || !utf8.ValidString(o.Notes):
-		return nil, fault.New(fault.KindInvalid, CodeTextTooLong, "field", "notes", "max", maxNotes).At("notes")
+		return fault.New(fault.KindInvalid, CodeTextTooLong, "field", "notes", "max", maxNotes).At("notes")
 	case o.Partition < 0 || o.Partition > maxPartition:
-		return nil, fault.New(fault.KindInvalid, CodePartitionInvalid, "partition", o.Partition, "max", maxPartition).At("partition")
+		return fault.New(fault.KindInvalid, CodePartitionInvalid, "partition", o.Partition, "max", maxPartition).At("partition")
 	}
 	image, err := findImage(ctx, r, o.Image)
 	switch {
 	case err == nil:
 		o.Image = image.Name
 		if err := checkUnpublished(ctx, r, image.ID, o.Version); err != nil {
-			return nil, err
+			return err
 		}
 	case !isNotFound(err, "image"):
-		return nil, err
+		return err
 	case !imageForm.MatchString(o.Image):
-		return nil, fault.New(fault.KindInvalid, store.CodeNameInvalid, "kind", "image").At("image")
+		return fault.New(fault.KindInvalid, store.CodeNameInvalid, "kind", "image").At("image")
 	}
 	if o.Exclude == "" {
 		set, err := exclusions(ctx, r)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		o.Exclude = set.List
 	}
 	if err := checkExclusions(o.Exclude); err != nil {
-		return nil, err
+		return err
 	}
 	p.job.Options = protocol.JobOptions{Capture: &o}
-	return func(*protocol.Device) error { return nil }, nil
+	return nil
 }
 
 // checkUnpublished refuses a version that is there already.

@@ -1,54 +1,86 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/api/unattend"
 	"github.com/stickpress/stickpress/store"
 )
 
 // planPress plans a protocol.JobPress: an edition of a version, in the layout of
 // a task sequence.
-func planPress(ctx context.Context, r store.Reader, in *QueueJobInput, p *plan) (func(*protocol.Device) error, error) {
-	if err := p.findVersion(ctx, r, in); err != nil {
-		return nil, err
+func planPress(q *store.Questions, in *QueueJobInput, p *plan) decision {
+	find, current := p.askVersion(q, in), q.CurrentSequence(in.TaskSequence)
+	return func(ctx context.Context, r store.Reader) (func(*protocol.Device) error, error) {
+		if err := find(ctx, r); err != nil {
+			return nil, err
+		}
+		sequence, err := current()
+		if err == nil {
+			err = p.follow(&sequence)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if in.Layout != "" {
+			p.job.Layout = in.Layout
+		}
+		if in.Edition != 0 {
+			p.job.Edition = in.Edition
+		}
+		edition, err := checkEdition(&p.version, p.job.Edition)
+		return func(d *protocol.Device) error { return checkFit(d, edition, p.job.Layout, p.pass) }, err
 	}
-	sequence, err := findSequence(ctx, r, in.TaskSequence)
-	if err != nil {
-		return nil, err
-	}
-	if sequence.RetiredAt != nil {
-		return nil, fault.New(fault.KindConflict, CodeSequenceRetired, "name", sequence.Name).At("task_sequence")
-	}
-	steps, err := r.NewestSequenceVersion(ctx, sequence.ID)
-	if err != nil {
-		return nil, err
-	}
-	p.names.tell(sequence.ID.String(), sequence.Name)
-	p.names.tellSequence(steps)
-	p.job.TaskSequenceVersionID, p.job.Layout, p.job.Edition = steps.ID, steps.Layout, steps.Edition
-	if in.Layout != "" {
-		p.job.Layout = in.Layout
-	}
-	if in.Edition != 0 {
-		p.job.Edition = in.Edition
-	}
-	edition, err := checkEdition(&p.version, p.job.Edition)
-	return func(d *protocol.Device) error { return checkFit(d, edition, p.job.Layout, p.pass) }, err
 }
 
-// findVersion looks up the version that the request names, for kinds that
-// write one.
-func (p *plan) findVersion(ctx context.Context, r store.Reader, in *QueueJobInput) error {
-	v, channel, err := findVersion(ctx, p.names, in.Image, in.Version, in.Channel)
-	if err == nil && in.Version != "" && in.Channel != "" {
-		channel, err = in.Channel, stillIn(ctx, r, &v, in.Channel)
+// follow puts a task sequence into the plan.
+func (p *plan) follow(s *store.CurrentSequence) (err error) {
+	if s.Sequence.RetiredAt != nil {
+		return fault.New(fault.KindConflict, CodeSequenceRetired, "name", s.Sequence.Name).At("task_sequence")
 	}
-	if err != nil {
-		return err
+	if s.Template != nil {
+		if p.template, err = unattend.Parse(s.Template); err != nil {
+			return err
+		}
 	}
+	p.names.tell(s.Sequence.ID.String(), s.Sequence.Name)
+	p.names.tellSequence(s.Version)
+	p.job.TaskSequenceVersionID, p.job.Layout, p.job.Edition = s.Version.ID, s.Version.Layout, s.Version.Edition
+	return nil
+}
+
+// askVersion asks for the version that the request names, for kinds that write
+// one, and puts it into the plan.
+func (p *plan) askVersion(q *store.Questions, in *QueueJobInput) func(context.Context, store.Reader) error {
+	if in.Image == "" || in.Version != "" {
+		return func(ctx context.Context, r store.Reader) error {
+			v, _, err := findVersion(ctx, p.names, in.Image, in.Version, "")
+			if err == nil && in.Channel != "" {
+				err = stillIn(ctx, r, &v, in.Channel)
+			}
+			if err != nil {
+				return err
+			}
+			return p.write(ctx, v, in.Channel)
+		}
+	}
+	find := q.Channel(in.Image, cmp.Or(in.Channel, DefaultChannel))
+	return func(ctx context.Context, _ store.Reader) error {
+		found, err := find()
+		if err != nil {
+			return err
+		}
+		p.names.tell(found.Image.ID.String(), found.Image.Name)
+		return p.write(ctx, found.Version, found.Channel.Name)
+	}
+}
+
+// write puts a version into the plan.
+func (p *plan) write(ctx context.Context, v store.Version, channel string) error {
 	if v.State == store.VersionWithdrawn {
 		return errWithdrawn(v)
 	}
@@ -95,13 +127,9 @@ func editionLabel(e *Edition) string { return fmt.Sprintf("%d %s", e.Index, e.Na
 
 // checkAnswers renders every build's answer file once, so that what cannot be
 // rendered is refused now and not when the sticks are plugged in.
-func (p *plan) checkAnswers(ctx context.Context, j *store.Job) error {
-	template, err := jobTemplate(ctx, p.names, j)
-	if err != nil {
-		return err
-	}
+func (p *plan) checkAnswers(j *store.Job) error {
 	for i := range j.Builds {
-		if _, err := render(template, variables(j, &j.Builds[i], p.image, p.version.Version)); err != nil {
+		if _, err := render(p.template, variables(j, &j.Builds[i], p.image, p.version.Version)); err != nil {
 			return fault.From(err).At(deviceField(i))
 		}
 	}

@@ -9,15 +9,18 @@ import (
 )
 
 // planRaw plans a protocol.JobRaw: the disk of a version, as it is.
-func planRaw(ctx context.Context, r store.Reader, in *QueueJobInput, p *plan) (func(*protocol.Device) error, error) {
-	if err := p.findVersion(ctx, r, in); err != nil {
-		return nil, err
+func planRaw(q *store.Questions, in *QueueJobInput, p *plan) decision {
+	find := p.askVersion(q, in)
+	return func(ctx context.Context, r store.Reader) (func(*protocol.Device) error, error) {
+		if err := find(ctx, r); err != nil {
+			return nil, err
+		}
+		disk := p.version.Disk
+		if disk == nil {
+			return nil, fault.New(fault.KindInvalid, CodeNoDiskImage, "format", p.version.Format).At("version")
+		}
+		return func(d *protocol.Device) error { return checkDisk(d, disk) }, nil
 	}
-	disk := p.version.Disk
-	if disk == nil {
-		return nil, fault.New(fault.KindInvalid, CodeNoDiskImage, "format", p.version.Format).At("version")
-	}
-	return func(d *protocol.Device) error { return checkDisk(d, disk) }, nil
 }
 
 // checkDisk refuses a device that cannot carry a disk.

@@ -142,24 +142,21 @@ func findVersion(ctx context.Context, n *names, image, version, channel string) 
 	if image == "" {
 		return store.Version{}, "", store.NotFound("image_version", version)
 	}
+	if version == "" {
+		if channel == "" {
+			channel = DefaultChannel
+		}
+		found, err := r.ResolveChannel(ctx, image, channel)
+		n.tell(found.Image.ID.String(), found.Image.Name)
+		return found.Version, found.Channel.Name, err
+	}
 	i, err := findImage(ctx, r, image)
 	if err != nil {
 		return store.Version{}, "", err
 	}
 	n.tell(i.ID.String(), i.Name)
-	if version != "" {
-		v, err := r.VersionByNumber(ctx, i.ID, version)
-		return v, "", err
-	}
-	if channel == "" {
-		channel = DefaultChannel
-	}
-	ch, err := r.ChannelByName(ctx, i.ID, channel)
-	if err != nil {
-		return store.Version{}, "", err
-	}
-	v, err := r.Version(ctx, ch.ImageVersionID)
-	return v, ch.Name, err
+	v, err := r.VersionByNumber(ctx, i.ID, version)
+	return v, "", err
 }
 
 // PublishVersion makes a version of a file (admin). Faults: upload_not_found,

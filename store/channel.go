@@ -28,6 +28,47 @@ func (r Reader) ChannelByName(ctx context.Context, image ImageID, name string) (
 		pgx.NamedArgs{"image_id": image, "name": name})
 }
 
+// Resolved is what a channel means now.
+type Resolved struct {
+	Image   Image
+	Channel Channel
+	Version Version
+}
+
+// ResolveChannel finds the version to which a channel of an image points; the
+// image is named by its ID or its name. Faults: image_not_found,
+// channel_not_found.
+func (r Reader) ResolveChannel(ctx context.Context, image, channel string) (Resolved, error) {
+	q := r.Questions()
+	resolved := q.Channel(image, channel)
+	if err := q.Ask(ctx); err != nil {
+		return Resolved{}, err
+	}
+	return resolved()
+}
+
+// Channel asks as ResolveChannel does.
+func (q *Questions) Channel(image, channel string) func() (Resolved, error) {
+	called, args := `name = @image`, pgx.NamedArgs{"image": image, "channel": channel}
+	if id, err := ParseID[ImageID](image); err == nil {
+		called, args["image"] = `id = @image`, id
+	}
+	named := ` FROM channels WHERE name = @channel AND image_id = (SELECT id FROM images WHERE ` + called + `)`
+	images := ask[Image](q, `SELECT `+imageColumns+` FROM images WHERE `+called, args)
+	channels := ask[Channel](q, `SELECT `+channelColumns+named, args)
+	versions := ask[Version](q, `SELECT `+versionColumns+` FROM image_versions WHERE id = (SELECT image_version_id`+named+`)`, args)
+	return func() (found Resolved, err error) {
+		if found.Image, err = images.one("image", image); err != nil {
+			return found, err
+		}
+		if found.Channel, err = channels.one("channel", channel); err != nil {
+			return found, err
+		}
+		found.Version, err = versions.one("image_version", found.Channel.ImageVersionID)
+		return found, err
+	}
+}
+
 // Channels lists the channels of the images by name; no images lists all.
 func (r Reader) Channels(ctx context.Context, images ...ImageID) ([]Channel, error) {
 	return many[Channel](ctx, r.db, "channels",

@@ -263,32 +263,50 @@ type Place struct {
 	LUN  int
 }
 
-// Sockets says which devices of a host a build is using, and of what job, and
-// how its sockets are numbered.
-func (r Reader) Sockets(ctx context.Context, host HostID) (busy map[Place]JobID, ports []HostPort, err error) {
-	batch := &pgx.Batch{}
-	queueBusyPlaces(batch, host, &busy)
-	batch.Queue(hostPorts, pgx.NamedArgs{"id": host}).Query(func(rows pgx.Rows) (err error) {
-		ports, err = pgx.CollectRows(rows, pgx.RowToStructByName[HostPort])
-		return err
-	})
-	return busy, ports, fail(r.db.SendBatch(ctx, batch).Close(), "look at a host's sockets")
+// Workplace is a host with what is known of some of its sockets.
+type Workplace struct {
+	Host  Host            // of its devices those in these ports alone
+	Busy  map[Place]JobID // which devices a build is using, and of what job
+	Ports []HostPort      // how the sockets are numbered
 }
 
-func queueBusyPlaces(batch *pgx.Batch, host HostID, busy *map[Place]JobID) {
-	batch.Queue(
-		`SELECT device ->> 'port', (device ->> 'lun')::integer, job_id FROM builds
-		WHERE host_id = @host AND state IN ('queued', 'assigned', 'running')`, pgx.NamedArgs{"host": host},
-	).Query(func(rows pgx.Rows) error {
-		*busy = map[Place]JobID{}
-		var p Place
-		var job JobID
-		_, err := pgx.ForEachRow(rows, []any{&p.Port, &p.LUN, &job}, func() error {
-			(*busy)[p] = job
-			return nil
-		})
-		return err
-	})
+// Workplace asks for a host by its ID, or for an enrolled one by its name,
+// whatever its case. Faults: host_not_found.
+func (q *Questions) Workplace(ref string, ports []string) func() (Workplace, error) {
+	called, args := `lower(name) = lower(@ref) AND state = 'enrolled'`, pgx.NamedArgs{"ref": ref, "ports": ports}
+	if id, err := ParseID[HostID](ref); err == nil {
+		called, args["ref"] = `id = @ref`, id
+	}
+	id := `(SELECT id FROM hosts WHERE ` + called + `)`
+	hosts := ask[Host](q, `SELECT `+strings.Replace(hostColumns, "inventory,", devicesIn+" AS inventory,", 1)+` FROM hosts WHERE `+called, args)
+	busy := ask[busyPlace](q, busyPlaces+id, args)
+	numbers := ask[HostPort](q, hostPorts+id+hostPortOrder, args)
+	return func() (Workplace, error) {
+		host, err := hosts.one("host", ref)
+		return Workplace{Host: host, Busy: jobsAt(busy.rows), Ports: numbers.rows}, err
+	}
+}
+
+// devicesIn is an inventory with the devices in some ports alone.
+const devicesIn = `jsonb_set(inventory, '{devices}', jsonb_path_query_array(inventory, '$.devices[*] ? (@.port == $ports[*])',
+	jsonb_build_object('ports', @ports::text[])))`
+
+// busyPlace is where a device is that a build uses which is not over.
+type busyPlace struct {
+	Place
+	JobID JobID
+}
+
+// busyPlaces lists those of the host that is put behind it.
+const busyPlaces = `SELECT device ->> 'port' AS port, (device ->> 'lun')::integer AS lun, job_id FROM builds
+	WHERE state IN ('queued', 'assigned', 'running') AND host_id = `
+
+func jobsAt(places []busyPlace) map[Place]JobID {
+	at := make(map[Place]JobID, len(places))
+	for _, p := range places {
+		at[p.Place] = p.JobID
+	}
+	return at
 }
 
 // HasQueued reports whether a build waits for the host.

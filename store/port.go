@@ -56,10 +56,13 @@ const (
 
 // HostPorts lists the sockets of a host that have numbers, by hub and number.
 func (r Reader) HostPorts(ctx context.Context, id HostID) ([]HostPort, error) {
-	return many[HostPort](ctx, r.db, "host ports", hostPorts, pgx.NamedArgs{"id": id})
+	return many[HostPort](ctx, r.db, "host ports", hostPorts+`@id`+hostPortOrder, pgx.NamedArgs{"id": id})
 }
 
-const hostPorts = `SELECT host_id, hub, number, socket FROM host_ports WHERE host_id = @id ORDER BY hub, number`
+const (
+	hostPorts     = `SELECT host_id, hub, number, socket FROM host_ports WHERE host_id = `
+	hostPortOrder = ` ORDER BY hub, number`
+)
 
 // LockHostPorts is HostPorts that nobody else replaces until the end of the
 // transaction.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -50,9 +49,9 @@ type NewBuild struct {
 	Variables       map[string]string
 }
 
-// QueueJob adds a job and its builds. A stick that a build is using, or is
-// named twice, is the fault stick_busy with its port and, where known, the job;
-// a revoked host is host_revoked, a withdrawn version version_withdrawn; a stick
+// QueueJob adds a job and its builds. A stick that is named twice, or that a build
+// is using, is the fault stick_busy (Questions.Workplace tells which build, to who
+// asks before); a revoked host is host_revoked, a withdrawn version version_withdrawn; a stick
 // that may hold what is another holder's is stick_not_wiped with the port and
 // that holder, unless Overrides has that code; a reference that another job has
 // which is not over is reference_open with that job.
@@ -60,15 +59,23 @@ func (tx *Tx) QueueJob(ctx context.Context, n NewJob) (Job, error) {
 	if len(n.Builds) == 0 {
 		return Job{}, fault.New(fault.KindInvalid, CodeNoSticks).At("builds")
 	}
-	site, err := tx.check(ctx, &n)
-	if err != nil {
+	if err := n.checkFree(nil); err != nil {
 		return Job{}, err
 	}
 	var refs externalRefs
 	for i := range n.Builds {
 		refs.add(n.reference(&n.Builds[i]))
 	}
-	if err := tx.checkReferences(ctx, JobID{}, refs); err != nil {
+	q := tx.Questions()
+	held, open, match := n.hold(q), refs.hold(q), askSticks(q, n.HostID, n.devices())
+	if err := q.Ask(ctx); err != nil {
+		return Job{}, err
+	}
+	site, err := held()
+	if err != nil {
+		return Job{}, err
+	}
+	if err := open(); err != nil {
 		return Job{}, err
 	}
 	var sequence SequenceVersion
@@ -82,7 +89,7 @@ func (tx *Tx) QueueJob(ctx context.Context, n NewJob) (Job, error) {
 		return Job{}, err
 	}
 	c := tx.change(n.By)
-	sticks, err := c.findSticks(ctx, &n)
+	sticks, err := c.findSticks(ctx, &n, match())
 	if err != nil {
 		return Job{}, err
 	}
@@ -133,6 +140,14 @@ func (n *NewJob) reference(b *NewBuild) (system, reference string) {
 	return cleanText(n.ReferenceSystem), cleanText(n.Reference)
 }
 
+func (n *NewJob) devices() []protocol.Device {
+	devices := make([]protocol.Device, len(n.Builds))
+	for i, b := range n.Builds {
+		devices[i] = b.Device
+	}
+	return devices
+}
+
 // overrides reports whether an admin lets the fault pass.
 func (n *NewJob) overrides(code fault.Code) bool { return slices.Contains(n.Overrides, string(code)) }
 
@@ -145,73 +160,60 @@ func or[T comparable](a, b T) T {
 	return b
 }
 
-// check locks the host against a revocation and the version against a
-// withdrawal, and returns the host's site. It names the port and the job of a
-// busy stick: the unique indexes hold that rule, and this only gives the better
-// answer.
-func (tx *Tx) check(ctx context.Context, n *NewJob) (SiteID, error) {
+// hold locks the host against a revocation and the version against a withdrawal,
+// and answers with the host's site.
+func (n *NewJob) hold(q *Questions) func() (SiteID, error) {
+	type held struct {
+		SiteID SiteID
+		State  HostState
+	}
+	hosts := ask[held](q, `SELECT site_id, state FROM hosts WHERE id = @id FOR SHARE`, pgx.NamedArgs{"id": n.HostID})
+	versions := &answer[struct{ State VersionState }]{}
+	if !n.ImageVersionID.IsZero() {
+		versions = ask[struct{ State VersionState }](q, `SELECT state FROM image_versions WHERE id = @id FOR SHARE`,
+			pgx.NamedArgs{"id": n.ImageVersionID})
+	}
+	return func() (SiteID, error) {
+		host, err := hosts.one("host", n.HostID)
+		if err != nil {
+			return SiteID{}, err
+		}
+		if host.State != HostEnrolled {
+			return SiteID{}, fault.New(fault.KindConflict, CodeHostRevoked).At("host_id")
+		}
+		if n.ImageVersionID.IsZero() {
+			return host.SiteID, nil
+		}
+		version, err := versions.one("image_version", n.ImageVersionID)
+		if err == nil && version.State == VersionWithdrawn {
+			err = fault.New(fault.KindConflict, CodeVersionWithdrawn).At("image_version_id")
+		}
+		return host.SiteID, err
+	}
+}
+
+// checkFree refuses devices that are named twice, or in use as far as that was
+// looked up.
+func (n *NewJob) checkFree(busy map[Place]JobID) error {
 	wanted := make(map[Place]bool, len(n.Builds))
 	for _, b := range n.Builds {
 		at := Place{cleanText(b.Device.Port), b.Device.LUN}
 		if wanted[at] {
-			return SiteID{}, fault.New(fault.KindConflict, CodeStickBusy, "port", at.Port).At("builds")
+			return fault.New(fault.KindConflict, CodeStickBusy, "port", at.Port).At("builds")
+		}
+		if job, ok := busy[at]; ok {
+			return fault.New(fault.KindConflict, CodeStickBusy, "port", at.Port, "job", job).At("builds")
 		}
 		wanted[at] = true
 	}
-	var site SiteID
-	var host HostState
-	var version VersionState
-	var busy map[Place]JobID
-	batch := &pgx.Batch{}
-	batch.Queue(`SELECT site_id, state FROM hosts WHERE id = @id FOR SHARE`, pgx.NamedArgs{"id": n.HostID}).
-		QueryRow(func(row pgx.Row) error { return orNone(row.Scan(&site, &host)) })
-	if !n.ImageVersionID.IsZero() {
-		batch.Queue(`SELECT state FROM image_versions WHERE id = @id FOR SHARE`, pgx.NamedArgs{"id": n.ImageVersionID}).
-			QueryRow(func(row pgx.Row) error { return orNone(row.Scan(&version)) })
-	}
-	queueBusyPlaces(batch, n.HostID, &busy)
-	if err := tx.db.SendBatch(ctx, batch).Close(); err != nil {
-		return site, fail(err, "lock the host and the image version")
-	}
-	switch {
-	case host == "":
-		return site, NotFound("host", n.HostID)
-	case host != HostEnrolled:
-		return site, fault.New(fault.KindConflict, CodeHostRevoked).At("host_id")
-	case version == "" && !n.ImageVersionID.IsZero():
-		return site, NotFound("image_version", n.ImageVersionID)
-	case version == VersionWithdrawn:
-		return site, fault.New(fault.KindConflict, CodeVersionWithdrawn).At("image_version_id")
-	}
-	for _, b := range n.Builds {
-		at := Place{cleanText(b.Device.Port), b.Device.LUN}
-		if job, ok := busy[at]; ok {
-			return site, fault.New(fault.KindConflict, CodeStickBusy, "port", at.Port, "job", job).At("builds")
-		}
-	}
-	return site, nil
-}
-
-// orNone takes a row that is not there for one that says nothing.
-func orNone(err error) error {
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
-	}
-	return err
+	return nil
 }
 
 // findSticks returns the stick of every build: the one that the caller names,
 // the one that the hardware suggests, or a new one.
-func (c *change) findSticks(ctx context.Context, n *NewJob) ([]StickID, error) {
-	devices := make([]protocol.Device, len(n.Builds))
-	for i, b := range n.Builds {
-		devices[i] = b.Device
-	}
-	found, err := c.tx.MatchSticks(ctx, n.HostID, devices)
-	if err != nil {
-		return nil, err
-	}
-	// check found these ports free: a stick that is busy is in another one,
+func (c *change) findSticks(ctx context.Context, n *NewJob, found []StickID) ([]StickID, error) {
+	devices := n.devices()
+	// The indexes hold these ports free: a stick that is busy is in another one,
 	// and this device only looks like it.
 	taken, err := c.tx.busySticks(ctx, found)
 	if err != nil {

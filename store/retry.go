@@ -34,7 +34,7 @@ func (tx *Tx) RetryBuilds(ctx context.Context, r Retry) (Job, error) {
 		return Job{}, err
 	}
 	n := NewJob{HostID: known.HostID, Kind: known.Kind, ImageVersionID: known.ImageVersionID, Overrides: r.Overrides}
-	if _, err := tx.check(ctx, &n); err != nil {
+	if err := tx.hold(ctx, &n, externalRefs{}); err != nil {
 		return Job{}, err
 	}
 	c := tx.change(r.By)
@@ -58,16 +58,13 @@ func (tx *Tx) RetryBuilds(ctx context.Context, r Retry) (Job, error) {
 		}
 	}
 	var sticks []StickID
-	var refs externalRefs
+	refs := externalRefs{job: r.JobID}
 	for _, b := range again {
 		refs.add(b.ReferenceSystem, b.Reference)
 		n.Builds = append(n.Builds, NewBuild{Device: protocol.Device{Identity: b.Device.Identity}, Holder: b.Holder})
 		sticks = append(sticks, b.StickID)
 	}
-	if _, err := tx.check(ctx, &n); err != nil {
-		return Job{}, err
-	}
-	if err := tx.checkReferences(ctx, r.JobID, refs); err != nil {
+	if err := tx.hold(ctx, &n, refs); err != nil {
 		return Job{}, err
 	}
 	if err := c.lockSticks(ctx, sticks); err != nil {
@@ -94,6 +91,23 @@ func (tx *Tx) RetryBuilds(ctx context.Context, r Retry) (Job, error) {
 	tx.Notify(TopicHost(s.job.HostID))
 	c.save()
 	return s.job, nil
+}
+
+// hold is what NewJob.hold, checkFree and externalRefs.hold say.
+func (tx *Tx) hold(ctx context.Context, n *NewJob, refs externalRefs) error {
+	q := tx.Questions()
+	held, open := n.hold(q), refs.hold(q)
+	busy := ask[busyPlace](q, busyPlaces+`@host`, pgx.NamedArgs{"host": n.HostID})
+	if err := q.Ask(ctx); err != nil {
+		return err
+	}
+	if _, err := held(); err != nil {
+		return err
+	}
+	if err := n.checkFree(jobsAt(busy.rows)); err != nil {
+		return err
+	}
+	return open()
 }
 
 // toRetry picks the builds that are to be tried again: those named, or all that

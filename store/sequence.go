@@ -54,6 +54,8 @@ const (
 	sequenceColumns        = `id, name, description, revision, created_at, updated_at, retired_at`
 	sequenceVersionColumns = `id, task_sequence_id, number, layout, edition, template_version_id, boot_signature,
 	portable_operating_system, min_write_rate, min_random_iops, created_at, created_by_kind, created_by_id`
+
+	oldestSequence = `id = (SELECT id FROM task_sequences WHERE retired_at IS NULL ORDER BY created_at, id LIMIT 1)`
 )
 
 // Sequence finds a task sequence, or fails with task_sequence_not_found.
@@ -73,7 +75,7 @@ func (r Reader) SequenceByName(ctx context.Context, name string) (Sequence, erro
 // there being none is task_sequence_not_found.
 func (r Reader) OldestSequence(ctx context.Context) (Sequence, error) {
 	return one[Sequence](ctx, r.db, "task_sequence", "",
-		`SELECT `+sequenceColumns+` FROM task_sequences WHERE retired_at IS NULL ORDER BY created_at, id LIMIT 1`, nil)
+		`SELECT `+sequenceColumns+` FROM task_sequences WHERE `+oldestSequence, nil)
 }
 
 // Sequences lists task sequences by name.
@@ -121,6 +123,43 @@ func (r Reader) NewestSequenceVersion(ctx context.Context, id SequenceID) (Seque
 	return one[SequenceVersion](ctx, r.db, "task_sequence_version", id,
 		`SELECT `+sequenceVersionColumns+` FROM task_sequence_versions
 		WHERE task_sequence_id = @id ORDER BY number DESC LIMIT 1`, pgx.NamedArgs{"id": id})
+}
+
+// CurrentSequence is a task sequence with its newest version and what that is
+// made of.
+type CurrentSequence struct {
+	Sequence Sequence
+	Version  SequenceVersion
+	Template []byte // the source of its answer files; nil without any
+}
+
+// CurrentSequence asks for a task sequence by its ID or its name, whatever its
+// case; of no name, for the one that was made first of those in use. Faults:
+// task_sequence_not_found, task_sequence_version_not_found.
+func (q *Questions) CurrentSequence(ref string) func() (CurrentSequence, error) {
+	called, args := `lower(name) = lower(@ref)`, pgx.NamedArgs{"ref": ref}
+	if id, err := ParseID[SequenceID](ref); err == nil {
+		called, args["ref"] = `id = @ref`, id
+	} else if ref == "" {
+		called = oldestSequence
+	}
+	newest := ` FROM task_sequence_versions WHERE task_sequence_id = (SELECT id FROM task_sequences WHERE ` + called + `)
+		ORDER BY number DESC LIMIT 1`
+	sequences := ask[Sequence](q, `SELECT `+sequenceColumns+` FROM task_sequences WHERE `+called, args)
+	versions := ask[SequenceVersion](q, `SELECT `+sequenceVersionColumns+newest, args)
+	bodies := ask[sealedTemplate](q, sealedTemplates+`(SELECT template_version_id`+newest+`)`, args)
+	return func() (found CurrentSequence, err error) {
+		if found.Sequence, err = sequences.one("task_sequence", ref); err != nil {
+			return found, err
+		}
+		if found.Version, err = versions.one("task_sequence_version", found.Sequence.ID); err != nil {
+			return found, err
+		}
+		for _, body := range bodies.rows { // or none
+			found.Template, err = body.open(q.r.keys)
+		}
+		return found, err
+	}
 }
 
 // SequenceVersions lists all versions of a task sequence, newest first.

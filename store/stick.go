@@ -144,6 +144,16 @@ func computerLike(arg string) string {
 // device has at the same time, here or on another connected host. A virtual
 // stick is recognised by its serial on its own host alone.
 func (r Reader) MatchSticks(ctx context.Context, host HostID, devices []protocol.Device) ([]StickID, error) {
+	q := r.Questions()
+	match := askSticks(q, host, devices)
+	if err := q.Ask(ctx); err != nil {
+		return nil, err
+	}
+	return match(), nil
+}
+
+// askSticks asks as MatchSticks does.
+func askSticks(q *Questions, host HostID, devices []protocol.Device) func() []StickID {
 	found := make([]StickID, len(devices))
 	serials := make([]string, 0, len(devices))
 	carried := map[StickID]int{} // how many devices carry it
@@ -157,54 +167,47 @@ func (r Reader) MatchSticks(ctx context.Context, host HostID, devices []protocol
 		}
 	}
 	if len(serials) == 0 && len(carried) == 0 {
-		return found, nil
+		return func() []StickID { return found }
 	}
-	var sticks []Stick
-	shared := map[string]bool{} // serials that other connected hosts see now
-	batch := &pgx.Batch{}
-	batch.Queue(`SELECT `+stickColumns+` FROM sticks WHERE serial = ANY (@serials) OR id = ANY (@ids)`,
-		pgx.NamedArgs{"serials": serials, "ids": slices.Collect(maps.Keys(carried))}).Query(func(rows pgx.Rows) (err error) {
-		sticks, err = pgx.CollectRows(rows, pgx.RowToStructByName[Stick])
-		return err
-	})
-	batch.Queue(
-		`SELECT DISTINCT d ->> 'serial' FROM hosts, jsonb_array_elements(inventory -> 'devices') AS d
+	args := pgx.NamedArgs{"host": host, "serials": serials, "ids": slices.Collect(maps.Keys(carried))}
+	sticks := ask[Stick](q, `SELECT `+stickColumns+` FROM sticks WHERE serial = ANY (@serials) OR id = ANY (@ids)`, args)
+	elsewhere := ask[struct{ Serial string }](q,
+		`SELECT DISTINCT d ->> 'serial' AS serial FROM hosts, jsonb_array_elements(inventory -> 'devices') AS d
 		WHERE jsonb_path_query_array(inventory, '$.devices[*].serial') ?| @serials
 			AND id <> @host AND state = 'enrolled' AND connected_at IS NOT NULL AND disconnected_at IS NULL
-			AND d ->> 'serial' = ANY (@serials) AND d ->> 'kind' <> 'virtual'`,
-		pgx.NamedArgs{"host": host, "serials": serials}).Query(func(rows pgx.Rows) error {
-		var serial string
-		_, err := pgx.ForEachRow(rows, []any{&serial}, func() error {
-			shared[serial] = true
-			return nil
-		})
-		return err
-	})
-	if err := r.db.SendBatch(ctx, batch).Close(); err != nil {
-		return nil, fail(err, "recognise sticks")
+			AND d ->> 'serial' = ANY (@serials) AND d ->> 'kind' <> 'virtual'`, args)
+	return func() []StickID {
+		shared := map[string]bool{} // serials that other connected hosts see now
+		for _, e := range elsewhere.rows {
+			shared[e.Serial] = true
+		}
+		for i := range devices {
+			found[i] = match(host, &devices[i], sticks.rows, carried, shared)
+		}
+		return found
 	}
-	for i := range devices {
-		d := &devices[i]
-		if id := carriedBy(d); carried[id] == 1 && slices.ContainsFunc(sticks, func(s Stick) bool {
-			return s.ID == id && s.Kind == d.Kind && s.Bytes == d.Bytes
-		}) {
-			found[i] = id
-			continue
-		}
-		if d.Serial == "" || d.DuplicateOf != 0 || d.Kind != protocol.KindVirtual && shared[cleanText(d.Serial)] {
-			continue
-		}
-		matches := 0
-		for _, s := range sticks {
-			if s.is(host, d) {
-				found[i], matches = s.ID, matches+1
-			}
-		}
-		if matches > 1 {
-			found[i] = StickID{}
+}
+
+// match is the stick that a device is, or zero.
+func match(host HostID, d *protocol.Device, sticks []Stick, carried map[StickID]int, shared map[string]bool) StickID {
+	if id := carriedBy(d); carried[id] == 1 && slices.ContainsFunc(sticks, func(s Stick) bool {
+		return s.ID == id && s.Kind == d.Kind && s.Bytes == d.Bytes
+	}) {
+		return id
+	}
+	if d.Serial == "" || d.DuplicateOf != 0 || d.Kind != protocol.KindVirtual && shared[cleanText(d.Serial)] {
+		return StickID{}
+	}
+	var found []StickID
+	for _, s := range sticks {
+		if s.is(host, d) {
+			found = append(found, s.ID)
 		}
 	}
-	return found, nil
+	if len(found) != 1 {
+		return StickID{}
+	}
+	return found[0]
 }
 
 // carriedBy is the ID in the manifest on a device, zero without one.

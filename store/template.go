@@ -103,16 +103,24 @@ func (r Reader) NewestTemplateVersion(ctx context.Context, id TemplateID) (Templ
 
 // TemplateBody unseals the text of a version.
 func (r Reader) TemplateBody(ctx context.Context, id TemplateVersionID) ([]byte, error) {
-	type row struct {
-		Body      []byte
-		BodyKeyID string
-	}
-	sealed, err := one[row](ctx, r.db, "template_version", id,
-		`SELECT body, body_key_id FROM unattend_template_versions WHERE id = @id`, pgx.NamedArgs{"id": id})
+	sealed, err := one[sealedTemplate](ctx, r.db, "template_version", id, sealedTemplates+`@id`, pgx.NamedArgs{"id": id})
 	if err != nil {
 		return nil, err
 	}
-	return r.keys.Open(Sealed{KeyID: sealed.BodyKeyID, Box: sealed.Body}, templateSeal(id))
+	return sealed.open(r.keys)
+}
+
+// sealedTemplate is the source of a version as it is kept.
+type sealedTemplate struct {
+	ID        TemplateVersionID
+	Body      []byte
+	BodyKeyID string
+}
+
+const sealedTemplates = `SELECT id, body, body_key_id FROM unattend_template_versions WHERE id = `
+
+func (t *sealedTemplate) open(keys *Keyring) ([]byte, error) {
+	return keys.Open(Sealed{KeyID: t.BodyKeyID, Box: t.Body}, templateSeal(t.ID))
 }
 
 func templateSeal(id TemplateVersionID) string { return "unattend_template_versions " + id.String() }

@@ -200,12 +200,17 @@ func (r Reader) APITokenInForce(ctx context.Context, id TokenID, now time.Time) 
 }
 
 func (r Reader) tokenInForce(ctx context.Context, which string, args pgx.NamedArgs) (APIToken, User, error) {
-	token, err := one[APIToken](ctx, r.db, "token", "",
-		`SELECT `+apiTokenColumns+` FROM api_tokens t WHERE `+which+` AND `+tokenInForce, args)
+	q := r.Questions()
+	tokens := ask[APIToken](q, `SELECT `+apiTokenColumns+` FROM api_tokens t WHERE `+which+` AND `+tokenInForce, args)
+	owners := ask[User](q, `SELECT `+userColumns+` FROM users WHERE id = (SELECT user_id FROM api_tokens t WHERE `+which+`)`, args)
+	if err := q.Ask(ctx); err != nil {
+		return APIToken{}, User{}, err
+	}
+	token, err := tokens.one("token", "")
 	if err != nil {
 		return APIToken{}, User{}, tokenInvalid(err, "token")
 	}
-	user, err := r.User(ctx, token.UserID)
+	user, err := owners.one("user", token.UserID)
 	if now, ok := args["at"].(time.Time); err == nil && ok && !user.vouched(now) {
 		err = fault.New(fault.KindUnauthenticated, CodeTokenInvalid)
 	}
