@@ -79,7 +79,7 @@ func (c *Console) SetChannel(ctx context.Context, a Actor, in SetChannelInput) (
 		if in.Version == "" {
 			return store.NotFound("image_version", "")
 		}
-		v, _, err := findVersion(ctx, &names{r: tx.Reader}, in.Image, in.Version, "")
+		v, err := findVersion(ctx, &names{r: tx.Reader}, in.Image, in.Version, "")
 		if err != nil {
 			return err
 		}

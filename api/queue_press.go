@@ -58,7 +58,7 @@ func (p *plan) follow(s *store.CurrentSequence) (err error) {
 func (p *plan) askVersion(q *store.Questions, in *QueueJobInput) func(context.Context, store.Reader) error {
 	if in.Image == "" || in.Version != "" {
 		return func(ctx context.Context, r store.Reader) error {
-			v, _, err := findVersion(ctx, p.names, in.Image, in.Version, "")
+			v, err := findVersion(ctx, p.names, in.Image, in.Version, "")
 			if err == nil && in.Channel != "" {
 				err = stillIn(ctx, r, &v, in.Channel)
 			}

@@ -270,7 +270,7 @@ func lookUpRequest(ctx context.Context, n *names, q *StickRequest) error {
 		return nil
 	}
 	if q.Image != "" {
-		v, _, err := findVersion(ctx, n, q.Image, "", q.Channel)
+		v, err := findVersion(ctx, n, q.Image, "", q.Channel)
 		if err == nil && v.State == store.VersionWithdrawn {
 			err = errWithdrawn(v)
 		}

@@ -113,7 +113,7 @@ func (c *Console) FindVersion(ctx context.Context, a Actor, image, version, chan
 	if err := allow(a, UseGetImage); err != nil {
 		return Version{}, err
 	}
-	v, _, err := findVersion(ctx, c.names(), image, version, channel)
+	v, err := findVersion(ctx, c.names(), image, version, channel)
 	if err != nil {
 		return Version{}, err
 	}
@@ -124,23 +124,22 @@ func (c *Console) FindVersion(ctx context.Context, a Actor, image, version, chan
 	return views[0], nil
 }
 
-// findVersion is FindVersion for rows; it also returns the channel that was
-// resolved, if one was.
-func findVersion(ctx context.Context, n *names, image, version, channel string) (store.Version, string, error) {
+// findVersion is FindVersion for rows.
+func findVersion(ctx context.Context, n *names, image, version, channel string) (store.Version, error) {
 	r := n.r
 	if id, err := store.ParseID[store.VersionID](version); err == nil {
 		v, err := r.Version(ctx, id)
 		if err != nil || image == "" {
-			return v, "", err
+			return v, err
 		}
 		i, err := findImage(ctx, r, image)
 		if err == nil && i.ID != v.ImageID {
 			err = store.NotFound("image_version", version)
 		}
-		return v, "", err
+		return v, err
 	}
 	if image == "" {
-		return store.Version{}, "", store.NotFound("image_version", version)
+		return store.Version{}, store.NotFound("image_version", version)
 	}
 	if version == "" {
 		if channel == "" {
@@ -148,15 +147,15 @@ func findVersion(ctx context.Context, n *names, image, version, channel string) 
 		}
 		found, err := r.ResolveChannel(ctx, image, channel)
 		n.tell(found.Image.ID.String(), found.Image.Name)
-		return found.Version, found.Channel.Name, err
+		return found.Version, err
 	}
 	i, err := findImage(ctx, r, image)
 	if err != nil {
-		return store.Version{}, "", err
+		return store.Version{}, err
 	}
 	n.tell(i.ID.String(), i.Name)
 	v, err := r.VersionByNumber(ctx, i.ID, version)
-	return v, "", err
+	return v, err
 }
 
 // PublishVersion makes a version of a file (admin). Faults: upload_not_found,
