@@ -326,7 +326,7 @@ func (w *world) exports() {
 	if lines := strings.Split(strings.TrimSpace(string(a.body)), "\n"); len(lines) != 3 || !strings.HasPrefix(lines[0], "id,at,") {
 		w.t.Errorf("%q", lines)
 	}
-	a = w.ok(200, get(s, admin, "/audit/export?action=nothing"))
+	a = w.ok(200, get(s, admin, "/audit/export?action=publish_capture"))
 	if err := json.Unmarshal(a.body, &entries); err != nil || len(entries) != 0 {
 		w.t.Errorf("%s, %v", a.body, err)
 	}
