@@ -212,7 +212,7 @@ func TestHostForms(t *testing.T) {
 	v.post(path+"/lost", form).want(http.StatusPreconditionFailed).shows("Somebody else has changed this host")
 	form.Set("revision", v.get(path).value("revision"))
 	v.post(path+"/revoke", form).want(http.StatusOK).shows("bench-1 is revoked.", "revoked")
-	v.post("/hosts/enrol", nil).want(http.StatusOK).shows("stickpress-agent enroll "+scene.URL+" --token spo_", "works once, until 2")
+	v.post("/hosts/enrol", nil).want(http.StatusOK).shows("stickpress-agent enroll "+scene.URL+" --token spo_", "Works once, until 2")
 
 	v.post("/versions/"+scene.Version.ID+"/withdraw", url.Values{"revision": {"1"}, "reason": {"bad"}, "name": {"win11-ent 24.2.1"}}).
 		want(http.StatusConflict).shows("is what stable points to")

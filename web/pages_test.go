@@ -59,7 +59,7 @@ func TestPressAgain(t *testing.T) {
 	if !slices.Equal(form["device"], want) || form.Get("holder") != "Alan Turing" || form.Get("version") != scene.Version.ID+"@stable" {
 		t.Errorf("the new job is %v", form)
 	}
-	v.get("/jobs/" + scene.Done.ID).want(http.StatusOK).shows("All 2 sticks are verified. Pull them out and hand them to Grace Hopper.").lacks("Press again")
+	v.get("/jobs/" + scene.Done.ID).want(http.StatusOK).shows("2 of 2 sticks are verified. Pull them out and hand them to Grace Hopper.").lacks("Press again")
 	signedIn(t, scene.Site, "viewer", "en").get("/jobs/" + scene.Failed.ID).want(http.StatusOK).lacks("Press again")
 }
 

@@ -48,7 +48,7 @@ func TestVerify(t *testing.T) {
 			v.get(path).want(http.StatusOK)
 		}
 	}
-	v.get("/jobs/"+job.ID).shows("All 2 sticks are as they should be.", "Every byte is as it was written.", "Windows has written its registry. Windows has extended its volume.", "efi/microsoft/boot/bootmgfw.efi")
+	v.get("/jobs/"+job.ID).shows("2 of 2 sticks are as they should be.", "Every byte is as it was written.", "Windows has written its registry. Windows has extended its volume.", "efi/microsoft/boot/bootmgfw.efi")
 	v.get(stick).shows("Proven intact", "Compared with what was recorded.")
 	v.get("/sticks/" + x.Done.Builds[1].StickID).shows("In use, as it should be")
 

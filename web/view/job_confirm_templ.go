@@ -1068,11 +1068,11 @@ func whenFields(f Frame, w When, problem Problem) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = Input(Control{ID: "at", Label: f.T("job_new.at"), Problem: problem.At("at")}, "datetime-local", w.At, templ.Attributes{"min": time.Now().UTC().AddDate(0, 0, -1).Format(whenForm)}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Input(Control{ID: "at", Label: f.T("job_new.at"), Problem: problem.At("at")}, "datetime-local", w.At, templ.Attributes{"min": time.Now().UTC().AddDate(0, 0, -1).Format(whenForm), "data-moment": w.Moment}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = Input(Control{ID: "zone", Label: f.T("job_new.zone"), Hint: f.T("job_new.zone_hint"), Problem: problem.At("zone")}, "text", zoneOr(w.Zone), templ.Attributes{"data-own-zone": w.Zone == "", "autocomplete": "off", "spellcheck": "false"}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Input(Control{ID: "zone", Label: f.T("job_new.zone"), Hint: f.T("job_new.zone_hint"), Problem: problem.At("zone")}, "text", zoneOr(w.Zone), templ.Attributes{"data-own-zone": w.Zone == "" || w.Moment != "", "autocomplete": "off", "spellcheck": "false"}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -12,6 +12,9 @@ type When struct {
 	Later bool
 	At    string // "2026-11-27T22:30", of an <input type=datetime-local>
 	Zone  string // IANA name: "Europe/Berlin"
+	// Moment is the time that At and Zone say, in RFC 3339, where nobody typed it:
+	// a script shows it in the reader's zone.
+	Moment string
 }
 
 // whenForm is how browsers write a local time (HTML standard, 2.3.5.6).
@@ -38,6 +41,9 @@ func WhenOf(at *time.Time, zone string) When {
 	}
 	if at != nil {
 		w.Later, w.At = true, at.In(place).Format(whenForm)
+		if zone == "" {
+			w.Moment = at.UTC().Format(time.RFC3339)
+		}
 	}
 	return w
 }

@@ -80,3 +80,19 @@ func TestPortMapMarkup(t *testing.T) {
 		t.Errorf("%d boxes for 8 sticks", n)
 	}
 }
+
+// In a confirmation what is to be erased stands out; of everything else the map
+// says that it stays as it is.
+func TestPortMapAside(t *testing.T) {
+	t.Parallel()
+	var page bytes.Buffer
+	hubs := []Hub{{Name: "A", Sockets: []Socket{{ID: "one", Port: "1", State: "to_erase"}, {ID: "two", Port: "2", State: "data_open", Aside: true}, {ID: "three", Aside: true}}}}
+	if err := PortMap(Frame{}, "Sockets", hubs).Render(t.Context(), &page); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"socket socket-warn" id="one"`, ">to erase<", `"socket socket-aside" id="two"`, ">stays as is<", `"socket socket-empty" id="three"`, ">empty<"} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("the map does not have %s:\n%s", want, page.String())
+		}
+	}
+}

@@ -114,9 +114,9 @@ func (s StripStep) text(span time.Duration, width float64) string {
 	case "expected":
 		texts = []string{"+" + took}
 	case "failed":
-		texts = append(texts, "✗") // no colour alone says it
+		texts = []string{"✗ " + s.Name + " " + took, "✗ " + s.Name, "✗"} // no colour alone says it
 	case "cancelled":
-		texts = append(texts, "–")
+		texts = []string{"– " + s.Name + " " + took, "– " + s.Name, "–"}
 	}
 	room := width*share(s.End-s.Begin, span)/100 - 9
 	for _, t := range texts {

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -48,5 +49,44 @@ func TestStripsOf(t *testing.T) {
 	}
 	if said := all.Lines[1].said(Frame{}); said != "Check: failed, 0:07" {
 		t.Errorf("the failed one says %q", said)
+	}
+}
+
+// What stands in a segment fits into it; what went wrong is told by more than a
+// colour, however narrow it is.
+func TestStripTexts(t *testing.T) {
+	t.Parallel()
+	second := time.Second
+	for _, x := range []struct {
+		step         StripStep
+		wide, narrow string
+	}{
+		{StripStep{"Write", "done", 0, 74 * second}, "Write 1:14", "Write 1:14"},
+		{StripStep{"Verify", "done", 0, 40 * second}, "Verify 0:40", "Verify"},
+		{StripStep{"Get image", "done", 0, 21 * second}, "0:21", ""},
+		{StripStep{"验证", "done", 0, 21 * second}, "验证", ""},
+		{StripStep{"Write", "expected", 0, 40 * second}, "+0:40", "+0:40"},
+		{StripStep{"Verify", "failed", 0, 12 * second}, "✗", "✗"},
+		{StripStep{"Write", "cancelled", 0, 12 * second}, "–", "–"},
+	} {
+		if wide, narrow := x.step.text(200*second, stripWide), x.step.text(200*second, stripNarrow); wide != x.wide || narrow != x.narrow {
+			t.Errorf("%s of %v says %q, and %q where it is narrow", x.step.Name, x.step.End, wide, narrow)
+		}
+	}
+}
+
+// The axis names few times, round ones, and none where it ends.
+func TestStripTicks(t *testing.T) {
+	t.Parallel()
+	for span, want := range map[time.Duration]string{
+		10 * time.Second:                "[2s 4s 6s 8s]",
+		50 * time.Second:                "[10s 20s 30s 40s]",
+		3*time.Minute + 20*time.Second:  "[1m0s 2m0s]",
+		26 * time.Hour:                  "[6h0m0s 12h0m0s 18h0m0s]",
+		11*time.Minute + 40*time.Second: "[5m0s]",
+	} {
+		if got := fmt.Sprint(Strips{Span: span}.ticks()); got != want {
+			t.Errorf("%v: %s, want %s", span, got, want)
+		}
 	}
 }

@@ -35,6 +35,9 @@ func uiHubs() []Hub {
 	return []Hub{a, {Name: "1-4", Sockets: []Socket{
 		{ID: "ui-b-1", Port: "1-4.1", State: "ready", Stick: "Intenso Speed Line", Size: "57.3 GiB"},
 		{ID: "ui-b-2", Port: "1-4.2", State: "wiped", Stick: "Intenso Speed Line", Size: "57.3 GiB"},
+		{ID: "ui-b-3", Port: "1-4.3", State: "to_erase", Stick: "Intenso Speed Line", Size: "57.3 GiB"},
+		{ID: "ui-b-4", Port: "1-4.4", State: "pressing", Stick: "Intenso Speed Line", Size: "57.3 GiB"},
+		{ID: "ui-b-5", Port: "1-4.5", State: "ready", Stick: "Intenso Speed Line", Size: "57.3 GiB", Aside: true},
 	}}}
 }
 

@@ -180,6 +180,9 @@ func TestPressLater(t *testing.T) {
 		t.Fatalf("the job may begin at %v", job.NotBefore)
 	}
 	b.shows("Scheduled for")
+	b.visit("/jobs/" + job.ID + "/schedule")
+	b.until("the form has the time that the reader's clocks will show", fmt.Sprintf(`document.querySelector("#at").value === %q && document.querySelector("#zone").value === "Europe/Berlin"`, tomorrow))
+	b.visit("/jobs/" + job.ID)
 	soon := time.Now().Add(2 * time.Second)
 	if _, err := w.Client.ScheduleJob(w.Context(), api.ScheduleJobInput{ID: job.ID, NotBefore: &soon}); err != nil {
 		t.Fatal(err)

@@ -69,11 +69,15 @@ document.addEventListener('change', (e) => {
   if (part && e.target.matches('[data-hosts] input')) ask(part);
 });
 
-// The zone of whoever looks, where the form does not know it yet.
+// The zone of whoever looks, where the form does not know it yet, and a moment as
+// its clocks show it.
 function ownZone() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  for (const field of document.querySelectorAll('[data-own-zone]')) {
-    if (zone) field.value = zone;
+  if (!zone) return;
+  for (const field of document.querySelectorAll('[data-own-zone]')) field.value = zone;
+  for (const field of document.querySelectorAll('[data-moment]:not([data-moment=""])')) {
+    const at = new Date(field.dataset.moment);
+    field.value = new Date(at - at.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
   }
 }
 
