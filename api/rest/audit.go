@@ -12,7 +12,7 @@ import (
 )
 
 func (s *REST) auditRoutes() {
-	list(s, get("/audit", "list_audit", "audit", "Changes and who made them, newest first (admin)"), api.AuditFields, s.console.ListAudit)
+	list(s, get("/audit", "list_audit", "audit", "Changes and who made them, newest first"), api.AuditFields, s.console.ListAudit)
 	s.exportAudit()
 }
 
@@ -25,7 +25,7 @@ func (s *REST) exportAudit() {
 		Narrowed[api.AuditFilter]
 		Format string `query:"format" enum:"csv,json" default:"json" doc:"A table with a row of headings, or one array."`
 	}
-	op := get("/audit/export", "export_audit", "audit", "All changes that the filter leaves as one file, newest first (admin)")
+	op := get("/audit/export", "export_audit", "audit", "All changes that the filter leaves as one file, newest first")
 	op.Description = "The export itself is a line of the log. A file that was cut off by an error in the middle does not end as a whole one does."
 	op.Responses = map[string]*huma.Response{"200": {
 		Description: "The file",

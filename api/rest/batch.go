@@ -10,7 +10,7 @@ import (
 // batchRoutes make a job of a table with a row for each stick.
 func (s *REST) batchRoutes() {
 	type input struct{ Body wire.Batch }
-	op := action("/batch-checks", "check_batch", "jobs", "Check a table with a row for each stick, and queue nothing (helpdesk)")
+	op := action("/batch-checks", "check_batch", "jobs", "Check a table with a row for each stick, and queue nothing")
 	op.Description = "The answer has what each row becomes, and what is wrong with its cells."
 	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*plain[wire.BatchPlan], error) {
 		p, err := s.console.CheckJobBatch(ctx, a, in.Body.Input())
@@ -29,7 +29,7 @@ func (s *REST) batchRoutes() {
 		return plainOf(out, nil)
 	})
 
-	op = work("/batches", "queue_batch", "jobs", "Queue a job with a stick for each row of a table (helpdesk)")
+	op = work("/batches", "queue_batch", "jobs", "Queue a job with a stick for each row of a table")
 	op.Description = "The devices are erased. Without 'devices' the free sticks of the host are dealt in the order of its port map; POST /batch-checks shows how. " +
 		"Nothing is queued if any row is wrong: 'errors' of the refusal says which, and why."
 	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*started[api.Job], error) {

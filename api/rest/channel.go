@@ -29,7 +29,7 @@ func (s *REST) channelRoutes() {
 		Channel string `path:"channel"`
 		Body    wire.SetChannel
 	}
-	register(s, put("/images/{image}/channels/{channel}", "set_channel", "images", "Point a channel to a version, making it if needed (admin)"),
+	register(s, put("/images/{image}/channels/{channel}", "set_channel", "images", "Point a channel to a version, making it if needed"),
 		func(ctx context.Context, a api.Actor, in *set) (*found[api.Channel], error) {
 			c, err := s.console.SetChannel(ctx, a, api.SetChannelInput{
 				Image: in.Image, Channel: in.Channel, Version: in.Body.Version, Revision: in.revision,

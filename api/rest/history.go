@@ -39,22 +39,22 @@ func (s *REST) historyRoutes() {
 			v, err := s.console.GetSite(ctx, a, ref)
 			return v.ID, err
 		})
-	s.history("setting", "/settings/{thing}/history", "setting_history", "settings", "A setting's changes, newest first (admin)",
+	s.history("setting", "/settings/{thing}/history", "setting_history", "settings", "A setting's changes, newest first",
 		func(ctx context.Context, a api.Actor, ref string) (string, error) {
 			v, err := s.console.GetSetting(ctx, a, ref)
 			return v.Name, err
 		})
-	s.history("webhook", "/webhooks/{thing}/history", "webhook_history", "webhooks", "A webhook's changes, newest first (admin)",
+	s.history("webhook", "/webhooks/{thing}/history", "webhook_history", "webhooks", "A webhook's changes, newest first",
 		func(ctx context.Context, a api.Actor, ref string) (string, error) {
 			v, err := s.console.GetWebhook(ctx, a, ref)
 			return v.ID, err
 		})
-	s.history("connector", "/connectors/{thing}/history", "connector_history", "connectors", "A connector's changes, newest first (admin)",
+	s.history("connector", "/connectors/{thing}/history", "connector_history", "connectors", "A connector's changes, newest first",
 		func(ctx context.Context, a api.Actor, ref string) (string, error) {
 			v, err := s.console.GetConnector(ctx, a, ref)
 			return v.ID, err
 		})
-	s.history("user", "/users/{thing}/history", "user_history", "users", "A person's changes, newest first (admin)",
+	s.history("user", "/users/{thing}/history", "user_history", "users", "A person's changes, newest first",
 		func(ctx context.Context, a api.Actor, ref string) (string, error) {
 			v, err := s.console.GetUser(ctx, a, ref)
 			return v.ID, err
@@ -64,7 +64,7 @@ func (s *REST) historyRoutes() {
 			v, err := s.console.GetToken(ctx, a, ref)
 			return v.ID, err
 		})
-	s.history("stick_request", "/stick-requests/{thing}/history", "stick_request_history", "stick requests", "A request's changes, newest first (helpdesk)",
+	s.history("stick_request", "/stick-requests/{thing}/history", "stick_request_history", "stick requests", "A request's changes, newest first",
 		func(ctx context.Context, a api.Actor, ref string) (string, error) {
 			v, err := s.console.GetStickRequest(ctx, a, ref)
 			return v.ID, err

@@ -20,7 +20,7 @@ func (s *REST) hostRoutes() {
 		})
 
 	type enrol struct{ Body *wire.CreateEnrolment }
-	op := secret(create("/enrolments", "create_enrolment", "hosts", "Make a single-use token for 'stickpress-agent enroll' (admin)"), "token")
+	op := secret(create("/enrolments", "create_enrolment", "hosts", "Make a single-use token for 'stickpress-agent enroll'"), "token")
 	register(s, op, func(ctx context.Context, a api.Actor, in *enrol) (*plain[api.Enrolment], error) {
 		var e api.CreateEnrolmentInput
 		if in.Body != nil {
@@ -29,8 +29,8 @@ func (s *REST) hostRoutes() {
 		return plainOf(s.console.CreateEnrolment(ctx, a, e))
 	})
 
-	s.changeHost("revocations", "revoke_host", "End a host's right to connect, at once (admin)", s.console.RevokeHost)
-	s.changeHost("losses", "declare_host_lost", "Say that a host will not come back: its unfinished builds fail (admin)", s.console.DeclareHostLost)
+	s.changeHost("revocations", "revoke_host", "End a host's right to connect, at once", s.console.RevokeHost)
+	s.changeHost("losses", "declare_host_lost", "Say that a host will not come back: its unfinished builds fail", s.console.DeclareHostLost)
 }
 
 // changeHost registers POST /hosts/{host}/<noun>.

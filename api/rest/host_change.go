@@ -14,7 +14,7 @@ func (s *REST) updateHost() {
 		Host string `path:"host" doc:"ID or name of a host."`
 		Body wire.UpdateHost
 	}
-	op := put("/hosts/{host}", "update_host", "hosts", "Rename a host, or move it to another site (admin)")
+	op := put("/hosts/{host}", "update_host", "hosts", "Rename a host, or move it to another site")
 	op.Description = "Jobs stay with the site at which they were queued."
 	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*found[api.Host], error) {
 		h, err := s.console.UpdateHost(ctx, a, api.UpdateHostInput{ID: in.Host, Name: in.Body.Name, SiteID: in.Body.Site, Revision: in.revision})

@@ -25,7 +25,7 @@ func (s *REST) hostPortRoutes() {
 		Host string `path:"host" doc:"ID or name of a host."`
 		Body wire.SetHostPorts
 	}
-	register(s, put("/hosts/{host}/ports", "set_host_ports", "hosts", "Replace the numbers of a host's sockets (admin)"),
+	register(s, put("/hosts/{host}/ports", "set_host_ports", "hosts", "Replace the numbers of a host's sockets"),
 		func(ctx context.Context, a api.Actor, in *set) (*found[api.HostPorts], error) {
 			return portsFound(s.console.SetHostPorts(ctx, a, api.SetHostPortsInput{Host: in.Host, Ports: in.Body.Items, Revision: in.revision}))
 		})
@@ -34,7 +34,7 @@ func (s *REST) hostPortRoutes() {
 		Host string `path:"host" doc:"ID or name of a host."`
 		Body *wire.Calibrate
 	}
-	op := action("/hosts/{host}/calibrations", "start_calibration", "hosts", "Ask for a stick in one socket after the other (admin)")
+	op := action("/hosts/{host}/calibrations", "start_calibration", "hosts", "Ask for a stick in one socket after the other")
 	register(s, op, func(ctx context.Context, a api.Actor, in *start) (*found[api.HostPorts], error) {
 		var b wire.Calibrate
 		if in.Body != nil {
@@ -47,7 +47,7 @@ func (s *REST) hostPortRoutes() {
 		Host string `path:"host" doc:"ID or name of a host."`
 		Body wire.StepCalibration
 	}
-	op = action("/hosts/{host}/calibration-steps", "step_calibration", "hosts", "Undo or skip a number, or finish (admin)")
+	op = action("/hosts/{host}/calibration-steps", "step_calibration", "hosts", "Undo or skip a number, or finish")
 	register(s, op, func(ctx context.Context, a api.Actor, in *step) (*found[api.HostPorts], error) {
 		return portsFound(s.console.StepCalibration(ctx, a, in.Host, in.Body.Step))
 	})
@@ -56,7 +56,7 @@ func (s *REST) hostPortRoutes() {
 		Host string `path:"host" doc:"ID or name of a host."`
 		Body wire.Identify
 	}
-	op = action("/hosts/{host}/identifications", "identify_device", "hosts", "Let the light of a stick flash (helpdesk)")
+	op = action("/hosts/{host}/identifications", "identify_device", "hosts", "Let the light of a stick flash")
 	op.DefaultStatus = http.StatusNoContent
 	register(s, op, func(ctx context.Context, a api.Actor, in *identify) (*struct{}, error) {
 		return nil, s.console.IdentifyDevice(ctx, a, in.Host, in.Body.Identity, cmp.Or(in.Body.Seconds, 10))

@@ -16,7 +16,7 @@ func (s *REST) imageRoutes() {
 	list(s, get("/images", "list_images", "images", "Images by name"), api.ImageFields, s.console.ListImages)
 
 	type input struct{ Body wire.CreateImage }
-	register(s, create("/images", "create_image", "images", "Make an image without versions (admin)"),
+	register(s, create("/images", "create_image", "images", "Make an image without versions"),
 		func(ctx context.Context, a api.Actor, in *input) (*made[api.Image], error) {
 			i, err := s.console.CreateImage(ctx, a, api.CreateImageInput(in.Body))
 			return madeOf(i, "/images/"+i.ID, i.Revision, err)

@@ -72,7 +72,7 @@ func registerOn[I, O any](s *REST, door huma.API, op huma.Operation, h func(ctx 
 
 // complete adds what every operation has.
 func (s *REST) complete(op *huma.Operation) {
-	op.Security = []map[string][]string{{securityScheme: {}}, {"basic": {}}, {"key": {}}}
+	s.describeAccess(op)
 	if op.MaxBodyBytes == 0 {
 		op.MaxBodyBytes = maxBody
 	}

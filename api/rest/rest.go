@@ -57,7 +57,8 @@ type REST struct {
 	log        *slog.Logger
 	mux        *chi.Mux
 	huma       huma.API
-	json, yaml []byte // the OpenAPI document
+	json, yaml []byte   // the OpenAPI document
+	unnamed    []string // operations of which nobody knows whom they are for
 }
 
 // New returns the door.
@@ -125,6 +126,9 @@ func (s *REST) routes() {
 
 // freeze writes the document down, once all operations are in it.
 func (s *REST) freeze() error {
+	if len(s.unnamed) > 0 {
+		return fmt.Errorf("operations without a use case: %v", s.unnamed)
+	}
 	doc := s.huma.OpenAPI()
 	// huma's own error types: every refusal is a Problem instead.
 	for _, name := range []string{"ErrorModel", "ErrorDetail"} {

@@ -2,6 +2,7 @@ package rest_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -35,6 +36,20 @@ type answer struct {
 
 func send(t *testing.T, s *resttest.Server, q ask) answer {
 	t.Helper()
+	resp, err := http.DefaultTransport.RoundTrip(request(t.Context(), t, s, q))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, raw}
+}
+
+func request(ctx context.Context, t *testing.T, s *resttest.Server, q ask) *http.Request {
+	t.Helper()
 	var body io.Reader
 	switch b := q.body.(type) {
 	case nil:
@@ -47,7 +62,7 @@ func send(t *testing.T, s *resttest.Server, q ask) answer {
 		}
 		body = bytes.NewReader(raw)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), q.method, s.URL+rest.Prefix+q.path, body)
+	req, err := http.NewRequestWithContext(ctx, q.method, s.URL+rest.Prefix+q.path, body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,16 +75,7 @@ func send(t *testing.T, s *resttest.Server, q ask) answer {
 	for name, value := range q.header {
 		req.Header.Set(name, value)
 	}
-	resp, err := http.DefaultTransport.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{resp.StatusCode, resp.Header, raw}
+	return req
 }
 
 // decode reads an answer with this status.

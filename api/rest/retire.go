@@ -26,10 +26,10 @@ func (s *REST) retireRoutes() {
 			return foundOf(t, t.Revision, err)
 		})
 	}
-	op := action("/templates/{template}/retirements", "retire_template", "templates", "Take a template out of use (admin)")
+	op := action("/templates/{template}/retirements", "retire_template", "templates", "Take a template out of use")
 	op.Description = "Task sequences that have it keep it; no other may take it."
 	retireTemplate(op, false)
-	retireTemplate(action("/templates/{template}/restorations", "restore_template", "templates", "Bring a template back into use (admin)"), true)
+	retireTemplate(action("/templates/{template}/restorations", "restore_template", "templates", "Bring a template back into use"), true)
 
 	type sequence struct {
 		MayMatch
@@ -46,8 +46,8 @@ func (s *REST) retireRoutes() {
 			return foundOf(t, t.Revision, err)
 		})
 	}
-	retireSequence(action("/task-sequences/{task_sequence}/retirements", "retire_task_sequence", "task sequences", "Take a task sequence out of use (admin)"), false)
-	retireSequence(action("/task-sequences/{task_sequence}/restorations", "restore_task_sequence", "task sequences", "Bring a task sequence back into use (admin)"), true)
+	retireSequence(action("/task-sequences/{task_sequence}/retirements", "retire_task_sequence", "task sequences", "Take a task sequence out of use"), false)
+	retireSequence(action("/task-sequences/{task_sequence}/restorations", "restore_task_sequence", "task sequences", "Bring a task sequence back into use"), true)
 
 	type of struct {
 		Sequence string `path:"task_sequence" doc:"ID or name of a task sequence."`

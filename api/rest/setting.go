@@ -8,7 +8,7 @@ import (
 )
 
 func (s *REST) settingRoutes() {
-	op := get("/settings", "list_settings", "settings", "Every setting with its value and where that comes from (admin)")
+	op := get("/settings", "list_settings", "settings", "Every setting with its value and where that comes from")
 	op.Description = "Those that can be changed here have a 'kind'; what the server was told by a flag, its environment or its file goes before. Secrets are masked."
 	register(s, op, func(ctx context.Context, a api.Actor, _ *struct{}) (*whole[api.Setting], error) {
 		return itemsOf(s.console.ListSettings(ctx, a))
@@ -17,7 +17,7 @@ func (s *REST) settingRoutes() {
 	type one struct {
 		Setting string `path:"setting" doc:"Name of a setting, such as 'public-url'."`
 	}
-	register(s, get("/settings/{setting}", "get_setting", "settings", "A setting (admin)"),
+	register(s, get("/settings/{setting}", "get_setting", "settings", "A setting"),
 		func(ctx context.Context, a api.Actor, in *one) (*found[api.Setting], error) {
 			return settingFound(s.console.GetSetting(ctx, a, in.Setting))
 		})
@@ -27,7 +27,7 @@ func (s *REST) settingRoutes() {
 		Setting string `path:"setting" doc:"Name of a setting that has a 'kind'."`
 		Body    wire.SaveSetting
 	}
-	op = put("/settings/{setting}", "save_setting", "settings", "Set a setting (admin)")
+	op = put("/settings/{setting}", "save_setting", "settings", "Set a setting")
 	op.Description = "It holds from then on, on other replicas a second later."
 	register(s, op, func(ctx context.Context, a api.Actor, in *change) (*found[api.Setting], error) {
 		return settingFound(s.console.SaveSetting(ctx, a, api.SaveSettingInput{Name: in.Setting, Value: in.Body.Value, Revision: in.revision}))
@@ -37,7 +37,7 @@ func (s *REST) settingRoutes() {
 		Match
 		Setting string `path:"setting" doc:"Name of a setting that has a 'kind'."`
 	}
-	register(s, remove("/settings/{setting}", "reset_setting", "settings", "Give a setting its default again (admin)"),
+	register(s, remove("/settings/{setting}", "reset_setting", "settings", "Give a setting its default again"),
 		func(ctx context.Context, a api.Actor, in *reset) (*struct{}, error) {
 			_, err := s.console.SaveSetting(ctx, a, api.SaveSettingInput{Name: in.Setting, Revision: in.revision})
 			return nil, err

@@ -19,7 +19,7 @@ func (s *REST) siteRoutes() {
 		})
 
 	type input struct{ Body wire.SaveSite }
-	register(s, create("/sites", "create_site", "sites", "Open a new site (admin)"),
+	register(s, create("/sites", "create_site", "sites", "Open a new site"),
 		func(ctx context.Context, a api.Actor, in *input) (*made[api.Site], error) {
 			v, err := s.console.SaveSite(ctx, a, api.SaveSiteInput{Name: in.Body.Name, Default: in.Body.Default})
 			return madeOf(v, "/sites/"+v.ID, v.Revision, err)
@@ -30,7 +30,7 @@ func (s *REST) siteRoutes() {
 		Site string `path:"site" doc:"ID or name of a site."`
 		Body wire.SaveSite
 	}
-	register(s, put("/sites/{site}", "save_site", "sites", "Rename a site, or make it the default one (admin)"),
+	register(s, put("/sites/{site}", "save_site", "sites", "Rename a site, or make it the default one"),
 		func(ctx context.Context, a api.Actor, in *change) (*found[api.Site], error) {
 			return siteFound(s.console.SaveSite(ctx, a, api.SaveSiteInput{ID: in.Site, Name: in.Body.Name, Default: in.Body.Default, Revision: in.revision}))
 		})
@@ -40,12 +40,12 @@ func (s *REST) siteRoutes() {
 		Site string `path:"site" doc:"ID or name of a site."`
 		Body *wire.Reason
 	}
-	op := action("/sites/{site}/retirements", "retire_site", "sites", "Close a site (admin)")
+	op := action("/sites/{site}/retirements", "retire_site", "sites", "Close a site")
 	op.Description = "What happened there stays known. One with hosts or unfinished jobs is not closed, nor is the default one."
 	register(s, op, func(ctx context.Context, a api.Actor, in *shut) (*found[api.Site], error) {
 		return siteFound(s.console.RetireSite(ctx, a, api.RetireInput{ID: in.Site, Reason: reasonOf(in.Body), Revision: in.revision}))
 	})
-	register(s, action("/sites/{site}/restorations", "restore_site", "sites", "Open a closed site again (admin)"),
+	register(s, action("/sites/{site}/restorations", "restore_site", "sites", "Open a closed site again"),
 		func(ctx context.Context, a api.Actor, in *shut) (*found[api.Site], error) {
 			return siteFound(s.console.RetireSite(ctx, a, api.RetireInput{ID: in.Site, Back: true, Reason: reasonOf(in.Body), Revision: in.revision}))
 		})

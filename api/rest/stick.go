@@ -34,7 +34,7 @@ func (s *REST) stickRoutes() {
 		return historyOf(&in.Paging, events, func(e *api.StickEvent) int64 { return e.Seq }, err)
 	})
 
-	op = action("/sticks/{stick}/returns", "return_stick", "sticks", "Say that a stick is back from whoever had it (helpdesk)")
+	op = action("/sticks/{stick}/returns", "return_stick", "sticks", "Say that a stick is back from whoever had it")
 	op.Description = "What is on it stays: from now on it is pressed for nobody else before it is wiped. To return it again changes nothing."
 	register(s, op, func(ctx context.Context, a api.Actor, in *one) (*found[api.Stick], error) {
 		v, err := s.console.ReturnStick(ctx, a, api.MoveStickInput{ID: in.Stick})

@@ -26,7 +26,7 @@ func (s *REST) taskSequenceRoutes() {
 		})
 
 	type input struct{ Body wire.SaveTaskSequence }
-	op := create("/task-sequences", "create_task_sequence", "task sequences", "Save a new task sequence (admin)")
+	op := create("/task-sequences", "create_task_sequence", "task sequences", "Save a new task sequence")
 	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*made[api.TaskSequence], error) {
 		t, err := s.console.SaveTaskSequence(ctx, a, api.SaveTaskSequenceInput{
 			Name: in.Body.Name, Description: in.Body.Description, Spec: in.Body.Spec, Template: in.Body.Template,
@@ -39,7 +39,7 @@ func (s *REST) taskSequenceRoutes() {
 		Sequence string `path:"task_sequence" doc:"ID or name of a task sequence."`
 		Body     wire.SaveTaskSequence
 	}
-	op = put("/task-sequences/{task_sequence}", "save_task_sequence", "task sequences", "Save a new version of a task sequence (admin)")
+	op = put("/task-sequences/{task_sequence}", "save_task_sequence", "task sequences", "Save a new version of a task sequence")
 	register(s, op, func(ctx context.Context, a api.Actor, in *change) (*found[api.TaskSequence], error) {
 		t, err := s.console.GetTaskSequence(ctx, a, in.Sequence)
 		if err != nil {

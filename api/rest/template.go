@@ -62,7 +62,7 @@ func (s *REST) templateSource() {
 
 func (s *REST) checkTemplate() {
 	type input struct{ Body wire.CheckTemplate }
-	op := action("/template-checks", "check_template", "templates", "Check a source without saving it (admin)")
+	op := action("/template-checks", "check_template", "templates", "Check a source without saving it")
 	op.MaxBodyBytes = maxTemplate
 	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*whole[api.Warning], error) {
 		return itemsOf(s.console.CheckTemplate(ctx, a, in.Body.Source))
@@ -71,7 +71,7 @@ func (s *REST) checkTemplate() {
 
 func (s *REST) saveTemplate() {
 	type input struct{ Body wire.SaveTemplate }
-	op := create("/templates", "create_template", "templates", "Save a new template (admin)")
+	op := create("/templates", "create_template", "templates", "Save a new template")
 	op.MaxBodyBytes = maxTemplate
 	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*made[api.Template], error) {
 		t, err := s.console.SaveTemplate(ctx, a, api.SaveTemplateInput{
@@ -85,7 +85,7 @@ func (s *REST) saveTemplate() {
 		Template string `path:"template" doc:"ID or name of an unattend template."`
 		Body     wire.SaveTemplate
 	}
-	op = put("/templates/{template}", "save_template", "templates", "Save a new version of a template (admin)")
+	op = put("/templates/{template}", "save_template", "templates", "Save a new version of a template")
 	op.MaxBodyBytes = maxTemplate
 	register(s, op, func(ctx context.Context, a api.Actor, in *change) (*found[api.Template], error) {
 		t, err := s.console.GetTemplate(ctx, a, in.Template)

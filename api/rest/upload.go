@@ -24,7 +24,7 @@ func (s *REST) uploadRoutes() {
 	type one struct {
 		Upload string `path:"upload" doc:"ID of an upload, or its tus ID."`
 	}
-	register(s, get("/uploads/{upload}", "get_upload", "uploads", "How far an upload is, and what is in the file (admin)"),
+	register(s, get("/uploads/{upload}", "get_upload", "uploads", "How far an upload is, and what is in the file"),
 		func(ctx context.Context, a api.Actor, in *one) (*plain[api.Upload], error) {
 			return plainOf(s.console.GetUpload(ctx, a, in.Upload))
 		})
@@ -41,7 +41,7 @@ func (s *REST) uploadRoutes() {
 		Responses: answers("200", "Tus-Version", "Tus-Extension"),
 	})
 	s.describe(&huma.Operation{
-		Method: http.MethodPost, Path: "/uploads/", OperationID: "begin_upload", Summary: "Begin a resumable upload (admin)",
+		Method: http.MethodPost, Path: "/uploads/", OperationID: "begin_upload", Summary: "Begin a resumable upload",
 		Description: "tus 1.0.0 (https://tus.io) with the extensions creation, creation-with-upload and termination. " +
 			"The answer to the last bytes tells whether the file is an image. A compressed one is inspected after it: " +
 			"GET /uploads/{upload} says 'inspecting' and how far, and then 'ready' or the reason of the refusal. " +
@@ -53,15 +53,15 @@ func (s *REST) uploadRoutes() {
 		RequestBody: body, Responses: answers("201", "Location", "Upload-Offset"),
 	})
 	s.describe(&huma.Operation{
-		Method: http.MethodHead, Path: "/uploads/{upload}", OperationID: "upload_offset", Summary: "Where to go on with an upload (admin)",
+		Method: http.MethodHead, Path: "/uploads/{upload}", OperationID: "upload_offset", Summary: "Where to go on with an upload",
 		Parameters: []*huma.Param{id, version}, Responses: answers("200", "Upload-Offset", "Upload-Length"),
 	})
 	s.describe(&huma.Operation{
-		Method: http.MethodPatch, Path: "/uploads/{upload}", OperationID: "continue_upload", Summary: "Bring the next bytes (admin)",
+		Method: http.MethodPatch, Path: "/uploads/{upload}", OperationID: "continue_upload", Summary: "Bring the next bytes",
 		Parameters: []*huma.Param{id, version, offset}, RequestBody: body, Responses: answers("204", "Upload-Offset"),
 	})
 	s.describe(&huma.Operation{
-		Method: http.MethodDelete, Path: "/uploads/{upload}", OperationID: "end_upload", Summary: "Give an upload up (admin)",
+		Method: http.MethodDelete, Path: "/uploads/{upload}", OperationID: "end_upload", Summary: "Give an upload up",
 		Parameters: []*huma.Param{id, version}, Responses: answers("204"),
 	})
 }

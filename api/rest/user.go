@@ -8,10 +8,10 @@ import (
 )
 
 func (s *REST) userRoutes() {
-	list(s, get("/users", "list_users", "users", "People by login (admin)"), api.UserFields, s.console.ListUsers)
+	list(s, get("/users", "list_users", "users", "People by login"), api.UserFields, s.console.ListUsers)
 
 	type input struct{ Body wire.CreateUser }
-	register(s, create("/users", "create_user", "users", "Add a person (admin)"),
+	register(s, create("/users", "create_user", "users", "Add a person"),
 		func(ctx context.Context, a api.Actor, in *input) (*made[api.User], error) {
 			u, err := s.console.CreateUser(ctx, a, api.CreateUserInput{
 				Login: in.Body.Login, Name: in.Body.Name, Role: api.Role(in.Body.Role), Sites: in.Body.Sites, Locale: in.Body.Locale, Password: in.Body.Password,

@@ -15,7 +15,7 @@ func (s *REST) userChangeRoutes() {
 		User string `path:"user" doc:"ID of a person."`
 		Body wire.UpdateUser
 	}
-	op := put("/users/{user}", "update_user", "users", "Change a person's name, role and sites (admin)")
+	op := put("/users/{user}", "update_user", "users", "Change a person's name, role and sites")
 	op.Description = "It holds from the person's next request on. Role and sites of people from a directory or provider are theirs to say."
 	register(s, op, func(ctx context.Context, a api.Actor, in *change) (*found[api.User], error) {
 		return userFound(s.console.UpdateUser(ctx, a, api.UpdateUserInput{
@@ -23,16 +23,16 @@ func (s *REST) userChangeRoutes() {
 		}))
 	})
 
-	s.changeUser("disablements", "disable_user", "Shut a person out at once: sessions and tokens (admin)",
+	s.changeUser("disablements", "disable_user", "Shut a person out at once: sessions and tokens",
 		func(ctx context.Context, a api.Actor, id string) (api.User, error) {
 			return s.console.SetUserDisabled(ctx, a, id, true)
 		})
-	s.changeUser("enablements", "enable_user", "Let a person in again (admin)",
+	s.changeUser("enablements", "enable_user", "Let a person in again",
 		func(ctx context.Context, a api.Actor, id string) (api.User, error) {
 			return s.console.SetUserDisabled(ctx, a, id, false)
 		})
-	s.changeUser("unlocks", "unlock_user", "Forget a person's failed attempts to sign in (admin)", s.console.UnlockUser)
-	s.changeUser("second-factor-resets", "reset_totp", "Turn off the second factor of somebody who lost it (admin)", s.console.ResetTOTP)
+	s.changeUser("unlocks", "unlock_user", "Forget a person's failed attempts to sign in", s.console.UnlockUser)
+	s.changeUser("second-factor-resets", "reset_totp", "Turn off the second factor of somebody who lost it", s.console.ResetTOTP)
 	s.linkRoutes()
 	s.sessionRoutes()
 }
@@ -53,7 +53,7 @@ func (s *REST) linkRoutes() {
 	type password struct {
 		User string `path:"user" doc:"ID of a person."`
 	}
-	op := secret(create("/users/{user}/password-links", "create_password_link", "users", "Make a link by which a person chooses a password (admin)"), "secret")
+	op := secret(create("/users/{user}/password-links", "create_password_link", "users", "Make a link by which a person chooses a password"), "secret")
 	op.Description = "Its page is /sign-in/password?token= and the secret, which is shown only here. Earlier links stop working."
 	register(s, op, func(ctx context.Context, a api.Actor, in *password) (*plain[api.SignInLink], error) {
 		return plainOf(s.console.CreatePasswordLink(ctx, a, in.User))
@@ -63,7 +63,7 @@ func (s *REST) linkRoutes() {
 		User string `path:"user" doc:"ID of a person."`
 		Body *wire.CreateSignInLink
 	}
-	op = secret(create("/users/{user}/sign-in-links", "create_sign_in_link", "users", "Make a link that signs a person in once (admin)"), "secret")
+	op = secret(create("/users/{user}/sign-in-links", "create_sign_in_link", "users", "Make a link that signs a person in once"), "secret")
 	op.Description = "Its page is /sign-in/link?token= and the secret, which is shown only here."
 	register(s, op, func(ctx context.Context, a api.Actor, in *enter) (*plain[api.SignInLink], error) {
 		u, err := s.console.GetUser(ctx, a, in.User)
@@ -83,7 +83,7 @@ func (s *REST) sessionRoutes() {
 	type of struct {
 		User string `path:"user" doc:"ID of a person."`
 	}
-	op := get("/users/{user}/sessions", "list_sessions", "users", "Where a person is signed in, seen last first (admin)")
+	op := get("/users/{user}/sessions", "list_sessions", "users", "Where a person is signed in, seen last first")
 	op.Description = "A token has no sessions of its own: those of its owner are told in the console alone."
 	register(s, op, func(ctx context.Context, a api.Actor, in *of) (*whole[api.Session], error) {
 		return itemsOf(s.console.ListSessions(ctx, a, in.User))
@@ -93,13 +93,13 @@ func (s *REST) sessionRoutes() {
 		User    string `path:"user" doc:"ID of a person."`
 		Session string `path:"session" doc:"ID of one of the person's sessions."`
 	}
-	op = action("/users/{user}/sessions/{session}/revocations", "end_session", "users", "Sign a person out in one browser (admin)")
+	op = action("/users/{user}/sessions/{session}/revocations", "end_session", "users", "Sign a person out in one browser")
 	op.DefaultStatus = http.StatusNoContent
 	register(s, op, func(ctx context.Context, a api.Actor, in *one) (*struct{}, error) {
 		return nil, s.console.EndSession(ctx, a, in.User, in.Session)
 	})
 
-	op = action("/users/{user}/sign-outs", "end_sessions", "users", "Sign a person out everywhere (admin)")
+	op = action("/users/{user}/sign-outs", "end_sessions", "users", "Sign a person out everywhere")
 	op.DefaultStatus = http.StatusNoContent
 	register(s, op, func(ctx context.Context, a api.Actor, in *of) (*struct{}, error) {
 		return nil, s.console.EndSessions(ctx, a, in.User)

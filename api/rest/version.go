@@ -42,7 +42,7 @@ func (s *REST) versionRoutes() {
 		Version string `path:"version" doc:"ID of a version."`
 		Body    *wire.Reason
 	}
-	op := action("/versions/{version}/withdrawals", "withdraw_version", "versions", "Stop a version from being used in new jobs (admin)")
+	op := action("/versions/{version}/withdrawals", "withdraw_version", "versions", "Stop a version from being used in new jobs")
 	register(s, op, func(ctx context.Context, a api.Actor, in *withdraw) (*found[api.Version], error) {
 		v, err := s.console.WithdrawVersion(ctx, a, api.WithdrawVersionInput{
 			ID: in.Version, Reason: reasonOf(in.Body), Revision: in.revision,
@@ -62,7 +62,7 @@ func (s *REST) publishVersion() {
 		ETag       string `header:"ETag" doc:"Of 201: for If-Match."`
 		Body       any
 	}
-	op := create("/versions", "publish_version", "versions", "Make an uploaded file a version of an image (admin)")
+	op := create("/versions", "publish_version", "versions", "Make an uploaded file a version of an image")
 	op.Description = "An upload that is still being inspected is published as soon as it is found to be good: 202, and GET /uploads/{upload} " +
 		"says in 'publication' which version it became, or why none. A file that turns out to be no image is refused there."
 	op.Responses = map[string]*huma.Response{
@@ -99,7 +99,7 @@ func (s *REST) blockMapRoutes() {
 		Version string `path:"version" doc:"ID of a version."`
 		Body    wire.SetBlockMap
 	}
-	register(s, put("/versions/{version}/block-map", "set_block_map", "versions", "Give a disk image a block map, or trust the one that it has (admin)"),
+	register(s, put("/versions/{version}/block-map", "set_block_map", "versions", "Give a disk image a block map, or trust the one that it has"),
 		func(ctx context.Context, a api.Actor, in *set) (*found[api.Version], error) {
 			v, err := s.console.SetBlockMap(ctx, a, api.SetBlockMapInput{
 				Version: in.Version, Body: []byte(in.Body.BlockMap), Trusted: in.Body.Trusted, Revision: in.revision,

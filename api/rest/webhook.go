@@ -8,10 +8,10 @@ import (
 )
 
 func (s *REST) webhookRoutes() {
-	list(s, get("/webhooks", "list_webhooks", "webhooks", "Who is told of events, newest first (admin)"), api.WebhookFields, s.console.ListWebhooks)
+	list(s, get("/webhooks", "list_webhooks", "webhooks", "Who is told of events, newest first"), api.WebhookFields, s.console.ListWebhooks)
 
 	type input struct{ Body wire.CreateWebhook }
-	op := secret(create("/webhooks", "create_webhook", "webhooks", "Have somebody told of what happens from now on; the secret is shown only once (admin)"), "secret")
+	op := secret(create("/webhooks", "create_webhook", "webhooks", "Have somebody told of what happens from now on; the secret is shown only once"), "secret")
 	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*made[api.NewWebhook], error) {
 		w, err := s.console.CreateWebhook(ctx, a, api.SaveWebhookInput{
 			URL: in.Body.URL, Description: in.Body.Description, Types: in.Body.Types, Sites: in.Body.Sites,
@@ -22,7 +22,7 @@ func (s *REST) webhookRoutes() {
 	type one struct {
 		Webhook string `path:"webhook" doc:"ID of a webhook."`
 	}
-	register(s, get("/webhooks/{webhook}", "get_webhook", "webhooks", "Somebody who is told of events (admin)"),
+	register(s, get("/webhooks/{webhook}", "get_webhook", "webhooks", "Somebody who is told of events"),
 		func(ctx context.Context, a api.Actor, in *one) (*found[api.Webhook], error) {
 			w, err := s.console.GetWebhook(ctx, a, in.Webhook)
 			return foundOf(w, w.Revision, err)
@@ -33,7 +33,7 @@ func (s *REST) webhookRoutes() {
 		Match
 		Body wire.ChangeWebhook
 	}
-	register(s, patch("/webhooks/{webhook}", "save_webhook", "webhooks", "Change where, or of what, somebody is told (admin)"),
+	register(s, patch("/webhooks/{webhook}", "save_webhook", "webhooks", "Change where, or of what, somebody is told"),
 		func(ctx context.Context, a api.Actor, in *change) (*found[api.Webhook], error) {
 			before, err := s.console.GetWebhook(ctx, a, in.Webhook)
 			if err != nil {
@@ -54,20 +54,20 @@ func (s *REST) webhookRoutes() {
 		Webhook string `path:"webhook" doc:"ID of a webhook."`
 		Match
 	}
-	register(s, remove("/webhooks/{webhook}", "delete_webhook", "webhooks", "Forget a webhook and what was sent to it (admin)"),
+	register(s, remove("/webhooks/{webhook}", "delete_webhook", "webhooks", "Forget a webhook and what was sent to it"),
 		func(ctx context.Context, a api.Actor, in *gone) (*struct{}, error) {
 			return nil, s.console.DeleteWebhook(ctx, a, in.Webhook, in.revision)
 		})
 
-	s.pauseWebhook("pauses", "pause_webhook", "Send nothing for now: what happens meanwhile is not sent later (admin)", s.console.PauseWebhook)
-	s.pauseWebhook("resumptions", "resume_webhook", "Send what happens from now on again (admin)", s.console.ResumeWebhook)
+	s.pauseWebhook("pauses", "pause_webhook", "Send nothing for now: what happens meanwhile is not sent later", s.console.PauseWebhook)
+	s.pauseWebhook("resumptions", "resume_webhook", "Send what happens from now on again", s.console.ResumeWebhook)
 
 	type rotate struct {
 		Webhook string `path:"webhook" doc:"ID of a webhook."`
 		MayMatch
 		Body *wire.RotateSecret
 	}
-	register(s, secret(action("/webhooks/{webhook}/secrets", "rotate_webhook_secret", "webhooks", "Replace the secret, which is shown only once; for a while both sign (admin)"), "secret"),
+	register(s, secret(action("/webhooks/{webhook}/secrets", "rotate_webhook_secret", "webhooks", "Replace the secret, which is shown only once; for a while both sign"), "secret"),
 		func(ctx context.Context, a api.Actor, in *rotate) (*found[api.NewWebhook], error) {
 			turn := api.RotateSecretInput{ID: in.Webhook, Revision: in.revision}
 			if in.Body != nil {

@@ -31,6 +31,7 @@ func (w *world) events() {
 	w.no(422, "id_invalid", get(s, viewer, "/history?cursor=x"))
 	w.no(422, "cursor_ahead", get(s, viewer, "/history?cursor=evt_fffffffffffj1"))
 	w.no(404, "site_not_found", get(s, viewer, "/events?site=nope"))
+	w.roles.before(get(s, viewer, "/events"))
 	if e := streamed(w.t, s, "?after="+first.Next, "", 1); e[0] == first.Next {
 		w.t.Errorf("after %s comes %v", first.Next, e)
 	}
