@@ -64,12 +64,12 @@ func (d *Device) Refusal(k JobKind) *Fault {
 	for _, f := range d.Refusals {
 		switch {
 		case f.Code == FaultTooSmall && k.OrPress() != JobPress && d.Bytes > 0:
-		case f.Code == FaultReadOnly && k == JobVerify:
+		case f.Code == FaultReadOnly && !k.OrPress().Writes():
 		default:
 			return f
 		}
 	}
-	if k == JobVerify && len(d.AutomountedAt) > 0 && !d.Lockable {
+	if !k.OrPress().Writes() && len(d.AutomountedAt) > 0 && !d.Lockable {
 		return NewFault(FaultMounted, "path", d.Path, "mount", d.AutomountedAt[0])
 	}
 	return nil

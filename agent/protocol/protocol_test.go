@@ -222,16 +222,19 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// Where whoever mounted a stick can be locked out, it may be compared.
+// Where whoever mounted a stick can be locked out, it may be read.
 func TestRefusalOfMounted(t *testing.T) {
 	t.Parallel()
 	d := Device{AutomountedAt: []string{`E:\`}, Refusals: []*Fault{NewFault(FaultReadOnly)}}
-	if f := d.Refusal(JobVerify); f == nil || f.Code != FaultMounted || f.Params["mount"] != `E:\` {
-		t.Errorf("mounted: %v", f)
-	}
-	d.Lockable = true
-	if f := d.Refusal(JobVerify); f != nil {
-		t.Errorf("lockable: %v", f)
+	for _, k := range []JobKind{JobVerify, JobCapture} {
+		d.Lockable = false
+		if f := d.Refusal(k); f == nil || f.Code != FaultMounted || f.Params["mount"] != `E:\` {
+			t.Errorf("%s, mounted: %v", k, f)
+		}
+		d.Lockable = true
+		if f := d.Refusal(k); f != nil {
+			t.Errorf("%s, lockable: %v", k, f)
+		}
 	}
 	if f := d.Refusal(JobPress); f == nil || f.Code != FaultReadOnly {
 		t.Errorf("write-protected: %v", f)
