@@ -15,6 +15,8 @@ type EstimateInput struct {
 	TaskSequence string           // ID or name, of JobPress; empty means the default
 	Version      string           // ID, of JobRaw
 	Bytes        []int64          // the sizes of its sticks
+	// Wipe is how a JobWipe does it; nil is in any way.
+	Wipe *protocol.WipeOptions
 }
 
 // Estimate is how long a job will take by what such builds took. The sticks of
@@ -26,8 +28,8 @@ type Estimate struct {
 }
 
 // EstimateJob looks at the verified builds of the host of the same kind, the
-// same task sequence (of a disk image: the same version) and the same capacity
-// class. Where it has none of one of the classes, nothing is known.
+// same task sequence (of a disk image: the same version; of a wipe: the same way
+// to do it) and the same capacity class. Where it has none of one of the classes, nothing is known.
 // Faults: host_not_found, task_sequence_not_found, image_version_not_found.
 func (c *Console) EstimateJob(ctx context.Context, a Actor, in EstimateInput) (Estimate, error) {
 	if err := allow(a, UseEstimateJob); err != nil {
@@ -45,6 +47,8 @@ func (c *Console) EstimateJob(ctx context.Context, a Actor, in EstimateInput) (E
 			return Estimate{}, err
 		}
 		f.SequenceID = s.ID
+	case protocol.JobWipe:
+		f.Wipe = in.Wipe
 	case protocol.JobRaw:
 		if f.VersionID, err = parse[store.VersionID]("image_version", in.Version); err != nil {
 			return Estimate{}, err

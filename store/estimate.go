@@ -13,8 +13,9 @@ import (
 type TimesFilter struct {
 	HostID     HostID
 	Kind       protocol.JobKind
-	SequenceID SequenceID // zero: of any
-	VersionID  VersionID  // zero: of any
+	SequenceID SequenceID            // zero: of any
+	VersionID  VersionID             // zero: of any
+	Wipe       *protocol.WipeOptions // nil: of any
 	// The device's size, in bytes: at least, and below; 0 has no upper bound.
 	Least, Below int64
 }
@@ -42,10 +43,11 @@ func (r Reader) BuildTimes(ctx context.Context, f TimesFilter) (Times, error) {
 		WHERE r.seconds IS NOT NULL AND j.kind = @kind
 			AND (@sequence::uuid IS NULL OR v.task_sequence_id = @sequence)
 			AND (@version::uuid IS NULL OR j.image_version_id = @version)
+			AND (@wipe::jsonb IS NULL OR j.options -> 'wipe' = @wipe::jsonb)
 			AND (r.device ->> 'bytes')::bigint >= @least
 			AND (@below::bigint = 0 OR (r.device ->> 'bytes')::bigint < @below)`,
 		pgx.NamedArgs{
-			"host": f.HostID, "kind": f.Kind, "sequence": f.SequenceID, "version": f.VersionID,
+			"host": f.HostID, "kind": f.Kind, "sequence": f.SequenceID, "version": f.VersionID, "wipe": f.Wipe,
 			"least": f.Least, "below": f.Below, "depth": timesDepth,
 		})
 }

@@ -108,6 +108,7 @@ func TestBuildTimes(t *testing.T) {
 		"another host":     func(f *store.TimesFilter) { f.HostID = w.enroll("bench-2").ID },
 		"another sequence": func(f *store.TimesFilter) { f.SequenceID = store.SequenceID(w.host.ID) },
 		"another size":     func(f *store.TimesFilter) { f.Least, f.Below = 112<<30, 0 },
+		"a way to wipe":    func(f *store.TimesFilter) { f.Wipe = &protocol.WipeOptions{Method: protocol.WipeOverwrite, Passes: 1} },
 	} {
 		other := f
 		change(&other)

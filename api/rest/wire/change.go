@@ -85,6 +85,8 @@ type EstimateJob struct {
 	TaskSequence string           `json:"task_sequence,omitempty" doc:"Name or ID, of 'press'; the default one if empty."`
 	Version      string           `json:"version,omitempty" doc:"ID of a version, of 'raw'."`
 	Bytes        []int64          `json:"bytes" minItems:"1" maxItems:"32" doc:"The sizes of its sticks."`
+	// As of the job itself.
+	Wipe *protocol.WipeOptions `json:"wipe,omitempty" doc:"How, of 'wipe'; in any way if it is left out."`
 }
 
 // Estimate is the answer to EstimateJob.
