@@ -12,6 +12,7 @@ import (
 	"iter"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -37,7 +38,8 @@ type tab struct {
 	url string // of the console
 
 	mu    sync.Mutex
-	noise []string // what the browser complained of
+	noise []string      // what the browser complained of
+	heard chan struct{} // a mark for each time that the test asked for one, see catchUp
 }
 
 // open starts a browser with a profile of its own.
@@ -65,11 +67,11 @@ func open(t testing.TB, url, language string) *tab {
 	)...)
 	t.Cleanup(stop)
 	ctx, closeTab := chromedp.NewContext(ctx)
-	b := &tab{TB: t, ctx: ctx, url: url}
-	heard := make(chan struct{})
+	b := &tab{TB: t, ctx: ctx, url: url, heard: make(chan struct{}, 1)}
+	deaf := make(chan struct{})
 	messages := chromedp.Console(ctx)
 	go func() {
-		defer close(heard)
+		defer close(deaf)
 		b.listen(messages)
 	}()
 	b.size(1440, 900)
@@ -79,7 +81,7 @@ func open(t testing.TB, url, language string) *tab {
 		}
 		_ = chromedp.Cancel(ctx) // closes the browser and waits for it
 		closeTab()
-		<-heard
+		<-deaf
 		for _, n := range b.noise {
 			t.Errorf("the browser says: %s", n)
 		}
@@ -92,7 +94,26 @@ func (b *tab) listen(messages iter.Seq2[chromedp.ConsoleMessage, error]) {
 		if err != nil {
 			return // the browser is closed
 		}
+		if strings.Contains(m.String(), mark) {
+			b.heard <- struct{}{}
+			continue
+		}
 		b.complain(m.String() + " (" + m.URL + ")")
+	}
+}
+
+// mark is what a page says to let the test know how far it has listened.
+const mark = "the test has said this"
+
+// catchUp waits until everything is heard that the page has said: what it shows
+// may be there before what the browser says of it.
+func (b *tab) catchUp() {
+	b.Helper()
+	b.do(chromedp.Evaluate[chromedp.Void]("console.info(" + strconv.Quote(mark) + ")"))
+	select {
+	case <-b.heard:
+	case <-b.ctx.Done():
+		b.Fatal("the browser's console is not heard: ", b.ctx.Err())
 	}
 }
 
@@ -104,6 +125,8 @@ func (b *tab) complain(text string) {
 
 // expect forgives complaints that contain a text, which the test provoked.
 func (b *tab) expect(text string) {
+	b.Helper()
+	b.catchUp()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var rest []string
