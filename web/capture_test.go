@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -27,13 +28,27 @@ func TestCaptureForm(t *testing.T) {
 	v := signedIn(t, scene.Site, "admin", "en")
 	p := v.get("/jobs/new?kind=capture&host=" + scene.Host.ID).want(http.StatusOK)
 	p.shows("reference pc.vhdx", "/srv/images", "disk image", "Nothing on the source is changed").lacks("will be erased")
-	if boxes := p.all("input", "type", "radio"); len(boxes) != 3 {
+	boxes := p.all("input", "name", "device")
+	for _, box := range boxes {
+		if attr(box, "type") != "radio" {
+			t.Errorf("%s is one of several", attr(box, "id"))
+		}
+	}
+	if len(boxes) != 3 {
 		t.Errorf("%d sources are offered", len(boxes))
 	}
 	form := url.Values{
 		"kind": {"capture"}, "host": {scene.Host.ID}, "key": {p.value("key")}, "image": {"win11-ent"}, "number": {"24.2.1"}, "channel": {"testing"},
 		"notes": {"reference PC 4"}, "exclude": {exclusion.Default}, "device": {picked(t, file)}, "any_state": {"on"},
 	}
+	p = v.post("/jobs/confirm", form).want(http.StatusOK)
+	p.shows("Confirm what will be captured", "This Windows will be read", "bench-1", "reference pc.vhdx", "win11-ent 24.2.1", "reference PC 4", "Capture it also if it is not generalized", "How long it takes is not known yet").lacks("erased", "cannot be undone")
+	if p.value("exclude") != strings.TrimSpace(exclusion.Default) {
+		t.Errorf("the confirmation's list of what is left out is %q", p.value("exclude"))
+	}
+	nothing := maps.Clone(form)
+	nothing.Del("device")
+	v.post("/jobs/confirm", nothing).want(http.StatusUnprocessableEntity).shows("Choose a stick or a disk image.")
 	p = v.post("/jobs", form).want(http.StatusConflict).shows("has this version already")
 	if p.value("image") != "win11-ent" || p.value("notes") != "reference PC 4" {
 		t.Errorf("the form forgets: %q, %q", p.value("image"), p.value("notes"))

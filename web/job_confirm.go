@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 
+	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/web/view"
@@ -18,7 +19,7 @@ func (s *Web) jobConfirm(w http.ResponseWriter, r *http.Request) error {
 	if err := s.estimate(r, &p); err != nil {
 		return err
 	}
-	return s.show(w, r, view.Confirm(f, p))
+	return s.show(w, r, view.JobConfirm(f, p))
 }
 
 // chosenJob reads a form on which sticks were chosen. Without any it shows the
@@ -41,7 +42,7 @@ func (s *Web) chosenJob(w http.ResponseWriter, r *http.Request) (p view.NewJob, 
 	case !dealt:
 		p.Problem = view.NewProblem(f.L, fault.New(fault.KindInvalid, "batch_rows_without_stick"))
 	case len(p.Chosen) == 0:
-		p.Problem = view.Problem{Field: "device", Sentence: f.T("job_new.choose_one")}
+		p.Problem = view.Problem{Field: "device", Sentence: view.ChooseOne(f, p.Kind)}
 	default:
 		return p, f, true, nil
 	}
@@ -51,10 +52,10 @@ func (s *Web) chosenJob(w http.ResponseWriter, r *http.Request) (p view.NewJob, 
 
 // estimate asks history how long the job will take.
 func (s *Web) estimate(r *http.Request, p *view.NewJob) error {
-	if !p.Kind.Writes() {
-		return nil
-	}
 	in := api.EstimateInput{Kind: p.Kind, Host: p.Host, TaskSequence: p.Sequence, Version: p.Version}
+	if p.Kind == protocol.JobWipe {
+		in.Wipe = view.WipeOptions(*p)
+	}
 	for _, d := range p.Chosen {
 		in.Bytes = append(in.Bytes, d.Bytes)
 	}

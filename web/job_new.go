@@ -13,7 +13,7 @@ import (
 	"github.com/stickpress/stickpress/web/view"
 )
 
-// jobNew asks what is to be built; pressing asks where on a page of its own
+// jobNew asks what is to be done; pressing asks where on a page of its own
 // (job_where.go), the other kinds on this one. A form that was filled in further
 // comes back by POST, with everything that was typed.
 func (s *Web) jobNew(w http.ResponseWriter, r *http.Request) error {
@@ -22,7 +22,10 @@ func (s *Web) jobNew(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	f := s.frame(r, "jobs")
-	if p.Kind == protocol.JobPress {
+	switch {
+	case p.Kind == protocol.JobRaw && r.Method == http.MethodGet:
+		p.PreferChannel()
+	case p.Kind == protocol.JobPress:
 		if err := s.fillFromLast(r, &p); err != nil {
 			return err
 		}
@@ -152,7 +155,7 @@ func (s *Web) newJobPage(r *http.Request) (view.NewJob, error) {
 	if p.Host != "" {
 		p.Ports, err = s.console.GetHostPorts(ctx, actor, p.Host)
 	}
-	if err == nil && p.Kind == protocol.JobPress && r.Method == http.MethodPost { // the way to press shows all of them
+	if err == nil && (p.Kind != protocol.JobPress || r.Method == http.MethodPost) { // the page with the hosts shows all of them
 		p.PortsOf, err = s.portsOf(r, p.Hosts)
 	}
 	return p, err

@@ -103,7 +103,7 @@ func refusedStep(f view.Frame, p view.NewJob) templ.Component {
 	if p.Problem.Field == "not_before" {
 		p.Problem.Field = "at"
 	}
-	return view.Confirm(f, p)
+	return view.JobConfirm(f, p)
 }
 
 // fillJob puts what the form of a kind asks for into the request.

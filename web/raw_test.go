@@ -23,13 +23,13 @@ func TestRawJob(t *testing.T) {
 	if len(version.all("a", "href", link)) != 1 {
 		t.Errorf("the version's page has no link to %s", link)
 	}
-	form := v.get(link).want(http.StatusOK).shows("Write sticks", "rescue 5.0.0 · RAW · 4 MiB").lacks("win11-ent 24.2.1")
+	form := v.get(link).want(http.StatusOK).shows("Write sticks", "rescue 5.0.0", "RAW · 4 MiB").lacks("win11-ent 24.2.1")
 	if form.value("version") != scene.Disk.ID {
 		t.Errorf("chosen is %q", form.value("version"))
 	}
-	// What brings the list of sticks up to date asks for the same kind.
-	if len(form.all("div", "data-refresh", "/jobs/new?kind=raw&host="+scene.Host.ID)) != 1 || len(form.all("select", "hx-get", "/jobs/new?kind=raw")) != 1 {
-		t.Error("the list of sticks becomes that of another kind")
+	// What brings the sockets up to date sends the form, which says its kind.
+	if len(form.all("section", "data-from", "/jobs/new")) != 1 || form.value("kind") != "raw" {
+		t.Error("the sockets become those of another kind")
 	}
 	boxes := form.all("input", "name", "device")
 	fields := url.Values{"kind": {"raw"}, "host": {scene.Host.ID}, "version": {scene.Disk.ID}, "key": {form.value("key")}}

@@ -32,11 +32,15 @@ func TestWipeForm(t *testing.T) {
 	if p.value("method") != "auto" || p.value("passes") != "2" {
 		t.Errorf("the form begins with %s, %s passes", p.value("method"), p.value("passes"))
 	}
-	// The small one is offered, an internal disk is not.
-	for port, offered := range map[string]bool{"device-1-3-0": true, "device-ata-1-0": false, "device-1-2.7-0": true} {
+	// The small one is offered, one that is being pressed is not; an internal
+	// disk is not even shown.
+	for port, offered := range map[string]bool{"device-1-3-0": true, "device-1-2.5-0": false, "device-1-2.7-0": true} {
 		if box := p.all("input", "id", port)[0]; has(box, "disabled") == offered {
 			t.Errorf("%s: offered %v", port, !offered)
 		}
+	}
+	if len(p.all("input", "id", "device-ata-1-0")) != 0 {
+		t.Error("an internal disk is among the sticks")
 	}
 	form := url.Values{
 		"kind": {"wipe"}, "host": {scene.Host.ID}, "method": {"overwrite"}, "passes": {"2"}, "reference": {"INC-7"},
@@ -45,8 +49,11 @@ func TestWipeForm(t *testing.T) {
 	p = v.post("/jobs/confirm", form).want(http.StatusOK)
 	p.shows("Confirm what will be wiped", "PHOTOS (exFAT)", "This cannot be undone.", "Overwrite all of it", "Two, a pattern and its complement",
 		"at 20 MB/s that is", "So this is not Purge", "Wipe 1 stick").lacks("Erase and press")
-	if back := p.all("a", "class", "btn"); !strings.Contains(attr(back[0], "href"), "method=overwrite") {
-		t.Errorf("the way back forgets the method: %s", attr(back[0], "href"))
+	if back := p.all("button", "id", "back"); attr(back[0], "formaction") != "/jobs/new" || p.value("method") != "overwrite" {
+		t.Errorf("the way back to %s forgets the method %s", attr(back[0], "formaction"), p.value("method"))
+	}
+	if p := v.post("/jobs/new", form).want(http.StatusOK); p.value("method") != "overwrite" || p.value("reference") != "INC-7" || !has(p.all("input", "id", "device-1-2.7-0")[0], "checked") {
+		t.Error("the form forgets what was chosen")
 	}
 	v.post("/jobs", form).want(http.StatusUnprocessableEntity).shows("Type that number")
 	form.Set("count", "1")

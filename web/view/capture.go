@@ -59,23 +59,19 @@ func sourceName(f Frame, b api.Build) string {
 	return deviceName(f, b.Vendor, b.Model)
 }
 
-// sourceID is the HTML ID of a source: a path may hold what an ID cannot.
+// sourceID is the HTML ID of a file's box: a path may hold what an ID cannot.
 func sourceID(d api.Device) string {
-	if d.Kind != protocol.KindFile {
-		return deviceID(d)
-	}
 	h := fnv.New64a()
 	h.Write([]byte(d.Port))
 	return "file-" + strconv.FormatUint(h.Sum64(), 36)
 }
 
-// newJobAction is where the form of a kind goes: a capture changes nothing on
-// what was chosen, and says on the form itself what it makes.
-func newJobAction(k protocol.JobKind) string {
+// ChooseOne is what a form says on which nothing was chosen.
+func ChooseOne(f Frame, k protocol.JobKind) string {
 	if k == protocol.JobCapture {
-		return "/jobs"
+		return f.T("capture.choose_one")
 	}
-	return "/jobs/confirm"
+	return f.T("job_new.choose_one")
 }
 
 // newJobProblem is what is wrong with the form and is not said at a field.

@@ -177,10 +177,10 @@ func (p NewJob) chosen(id protocol.Identity) bool {
 	return slices.Contains(p.Chosen, id)
 }
 
-// device is the host's device of an identity, for its vendor and model.
+// device is the host's device or file of an identity, for its vendor and model.
 func (p NewJob) device(id protocol.Identity) api.Device {
 	h, _ := p.host()
-	for _, d := range h.Devices {
+	for _, d := range slices.Concat(h.Devices, h.Files) {
 		if d.Identity == id {
 			return d
 		}

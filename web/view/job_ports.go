@@ -1,6 +1,7 @@
 package view
 
 import (
+	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
 )
 
@@ -30,8 +31,11 @@ func jobHubs(f Frame, p NewJob, use mapUse) []Hub {
 			switch chosen := full && p.chosen(d.Identity); {
 			case full && use == mapPick:
 				s.Name, s.Value, s.BoxID, s.Chosen = "device", identityValue(d.Identity), deviceID(d), chosen
-			case chosen && use == mapConfirm:
+				s.Single = p.Kind == protocol.JobCapture
+			case chosen && use == mapConfirm && p.Kind.Writes():
 				s.State, s.Reason = "to_erase", ""
+			case chosen && use == mapConfirm:
+				s.State, s.Reason = "to_read", ""
 			case use == mapConfirm && s.Number == "":
 				continue
 			case use == mapConfirm:

@@ -6,29 +6,37 @@ import (
 	"github.com/stickpress/stickpress/api"
 )
 
-// imageChoice is a channel of an image, as helpdesk staff chooses it.
+// imageChoice is a channel of an image, as helpdesk staff chooses it, or the
+// newest version of an image without channels.
 type imageChoice struct {
 	value, title, description, image, channel string
 	version                                   api.Version
 }
 
 // imageChoices are the channels of all images, and the versions that can be
-// chosen beside them.
+// chosen beside them; none if there is no version but those.
 func (p NewJob) imageChoices() (choices []imageChoice, others []api.Version) {
+	seen, chosen := map[string]bool{}, map[string]bool{} // images and versions; the channels' come first, then the newest
 	for _, v := range p.Versions {
 		i := slices.IndexFunc(p.Images, func(i api.Image) bool { return i.ID == v.ImageID })
 		image := api.Image{Name: v.ImageName, Title: v.ImageName}
 		if i >= 0 {
 			image = p.Images[i]
 		}
-		for _, c := range v.Channels {
-			choices = append(choices, imageChoice{
-				value: v.ID + "@" + c, title: image.Title, description: image.Description, image: image.Name, channel: c, version: v,
-			})
+		c := imageChoice{value: v.ID, title: image.Title, description: image.Description, image: image.Name, version: v}
+		if len(v.Channels) == 0 && !seen[v.ImageID] {
+			choices, chosen[v.ID] = append(choices, c), true
 		}
-		others = append(others, v)
+		for _, c.channel = range v.Channels {
+			c.value = v.ID + "@" + c.channel
+			choices, chosen[v.ID] = append(choices, c), true
+		}
+		seen[v.ImageID] = true
 	}
-	return choices, others
+	if len(chosen) == len(p.Versions) && !p.otherVersion(choices) {
+		return choices, nil
+	}
+	return choices, p.Versions
 }
 
 // channelWords say in plain words what the channels that every image begins with
@@ -55,9 +63,10 @@ func (p *NewJob) PreferChannel() {
 	}
 }
 
-// otherVersion reports whether a version was chosen that no channel points to,
-// or not by its channel.
-func (p NewJob) otherVersion() bool { return p.Version != "" && p.Channel == "" }
+// otherVersion reports whether a version was chosen that is none of the choices.
+func (p NewJob) otherVersion(choices []imageChoice) bool {
+	return p.Version != "" && !slices.ContainsFunc(choices, func(c imageChoice) bool { return c.value == p.versionValue() })
+}
 
 // sequenceWord is a task sequence in plain words.
 func sequenceWord(f Frame, q api.TaskSequence) string {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/web/locale"
 )
@@ -30,6 +31,26 @@ func Print(hosts []api.Host) string {
 	}
 	sum := sha256.Sum256(raw)
 	return hex.EncodeToString(sum[:8])
+}
+
+// stepWhere is the page on which the sticks of a kind of job are chosen: of most
+// kinds there is so little to say that it is said on the same page.
+func stepWhere(k protocol.JobKind) string {
+	if k == protocol.JobPress {
+		return "/jobs/where"
+	}
+	return "/jobs/new"
+}
+
+// noSticks is what the page says of a host that sees none.
+func noSticks(k protocol.JobKind, h api.Host) string {
+	switch {
+	case k != protocol.JobCapture:
+		return "job_new.no_sticks"
+	case len(h.Files) > 0:
+		return "capture.no_sticks"
+	}
+	return "capture.no_sources"
 }
 
 // countFree is how many sticks of a host this kind of job could have.

@@ -22,6 +22,7 @@ type Socket struct {
 	Name, Value string
 	BoxID       string // of the box; empty takes the socket's with "-box" behind it
 	Chosen      bool
+	Single      bool // one of the picker's sockets only
 }
 
 // Hub is a row of sockets in the order in which they were taught.
@@ -61,6 +62,14 @@ func (s Socket) box() string {
 		return s.BoxID
 	}
 	return s.ID + "-box"
+}
+
+// pick is the kind of the socket's box.
+func (s Socket) pick() string {
+	if s.Single {
+		return "radio"
+	}
+	return "checkbox"
 }
 
 // about is what describes the box of a stick that cannot be chosen.

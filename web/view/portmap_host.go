@@ -71,6 +71,12 @@ func deviceSocket(f Frame, k protocol.JobKind, number string, d api.Device, jobs
 		Stick: deviceName(f, d.Vendor, d.Model), Serial: d.Serial, Size: locale.Bytes(d.Bytes),
 		State: deviceState(d), Reason: deviceReason(f, k, d),
 	}
+	switch { // what cannot be pressed may do for another kind, and the other way round
+	case s.State == "unfit" && s.Reason == "":
+		s.State = "ready"
+	case s.State == "ready" && s.Reason != "":
+		s.State = "unfit"
+	}
 	if d.JobID == "" && d.DataOpen() && k.OrPress().Writes() {
 		s.Settle = d.StickID
 	}

@@ -2,9 +2,11 @@ package view
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/web/locale"
 )
 
 // fits reports whether a version can be what a kind of job writes: a press
@@ -37,12 +39,12 @@ func noImages(kind protocol.JobKind) string {
 	return "job_new.no_images"
 }
 
-// submitWord is on the button that queues a job which writes a version.
-func submitWord(kind protocol.JobKind) string {
-	if kind == protocol.JobRaw {
-		return "raw.submit"
+// diskWord says what a disk image is, before other words; nothing of a Windows.
+func diskWord(v api.Version) string {
+	if v.Disk == nil {
+		return ""
 	}
-	return "job_new.submit"
+	return strings.ToUpper(v.Format) + " · " + locale.Bytes(v.Disk.Bytes) + " · "
 }
 
 // rawWarnings are what should be known before an image is written to sticks.

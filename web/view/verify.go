@@ -3,34 +3,14 @@ package view
 import (
 	"strings"
 
-	"github.com/a-h/templ"
-
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
 )
-
-// Confirm says in words what will be done, and asks for it again where it
-// cannot be undone.
-func Confirm(f Frame, p NewJob) templ.Component {
-	if p.Kind == protocol.JobVerify {
-		return verifyConfirm(f, p)
-	}
-	return JobConfirm(f, p)
-}
 
 // verifyingOf is the form of a new job that compares devices of a host with
 // their records.
 func verifyingOf(host string, devices ...protocol.Identity) NewJob {
 	return NewJob{Kind: protocol.JobVerify, Host: host, Chosen: devices}
-}
-
-// refusal is why a job of a kind may not have a device, in words, or "".
-func refusal(f Frame, k protocol.JobKind, d api.Device) string {
-	r := d.Refusal(k)
-	if r == nil {
-		return ""
-	}
-	return f.L.Fault(r.Code, r.Params)
 }
 
 // evidenceOf says how it is known that a stick's Windows has run.

@@ -129,7 +129,7 @@ func tone(state string) string {
 		return "good"
 	case "failed", "incomplete", "revoked", "lost", "withdrawn", "refused", "disabled", "stopped":
 		return "bad"
-	case "running", "assigned", "pressing", "erasing", "receiving", "inspecting", "cancelling":
+	case "running", "assigned", "pressing", "erasing", "receiving", "inspecting", "cancelling", "to_read":
 		return "run"
 	case "declined":
 		return "warn"

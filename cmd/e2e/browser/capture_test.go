@@ -9,8 +9,8 @@ import (
 	"github.com/stickpress/stickpress/web/webtest"
 )
 
-// TestCapturePages takes pictures of the form of a capture, of one that is
-// done, and of the list of what captures leave out.
+// TestCapturePages takes pictures of the form of a capture and its confirmation,
+// of one that is done, and of the list of what captures leave out.
 func TestCapturePages(t *testing.T) {
 	t.Parallel()
 	s := webtest.Play(t, webtest.Start(t))
@@ -59,5 +59,12 @@ func TestCapturePages(t *testing.T) {
 			b.visit(p.path)
 			b.shoot(dir, p.name+"-"+language)
 		}
+		b.visit("/jobs/new?kind=capture&host=" + s.Host.ID)
+		b.fill("#image", "kiosk")
+		b.fill("#number", "1.0.0")
+		b.press("#sticks tr:not(.row-off) input[name=device]")
+		b.press("#next")
+		b.at("/jobs/confirm")
+		b.shoot(dir, "job-confirm-capture-"+language)
 	}
 }

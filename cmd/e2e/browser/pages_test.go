@@ -63,6 +63,8 @@ func TestPages(t *testing.T) {
 			b.shoot(dir, "job-confirm-raw-"+language)
 			b.confirmAt("/jobs/new?kind=verify", 2)
 			b.shoot(dir, "job-confirm-verify-"+language)
+			b.confirmAt("/jobs/new?kind=wipe", 2)
+			b.shoot(dir, "job-confirm-wipe-"+language)
 		})
 	}
 }

@@ -46,7 +46,7 @@ func (b *tab) confirmAt(form string, sticks int) {
 	b.Helper()
 	b.visit(form)
 	for range sticks {
-		b.press("input[name=device]:not([disabled]):not(:checked)")
+		b.press("#sticks input[name=device]:not([disabled]):not(:checked)")
 	}
 	b.press("main form .btn-primary")
 	b.at("/jobs/confirm")
