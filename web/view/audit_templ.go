@@ -489,7 +489,7 @@ func auditRow(f Frame, e api.AuditEntry) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = Changes(f, api.Changes(e.Before, e.After)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Changes(f, api.Changes(e.Before, e.After), 2).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

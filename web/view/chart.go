@@ -20,6 +20,7 @@ type LineChart struct {
 	Values  []float64 // NaN where nothing is known: the line has a gap there
 	Labels  []string  // of each value, for the table below; the first and last stand at the axis
 	Format  func(float64) string
+	Tabled  bool // the page has a table of its numbers itself
 }
 
 // StackChart is how much of each Series there was, one bar per label.
@@ -31,10 +32,12 @@ type StackChart struct {
 	Labels  []string
 	Values  [][]float64 // per label, per series; none is negative
 	Format  func(float64) string
+	Tabled  bool // the page has a table of its numbers itself
 }
 
 // niceMax is the least round number that is not below any value, for the end of an
-// axis whose middle is labelled too; 1 if there is nothing.
+// axis whose middle is labelled too: it is even below 10, so that an axis of things
+// has no half ones. It is 2 if there is nothing.
 func niceMax(values []float64) float64 {
 	top := 0.0
 	for _, v := range values {
@@ -43,11 +46,12 @@ func niceMax(values []float64) float64 {
 		}
 	}
 	if top == 0 || math.IsInf(top, 0) {
-		return 1
+		return 2
 	}
 	power := math.Pow(10, math.Floor(math.Log10(top)))
 	for _, step := range []float64{1, 2, 3, 4, 5, 6, 8} {
-		if top <= step*power {
+		halves := power == 1 && math.Mod(step, 2) == 1
+		if !halves && top <= step*power {
 			return step * power
 		}
 	}

@@ -11,14 +11,17 @@ func TestNiceMax(t *testing.T) {
 		values []float64
 		want   float64
 	}{
-		{nil, 1},
-		{[]float64{0, 0}, 1},
+		{nil, 2},
+		{[]float64{0, 0}, 2},
 		{[]float64{math.NaN(), 3.5}, 4},
-		{[]float64{1}, 1},
+		{[]float64{1}, 2},
 		{[]float64{1.01, 0.5}, 2},
 		{[]float64{99}, 100},
 		{[]float64{0.041}, 0.05},
-		{[]float64{math.Inf(1)}, 1},
+		{[]float64{5}, 6},
+		{[]float64{10}, 10},
+		{[]float64{25}, 30},
+		{[]float64{math.Inf(1)}, 2},
 	} {
 		if got := niceMax(c.values); math.Abs(got-c.want) > 1e-9 {
 			t.Errorf("niceMax(%v) = %v, want %v", c.values, got, c.want)

@@ -40,6 +40,15 @@ func hostStates(h api.HostCounts) []stateCount {
 	return all
 }
 
+// hostsIn is the list of the hosts in a state; one that never connected is offline
+// there.
+func hostsIn(state string) string {
+	if state == "unconnected" {
+		state = "offline"
+	}
+	return "/hosts?state=" + state
+}
+
 func dayLabels(days []api.Day) []string {
 	labels := make([]string, len(days))
 	for i, d := range days {
@@ -65,7 +74,7 @@ func count(v float64) string { return strconv.FormatFloat(math.Round(v*10)/10, '
 func sticksChart(f Frame, days []api.Day) LineChart {
 	of := func(d api.Day) float64 { return float64(d.Sticks) }
 	day, most, sum := best(days, of)
-	c := LineChart{ID: "days-sticks", Title: f.T("overview.chart_sticks"), Labels: dayLabels(days), Format: count}
+	c := LineChart{ID: "days-sticks", Title: f.T("overview.chart_sticks"), Labels: dayLabels(days), Format: count, Tabled: true}
 	c.Summary = f.T("overview.chart_sum", "sum", count(sum), "most", count(most), "day", day)
 	if sum == 0 {
 		c.Summary = f.T("overview.chart_none")
@@ -80,7 +89,7 @@ func bytesChart(f Frame, days []api.Day) LineChart {
 	of := func(d api.Day) float64 { return float64(d.Bytes) / (1 << 30) }
 	gib := func(v float64) string { return count(v) + " GiB" }
 	day, most, sum := best(days, of)
-	c := LineChart{ID: "days-bytes", Title: f.T("overview.chart_bytes"), Labels: dayLabels(days), Format: gib}
+	c := LineChart{ID: "days-bytes", Title: f.T("overview.chart_bytes"), Labels: dayLabels(days), Format: gib, Tabled: true}
 	c.Summary = f.T("overview.chart_sum", "sum", gib(sum), "most", gib(most), "day", day)
 	if sum == 0 {
 		c.Summary = f.T("overview.chart_none")
@@ -93,7 +102,7 @@ func bytesChart(f Frame, days []api.Day) LineChart {
 
 func successChart(f Frame, days []api.Day) StackChart {
 	c := StackChart{
-		ID: "days-success", Title: f.T("overview.chart_success"), Labels: dayLabels(days), Format: count,
+		ID: "days-success", Title: f.T("overview.chart_success"), Labels: dayLabels(days), Format: count, Tabled: true,
 		Series: []Series{
 			{Name: f.T("overview.succeeded"), Tone: "good"}, {Name: f.T("overview.failed"), Tone: "bad"}, {Name: f.T("overview.cancelled"), Tone: "warn"},
 		},
@@ -110,4 +119,12 @@ func successChart(f Frame, days []api.Day) StackChart {
 		c.Title = f.T("overview.chart_success_of", "percent", count(share))
 	}
 	return c
+}
+
+// succeeded is how many of what ended on a day succeeded; a dash where nothing did.
+func succeeded(d api.Day) string {
+	if d.Succeeded+d.Failed == 0 {
+		return "–"
+	}
+	return count(100*float64(d.Succeeded)/float64(d.Succeeded+d.Failed)) + " %"
 }

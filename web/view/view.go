@@ -133,7 +133,7 @@ func tone(state string) string {
 		return "run"
 	case "declined":
 		return "warn"
-	case "cancelled", "superseded", "update_needed", "locked", "to_erase", "data_open", "failing":
+	case "cancelled", "update_needed", "locked", "to_erase", "data_open", "failing":
 		return "warn"
 	}
 	return "idle"
