@@ -34,6 +34,8 @@ const (
 	CodeReferenceOpen     fault.Code = "reference_open"       // system, reference, job: that has it and is not over
 	CodeAttemptLeased     fault.Code = "attempt_leased"       // the host has not said that the old attempt is over
 	CodeSchemaTooNew      fault.Code = "schema_too_new"       // min_app, app
+	CodeExtensionMissing  fault.Code = "extension_missing"    // extension: Postgres was installed without it
+	CodeDatabaseRights    fault.Code = "database_rights"      // role, database, extension: may not create what is needed
 	CodeKeyMissing        fault.Code = "master_key_missing"   // key
 	CodeSealBroken        fault.Code = "seal_broken"          // the sealed bytes were changed or moved
 	CodeHostLost          fault.Code = "host_lost"            // in the history of a build

@@ -32,7 +32,8 @@ const migrationLock = 0x7072657373
 // of programs at once: they take turns. A migration that was interrupted left
 // golang-migrate's dirty mark and nothing else, so it is run again. A schema
 // that is newer is left alone, and refused with the fault schema_too_new if it
-// needs a newer program.
+// needs a newer program. Faults, too, where the role could not make what the
+// schema needs: extension_missing, database_rights.
 func Migrate(ctx context.Context, url string, log *slog.Logger) error {
 	return migrateFS(ctx, url, log, migrations.FS)
 }
@@ -77,6 +78,9 @@ func migrateFS(ctx context.Context, url string, log *slog.Logger, files fs.FS, t
 		return fmt.Errorf("wait for the migration lock: %w", err)
 	}
 	if err := checkLevel(ctx, lock); err != nil {
+		return err
+	}
+	if err := checkRights(ctx, lock); err != nil {
 		return err
 	}
 

@@ -151,6 +151,40 @@ func TestNewerSchema(t *testing.T) {
 	}
 }
 
+// Whoever may not create in the database is told so before anything is changed,
+// and needs that right no more once everything is there.
+func TestMigrateWithoutRights(t *testing.T) {
+	t.Parallel()
+	url := storetest.Empty(t)
+	conn := connect(t, url)
+	var database string
+	if err := conn.QueryRow(t.Context(), `SELECT quote_ident(current_database())`).Scan(&database); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, conn, `REVOKE CREATE ON DATABASE `+database+` FROM CURRENT_USER`)
+	var f *fault.Error
+	if err := Migrate(t.Context(), url, quiet); !errors.As(err, &f) || f.Code != CodeDatabaseRights || f.Params["extension"] != "btree_gist" || f.Params["role"] == "" {
+		t.Fatalf("without the right: %v", err)
+	}
+	var tables int
+	if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace`).Scan(&tables); err != nil || tables != 0 {
+		t.Errorf("%d things were made, %v", tables, err)
+	}
+	exec(t, conn, `GRANT CREATE ON DATABASE `+database+` TO CURRENT_USER`)
+	if err := Migrate(t.Context(), url, quiet); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, conn, `REVOKE CREATE ON DATABASE `+database+` FROM CURRENT_USER`)
+	if err := Migrate(t.Context(), url, quiet); err != nil {
+		t.Errorf("when everything is there: %v", err)
+	}
+	// An administrator has taken the extension away.
+	exec(t, conn, `DROP EXTENSION btree_gist CASCADE`)
+	if err := Migrate(t.Context(), url, quiet); !errors.As(err, &f) || f.Code != CodeDatabaseRights {
+		t.Errorf("without its extension: %v", err)
+	}
+}
+
 func TestDownRemovesEverything(t *testing.T) {
 	t.Parallel()
 	conn := connect(t, storetest.URL(t))

@@ -158,6 +158,29 @@ func TestDoctor(t *testing.T) {
 	want(t, found, "certificate", findingWarn, "ends on")
 }
 
+// Of a database in which nothing may be made the doctor says what to grant, and
+// the server does not start.
+func TestDoctorWithoutRights(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	if _, err := d.admin("correct horse battery\n", "create", "ada"); err != nil {
+		t.Fatal(err)
+	}
+	d.inside(func(cmd *cobra.Command, s *server) error {
+		_, err := s.store.Pool().Exec(cmd.Context(), `DROP EXTENSION btree_gist CASCADE;
+			DO $$ BEGIN EXECUTE format('REVOKE CREATE ON DATABASE %I FROM CURRENT_USER', current_database()); END $$`)
+		return err
+	})
+	found, err := d.findings()
+	if !errors.Is(err, errUnwell) {
+		t.Errorf("the doctor found nothing: %v", err)
+	}
+	want(t, found, "database", findingFail, "GRANT CREATE ON DATABASE")
+	if _, err := d.admin("correct horse battery\n", "create", "bob"); err == nil || !strings.Contains(sentence(err), "btree_gist") {
+		t.Errorf("a console in it: %v", err)
+	}
+}
+
 // pair makes a certificate that began some time from now.
 func pair(t *testing.T, begun time.Duration) (flags []string) {
 	t.Helper()

@@ -161,6 +161,10 @@ func (d *doctor) privateDatabase(ctx context.Context, log *slog.Logger) (string,
 // schema looks at the database itself; false means that its rows cannot be read
 // by this program.
 func (d *doctor) schema(ctx context.Context, st *store.Store) bool {
+	if err := st.CheckRights(ctx); err != nil {
+		d.fail("database", "", "%s", sentence(err))
+		return false
+	}
 	h, err := st.Health(ctx)
 	if err != nil {
 		d.fail("database", "Start the server once: it makes the schema.", "there is no console in it: %s", sentence(err))

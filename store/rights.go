@@ -1,0 +1,40 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/stickpress/stickpress/api/fault"
+)
+
+// extension is what the schema needs of Postgres beyond itself: it comes with
+// Postgres, as one of its additional modules, and is made by the migrations.
+const extension = "btree_gist"
+
+// checkRights refuses a database in which the migrations could not make what
+// they need: an extension (unless an administrator made it), and the schema of
+// background work. Faults: extension_missing, database_rights.
+func checkRights(ctx context.Context, db querier) error {
+	var made, there, may, schema bool
+	var role, database string
+	// btree_gist is trusted from Postgres 13 on: whoever may create in the
+	// database may make it. https://www.postgresql.org/docs/current/sql-createextension.html
+	err := db.QueryRow(ctx,
+		`SELECT EXISTS (SELECT FROM pg_extension WHERE extname = $1),
+			EXISTS (SELECT FROM pg_available_extensions WHERE name = $1),
+			has_database_privilege(current_database(), 'CREATE'), to_regnamespace('river') IS NOT NULL, current_user, current_database()`,
+		extension).Scan(&made, &there, &may, &schema, &role, &database)
+	switch {
+	case err != nil:
+		return fmt.Errorf("ask what this role may do: %w", err)
+	case !made && !there:
+		return fault.New(fault.KindUnavailable, CodeExtensionMissing, "extension", extension)
+	case !may && (!made || !schema):
+		return fault.New(fault.KindUnavailable, CodeDatabaseRights, "role", role, "database", database, "extension", extension)
+	}
+	return nil
+}
+
+// CheckRights reports whether this program's role can make, or finds, what the
+// schema needs. Faults: extension_missing, database_rights.
+func (r Reader) CheckRights(ctx context.Context) error { return checkRights(ctx, r.db) }
