@@ -78,6 +78,7 @@ func (v *visitor) try(method, path string, headers ...string) (int, string) {
 	v.t.Helper()
 	form := url.Values{
 		"revision": {"1"}, "name": {"x"}, "login": {"x"}, "role": {"admin"}, "everywhere": {"yes"}, "value": {"x"}, "list": {"x"}, "number": {"1"}, "reason": {"x"}, "seconds": {"5"},
+		"device": {"{}"},
 	}
 	req, err := http.NewRequestWithContext(v.t.Context(), method, v.url+path, strings.NewReader(form.Encode()))
 	if err != nil {

@@ -109,6 +109,8 @@ setInterval(() => {
   looked = Date.now();
   for (const stream of streams) stream.check(slept);
 }, beat);
+// What was open before the network came back may be dead.
+window.addEventListener('online', () => streams.forEach((s) => s.check(true)));
 window.addEventListener('pagehide', () => streams.forEach((s) => s.sleep()));
 window.addEventListener('pageshow', () => streams.forEach((s) => s.wake()));
 
