@@ -5,6 +5,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -146,8 +147,8 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []struct{ name, 
 	return slices.DeleteFunc(all, func(p struct{ name, path string }) bool { return !wanted.MatchString(p.name) })
 }
 
-// handOver has one stick back, whose data is asked for, one lost, and tokens:
-// one of somebody else's, and one for images only.
+// handOver has one stick back, whose data is asked for, one lost, a template of
+// two versions, and tokens: one of somebody else's, and one for images only.
 func handOver(t *testing.T, s *webtest.Scene) {
 	t.Helper()
 	ctx := t.Context()
@@ -161,6 +162,12 @@ func handOver(t *testing.T, s *webtest.Scene) {
 	if err == nil {
 		_, err = s.CreateToken(ctx, s.Admin, api.CreateTokenInput{
 			Name: "pipeline", Role: api.RoleAdmin, TTL: 90 * 24 * time.Hour, Scopes: []api.TokenScope{api.TokenJobs, api.TokenImages},
+		})
+	}
+	if err == nil {
+		_, err = s.SaveTemplate(ctx, s.Admin, api.SaveTemplateInput{
+			ID: s.Template.ID, Name: s.Template.Name, Description: "Setup without questions",
+			Source: strings.Replace(s.StarterTemplate(), "<ProtectYourPC>3</ProtectYourPC>", "<ProtectYourPC>1</ProtectYourPC>", 1),
 		})
 	}
 	if err == nil {

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/url"
@@ -89,7 +90,7 @@ func carry(to, from net.Conn, frozen <-chan struct{}) {
 			}
 		}
 		if err != nil {
-			if c, ok := to.(interface{ CloseWrite() error }); ok && err == io.EOF {
+			if c, ok := to.(interface{ CloseWrite() error }); ok && errors.Is(err, io.EOF) {
 				_ = c.CloseWrite()
 			} else {
 				_ = to.Close()
