@@ -31,12 +31,14 @@ var differs = map[string]map[string]string{
 	"builds": {
 		"id": "pg_temp.older(i)", "job_id": "pg_temp.older(i)", "host_id": "(SELECT hosts[i % 20 + 1] FROM many)",
 		"reference": "'INC-' || lpad(i::text, 7, '0')", "holder": "'Person ' || (i * 7 % 500)",
+		"state": "CASE WHEN i % 1000 = 3 THEN 'cancelled' WHEN i % 10 = 0 THEN 'failed' ELSE t.state END",
+		"fault": `CASE WHEN i % 20000 = 0 THEN '{"code": "hub_power"}' WHEN i % 10 = 0 THEN '{"code": "write_failed"}' END::jsonb`,
 	},
 }
 
 // FillJobs copies a finished job of one stick, of which there must be one, so often:
 // each a second older than the one before, over 20 hosts and 500 holders. The
-// copies have no history.
+// copies have no history; one in ten failed, of those one in 2,000 by its hub.
 func (f *Fixture) FillJobs(t testing.TB, count int) {
 	t.Helper()
 	ctx := t.Context()
