@@ -173,7 +173,9 @@ func (r Reader) Jobs(ctx context.Context, f JobFilter) ([]Job, error) {
 	if few["search"], err = r.andBuilds(ctx, &w, "search", f.Search, "holder", "reference"); err != nil {
 		return nil, err
 	}
-	w.text("id IN (SELECT job_id FROM builds WHERE fault_code = @fault)", "fault", f.Fault)
+	if few["fault"], err = r.andFault(ctx, &w, f.Fault); err != nil {
+		return nil, err
+	}
 	equal(&w, "id >= @from", "from", firstID[jobKind](f.From))
 	equal(&w, "id < @to", "to", firstID[jobKind](f.To))
 	for name, ids := range few {
@@ -193,10 +195,7 @@ const fewBuilds = 3000
 
 // andBuilds adds the condition that one of some columns of a build of the job
 // begins so; a build has its job's reference and holder where it has none of its
-// own. Postgres cannot guess how many do: what few have is looked up first, and
-// returned; what many have is found on the way through the list, job by job:
-// OFFSET keeps Postgres from joining all of them first, in parallel even, which
-// takes longer to begin than the page.
+// own.
 func (r Reader) andBuilds(ctx context.Context, w *where, name, text string, columns ...string) ([]JobID, error) {
 	if text == "" {
 		return nil, nil
@@ -211,7 +210,26 @@ func (r Reader) andBuilds(ctx context.Context, w *where, name, text string, colu
 			ORDER BY lower(`+c+`) USING ~<~ LIMIT @most) AS begun WHERE lower(value) LIKE @pattern`)
 		conditions = append(conditions, c+` <> '' AND lower(`+c+`) LIKE @`+name)
 	}
-	rows, _ := r.db.Query(ctx, strings.Join(parts, " UNION ALL "), pgx.QueryExecModeCacheDescribe, args)
+	look := strings.Join(parts, " UNION ALL ")
+	return r.andEither(ctx, w, name, args["pattern"], look, strings.Join(conditions, " OR "), args)
+}
+
+// andFault is andBuilds for the code of the fault that ended one.
+func (r Reader) andFault(ctx context.Context, w *where, code string) ([]JobID, error) {
+	if code == "" {
+		return nil, nil
+	}
+	const look = `SELECT job_id FROM builds WHERE fault_code = @fault ORDER BY id DESC LIMIT @most`
+	return r.andEither(ctx, w, "fault", code, look, `fault_code = @fault`, pgx.NamedArgs{"fault": code, "most": fewBuilds + 1})
+}
+
+// andEither adds a condition on the builds of a job. Postgres cannot guess how many
+// meet it: if look finds few, these are the jobs, which are returned; what many
+// have is found on the way through the list, job by job: OFFSET keeps Postgres from
+// joining all of them first, in parallel even, which takes longer to begin than
+// the page.
+func (r Reader) andEither(ctx context.Context, w *where, name string, value any, look, condition string, args pgx.NamedArgs) ([]JobID, error) {
+	rows, _ := r.db.Query(ctx, look, pgx.QueryExecModeCacheDescribe, args)
 	jobs, err := pgx.CollectRows(rows, pgx.RowTo[JobID])
 	switch {
 	case err != nil:
@@ -220,7 +238,7 @@ func (r Reader) andBuilds(ctx context.Context, w *where, name, text string, colu
 		w.and("id = ANY (@"+name+")", name, jobs)
 		return append([]JobID{}, jobs...), nil
 	default:
-		w.and(`EXISTS (SELECT FROM builds WHERE job_id = jobs.id AND (`+strings.Join(conditions, " OR ")+`) OFFSET 0)`, name, args["pattern"])
+		w.and(`EXISTS (SELECT FROM builds WHERE job_id = jobs.id AND (`+condition+`) OFFSET 0)`, name, value)
 	}
 	return nil, nil
 }
