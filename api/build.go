@@ -41,6 +41,7 @@ type BuildFilter struct {
 	SiteID    string // or its name: where its job was queued
 	Holder    string // how it begins, whatever its case
 	Reference string // exact
+	System    string // of the reference, exact
 	Fault     string // code, exact
 	From, To  string // days, in UTC, on which it was queued: the first and the last
 }
@@ -57,6 +58,7 @@ var BuildFields = []Field[BuildFilter]{
 	{FieldInfo{Name: "version", Kind: FieldThing, Doc: "ID of the version that it writes."}, func(f *BuildFilter) *string { return &f.VersionID }},
 	{FieldInfo{Name: "holder", Kind: FieldText, Doc: "How its holder begins, whatever its case."}, func(f *BuildFilter) *string { return &f.Holder }},
 	{FieldInfo{Name: "reference", Kind: FieldText, Doc: "Its reference, exact."}, func(f *BuildFilter) *string { return &f.Reference }},
+	{FieldInfo{Name: "reference_system", Kind: FieldText, Doc: "The system of its reference, exact."}, func(f *BuildFilter) *string { return &f.System }},
 	{FieldInfo{Name: "fault", Kind: FieldText, Doc: "Code of the fault that ended it."}, func(f *BuildFilter) *string { return &f.Fault }},
 	{FieldInfo{Name: "from", Kind: FieldDay, Doc: "The first day on which it was queued, in UTC."}, func(f *BuildFilter) *string { return &f.From }},
 	{FieldInfo{Name: "to", Kind: FieldDay, Doc: "The last day on which it was queued, in UTC."}, func(f *BuildFilter) *string { return &f.To }},
@@ -117,7 +119,7 @@ func (c *Console) jobsOf(ctx context.Context, builds []store.Build) (map[store.J
 
 func (c *Console) buildQuery(ctx context.Context, a Actor, f *BuildFilter) (store.BuildFilter, error) {
 	query := store.BuildFilter{
-		Kind: protocol.JobKind(f.Kind), Holder: f.Holder, Reference: f.Reference, Fault: f.Fault,
+		Kind: protocol.JobKind(f.Kind), Holder: f.Holder, Reference: f.Reference, ReferenceSystem: f.System, Fault: f.Fault,
 		From: dayOf(f.From, false), To: dayOf(f.To, true),
 	}
 	switch {

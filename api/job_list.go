@@ -16,6 +16,7 @@ type JobFilter struct {
 	VersionID string
 	SiteID    string // or its name: where it was queued
 	Reference string // exact
+	System    string // of the reference, exact
 	Holder    string // how a holder begins, whatever its case
 	From, To  string // days, in UTC, on which it was queued: the first and the last
 	Search    string // how a reference or a holder begins, whatever its case
@@ -35,6 +36,7 @@ var JobFields = []Field[JobFilter]{
 	{FieldInfo{Name: "image", Kind: FieldThing, Object: "image", Doc: "ID or name of an image, any version of which it writes."}, func(f *JobFilter) *string { return &f.ImageID }},
 	{FieldInfo{Name: "version", Kind: FieldThing, Doc: "ID of the version that it writes."}, func(f *JobFilter) *string { return &f.VersionID }},
 	{FieldInfo{Name: "reference", Kind: FieldText, Doc: "Its reference, exact."}, func(f *JobFilter) *string { return &f.Reference }},
+	{FieldInfo{Name: "reference_system", Kind: FieldText, Doc: "The system of its reference, exact."}, func(f *JobFilter) *string { return &f.System }},
 	{FieldInfo{Name: "holder", Kind: FieldText, Doc: "How a holder begins, whatever its case."}, func(f *JobFilter) *string { return &f.Holder }},
 	{FieldInfo{Name: "fault", Kind: FieldText, Doc: "Code of the fault that ended one of its builds."}, func(f *JobFilter) *string { return &f.Fault }},
 	{FieldInfo{Name: "from", Kind: FieldDay, Doc: "The first day on which it was queued, in UTC."}, func(f *JobFilter) *string { return &f.From }},
@@ -75,7 +77,7 @@ func (c *Console) ListJobs(ctx context.Context, a Actor, f JobFilter, p Page) (L
 // jobQuery is a filter as the store takes it.
 func (c *Console) jobQuery(ctx context.Context, a Actor, f *JobFilter) (store.JobFilter, error) {
 	query := store.JobFilter{
-		Kind: protocol.JobKind(f.Kind), Reference: f.Reference, Holder: f.Holder, Search: f.Search, Fault: f.Fault,
+		Kind: protocol.JobKind(f.Kind), Reference: f.Reference, ReferenceSystem: f.System, Holder: f.Holder, Search: f.Search, Fault: f.Fault,
 		From: dayOf(f.From, false), To: dayOf(f.To, true),
 	}
 	switch {

@@ -17,11 +17,13 @@ type BuildFilter struct {
 	ImageVersionID VersionID // that their jobs write
 	Kind           protocol.JobKind
 	States         []BuildState
-	Reference      string    // exact
-	Holder         string    // how it begins, whatever its case
-	Fault          string    // code, exact
-	From, To       time.Time // when they were queued: from, and before
-	Page           BuildPage
+	Reference      string // exact
+	// ReferenceSystem is whose reference it is, exact.
+	ReferenceSystem string
+	Holder          string    // how it begins, whatever its case
+	Fault           string    // code, exact
+	From, To        time.Time // when they were queued: from, and before
+	Page            BuildPage
 }
 
 // Builds lists builds, newest first.
@@ -39,6 +41,7 @@ func (r Reader) Builds(ctx context.Context, f BuildFilter) ([]Build, error) {
 	}
 	// The index is of those that are not empty, in lower case.
 	w.text("reference <> '' AND lower(reference) = lower(@reference) AND reference = @reference", "reference", f.Reference)
+	w.text("reference_system = @system", "system", f.ReferenceSystem)
 	w.text("holder <> '' AND lower(holder) LIKE @holder", "holder", beginning(f.Holder))
 	w.text("fault_code = @fault", "fault", f.Fault)
 	equal(&w, "id >= @from", "from", firstID[buildKind](f.From))

@@ -133,12 +133,14 @@ type JobFilter struct {
 	ImageVersionID VersionID
 	Kind           protocol.JobKind
 	States         []JobState
-	Reference      string    // exact
-	Holder         string    // how a holder of one of its sticks begins, whatever its case
-	Search         string    // how a reference or a holder of one of its sticks begins, whatever its case
-	Fault          string    // code of the fault that ended one of its builds, exact
-	From, To       time.Time // when it was queued: from, and before
-	Page           JobPage
+	Reference      string // exact
+	// ReferenceSystem is whose reference it is, exact.
+	ReferenceSystem string
+	Holder          string    // how a holder of one of its sticks begins, whatever its case
+	Search          string    // how a reference or a holder of one of its sticks begins, whatever its case
+	Fault           string    // code of the fault that ended one of its builds, exact
+	From, To        time.Time // when it was queued: from, and before
+	Page            JobPage
 }
 
 // Jobs lists jobs with their builds, newest first.
@@ -165,6 +167,7 @@ func (r Reader) Jobs(ctx context.Context, f JobFilter) ([]Job, error) {
 	equal(&w, "image_version_id = @version", "version", f.ImageVersionID)
 	w.text("kind = @kind", "kind", string(f.Kind))
 	w.text("reference = @reference", "reference", f.Reference)
+	w.text("reference_system = @system", "system", f.ReferenceSystem)
 	few := map[string][]JobID{}
 	var err error
 	if few["holder"], err = r.andBuilds(ctx, &w, "holder", f.Holder, "holder"); err != nil {

@@ -93,6 +93,14 @@ func (w *world) tables() {
 	w.no(422, "batch_empty", post(s, helpdesk, "/batch-checks", wire.Batch{Host: "many", Table: " "}))
 	w.no(403, "forbidden", post(s, viewer, "/batch-checks", table))
 	job := decode[api.Job](w.t, w.ok(202, post(s, helpdesk, "/batches", table)), 202)
+	for query, want := range map[string]int{
+		"/builds?reference=INC-1&reference_system=servicenow": 1, "/builds?reference=INC-1&reference_system=jira": 0, "/builds?reference_system=servicenow": 2,
+		"/jobs?reference=INC-9&reference_system=servicenow": 1, "/jobs?reference=INC-9&reference_system=jira": 0,
+	} {
+		if l := decode[api.List[json.RawMessage]](w.t, w.ok(200, get(s, viewer, query)), 200); len(l.Items) != want {
+			w.t.Errorf("%s lists %d, want %d", query, len(l.Items), want)
+		}
+	}
 	if len(job.Builds) != 2 || job.Builds[0].Holder != "Ann" || job.Builds[0].ExternalRef != (api.ExternalRef{System: "servicenow", ID: "INC-1"}) || job.Builds[1].ExternalRef.ID != "INC-9" ||
 		job.Builds[1].Variables["computer_name"] != "PC-2" {
 		w.t.Errorf("%+v", job.Builds)
