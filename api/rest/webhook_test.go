@@ -35,9 +35,10 @@ func (w *world) events() {
 	if e := streamed(w.t, s, "?after="+first.Next, "", 1); e[0] == first.Next {
 		w.t.Errorf("after %s comes %v", first.Next, e)
 	}
-	ended := func(status int) bool { return status == http.StatusOK }
-	for began := time.Now(); !s.Contract.Seen("watch_events", ended) && time.Since(began) < time.Minute; {
-		time.Sleep(10 * time.Millisecond) // the server's end of the stream
+	ctx, enough := context.WithTimeout(w.t.Context(), time.Minute)
+	defer enough()
+	if err := s.Contract.Await(ctx, "watch_events", http.StatusOK); err != nil {
+		w.t.Error(err)
 	}
 }
 

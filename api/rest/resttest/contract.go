@@ -2,6 +2,7 @@ package resttest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"mime"
@@ -25,6 +26,7 @@ type Contract struct {
 
 	mu   sync.Mutex
 	seen map[string]map[int]bool // operation ID → statuses
+	more chan struct{}           // closed when seen has more
 }
 
 type object = map[string]any
@@ -32,7 +34,7 @@ type object = map[string]any
 // NewContract reads the document from the handler itself, without a token.
 func NewContract(t testing.TB, next http.Handler) *Contract {
 	t.Helper()
-	c := &Contract{t: t, next: next, seen: map[string]map[int]bool{}}
+	c := &Contract{t: t, next: next, seen: map[string]map[int]bool{}, more: make(chan struct{})}
 	w := httptest.NewRecorder()
 	next.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, rest.Prefix+"/openapi.json", nil))
 	if err := json.Unmarshal(w.Body.Bytes(), &c.doc); err != nil {
@@ -63,6 +65,24 @@ func (c *Contract) Seen(operation string, ok func(status int) bool) bool {
 		}
 	}
 	return false
+}
+
+// Await waits until an operation was answered with a status: a stream is when it
+// has ended.
+func (c *Contract) Await(ctx context.Context, operation string, status int) error {
+	for {
+		c.mu.Lock()
+		seen, more := c.seen[operation][status], c.more
+		c.mu.Unlock()
+		if seen {
+			return nil
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return fmt.Errorf("%s was not answered with %d: %w", operation, status, ctx.Err())
+		}
+	}
 }
 
 // ServeHTTP implements http.Handler.
@@ -187,6 +207,8 @@ func (c *Contract) note(operation string, status int) {
 		c.seen[operation] = map[int]bool{}
 	}
 	c.seen[operation][status] = true
+	close(c.more)
+	c.more = make(chan struct{})
 }
 
 // copied keeps what passes through.
