@@ -31,6 +31,8 @@ const (
 	CodeBlockMapTooLong  fault.Code = "block_map_too_long" // ranges, most
 	CodeUploadDigest     fault.Code = "upload_digest"      // want, have
 	CodeCaptureOver      fault.Code = "capture_over"       // state: of the job
+	CodePairingOpen      fault.Code = "pairing_open"       // retry_seconds: nobody has answered yet
+	CodePairingDenied    fault.Code = "pairing_denied"     //
 	CodeLayoutUnknown    fault.Code = "layout_unknown"     // layout
 	CodeSignatureUnknown fault.Code = "boot_signature_unknown"
 	CodeEditionInvalid   fault.Code = "edition_invalid" // edition

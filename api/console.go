@@ -75,7 +75,7 @@ type Console struct {
 	ticketTTL time.Duration
 	offline   time.Duration
 	passwords *passwords
-	limits    struct{ address, enroll, hook, hookFailed *limiter }
+	limits    struct{ address, enroll, hook, hookFailed, pairing *limiter }
 	tokens    tokenCounts
 	progress  progressBoard
 	reports   reports
@@ -145,6 +145,7 @@ func New(d Deps) (*Console, error) {
 	c.limits.address = newLimiter(d.Clock, 60, 5*time.Minute)
 	c.limits.enroll = newLimiter(d.Clock, 30, 5*time.Minute)
 	c.limits.hook = newLimiter(d.Clock, hooksPerMinute, time.Minute)
+	c.limits.pairing = newLimiter(d.Clock, 600, 5*time.Minute) // ten programs that ask every five seconds
 	c.limits.hookFailed = newLimiter(d.Clock, hookFailures, hookWindow)
 	return c, nil
 }

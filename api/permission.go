@@ -22,6 +22,10 @@ const (
 	UseCreateToken       UseCase = "create_token"
 	UseListTokens        UseCase = "list_tokens"
 	UseRevokeToken       UseCase = "revoke_token"
+	UseBeginPairing      UseCase = "begin_pairing"
+	UseGetPairing        UseCase = "get_pairing"
+	UseAnswerPairing     UseCase = "answer_pairing"
+	UseEndPairing        UseCase = "end_pairing"
 	UseListImages        UseCase = "list_images"
 	UseGetImage          UseCase = "get_image"
 	UseCreateImage       UseCase = "create_image"
@@ -139,6 +143,8 @@ var permissions = map[UseCase]Role{
 	UseSignInCode:       RoleNone, // the code decides, after the password
 	UseChoosePassword:   RoleNone, // the link decides
 	UseSignInService:    RoleNone, // the provider decides
+	UseBeginPairing:     RoleNone, // it gives nothing before a person answers
+	UseEndPairing:       RoleNone, // its secret decides, and the answer
 	UseReceiveHook:      RoleNone, // the connector's secret decides
 
 	UseChangePassword:     RoleViewer, // one's own
@@ -168,6 +174,8 @@ var permissions = map[UseCase]Role{
 	UseCreateToken:       RoleViewer, // at most one's own role
 	UseListTokens:        RoleViewer, // one's own
 	UseRevokeToken:       RoleViewer, // one's own
+	UseGetPairing:        RoleViewer, // people only
+	UseAnswerPairing:     RoleViewer, // people only; a token of one's own
 	UseListImages:        RoleViewer,
 	UseGetImage:          RoleViewer,
 	UseListTemplates:     RoleViewer,

@@ -81,6 +81,13 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			_, err := f.ListTokens(ctx, a, api.TokenFilter{}, page)
 			return err
 		},
+		api.UseBeginPairing: func(ctx context.Context, a api.Actor) error { _, err := f.BeginPairing(ctx, a, ""); return err },
+		api.UseGetPairing:   func(ctx context.Context, a api.Actor) error { _, err := f.GetPairing(ctx, a, "x"); return err },
+		api.UseAnswerPairing: func(ctx context.Context, a api.Actor) error {
+			_, err := f.AnswerPairing(ctx, a, api.AnswerPairingInput{Code: "x", Deny: true})
+			return err
+		},
+		api.UseEndPairing:  func(ctx context.Context, a api.Actor) error { _, err := f.EndPairing(ctx, a, "x", "x"); return err },
 		api.UseRevokeToken: func(ctx context.Context, a api.Actor) error { return f.RevokeToken(ctx, a, unknownToken) },
 		api.UseListImages: func(ctx context.Context, a api.Actor) error {
 			_, err := f.ListImages(ctx, a, api.ImageFilter{}, page)

@@ -35,6 +35,10 @@ var scopes = map[UseCase]Scope{
 	UseEnrollHost:         ScopeSelf, // the enrolment token has the site
 	UsePublishCapture:     ScopeSelf, // the job has it
 	UseReceiveHook:        ScopeSelf, // the ticket has the site
+	UseBeginPairing:       ScopeSelf,
+	UseGetPairing:         ScopeSelf,
+	UseAnswerPairing:      ScopeSelf,
+	UseEndPairing:         ScopeSelf,
 
 	UseListViews:         ScopeSelf, // one's own, and everybody's
 	UseSaveView:          ScopeSelf,

@@ -62,6 +62,7 @@ const (
 	ofEntry   = "ldap"    // what the directory found by it, by its ID: a filter may find one by many spellings
 	ofFactor  = "factor"  // a person's second factor, by their ID
 	ofRecheck = "recheck" // a person's password, once more, by their ID
+	ofPairing = "pairing" // codes of programs that a person tried, by their ID
 )
 
 // passwordTries are the counts of a password: of one address and of all.
@@ -83,7 +84,7 @@ func (c *Console) personTries(ctx context.Context, kind string, id store.UserID)
 // attemptSubjects are all under which somebody's attempts may be counted.
 func (c *Console) attemptSubjects(ctx context.Context, login, id, subject string) ([][32]byte, error) {
 	var out [][32]byte
-	for _, of := range [][2]string{{ofLogin, login}, {ofEntry, subject}, {ofFactor, id}, {ofRecheck, id}} {
+	for _, of := range [][2]string{{ofLogin, login}, {ofEntry, subject}, {ofFactor, id}, {ofRecheck, id}, {ofPairing, id}} {
 		if of[1] == "" {
 			continue
 		}

@@ -48,56 +48,68 @@ type CreateTokenInput struct {
 // Faults: name_invalid, role_unknown, forbidden, user_not_found, site_not_found,
 // lifetime_invalid, scope_unknown, scope_missing.
 func (c *Console) CreateToken(ctx context.Context, a Actor, in CreateTokenInput) (NewToken, error) {
+	var out NewToken
+	err := c.change(ctx, a, UseCreateToken, func(tx *store.Tx, by store.Actor) (err error) {
+		out, err = c.createToken(ctx, tx, a, by, in)
+		return err
+	})
+	return out, err
+}
+
+// newTokenOf checks what can be said of a token without looking anything up.
+func newTokenOf(a Actor, in CreateTokenInput) (store.NewAPIToken, error) {
 	if in.TTL < 0 {
-		return NewToken{}, fault.New(fault.KindInvalid, CodeLifetime).At("ttl_seconds")
+		return store.NewAPIToken{}, fault.New(fault.KindInvalid, CodeLifetime).At("ttl_seconds")
 	}
 	if !slices.Contains(Roles, in.Role) {
-		return NewToken{}, errRoleUnknown(in.Role)
+		return store.NewAPIToken{}, errRoleUnknown(in.Role)
 	}
 	name, err := cleanName("token", in.Name)
 	if err != nil {
-		return NewToken{}, err
+		return store.NewAPIToken{}, err
 	}
 	if len(in.Sites) == 0 {
 		in.Sites = a.Sites // a token cannot make a wider one
 	}
 	sites, err := siteIDs(in.Sites)
 	if err != nil {
-		return NewToken{}, err
+		return store.NewAPIToken{}, err
 	}
 	scopes, err := a.tokenScopesFor(in.Scopes)
+	return store.NewAPIToken{Name: name, Role: in.Role, Sites: sites, Scopes: scopes, Lifetime: in.TTL}, err
+}
+
+// createToken is CreateToken within a transaction.
+func (c *Console) createToken(ctx context.Context, tx *store.Tx, a Actor, by store.Actor, in CreateTokenInput) (NewToken, error) {
+	n, err := newTokenOf(a, in)
 	if err != nil {
 		return NewToken{}, err
 	}
-	var out NewToken
-	err = c.change(ctx, a, UseCreateToken, func(tx *store.Tx, by store.Actor) error {
-		owner, err := c.tokenOwner(ctx, tx, a, in.Login)
-		if err != nil {
-			return err
-		}
-		if !owner.Role.Includes(in.Role) || !a.Role.Includes(in.Role) {
-			return fault.New(fault.KindForbidden, CodeForbidden, "action", UseCreateToken, "role", in.Role)
-		}
-		if err := checkTokenSites(ctx, tx.Reader, a, &owner, sites); err != nil {
-			return err
-		}
-		n := store.NewAPIToken{Name: name, UserID: owner.ID, Role: in.Role, Sites: sites, Scopes: scopes, Lifetime: in.TTL}
-		if n.CreatedBy, err = optional[store.UserID]("user", a.UserID); err != nil {
-			return err
-		}
-		if n.ParentID, err = optional[store.TokenID]("token", a.TokenID); err != nil {
-			return err
-		}
-		secret, t, err := tx.CreateAPIToken(ctx, n)
-		if err != nil {
-			return err
-		}
-		out = NewToken{Token: tokenOf(t, owner.Login), Secret: secret}
-		return tx.Audit(ctx, store.NewAudit{
-			By: by, Action: string(UseCreateToken), ObjectKind: "token", ObjectID: t.ID.String(), After: out.Token,
-		})
+	owner, err := c.tokenOwner(ctx, tx, a, in.Login)
+	if err != nil {
+		return NewToken{}, err
+	}
+	if !owner.Role.Includes(in.Role) || !a.Role.Includes(in.Role) {
+		return NewToken{}, fault.New(fault.KindForbidden, CodeForbidden, "action", UseCreateToken, "role", in.Role)
+	}
+	if err := checkTokenSites(ctx, tx.Reader, a, &owner, n.Sites); err != nil {
+		return NewToken{}, err
+	}
+	n.UserID = owner.ID
+	if n.CreatedBy, err = optional[store.UserID]("user", a.UserID); err != nil {
+		return NewToken{}, err
+	}
+	if n.ParentID, err = optional[store.TokenID]("token", a.TokenID); err != nil {
+		return NewToken{}, err
+	}
+	secret, t, err := tx.CreateAPIToken(ctx, n)
+	if err != nil {
+		return NewToken{}, err
+	}
+	out := NewToken{Token: tokenOf(t, owner.Login), Secret: secret}
+	return out, tx.Audit(ctx, store.NewAudit{
+		By: by, Action: string(UseCreateToken), ObjectKind: "token", ObjectID: t.ID.String(), After: out.Token,
 	})
-	return out, err
 }
 
 // checkTokenSites refuses sites that the actor or the owner does not have.

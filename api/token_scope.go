@@ -82,6 +82,8 @@ var tokenScopes = map[UseCase]TokenScope{
 	UseCreateToken:        TokenAccount,
 	UseRevokeToken:        TokenAccount,
 	UseEndSession:         TokenAccount,
+	UseGetPairing:         TokenAccount,
+	UseAnswerPairing:      TokenAccount,
 	UseSaveView:           TokenAccount,
 	UseShareView:          TokenAccount,
 	UseChangePassword:     TokenAccount,

@@ -40,7 +40,7 @@ type NewAudit struct {
 
 // AuditKinds are the kinds of things that entries are about, by name.
 var AuditKinds = []string{
-	"audit", "blob", "build", "channel", "connector", "console", "host", "image", "image_version", "job", "setting", "site", "stick",
+	"audit", "blob", "build", "channel", "connector", "console", "host", "image", "image_version", "job", "pairing", "setting", "site", "stick",
 	"stick_request", "task_sequence", "template", "token", "user", "view", "webhook",
 }
 

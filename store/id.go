@@ -52,6 +52,7 @@ type (
 	webhookKind         struct{}
 	messageKind         struct{}
 	actorKind           struct{}
+	pairingKind         struct{}
 )
 
 func (jobKind) prefix() string             { return "job" }
@@ -81,6 +82,7 @@ func (writeBackKind) prefix() string       { return "writeback" }
 func (webhookKind) prefix() string         { return "webhook" }
 func (messageKind) prefix() string         { return "msg" }
 func (actorKind) prefix() string           { return "actor" }
+func (pairingKind) prefix() string         { return "pairing" }
 
 type (
 	// JobID names a job: job_….
@@ -117,6 +119,8 @@ type (
 	ServerKeyID = ID[serverKeyKind]
 	// CertificateID names a certificate of a wiped stick: cert_….
 	CertificateID = ID[certificateKind]
+	// PairingID names a program that asks a person for a token: pairing_….
+	PairingID = ID[pairingKind]
 	// ViewID names a saved view of a list: view_….
 	ViewID = ID[viewKind]
 	// StickTaskID is the key of a StickTask.

@@ -297,7 +297,7 @@ func (s *Store) TouchAPIToken(ctx context.Context, t *APIToken) error {
 	return fail(err, "remember the use of a token")
 }
 
-// DropExpired removes what is of no use any more (one-time tokens, idempotency
+// DropExpired removes what is of no use any more (one-time tokens, pairings, idempotency
 // keys, what came of uploads, sessions, counts of attempts) and returns how many.
 func (s *Store) DropExpired(ctx context.Context) (int64, error) {
 	var n int64
@@ -310,6 +310,7 @@ func (s *Store) DropExpired(ctx context.Context) (int64, error) {
 		`DELETE FROM connector_deliveries WHERE created_at < @at::timestamptz - interval '7 days'`,
 		`DELETE FROM connector_payloads WHERE created_at < @at::timestamptz - interval '30 days'`,
 		`DELETE FROM write_backs WHERE state <> 'waiting' AND updated_at < @at::timestamptz - interval '90 days'`,
+		`DELETE FROM pairings WHERE expires_at < @at`,
 		`DELETE FROM sign_in_attempts WHERE last_at < @at::timestamptz - interval '2 days'`,
 	} {
 		tag, err := s.pool.Exec(ctx, sql, pgx.NamedArgs{"at": s.Now()})

@@ -67,12 +67,15 @@ func (tx *Tx) DropOneTimeTokens(ctx context.Context, purpose Purpose, user UserI
 }
 
 // DropOneTimeTokensBy makes the unused tokens worthless that a user made, or a
-// program with a token of theirs.
+// program with a token of theirs, and ends pairings that the user answered.
 func (tx *Tx) DropOneTimeTokensBy(ctx context.Context, user UserID) error {
 	_, err := tx.tx.Exec(ctx,
 		`DELETE FROM one_time_tokens WHERE used_at IS NULL AND (created_by_kind = 'user' AND created_by_id = @user
 			OR created_by_kind = 'token' AND created_by_id IN (SELECT id FROM api_tokens WHERE @user IN (user_id, created_by)))`,
 		pgx.NamedArgs{"user": user})
+	if err == nil {
+		_, err = tx.tx.Exec(ctx, `DELETE FROM pairings WHERE user_id = @user`, pgx.NamedArgs{"user": user})
+	}
 	return fail(err, "drop one-time tokens of their maker")
 }
 

@@ -124,9 +124,7 @@ func (s *Web) sessionsEnd(w http.ResponseWriter, r *http.Request) error {
 func (s *Web) tokenCreate(w http.ResponseWriter, r *http.Request) error {
 	form := view.TokenForm{
 		Name: r.PostFormValue("name"), Role: api.Role(r.PostFormValue("role")), Days: r.PostFormValue("days"), Sites: r.PostForm["site"],
-	}
-	for _, scope := range r.PostForm["scope"] {
-		form.Scopes = append(form.Scopes, api.TokenScope(scope))
+		Scopes: tokenScopes(r),
 	}
 	ttl, err := daysOf(form.Days)
 	var made api.NewToken
@@ -139,6 +137,14 @@ func (s *Web) tokenCreate(w http.ResponseWriter, r *http.Request) error {
 		return s.accountWith(w, r, &view.AccountPage{Part: "token", Form: form}, err)
 	}
 	return s.accountWith(w, r, &view.AccountPage{Made: &made}, nil)
+}
+
+// tokenScopes are the scopes that were ticked in a form.
+func tokenScopes(r *http.Request) (out []api.TokenScope) {
+	for _, scope := range r.PostForm["scope"] {
+		out = append(out, api.TokenScope(scope))
+	}
+	return out
 }
 
 // maxDays is what a duration can hold, roughly.

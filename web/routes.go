@@ -176,4 +176,6 @@ func (s *Web) routes(r chi.Router) {
 	r.Post("/account/sessions/end", s.page(s.sessionsEnd))
 	r.Post("/account/sessions/{id}/end", s.page(s.sessionEnd))
 	r.Post("/account/tokens", s.page(s.tokenCreate))
+	r.Get("/pair", s.page(s.pair))
+	r.Post("/pair", s.page(s.pairAnswer))
 }

@@ -25,6 +25,35 @@ func (c *Client) RevokeToken(ctx context.Context, id string) error {
 	return c.do(ctx, call{method: http.MethodPost, path: at("tokens", id, "revocations"), again: true}, nil)
 }
 
+// GetMe says whom the token is of, and what it may do.
+func (c *Client) GetMe(ctx context.Context) (api.Me, error) {
+	return read[api.Me](ctx, c, at("me"), nil)
+}
+
+// BeginPairing asks a person for a token; the client needs none for it.
+func (c *Client) BeginPairing(ctx context.Context, name string) (api.NewPairing, error) {
+	return send[api.NewPairing](ctx, c, call{method: http.MethodPost, path: at("pairings"), body: wire.BeginPairing{Client: name}})
+}
+
+// pairingTry is the try after which Backoff waits as long as a pairing may: two to
+// four seconds.
+const pairingTry = 4
+
+// EndPairing waits for the person's answer and returns the token. Faults:
+// pairing_denied, and pairing_not_found when nobody has answered in time.
+func (c *Client) EndPairing(ctx context.Context, p api.NewPairing) (api.NewToken, error) {
+	q := call{method: http.MethodPost, path: at("pairings", p.ID, "tokens"), body: wire.EndPairing{Secret: p.Secret}}
+	for {
+		t, err := send[api.NewToken](ctx, c, q)
+		if !IsCode(err, string(api.CodePairingOpen)) {
+			return t, err
+		}
+		if err := c.o.Backoff(ctx, pairingTry); err != nil {
+			return t, err
+		}
+	}
+}
+
 // ListUsers lists people by login.
 func (c *Client) ListUsers(ctx context.Context, f api.UserFilter, p api.Page) (api.List[api.User], error) {
 	return read[api.List[api.User]](ctx, c, at("users"), narrowed(api.UserFields, f, p))

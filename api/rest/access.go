@@ -79,6 +79,7 @@ var usesOf = map[string][]api.UseCase{
 	"end_sessions":     {api.UseEndSession, api.UseUpdateUser},
 	"user_history":     {api.UseListUsers},
 	"get_token":        {api.UseListTokens},
+	"get_me":           {api.UseGetUser},
 	"token_history":    {api.UseListTokens},
 	"get_setting":      {api.UseListSettings},
 	"reset_setting":    {api.UseSaveSetting},
@@ -147,7 +148,9 @@ func (s *REST) describeAccess(op *huma.Operation) {
 	}
 	op.Extensions[wire.AccessExtension] = access
 	// OpenAPI 3.1 has scopes for every kind of scheme.
-	op.Security = []map[string][]string{{securityScheme: access.Scopes}, {"basic": access.Scopes}, {"key": access.Scopes}}
+	if !tokenless(op) {
+		op.Security = []map[string][]string{{securityScheme: access.Scopes}, {"basic": access.Scopes}, {"key": access.Scopes}}
+	}
 	if access.Role != string(api.RoleNone) && access.Role != string(api.RoleViewer) { // viewers are whoever has a token
 		op.Summary += " (" + access.Role + ")"
 	}

@@ -49,8 +49,11 @@ func TestEveryOperation(t *testing.T) {
 
 // never are the operations that no signed-in actor is refused.
 var never = map[string]bool{
-	"get_overview": true, "get_default_task_sequence": true, "upload_options": true, "get_identity": true,
+	"get_overview": true, "get_me": true, "get_default_task_sequence": true, "upload_options": true, "get_identity": true,
 }
+
+// wantsNone are the operations by which a program gets its token.
+var wantsNone = map[string]bool{"begin_pairing": true, "end_pairing": true}
 
 // Every operation wants a token.
 func TestEveryOperationWantsAToken(t *testing.T) {
@@ -60,7 +63,7 @@ func TestEveryOperationWantsAToken(t *testing.T) {
 		method, path, _ := strings.Cut(op, " ")
 		path = strings.NewReplacer("{", "", "}", "").Replace(path)
 		a := send(t, s, ask{method: method, path: path})
-		if a.status != http.StatusUnauthorized {
+		if wantsNone[s.Contract.Operations()[op]] == (a.status == http.StatusUnauthorized) {
 			t.Errorf("%s without a token: status %d", op, a.status)
 		}
 	}
@@ -189,6 +192,27 @@ func (w *world) people() {
 	w.ok(204, post(s, admin, "/tokens/"+n.ID+"/revocations", nil))
 	w.no(404, "token_not_found", post(s, admin, "/tokens/nope/revocations", nil))
 	w.no(401, "token_invalid", ask{method: "GET", path: "/overview", token: n.Secret})
+
+	if me := decode[api.Me](w.t, w.ok(200, get(s, viewer, "/me")), 200); me.Role != viewer || me.User.Login != "viewer" || me.Token == nil || me.Token.Login != "viewer" {
+		w.t.Errorf("the viewer's token is %+v", me)
+	}
+	a := w.ok(201, ask{method: "POST", path: "/pairings", body: wire.BeginPairing{Client: "ada@laptop"}})
+	p := decode[api.NewPairing](w.t, a, 201)
+	w.no(422, "request_invalid", ask{method: "POST", path: "/pairings", body: wire.BeginPairing{}})
+	path := "/pairings/" + p.ID + "/tokens"
+	if at := a.header.Get("Location"); at != rest.Prefix+path {
+		w.t.Errorf("Location is %q", at)
+	}
+	end := ask{method: "POST", path: path, body: wire.EndPairing{Secret: p.Secret}}
+	if a := send(w.t, s, end); wantProblem(w.t, a, 409, "pairing_open").Params["retry_seconds"] != a.header.Get("Retry-After") {
+		w.t.Errorf("Retry-After is %q", a.header.Get("Retry-After"))
+	}
+	if _, err := s.AnswerPairing(w.t.Context(), s.Viewer, api.AnswerPairingInput{Code: p.Code, Role: viewer}); err != nil {
+		w.t.Fatal(err)
+	}
+	paired := decode[api.NewToken](w.t, w.ok(201, end), 201)
+	w.no(404, "pairing_not_found", end)
+	w.ok(200, ask{method: "GET", path: "/overview", token: paired.Secret})
 
 	w.ok(200, get(s, admin, "/audit?object_kind=user&object_id="+u.ID))
 	w.no(403, "forbidden", get(s, helpdesk, "/audit"))

@@ -11,6 +11,8 @@ import (
 var elsewhere = map[api.UseCase]string{
 	api.UseSetup:              "the first admin is made in the browser, or by the settings of the server: there is no token yet",
 	api.UseSignIn:             "it begins a session of a browser; programs have tokens",
+	api.UseGetPairing:         "people only, in a browser: it is a person who answers a program",
+	api.UseAnswerPairing:      "people only, in a browser: it is a person who answers a program",
 	api.UseSignInCode:         "it is a part of signing in",
 	api.UseSignInService:      "it is a part of signing in",
 	api.UseRedeemSignInLink:   "it is a part of signing in",

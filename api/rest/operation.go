@@ -77,7 +77,7 @@ func (s *REST) complete(op *huma.Operation) {
 		op.MaxBodyBytes = maxBody
 	}
 	op.BodyReadTimeout = bodyPatience
-	if op.Method == http.MethodPost {
+	if keyed(op) {
 		op.Parameters = append(op.Parameters, header(wire.HeaderIdempotencyKey,
 			"Makes the request repeatable for 24 hours: with the same key and the same content it is carried out once, and answered as before "+
 				"with Idempotent-Replayed. The same key with another content is refused (422); while the first is under way, it is 409.", false))

@@ -57,6 +57,7 @@ type REST struct {
 	log        *slog.Logger
 	mux        *chi.Mux
 	huma       huma.API
+	open       huma.API // the same document, without a token
 	json, yaml []byte   // the OpenAPI document
 	unnamed    []string // operations of which nobody knows whom they are for
 }
@@ -76,6 +77,7 @@ func New(d Deps) (*REST, error) {
 	s.mux.Group(func(r chi.Router) {
 		r.Use(s.authenticate, s.once)
 		s.huma = humachi.New(r, config())
+		s.open = open{s.huma, humachi.NewAdapter(s.mux)}
 		s.routes()
 		s.uploads(r, d.Uploads)
 	})
@@ -113,6 +115,7 @@ func (s *REST) routes() {
 	s.retireRoutes()
 	s.historyRoutes()
 	s.tokenRoutes()
+	s.pairingRoutes()
 	s.userRoutes()
 	s.userChangeRoutes()
 	s.viewRoutes()

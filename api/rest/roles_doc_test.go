@@ -42,6 +42,9 @@ everybody sees, a job that captures or passes a refusal.
 |---|---|---|---|---|
 `
 
+// instead of a token decide about an operation.
+var instead = map[string]string{"begin_pairing": "it gives nothing yet", "end_pairing": "its secret, and a person's answer"}
+
 // The page says of each operation what the document does.
 func TestRolesDoc(t *testing.T) {
 	t.Parallel()
@@ -57,7 +60,7 @@ func TestRolesDoc(t *testing.T) {
 		if n := op.Access.Besides; n != nil {
 			also = n.Role + ", " + code(n.Scopes)
 		}
-		role := cmp.Or(op.Access.Role, "none: the connector's secret")
+		role := cmp.Or(op.Access.Role, "none: "+cmp.Or(instead[op.ID], "the connector's secret"))
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", op.Name, role, op.Access.Sites, code(op.Access.Scopes), also)
 	}
 	want := b.String()

@@ -42,7 +42,7 @@ func fakeAPI() http.Handler {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(`{"items":[]}`))
+		_, _ = w.Write([]byte(`{"items":[],"user":{"login":"ada"},"role":"viewer"}`))
 	})
 	return mux
 }

@@ -19,13 +19,12 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/client"
 )
 
 func loginCommand(x *remote) *cobra.Command {
 	var name string
-	var stdin bool
+	var stdin, browser bool
 	cmd := &cobra.Command{
 		Use:     "login URL",
 		Short:   "Signs this machine's user in at a console",
@@ -33,9 +32,12 @@ func loginCommand(x *remote) *cobra.Command {
 		Long: `Signs this machine's user in at a console, which is the one that is meant from
 then on where no --server is given. Several can be kept, see 'stickpress context'.
 
-A token is asked for, or read from standard input with --token-stdin: make one on
-the account page of the console. It is tried, and then kept in servers.json in
-the user's folder for settings, where nobody else can read it.
+A link and a code are shown: open the link in a browser where you are signed in at
+the console, on any machine, see that it shows the code, and allow it. The token
+that is made for it is kept in servers.json in the user's folder for settings,
+where nobody else can read it, and 'stickpress logout' ends it.
+
+A token of the account page is read from standard input with --token-stdin.
 
 A console whose certificate nobody issued is known by the SHA-256 of it, which
 its settings and its enrolment lines show. It is shown and asked about, or given
@@ -55,10 +57,15 @@ with --pin.`,
 			if err := trustServer(cmd, &s); err != nil {
 				return err
 			}
-			if s.Token, err = x.askToken(cmd, s.URL, stdin); err != nil {
+			if err := x.getToken(cmd, &s, stdin, browser); err != nil {
 				return err
 			}
-			if err := tryToken(cmd.Context(), &s); err != nil {
+			c, err := s.client()
+			if err != nil {
+				return err
+			}
+			me, err := c.GetMe(cmd.Context())
+			if err != nil {
 				return err
 			}
 			file.put(s)
@@ -66,13 +73,15 @@ with --pin.`,
 			if err := file.write(); err != nil {
 				return err
 			}
-			x.tell(cmd, "Signed in at %s as the context %q.", s.URL, s.Name)
+			x.tell(cmd, "Signed in at %s as %s (%s), as the context %q.", s.URL, me.User.Login, me.Role, s.Name)
 			return nil
 		},
 	}
 	x.addFlags(cmd)
 	cmd.Flags().StringVar(&name, "name", "", "what to call it (default: the URL's host)")
-	cmd.Flags().BoolVar(&stdin, "token-stdin", false, "read the token from standard input")
+	cmd.Flags().BoolVar(&stdin, "token-stdin", false, "read a token from standard input")
+	cmd.Flags().BoolVar(&browser, "browser", false, "show a link to allow it, also where nobody types")
+	cmd.MarkFlagsMutuallyExclusive("token-stdin", "browser")
 	return cmd
 }
 
@@ -164,79 +173,37 @@ func certificateOf(ctx context.Context, at string) ([]byte, error) {
 	return shown, resp.Body.Close()
 }
 
-// askToken takes the token of the flag or the environment, reads it from
-// standard input, or asks for it without showing it.
-func (x *remote) askToken(cmd *cobra.Command, at string, stdin bool) (string, error) {
+// getToken takes the token of the flag or the environment, reads it from
+// standard input, or has it allowed in a browser.
+func (x *remote) getToken(cmd *cobra.Command, s *savedServer, stdin, browser bool) error {
 	in := cmd.InOrStdin()
-	token := x.token
+	env := lookup(x.environ, "STICKPRESS_TOKEN")
 	switch {
-	case stdin:
-		line, err := readLine(in)
-		if err != nil {
-			return "", err
-		}
-		token = line
-	case token != "":
-	case terminal(in):
-		fmt.Fprintf(cmd.ErrOrStderr(), "Make a token on %s/account and paste it here: ", at)
+	case stdin && terminal(in):
+		fmt.Fprint(cmd.ErrOrStderr(), "Paste the token here: ")
 		raw, err := term.ReadPassword(int(in.(*os.File).Fd()))
 		fmt.Fprintln(cmd.ErrOrStderr())
 		if err != nil {
-			return "", err
+			return err
 		}
-		token = string(raw)
-	default:
-		token = lookup(x.environ, "STICKPRESS_TOKEN")
+		s.Token = string(raw)
+	case stdin:
+		line, err := readLine(in)
+		if err != nil {
+			return err
+		}
+		s.Token = line
+	case x.token != "":
+		s.Token = x.token
+	case browser, terminal(in):
+		return askInBrowser(cmd, s)
+	case env != "":
+		s.Token = env
 	}
-	if token = strings.TrimSpace(token); token == "" {
-		return "", wrong(cmd, "no token: make one on %s/account and give it with --token-stdin", at)
+	if s.Token = strings.TrimSpace(s.Token); s.Token == "" {
+		return wrong(cmd, "no token, and nobody types here: make one on %s/account and give it with --token-stdin, or show a link to allow it with --browser", s.URL)
 	}
-	return token, nil
-}
-
-// tryToken asks for something that every token may ask for. That a narrow one
-// may not says that it is a token.
-func tryToken(ctx context.Context, s *savedServer) error {
-	c, err := s.client()
-	if err != nil {
-		return err
-	}
-	_, err = c.ListTokens(ctx, api.TokenFilter{}, api.Page{Limit: 1})
-	if client.IsCode(err, "forbidden") {
-		return nil
-	}
-	return err
-}
-
-func logoutCommand(x *remote) *cobra.Command {
-	return &cobra.Command{
-		Use:     "logout [NAME|URL]",
-		Short:   "Forgets the token for a console, of the current one without a name",
-		GroupID: groupClient,
-		Long: `Forgets the token for a console. The token itself goes on being good for whoever
-has a copy: 'stickpress token revoke' ends it.`,
-		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: x.completeContext,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			file, err := readServers(x.environ)
-			if err != nil {
-				return err
-			}
-			s, err := file.find(strings.Join(args, ""))
-			if err != nil {
-				return err
-			}
-			if s.Name == "" {
-				return fmt.Errorf("you are not signed in at %s", s.URL)
-			}
-			file.remove(s.Name)
-			if err := file.write(); err != nil {
-				return err
-			}
-			x.tell(cmd, "Forgot the token for %s.", s.URL)
-			return nil
-		},
-	}
+	return nil
 }
 
 // terminal reports whether somebody types what is read.

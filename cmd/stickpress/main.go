@@ -100,7 +100,7 @@ func rootCommand(environ []string) *cobra.Command {
 func clientCommands(environ []string) []*cobra.Command {
 	x := newRemote(environ)
 	return []*cobra.Command{
-		loginCommand(x), logoutCommand(x), contextCommand(x),
+		loginCommand(x), logoutCommand(x), whoamiCommand(x), contextCommand(x),
 		imageCommand(x), channelCommand(x), templateCommand(x), hostCommand(x), jobCommand(x), stickCommand(x),
 		requestCommand(x), eventsCommand(x), siteCommand(x),
 		userCommand(x), tokenCommand(x), certificateCommand(x),

@@ -59,7 +59,7 @@ func (x *remote) client() (*client.Client, error) {
 		return nil, err
 	}
 	if at.Token == "" {
-		return nil, fmt.Errorf("%w for %s: 'stickpress login %s' asks for one; or make one on the console's account page and set STICKPRESS_TOKEN", errNoToken, at.URL, at.URL)
+		return nil, fmt.Errorf("%w for %s: 'stickpress login %s' gets one; or make one on the console's account page and set STICKPRESS_TOKEN", errNoToken, at.URL, at.URL)
 	}
 	return at.client()
 }

@@ -17,8 +17,11 @@ type savedServer struct {
 	Name  string `json:"name"`
 	URL   string `json:"url"`
 	Token string `json:"token"`
-	CA    string `json:"ca,omitempty"`  // path of a PEM file
-	Pin   string `json:"pin,omitempty"` // SHA-256 in hex
+	// TokenID is there where the token was made for this program alone: it goes
+	// with the file's entry.
+	TokenID string `json:"token_id,omitempty"`
+	CA      string `json:"ca,omitempty"`  // path of a PEM file
+	Pin     string `json:"pin,omitempty"` // SHA-256 in hex
 }
 
 // savedServers is the file in which 'stickpress login' keeps them. Whoever can

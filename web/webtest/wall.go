@@ -84,6 +84,7 @@ var Walls = map[string]api.UseCase{
 	"POST /account/second-factor": api.UseEnableTOTP, "POST /account/second-factor/begin": api.UseEnableTOTP, "POST /account/second-factor/off": api.UseDisableTOTP,
 	"POST /account/recovery-codes": api.UseRenewRecoveryCodes, "POST /account/sessions/end": api.UseEndSession, "POST /account/sessions/{id}/end": api.UseEndSession,
 	"POST /account/tokens": api.UseCreateToken,
+	"GET /pair":            api.UseGetPairing, "POST /pair": api.UseAnswerPairing,
 }
 
 // Wall is the use case that decides about a route; uploads have one for all

@@ -215,6 +215,16 @@ type CreateToken struct {
 	Login      string           `json:"login,omitempty" doc:"The owner; oneself if empty. Others for admins only."`
 }
 
+// BeginPairing is the body of POST /pairings.
+type BeginPairing struct {
+	Client string `json:"client" minLength:"1" maxLength:"64" doc:"What the person is told of who asks, such as 'ada@laptop'; the token is called so."`
+}
+
+// EndPairing is the body of POST /pairings/{pairing}/tokens.
+type EndPairing struct {
+	Secret string `json:"secret"`
+}
+
 // CreateUser is the body of POST /users.
 type CreateUser struct {
 	Login    string   `json:"login"`

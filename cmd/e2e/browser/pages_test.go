@@ -111,6 +111,8 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []struct{ name, 
 		{"stick-wiped", "/sticks/" + s.Wiped.Builds[0].StickID},
 		{"certificate", "/certificates/" + s.Wiped.Builds[0].CertificateID},
 		{"account", "/account"},
+		{"pair", "/pair"},
+		{"pair-asked", "/pair?code=" + asking(t, s)},
 		{"jobs-narrowed", "/jobs?state=failed&host=bench-1"},
 		{"jobs-none", "/jobs?color=red&holder=nobody"},
 		{"versions", "/versions?image=win11-ent"},
@@ -180,6 +182,20 @@ func handOver(t *testing.T, s *webtest.Scene) {
 
 // hooked makes webhooks of which one cannot be delivered to, and gives its ID and
 // that of the delivery that failed.
+// asking is the code of a program that asks for a token, for as long as a test
+// takes.
+func asking(t *testing.T, s *webtest.Scene) string {
+	t.Helper()
+	p, err := s.BeginPairing(t.Context(), api.Anonymous("en", "req", "192.0.2.30"), "ada@laptop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Store.Pool().Exec(t.Context(), `UPDATE pairings SET expires_at = now() + interval '1 hour'`); err != nil {
+		t.Fatal(err)
+	}
+	return p.Code
+}
+
 func hooked(t *testing.T, s *webtest.Scene) (hook, sent string) {
 	t.Helper()
 	if _, err := s.CreateWebhook(t.Context(), s.Admin, api.SaveWebhookInput{URL: "https://hooks.example.org/stickpress"}); err != nil {

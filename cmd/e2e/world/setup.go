@@ -21,15 +21,15 @@ func (w *World) SetUp() {
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	browser := &http.Client{Jar: jar, Timeout: Patience}
+	w.browser = &http.Client{Jar: jar, Timeout: Patience}
 	link, err := url.Parse(w.SetupLink())
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	w.post(browser, "/setup", url.Values{
+	w.Post("/setup", url.Values{
 		"token": {link.Query().Get("token")}, "login": {Login}, "name": {"Ada"}, "password": {Password},
 	})
-	page := w.post(browser, "/account/tokens", url.Values{"name": {"tests"}, "role": {"admin"}})
+	page := w.Post("/account/tokens", url.Values{"name": {"tests"}, "role": {"admin"}})
 	token := secret.FindString(page)
 	if token == "" {
 		w.T.Fatalf("no token on the account page:\n%s", page)
@@ -40,15 +40,16 @@ func (w *World) SetUp() {
 	}
 }
 
-// post sends a form and returns the page that it leads to.
-func (w *World) post(browser *http.Client, path string, form url.Values) string {
+// Post sends a form as the person that SetUp made, who is signed in, and returns
+// the page that it leads to.
+func (w *World) Post(path string, form url.Values) string {
 	w.T.Helper()
 	req, err := http.NewRequestWithContext(w.Context(), http.MethodPost, w.URL+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		w.T.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := browser.Do(req)
+	resp, err := w.browser.Do(req)
 	if err != nil {
 		w.T.Fatal(err)
 	}

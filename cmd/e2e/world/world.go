@@ -46,9 +46,10 @@ type World struct {
 	Client *client.Client // after SetUp
 	Token  string         // that Client shows: an admin's
 
-	life *testing.T // whose end takes the processes down
-	bin  string
-	port string
+	life    *testing.T // whose end takes the processes down
+	bin     string
+	port    string
+	browser *http.Client // in which the admin is signed in
 }
 
 // New makes a folder, builds the programs and starts the console.

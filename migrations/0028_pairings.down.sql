@@ -1,0 +1,6 @@
+BEGIN;
+
+DROP TABLE pairings;
+
+UPDATE schema_migrations SET dirty = false;
+COMMIT;

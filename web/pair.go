@@ -1,0 +1,60 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/web/view"
+)
+
+// pair is where a person answers a program that asks for a token: by its code,
+// which the program's own link fills in.
+func (s *Web) pair(w http.ResponseWriter, r *http.Request) error {
+	return s.pairWith(w, r, view.PairForm{Code: r.FormValue("code"), Days: "90"}, nil)
+}
+
+// pairWith shows what asks, or the form for a code.
+func (s *Web) pairWith(w http.ResponseWriter, r *http.Request, form view.PairForm, problem error) error {
+	var p *api.Pairing
+	if form.Code != "" && problem == nil {
+		found, err := s.console.GetPairing(r.Context(), actorOf(r), form.Code)
+		if problem = err; err == nil {
+			p = &found
+		}
+	}
+	page := view.Pair(s.frame(r, "account"), p, form, actorOf(r).Role, view.NewProblem(localeOf(r), problem))
+	if problem != nil {
+		return s.again(w, r, problem, page)
+	}
+	return s.show(w, r, page)
+}
+
+func (s *Web) pairAnswer(w http.ResponseWriter, r *http.Request) error {
+	form := view.PairForm{Code: r.PostFormValue("code"), Role: api.Role(r.PostFormValue("role")), Days: r.PostFormValue("days"), Scopes: tokenScopes(r)}
+	in := api.AnswerPairingInput{Code: form.Code, Deny: r.PostFormValue("answer") == "deny", Role: form.Role, Scopes: form.Scopes}
+	var err error
+	if !in.Deny {
+		in.TTL, err = daysOf(form.Days)
+	}
+	var p api.Pairing
+	if err == nil {
+		p, err = s.console.AnswerPairing(r.Context(), actorOf(r), in)
+	}
+	if err != nil {
+		return s.pairAgain(w, r, form, err)
+	}
+	if in.Deny {
+		s.flash(r, localeOf(r).T("pair.denied", "client", p.Client))
+		return see(w, r, "/account#tokens")
+	}
+	return s.show(w, r, view.Paired(s.frame(r, "account"), p))
+}
+
+// pairAgain shows the answer that was refused, with what asks if it still does.
+func (s *Web) pairAgain(w http.ResponseWriter, r *http.Request, form view.PairForm, problem error) error {
+	p, err := s.console.GetPairing(r.Context(), actorOf(r), form.Code)
+	if err != nil {
+		return s.pairWith(w, r, view.PairForm{Code: form.Code}, err)
+	}
+	return s.again(w, r, problem, view.Pair(s.frame(r, "account"), &p, form, actorOf(r).Role, view.NewProblem(localeOf(r), problem)))
+}
