@@ -17,6 +17,7 @@ for (const area of document.querySelectorAll('textarea[data-editor="xml"]')) {
       basicSetup,
       xml(),
       EditorView.lineWrapping,
+      EditorView.editorAttributes.of({ class: 'editor' }), // a class from outside goes with the next focus
       EditorView.contentAttributes.of({ 'aria-labelledby': area.dataset.label, tabindex: '0' }),
       lintGutter(),
       linter((v) => problems(v, checkURL), { delay: 500 }),
@@ -26,7 +27,6 @@ for (const area of document.querySelectorAll('textarea[data-editor="xml"]')) {
     ],
   });
   area.after(view.dom);
-  view.dom.classList.add('editor');
   area.hidden = true;
 }
 
