@@ -2,6 +2,7 @@ package api
 
 import (
 	"slices"
+	"time"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/store"
@@ -13,13 +14,52 @@ import (
 type stepBoard struct {
 	attempts map[store.BuildID][]*attemptLog // the first first
 	lines    map[store.BuildID]int           // events seen; the job's own under the zero ID
+	clock    hostClock
 }
+
+// hostClock compares the clock of a job's host with the server's: by how much
+// that is ahead is known best from the event that was on its way for the least
+// time. What a host did while nobody heard it, and told afterwards all at once,
+// took its time all the same.
+type hostClock struct{ ahead *time.Duration }
 
 type attemptLog struct {
 	BuildAttempt
-	steps   map[protocol.Step]BuildStep
-	over    bool
-	retried bool // what comes after it is another attempt's
+	steps          map[protocol.Step]stepStamps
+	started, ended stamp
+	clock          *hostClock // of the board
+	over           bool
+	retried        bool // what comes after it is another attempt's
+}
+
+// stamp is when something happened: by the server's clock when it heard of it,
+// and by the host's when it was so.
+type stamp struct {
+	heard time.Time
+	host  *time.Time
+}
+
+type stepStamps struct{ begun, done stamp }
+
+func (c *hostClock) hear(e *store.JobEvent) stamp {
+	if e.HostAt != nil {
+		if d := e.At.Sub(*e.HostAt); c.ahead == nil || d < *c.ahead {
+			c.ahead = &d
+		}
+	}
+	return stamp{e.At, e.HostAt}
+}
+
+// when is a stamp by the server's clock, or nil for none.
+func (c *hostClock) when(s stamp) *time.Time {
+	switch {
+	case s.heard.IsZero():
+		return nil
+	case s.host != nil:
+		at := s.host.Add(*c.ahead)
+		return &at
+	}
+	return &s.heard
 }
 
 // apply takes the next event and returns where it stands in the history: Line,
@@ -51,7 +91,7 @@ func (s *stepBoard) attempt(e *store.JobEvent) *attemptLog {
 			return l
 		}
 	}
-	l := &attemptLog{BuildAttempt: BuildAttempt{Attempt: e.Attempt, State: string(store.BuildRunning)}, steps: map[protocol.Step]BuildStep{}}
+	l := &attemptLog{BuildAttempt: BuildAttempt{Attempt: e.Attempt, State: string(store.BuildRunning)}, steps: map[protocol.Step]stepStamps{}, clock: &s.clock}
 	s.attempts[e.BuildID] = append(s.attempts[e.BuildID], l)
 	return l
 }
@@ -65,33 +105,32 @@ func (l *attemptLog) apply(e *store.JobEvent, r *store.BuildReport) {
 	if l.over {
 		return
 	}
-	at := e.At
+	at := l.clock.hear(e)
 	switch e.Type { //nolint:exhaustive // the others say nothing about an attempt
 	case store.EventBuildAccepted:
-		l.StartedAt = &at
+		l.started = at
 	case store.EventBuildStepBegun:
 		l.Step = r.Step
-		l.steps[r.Step] = BuildStep{Step: r.Step, BegunAt: &at}
+		l.steps[r.Step] = stepStamps{begun: at}
 	case store.EventBuildStepDone:
 		step := l.steps[r.Step]
-		step.Step, step.DoneAt = r.Step, &at
+		step.done = at
 		l.steps[r.Step] = step
 	case store.EventBuildTouched:
 		l.Touched = true
 	case store.EventBuildPreflight:
 		l.found(r.Preflight)
 	case store.EventBuildVerified:
-		l.end(e, store.BuildVerified, r)
+		l.end(at, store.BuildVerified, r)
 	case store.EventBuildFailed:
-		l.end(e, store.BuildFailed, r)
+		l.end(at, store.BuildFailed, r)
 	case store.EventBuildCancelled:
-		l.end(e, store.BuildCancelled, r)
+		l.end(at, store.BuildCancelled, r)
 	}
 }
 
-func (l *attemptLog) end(e *store.JobEvent, s store.BuildState, r *store.BuildReport) {
-	at := e.At
-	l.over, l.State, l.EndedAt = true, string(s), &at
+func (l *attemptLog) end(at stamp, s store.BuildState, r *store.BuildReport) {
+	l.over, l.State, l.ended = true, string(s), at
 	l.Fault, l.Result = r.Fault, resultOf(r.Result)
 	l.Touched = l.Touched || r.Fault != nil && r.Fault.Touched
 }
@@ -118,8 +157,10 @@ func (l *attemptLog) all(kind protocol.JobKind) []BuildStep {
 	for _, step := range steps {
 		v := BuildStep{Step: step}
 		if l != nil {
-			if known, ok := l.steps[step]; ok {
-				v = known
+			known := l.steps[step]
+			v.BegunAt, v.DoneAt = l.clock.when(known.begun), l.clock.when(known.done)
+			if v.BegunAt != nil && v.DoneAt == nil {
+				v.LeftAt = l.clock.when(l.ended)
 			}
 		}
 		out = append(out, v)
@@ -141,6 +182,7 @@ func (s *stepBoard) fill(j *Job) {
 			case l.Attempt < b.Attempt || l.retried:
 				earlier := l.BuildAttempt
 				earlier.Steps, earlier.Preflight = l.all(j.Kind), slices.Clone(l.Preflight)
+				earlier.StartedAt, earlier.EndedAt = s.clock.when(l.started), s.clock.when(l.ended)
 				b.Earlier = append(b.Earlier, earlier)
 			case l.Attempt == b.Attempt:
 				newest = l

@@ -84,11 +84,13 @@ type Build struct {
 	EndedAt       *time.Time `json:"ended_at,omitempty"`
 }
 
-// BuildStep is one step of a build's newest attempt.
+// BuildStep is one step of an attempt. Its times are those of the host, put onto
+// the server's clock: what a host did while it could not tell took its time.
 type BuildStep struct {
 	Step    protocol.Step `json:"step"`
 	BegunAt *time.Time    `json:"begun_at,omitempty"`
 	DoneAt  *time.Time    `json:"done_at,omitempty"`
+	LeftAt  *time.Time    `json:"left_at,omitempty"` // when the attempt ended in it, and it was not done
 }
 
 // BuildAttempt is one attempt of a build that is over.

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"time"
@@ -54,10 +55,7 @@ func stepIn(steps []api.BuildStep, step protocol.Step) (api.BuildStep, bool) {
 // foldTook is how long a step took, or lasted until the attempt was over.
 func foldTook(s Shown, step protocol.Step) string {
 	v, _ := stepIn(s.Steps, step)
-	end := v.DoneAt
-	if end == nil {
-		end = s.EndedAt
-	}
+	end := cmp.Or(v.DoneAt, v.LeftAt, s.EndedAt)
 	if v.BegunAt == nil || end == nil || end.Before(*v.BegunAt) {
 		return ""
 	}

@@ -85,7 +85,9 @@ func stripSteps(f Frame, b api.Build, begun, now time.Time) []StripStep {
 		switch {
 		case s.DoneAt != nil:
 			step.End = s.DoneAt.Sub(begun)
-		case b.EndedAt != nil:
+		case s.LeftAt != nil:
+			step.End = s.LeftAt.Sub(begun)
+		case b.EndedAt != nil: // by somebody who did not wait for the host
 			step.End = b.EndedAt.Sub(begun)
 		default:
 			step.End = now.Sub(begun)
