@@ -32,9 +32,9 @@ func album(t *testing.T) string {
 // widths of the pictures, in CSS pixels, with the window's height.
 var widths = map[string][2]int64{"1440": {1440, 900}, "390": {390, 844}}
 
-// reflow are widths at which nothing may be cut off either: WCAG's 320, and a
-// window of 1280 at 200 %.
-var reflow = []int64{320, 640}
+// reflow are widths at which nothing may be cut off either: WCAG's 320, a window
+// of 1280 at 200 %, the least one with a rail, and a small notebook's.
+var reflow = []int64{320, 640, 1080, 1280}
 
 // shoot takes four pictures of the page that is open: light and dark, wide
 // and narrow. None may be blank, each must be accessible, and no page may be
@@ -90,11 +90,19 @@ const widest = `[...document.querySelectorAll("body *")].filter(e =>
 	Math.abs(e.getBoundingClientRect().right - document.documentElement.scrollWidth) < 2).map(e =>
 	e.outerHTML.slice(0, 120)).join(" | ") || "nothing"`
 
-// fits fails if the page that is open is wider than its window.
+// bursting is a script that names the panels that something reaches out of.
+const bursting = `[...document.querySelectorAll(".panel, .page-head")].filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) =>
+	(e.getAttribute("aria-labelledby") ?? e.className) + " by " + (e.scrollWidth - e.clientWidth))`
+
+// fits fails if the page that is open is wider than its window, or a panel's
+// content than the panel.
 func (b *tab) fits(name string, width int64) {
 	b.Helper()
 	if wide := eval[int64](b, "document.documentElement.scrollWidth"); wide > width {
 		b.Errorf("%s is %d pixels wide in a window of %d, by %s", name, wide, width, eval[string](b, widest))
+	}
+	if found := eval[[]string](b, bursting); len(found) > 0 {
+		b.Errorf("%s does not hold its content at %d: %s", name, width, strings.Join(found, ", "))
 	}
 }
 
