@@ -25,6 +25,7 @@ func TestPages(t *testing.T) {
 	checked := s.Compare(t, s.Done)
 	calibrate(t, s)
 	handOver(t, s)
+	batch := s.Batch(t)
 	dir := album(t)
 	for _, language := range []string{"en", "zh-CN"} {
 		t.Run(language, func(t *testing.T) {
@@ -35,7 +36,9 @@ func TestPages(t *testing.T) {
 			b.visit(s.Link(t, "admin"))
 			b.press("main form .btn-primary")
 			b.at("/")
-			for _, p := range everyPage(t, s, checked) {
+			pages := everyPage(t, s, checked)
+			pages = append(pages, page{"job-batch", "/jobs/" + batch.ID}, page{"host-batch", "/hosts/" + batch.HostID})
+			for _, p := range pages {
 				b.visit(p.path)
 				b.shoot(dir, p.name+"-"+language)
 			}
@@ -70,16 +73,19 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// page is one that pictures are taken of.
+type page struct{ name, path string }
+
 // everyPage names the pages of a scene with their pictures' names. With the
 // regular expression STICKPRESS_PAGES in the environment it names some.
-func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []struct{ name, path string } {
+func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []page {
 	t.Helper()
 	wanted, err := regexp.Compile(os.Getenv("STICKPRESS_PAGES"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	hook, sent := hooked(t, s)
-	all := []struct{ name, path string }{
+	all := []page{
 		{"overview", "/"},
 		{"jobs", "/jobs"},
 		{"job-running", "/jobs/" + s.Running.ID},
@@ -146,7 +152,7 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []struct{ name, 
 		{"shortcuts", "/shortcuts"},
 		{"ui", "/ui"},
 	}
-	return slices.DeleteFunc(all, func(p struct{ name, path string }) bool { return !wanted.MatchString(p.name) })
+	return slices.DeleteFunc(all, func(p page) bool { return !wanted.MatchString(p.name) })
 }
 
 // handOver has one stick back, whose data is asked for, one lost, a template of
