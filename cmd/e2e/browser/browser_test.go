@@ -34,8 +34,9 @@ const patience = 12 * time.Minute
 // tab is one browser with one tab.
 type tab struct {
 	testing.TB
-	ctx context.Context
-	url string // of the console
+	ctx  context.Context
+	url  string // of the console
+	file string // that a form sends
 
 	mu    sync.Mutex
 	noise []string      // what the browser complained of

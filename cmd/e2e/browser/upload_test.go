@@ -32,6 +32,7 @@ func imagesForm(t *testing.T, s *webtest.Site, name string, raw []byte, scripts 
 	b.visit("/images")
 	b.fill("#image", "win11-ent")
 	b.fill("#version", "1.0.0")
+	b.file = file
 	b.do(chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{file}))
 	return b
 }
@@ -87,14 +88,38 @@ func TestUploadResumed(t *testing.T) {
 	if err != nil || len(versions.Items) != 1 || versions.Items[0].Bytes != int64(len(raw)) {
 		t.Errorf("%+v, %v", versions.Items, err)
 	}
-	begun := map[string]bool{}
-	for _, address := range asked() {
-		if strings.HasPrefix(address, s.URL+"/uploads/") && len(address) > len(s.URL+"/uploads/") {
-			begun[address] = true
-		}
-	}
-	if len(begun) != 1 {
-		t.Errorf("the uploads %v were begun", begun)
+	if n := begun(s, asked()); n != 1 {
+		t.Errorf("%d uploads were begun", n)
 	}
 	b.expect("401")
+}
+
+// begun counts the uploads among the addresses that a browser asked.
+func begun(s *webtest.Site, asked []string) int {
+	all := map[string]bool{}
+	for _, address := range asked {
+		if strings.HasPrefix(address, s.URL+"/uploads/") && len(address) > len(s.URL+"/uploads/") {
+			all[address] = true
+		}
+	}
+	return len(all)
+}
+
+// A file that is too large is refused with the limit, before it is sent where a
+// script can ask and after it where none can; what was typed stays.
+func TestUploadTooLarge(t *testing.T) {
+	t.Parallel()
+	s := webtest.Start(t, func(_ string, d *api.Deps) { d.MaxUpload = 1 << 20 })
+	raw := make([]byte, 32<<20)
+	for name, scripts := range map[string]bool{"with scripts": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			b := imagesForm(t, s, "disk.img", raw, scripts)
+			b.press("#upload > .btn-primary")
+			b.shows("The file is too large: 1 MiB is the most.")
+			if eval[string](b, `document.querySelector("#image").value + document.querySelector("#version").value`) != "win11-ent1.0.0" {
+				t.Error("what was typed is lost")
+			}
+			b.expect("413")
+		})
+	}
 }

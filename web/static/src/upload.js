@@ -38,8 +38,7 @@ function start(form, file) {
   bar.removeAttribute('value');
   text.textContent = '';
 
-  let began = 0;
-  let first = -1;
+  const seen = []; // what had arrived when, of the last seconds
   const upload = new Upload(file, {
     endpoint: form.dataset.upload,
     chunkSize: 32 * 1024 * 1024,
@@ -47,15 +46,11 @@ function start(form, file) {
     metadata: { filename: file.name },
     removeFingerprintOnSuccess: true,
     onProgress(sent, total) {
-      if (first < 0) {
-        first = sent;
-        began = performance.now();
-      }
+      seen.push([performance.now(), sent]);
+      while (seen.length > 2 && seen.at(-1)[0] - seen[0][0] > recent) seen.shift();
       bar.max = total;
       bar.value = sent;
-      const seconds = (performance.now() - began) / 1000;
-      const rate = seconds > 0.5 ? (sent - first) / seconds : 0;
-      text.textContent = sent < total ? describe(sent, total, rate) : form.dataset.checking;
+      text.textContent = sent < total ? describe(sent, total, rateOf(seen), form.dataset.left) : form.dataset.checking;
     },
     onError(error) {
       // What has arrived is kept: after signing in again it goes on from there.
@@ -77,6 +72,7 @@ function start(form, file) {
   });
   form.querySelector('[data-upload-resume]').onclick = () => {
     form.querySelector('[data-upload-signed-out]').hidden = true;
+    seen.length = 0;
     show(true);
     upload.start();
   };
@@ -95,12 +91,26 @@ function size(n) {
   return n < 2 ** 30 ? `${(n / 2 ** 20).toFixed(1)} MiB` : `${(n / 2 ** 30).toFixed(2)} GiB`;
 }
 
-function describe(sent, total, rate) {
+// recent is how far back the rate looks, in milliseconds: a line that became
+// slow is soon told to be.
+const recent = 10000;
+
+// rateOf is in bytes per second, 0 where it is not known yet.
+function rateOf(seen) {
+  const [[since, before], [now, sent]] = [seen[0], seen.at(-1)];
+  return now - since > 500 ? ((sent - before) * 1000) / (now - since) : 0;
+}
+
+function describe(sent, total, rate, left) {
   const parts = [`${Math.floor((sent / total) * 100)} %`, `${size(sent)} / ${size(total)}`];
   if (rate > 0) {
-    parts.push(`${(rate / 1e6).toFixed(1)} MB/s`);
-    const left = Math.round((total - sent) / rate);
-    parts.push(`${Math.floor(left / 60)}:${String(left % 60).padStart(2, '0')}`);
+    parts.push(`${(rate / 1e6).toFixed(1)} MB/s`, left.replace('{time}', clock(Math.round((total - sent) / rate))));
   }
   return parts.join(' · ');
+}
+
+function clock(seconds) {
+  const two = (n) => String(n).padStart(2, '0');
+  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
