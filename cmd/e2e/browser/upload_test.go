@@ -8,6 +8,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
+	devtools "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"github.com/stickpress/stickpress/api"
@@ -121,5 +122,48 @@ func TestUploadTooLarge(t *testing.T) {
 			}
 			b.expect("413")
 		})
+	}
+}
+
+// What was cut off by closing the page is named when it is opened again, and
+// goes on when the file is chosen again.
+func TestUploadAfterReload(t *testing.T) {
+	t.Parallel()
+	s := webtest.Start(t)
+	raw := append(apitest.DiskImage(t, "cp disk out"), make([]byte, 160<<20)...)
+	b := imagesForm(t, s, "disk.img", raw, true)
+	slow := network.EmulateNetworkConditionsByRuleParams{
+		MatchedNetworkConditions: []*network.Conditions{{DownloadThroughput: -1, UploadThroughput: 16 << 20}},
+	}
+	call(b, network.EmulateNetworkConditionsByRule, slow)
+	asked := b.asked()
+	b.press("#upload > .btn-primary")
+	b.until("some of it is kept", `document.querySelector("[data-upload-progress] progress").value > 48 * 2 ** 20`)
+	b.until("it says how fast, and how long it takes", `/MB\/s · \d+:\d\d left/.test(document.querySelector("[data-upload-text]").innerText)`)
+	warned := make(chan struct{}, 1)
+	err := chromedp.Listen(b.ctx, func(ev any) {
+		if _, ok := ev.(*devtools.EventJavascriptDialogOpening); ok {
+			warned <- struct{}{}
+			go func() { // a listener may not wait
+				_, _ = chromedp.Call(b.ctx, devtools.HandleJavaScriptDialog, devtools.HandleJavaScriptDialogParams{Accept: true})
+			}()
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.visit("/images")
+	if len(warned) != 1 {
+		t.Error("the page is left without a warning")
+	}
+	b.shows("disk.img are here from an upload that was cut off")
+	b.shoot(album(t), "upload-unfinished")
+	b.fill("#image", "win11-ent")
+	b.fill("#version", "1.0.0")
+	b.do(chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{b.file}))
+	b.press("#upload > .btn-primary")
+	b.until("it is published", `/^\/versions\//.test(location.pathname) || document.querySelector("main a.btn[href^='/versions/']")`)
+	if n := begun(s, asked()); n != 1 {
+		t.Errorf("%d uploads were begun", n)
 	}
 }

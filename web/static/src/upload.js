@@ -2,7 +2,7 @@
 // fields that describe the image; when the bytes are there the form is posted
 // with the upload's ID in place of the file. Without this script the form
 // posts the file itself.
-import { Upload } from 'tus-js-client';
+import { Upload, defaultOptions } from 'tus-js-client';
 
 let uploading = false;
 
@@ -35,6 +35,7 @@ function start(form, file) {
   }
   show(true);
   failed.hidden = true;
+  form.querySelector('[data-upload-unfinished]').hidden = true;
   bar.removeAttribute('value');
   text.textContent = '';
 
@@ -114,3 +115,30 @@ function clock(seconds) {
   const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
+
+// An upload that ended with its page is named when the form is opened again:
+// choosing the same file goes on with it. One that the server has thrown away is
+// forgotten.
+async function recall(form) {
+  const note = form.querySelector('[data-upload-unfinished]');
+  if (!note || form.elements.upload.value) return;
+  const storage = defaultOptions.urlStorage;
+  const kept = await storage.findAllUploads();
+  kept.sort((a, b) => new Date(b.creationTime) - new Date(a.creationTime));
+  for (const one of kept) {
+    const answer = await fetch(one.uploadUrl, { method: 'HEAD', headers: { 'Tus-Resumable': '1.0.0' } });
+    const arrived = Number(answer.headers.get('Upload-Offset'));
+    if (answer.status === 404 || answer.status === 410) await storage.removeUpload(one.urlStorageKey);
+    if (!answer.ok || uploading || !form.elements.file) continue;
+    note.textContent = note.dataset.words
+      .replace('{file}', one.metadata.filename)
+      .replace('{arrived}', size(arrived))
+      .replace('{total}', size(one.size));
+    note.hidden = false;
+    return;
+  }
+}
+
+document.addEventListener('DOMContentLoaded', () => {
+  for (const form of document.querySelectorAll('form[data-upload]')) recall(form).catch(() => {}); // the server is away
+});
