@@ -85,6 +85,10 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []page {
 		t.Fatal(err)
 	}
 	hook, sent := hooked(t, s)
+	tokens, err := s.ListTokens(t.Context(), s.Admin, api.TokenFilter{Search: "pipeline"}, api.Page{})
+	if err != nil || len(tokens.Items) == 0 {
+		t.Fatalf("%d tokens, %v", len(tokens.Items), err)
+	}
 	all := []page{
 		{"overview", "/"},
 		{"jobs", "/jobs"},
@@ -126,6 +130,7 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []page {
 		{"sites", "/sites"},
 		{"site", "/sites/" + s.Host.SiteID},
 		{"tokens", "/tokens"},
+		{"token", "/tokens/" + tokens.Items[0].ID},
 		{"webhooks", "/webhooks"},
 		{"webhook-new", "/webhooks/new"},
 		{"webhook", "/webhooks/" + hook},
@@ -156,7 +161,7 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []page {
 }
 
 // handOver has one stick back, whose data is asked for, one lost, a template of
-// two versions, and tokens: one of somebody else's, and one for images only.
+// two versions, a view, and tokens: one of somebody else's, and one for images only.
 func handOver(t *testing.T, s *webtest.Scene) {
 	t.Helper()
 	ctx := t.Context()
@@ -171,6 +176,9 @@ func handOver(t *testing.T, s *webtest.Scene) {
 		_, err = s.CreateToken(ctx, s.Admin, api.CreateTokenInput{
 			Name: "pipeline", Role: api.RoleAdmin, TTL: 90 * 24 * time.Hour, Scopes: []api.TokenScope{api.TokenJobs, api.TokenImages},
 		})
+	}
+	if err == nil {
+		_, err = s.SaveView(ctx, s.Admin, api.SaveViewInput{List: "sticks", Name: "Back, not wiped", Query: "life=returned", Shared: true})
 	}
 	if err == nil {
 		_, err = s.SaveTemplate(ctx, s.Admin, api.SaveTemplateInput{
