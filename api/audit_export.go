@@ -69,7 +69,9 @@ const failed = "_failed"
 // leavesLine reports whether a use case leaves a line of its own in the log: those
 // that only read do not, nor do those that are a part of another one.
 func leavesLine(use UseCase) bool {
-	if slices.Contains([]UseCase{UseCheckTemplate, UseSignInCode, UseSignInService, UseOverride, UseCapture, UseIdentifyDevice}, use) {
+	if slices.Contains([]UseCase{
+		UseCheckTemplate, UseSignInCode, UseSignInService, UseOverride, UseCapture, UseIdentifyDevice, UseBeginPairing, UseEndPairing,
+	}, use) {
 		return false
 	}
 	for _, reads := range []string{"list_", "get_", "estimate_", "search"} {

@@ -31,11 +31,11 @@ func kindName(f Frame, kind string) string {
 }
 
 // objectPath is the page of what an entry is about, "" if it has none.
-func objectPath(e api.AuditEntry) string {
+func objectPath(f Frame, e api.AuditEntry) string {
 	if e.ObjectKind == "setting" {
 		return "/settings/" + url.PathEscape(e.ObjectID)
 	}
-	return idPath(e.ObjectID)
+	return idPath(f, e.ObjectID)
 }
 
 // actorText is the actor as the filter spells it.

@@ -422,7 +422,7 @@ func auditRow(f Frame, e api.AuditEntry) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if to := objectPath(e); to != "" {
+		if to := objectPath(f, e); to != "" {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 29, "<a class=\"line mono break-all\" href=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -202,7 +202,7 @@ func changeValue(f Frame, field, value string) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-		} else if to := idPath(value); to != "" {
+		} else if to := idPath(f, value); to != "" {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, "<a class=\"line mono\" href=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -332,17 +332,24 @@ func changeWord(f Frame, field, value string) string {
 	return value
 }
 
-// idPath is the page of what an ID names, empty if it has none.
-func idPath(id string) string {
+// idPath is the page of what an ID names, empty if it has none or its reader may
+// not see it.
+func idPath(f Frame, id string) string {
 	kind, rest, _ := strings.Cut(id, "_")
-	section := map[string]string{
-		"job": "jobs", "host": "hosts", "stick": "sticks", "user": "users", "image": "images", "ver": "versions", "tpl": "templates",
-		"seq": "task-sequences", "site": "sites", "webhook": "webhooks", "conn": "connectors", "request": "requests", "cert": "certificates", "token": "tokens",
+	page, ok := map[string]struct {
+		section string
+		use     api.UseCase
+	}{
+		"job": {"jobs", api.UseGetJob}, "host": {"hosts", api.UseGetHost}, "stick": {"sticks", api.UseGetStick}, "site": {"sites", api.UseListSites},
+		"image": {"images", api.UseGetImage}, "ver": {"versions", api.UseGetImage}, "tpl": {"templates", api.UseGetTemplate},
+		"seq": {"task-sequences", api.UseGetTaskSequence}, "cert": {"certificates", api.UseGetCertificate}, "request": {"requests", api.UseListStickRequests},
+		"user": {"users", api.UseListUsers}, "token": {"tokens", api.UseListTokens}, "webhook": {"webhooks", api.UseGetWebhook},
+		"conn": {"connectors", api.UseListConnectors},
 	}[kind]
-	if section == "" || len(rest) != 26 || strings.Trim(rest, "0123456789abcdefghjkmnpqrstvwxyz") != "" {
+	if !ok || !f.Actor.Can(page.use) || len(rest) != 26 || strings.Trim(rest, "0123456789abcdefghjkmnpqrstvwxyz") != "" {
 		return ""
 	}
-	return "/" + section + "/" + id
+	return "/" + page.section + "/" + id
 }
 
 var _ = templruntime.GeneratedTemplate

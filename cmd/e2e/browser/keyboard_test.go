@@ -130,6 +130,7 @@ const fromTheTop = `(() => {
 func TestTabOrder(t *testing.T) {
 	t.Parallel()
 	s := webtest.Play(t, webtest.Start(t))
+	handOver(t, s)
 	b := open(t, s.URL, "en")
 	b.visit(s.Link(t, "admin"))
 	b.press("main form .btn-primary")
