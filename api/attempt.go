@@ -191,6 +191,12 @@ func (s *stepBoard) fill(j *Job) {
 		b.Steps = newest.all(j.Kind)
 		if newest != nil {
 			b.Preflight = slices.Clone(newest.Preflight)
+			if at := s.clock.when(newest.started); at != nil && b.StartedAt != nil {
+				b.StartedAt = at
+			}
+			if at := s.clock.when(newest.ended); at != nil && b.EndedAt != nil {
+				b.EndedAt = at
+			}
 		}
 	}
 }
