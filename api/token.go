@@ -250,8 +250,12 @@ func findToken(ctx context.Context, r store.Reader, a Actor, id string) (store.A
 }
 
 // RevokeToken ends a token and those that it made at once: one that GetToken
-// shows. Revoking it again changes nothing. Faults: token_not_found.
+// shows. Revoking it again changes nothing. Whatever a token was made for, it may
+// end itself. Faults: token_not_found.
 func (c *Console) RevokeToken(ctx context.Context, a Actor, id string) error {
+	if a.Kind == ActorToken && id == a.TokenID {
+		a.Scopes = nil
+	}
 	return c.change(ctx, a, UseRevokeToken, func(tx *store.Tx, by store.Actor) error {
 		t, _, err := findToken(ctx, tx.Reader, a, id)
 		if err != nil || t.RevokedAt != nil {

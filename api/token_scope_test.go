@@ -150,3 +150,17 @@ func TestScopesOfTokensOfTokens(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Whatever a token is for, it can be ended with itself, and nothing else with it.
+func TestTokenEndsItself(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	reader, other := scoped(t, f, f.Viewer, api.TokenRead), scoped(t, f, f.Viewer, api.TokenRead)
+	wantFault(t, f.RevokeToken(t.Context(), reader, other.TokenID), api.CodeScopeMissing)
+	if err := f.RevokeToken(t.Context(), reader, reader.TokenID); err != nil {
+		t.Fatal(err)
+	}
+	if got := must[api.Token](t)(f.GetToken(t.Context(), f.Viewer, reader.TokenID)); got.RevokedAt == nil {
+		t.Errorf("it goes on being good: %+v", got)
+	}
+}

@@ -27,6 +27,7 @@ func (s *REST) tokenRoutes() {
 	})
 	op = action("/tokens/{token}/revocations", "revoke_token", "tokens", "End a token at once: one's own, or anyone's for admins")
 	op.DefaultStatus = http.StatusNoContent
+	op.Description = "A token may end itself whatever its scopes are."
 	register(s, op, func(ctx context.Context, a api.Actor, in *one) (*struct{}, error) {
 		return nil, s.console.RevokeToken(ctx, a, in.Token)
 	})
