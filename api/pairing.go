@@ -200,7 +200,9 @@ func (c *Console) openPairing(ctx context.Context, a Actor, use UseCase, code st
 	if err != nil {
 		return store.Pairing{}, person, err
 	}
-	return p, person, c.forget(ctx, counts)
+	// What was tried before stays counted: anybody can begin a pairing, and would
+	// clear the count with its code between two guesses at somebody else's.
+	return p, person, c.store.InTx(ctx, func(tx *store.Tx) error { return tx.TakeBackAttempt(ctx, counts...) })
 }
 
 // cleanCode is a code as it is kept: whatever people put between its letters.

@@ -119,9 +119,11 @@ func TestPairingRefused(t *testing.T) {
 		t.Errorf("%d pairings are left, %v", left, err)
 	}
 
-	// Who tries codes is stopped, even with the right one, and stops nobody else.
+	// Who tries codes is stopped, even with the right one, and stops nobody else. The
+	// right one costs nothing, and wipes out nothing.
 	fresh := begin()
 	for range 6 {
+		must[api.Pairing](t)(f.GetPairing(ctx, f.Viewer, fresh.Code))
 		_, err = f.GetPairing(ctx, f.Viewer, "BBBB-BBBB")
 		wantFault(t, err, "pairing_not_found")
 	}

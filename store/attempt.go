@@ -88,6 +88,20 @@ func (tx *Tx) ForgetAttempts(ctx context.Context, counts ...Try) error {
 	return fail(err, "clear attempts to get in")
 }
 
+// TakeBackAttempt takes the last attempt out of counts: it was none to get in by
+// luck. Those before it stay.
+func (tx *Tx) TakeBackAttempt(ctx context.Context, counts ...Try) error {
+	keys := make([][]byte, len(counts))
+	for i := range counts {
+		keys[i] = counts[i].Key[:]
+	}
+	_, err := tx.tx.Exec(ctx,
+		`WITH alone AS (DELETE FROM sign_in_attempts WHERE login_hash = ANY (@keys) AND failures = 1)
+		UPDATE sign_in_attempts SET failures = failures - 1, locked_until = @at WHERE login_hash = ANY (@keys) AND failures > 1`,
+		pgx.NamedArgs{"keys": keys, "at": tx.at})
+	return fail(err, "take back an attempt to get in")
+}
+
 // ForgetSubjects clears all counts of some subjects: an admin unlocked them.
 func (tx *Tx) ForgetSubjects(ctx context.Context, subjects [][32]byte) error {
 	_, err := tx.tx.Exec(ctx, `DELETE FROM sign_in_attempts WHERE subject_hash = ANY (@subjects)`,

@@ -25,8 +25,9 @@ func (x *externalRefs) add(system, reference string) {
 }
 
 // hold has whoever asks for the same references wait until this transaction is
-// over, and refuses those that another job has which is not over. The constraint builds_reference_open_excl holds the rule; this only
-// gives the better answer, and keeps two transactions from waiting for each other.
+// over, and refuses those that another job has which is not over. The constraint
+// builds_reference_open_excl holds the rule; this only gives the better answer,
+// and keeps two transactions from waiting for each other.
 func (x *externalRefs) hold(q *Questions) func() error {
 	if len(x.references) == 0 {
 		return func() error { return nil }
