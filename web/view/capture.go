@@ -66,14 +66,6 @@ func sourceID(d api.Device) string {
 	return "file-" + strconv.FormatUint(h.Sum64(), 36)
 }
 
-// ChooseOne is what a form says on which nothing was chosen.
-func ChooseOne(f Frame, k protocol.JobKind) string {
-	if k == protocol.JobCapture {
-		return f.T("capture.choose_one")
-	}
-	return f.T("job_new.choose_one")
-}
-
 // newJobProblem is what is wrong with the form and is not said at a field.
 func newJobProblem(p NewJob) string {
 	if p.Kind == protocol.JobCapture {

@@ -83,7 +83,7 @@ func JobCommands(f Frame, url string, j api.Job) []Command {
 		all = append(all, stickCommands(f, c, b)...)
 	}
 	if mayAgain(f, j) {
-		all = append(all, Command{ID: "again", Name: jobAgainWord(f, j), Curl: c.rest("POST", "/jobs", body(againBody(j))), CLI: againLine(url, j)})
+		all = append(all, Command{ID: "again", Name: f.T(wordsOf[j.Kind].again), Curl: c.rest("POST", "/jobs", body(againBody(j))), CLI: againLine(url, j)})
 	}
 	return all
 }

@@ -6,19 +6,6 @@ import (
 
 // What the confirmation of a job says differs by what the job does to sticks.
 
-// confirmTitle is what the confirmation is called.
-func confirmTitle(f Frame, k protocol.JobKind) string {
-	switch k { //nolint:exhaustive // the others erase and write
-	case protocol.JobVerify:
-		return f.T("verify.confirm_title")
-	case protocol.JobWipe:
-		return f.T("wipe.confirm_title")
-	case protocol.JobCapture:
-		return f.T("capture.confirm_title")
-	}
-	return f.T("job_new.confirm_title")
-}
-
 // confirmDone says what will be done to the sticks.
 func confirmDone(f Frame, p NewJob) string {
 	switch p.Kind { //nolint:exhaustive // the others erase
@@ -44,19 +31,6 @@ func heldWord(f Frame, k protocol.JobKind) string {
 		return f.T("job_new.lost")
 	}
 	return f.T("device.holds")
-}
-
-// planTitle is above what will be done in the place of that.
-func planTitle(k protocol.JobKind) string {
-	switch k { //nolint:exhaustive // the others write
-	case protocol.JobVerify:
-		return "verify.plan"
-	case protocol.JobWipe:
-		return "wipe.plan"
-	case protocol.JobCapture:
-		return "capture.plan"
-	}
-	return "job_new.then"
 }
 
 // timeWord says how long it will take, from history, or for a wipe that nobody

@@ -5,8 +5,45 @@ import (
 	"github.com/stickpress/stickpress/api"
 )
 
-// What the page of a job says differs by what the job does: a stick that was
+// What the pages of a job say differs by what the job does: a stick that was
 // wiped is not handed out, and a capture leaves its source alone.
+
+// kindWords are keys of the catalogue for one kind of job.
+type kindWords struct {
+	title, hint  string // of the form
+	chooseOne    string // on which nothing was chosen
+	confirmTitle string // of the confirmation
+	plan         string // above what will be done
+	cancelHint   string // what a cancelled job leaves behind
+	notDone      string // how much of a job that did not succeed may be relied on
+	again        string // on the link to a job like one that did not succeed
+}
+
+var wordsOf = map[protocol.JobKind]kindWords{
+	protocol.JobPress: {
+		title: "job.new", hint: "job_new.hint", chooseOne: "job_new.choose_one", confirmTitle: "job_new.confirm_title", plan: "job_new.then",
+		cancelHint: "job.cancel_hint", notDone: "job.not_succeeded", again: "job.again",
+	},
+	protocol.JobRaw: {
+		title: "raw.new", hint: "job_new.hint", chooseOne: "job_new.choose_one", confirmTitle: "job_new.confirm_title", plan: "job_new.then",
+		cancelHint: "job.cancel_hint", notDone: "raw.not_done", again: "raw.again",
+	},
+	protocol.JobVerify: {
+		title: "host.check", hint: "verify.hint", chooseOne: "job_new.choose_one", confirmTitle: "verify.confirm_title", plan: "verify.plan",
+		cancelHint: "verify.cancel_hint", notDone: "verify.not_done", again: "job.check_again",
+	},
+	protocol.JobWipe: {
+		title: "host.wipe", hint: "wipe.hint", chooseOne: "job_new.choose_one", confirmTitle: "wipe.confirm_title", plan: "wipe.plan",
+		cancelHint: "wipe.cancel_hint", notDone: "wipe.not_done", again: "job.wipe_again",
+	},
+	protocol.JobCapture: {
+		title: "capture.new", hint: "capture.hint", chooseOne: "capture.choose_one", confirmTitle: "capture.confirm_title", plan: "capture.plan",
+		cancelHint: "capture.cancel_hint", notDone: "capture.not_done", again: "capture.again",
+	},
+}
+
+// ChooseOne is what a form says on which nothing was chosen.
+func ChooseOne(f Frame, k protocol.JobKind) string { return f.T(wordsOf[k].chooseOne) }
 
 // buildState is the state of a build in the words of its kind.
 func buildState(k protocol.JobKind, state string) string {
@@ -21,31 +58,7 @@ func buildState(k protocol.JobKind, state string) string {
 
 // notSucceeded says how much of a job that is over may be relied on.
 func notSucceeded(f Frame, j api.Job) string {
-	key := "job.not_succeeded"
-	switch j.Kind { //nolint:exhaustive // the others are handed out
-	case protocol.JobRaw:
-		key = "raw.not_done"
-	case protocol.JobVerify:
-		key = "verify.not_done"
-	case protocol.JobWipe:
-		key = "wipe.not_done"
-	case protocol.JobCapture:
-		key = "capture.not_done"
-	}
-	return f.T(key, "verified", countBuilds(j, "verified"), "count", len(j.Builds))
-}
-
-// cancelHint says what a cancelled job leaves behind.
-func cancelHint(f Frame, k protocol.JobKind) string {
-	switch k { //nolint:exhaustive // the others write
-	case protocol.JobVerify:
-		return f.T("verify.cancel_hint")
-	case protocol.JobWipe:
-		return f.T("wipe.cancel_hint")
-	case protocol.JobCapture:
-		return f.T("capture.cancel_hint")
-	}
-	return f.T("job.cancel_hint")
+	return f.T(wordsOf[j.Kind].notDone, "verified", countBuilds(j, "verified"), "count", len(j.Builds))
 }
 
 // touched says what a build that did not end well has left of its stick.
@@ -63,53 +76,10 @@ func touched(f Frame, k protocol.JobKind, touched bool) string {
 	return f.T("job.touched")
 }
 
-// jobAgainWord is on the link to a job like one that did not succeed.
-func jobAgainWord(f Frame, j api.Job) string {
-	switch j.Kind { //nolint:exhaustive // the other is pressed again
-	case protocol.JobRaw:
-		return f.T("raw.again")
-	case protocol.JobVerify:
-		return f.T("job.check_again")
-	case protocol.JobWipe:
-		return f.T("job.wipe_again")
-	case protocol.JobCapture:
-		return f.T("capture.again")
-	}
-	return f.T("job.again")
-}
-
 // letPassWord is on the button that begins again with a refusal overridden.
 func letPassWord(f Frame, k protocol.JobKind) string {
 	if k == protocol.JobPress {
 		return f.T("job.let_pass")
 	}
 	return f.T("job.let_pass_again")
-}
-
-// newJobTitle is what the form of a kind of job is called.
-func newJobTitle(f Frame, k protocol.JobKind) string {
-	switch k { //nolint:exhaustive // the other is pressed
-	case protocol.JobRaw:
-		return f.T("raw.new")
-	case protocol.JobVerify:
-		return f.T("host.check")
-	case protocol.JobWipe:
-		return f.T("host.wipe")
-	case protocol.JobCapture:
-		return f.T("capture.new")
-	}
-	return f.T("job.new")
-}
-
-// newJobHint is below that.
-func newJobHint(f Frame, k protocol.JobKind) string {
-	switch k { //nolint:exhaustive // the others write an image
-	case protocol.JobVerify:
-		return f.T("verify.hint")
-	case protocol.JobWipe:
-		return f.T("wipe.hint")
-	case protocol.JobCapture:
-		return f.T("capture.hint")
-	}
-	return f.T("job_new.hint")
 }

@@ -52,7 +52,7 @@ func JobWhere(f Frame, p NewJob) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = Head(newJobTitle(f, p.Kind), f.T("job_new.where_hint")).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Head(f.T(wordsOf[p.Kind].title), f.T("job_new.where_hint")).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -122,7 +122,7 @@ func JobWhere(f Frame, p NewJob) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = Layout(f, newJobTitle(f, p.Kind)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Layout(f, f.T(wordsOf[p.Kind].title)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
