@@ -99,13 +99,26 @@ func jobSucceeded(f Frame, j api.Job) string {
 	return f.L.N("job.succeeded_for", len(j.Builds), "holder", j.Holder)
 }
 
+// jobLike is the form of a new job like one, without its sticks.
+func jobLike(j api.Job) NewJob {
+	return NewJob{
+		Kind: j.Kind, Version: j.VersionID, Host: j.HostID, Sequence: j.TaskSequenceID,
+		Reference: j.ExternalRef.ID, Holder: j.Holder, ComputerName: j.Variables[api.VariableComputerName], Fields: fieldsOf(&j),
+	}
+}
+
 // jobAgain is the form of a new job for the sticks that are not verified.
 func jobAgain(j api.Job) NewJob {
-	p := NewJob{
-		Kind: j.Kind, Version: j.VersionID, Host: j.HostID, Sequence: j.TaskSequenceID,
-		Reference: j.ExternalRef.ID, Holder: j.Holder, ComputerName: j.Variables["computer_name"], Fields: fieldsOf(&j),
-	}
+	p := jobLike(j)
 	p.again(j)
+	return p
+}
+
+// jobWithOnly is a new job for one stick, whose fault is let pass.
+func jobWithOnly(j api.Job, b api.Build) NewJob {
+	p := jobLike(j)
+	p.Reference, p.Holder, p.ComputerName = b.ExternalRef.ID, b.Holder, b.Variables[api.VariableComputerName]
+	p.Chosen, p.Overrides = []protocol.Identity{b.Identity}, append(slices.Clone(j.Overrides), b.Fault.Code)
 	return p
 }
 
