@@ -62,7 +62,15 @@ func TestPersonComesIn(t *testing.T) {
 	}
 	// An admin shuts her out at once.
 	u := must[api.List[api.User]](t)(s.ListUsers(t.Context(), s.Admin, api.UserFilter{Text: "eve"}, api.Page{})).Items[0]
-	admin.post("/users/"+u.ID+"/disable", nil).want(http.StatusOK).shows("signed out everywhere")
+	for _, act := range []string{"disable", "reset-second-factor"} { // not without the login typed
+		p = admin.post("/users/"+u.ID+"/"+act, url.Values{"name": {"Eve"}}).want(http.StatusUnprocessableEntity).shows("Type eve to confirm.")
+		p.check("en")
+		if shut := p.all("input", "id", act+"-name"); len(shut) != 1 || attr(shut[0], "value") != "Eve" {
+			t.Errorf("%s keeps nothing of what was typed", act)
+		}
+	}
+	v.get("/account").want(http.StatusOK).shows("9 recovery codes are left")
+	admin.post("/users/"+u.ID+"/disable", url.Values{"name": {"eve"}}).want(http.StatusOK).shows("signed out everywhere")
 	if at := v.get("/account").path; !strings.HasPrefix(at, "/sign-in") {
 		t.Errorf("a disabled person is at %s", at)
 	}

@@ -140,19 +140,35 @@ func (s *Web) userSave(w http.ResponseWriter, r *http.Request) error {
 	return see(w, r, "/users/"+id)
 }
 
-// userAct makes the handler of a button that does one thing to a person.
-func (s *Web) userAct(done string, act func(r *http.Request, id string) error) handler {
+// userAct makes the handler of a form that does one thing to a person; part is
+// where the page says what went wrong.
+func (s *Web) userAct(part, done string, act func(r *http.Request, id string) error) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		id := chi.URLParam(r, "id")
 		if err := act(r, id); err != nil {
-			return s.userWith(w, r, id, "act", view.UserPage{}, err)
+			return s.userWith(w, r, id, part, view.UserPage{}, err)
 		}
 		s.flash(r, localeOf(r).T(done))
 		return see(w, r, "/users/"+id)
 	}
 }
 
+// loginTyped refuses what shuts a person out unless their login was typed.
+func (s *Web) loginTyped(r *http.Request, u api.UseCase, id string) error {
+	if err := needs(r, u); err != nil {
+		return err
+	}
+	x, err := s.console.GetUser(r.Context(), actorOf(r), id)
+	if err == nil && r.PostFormValue("name") != x.Login {
+		err = wrongName(x.Login)
+	}
+	return err
+}
+
 func (s *Web) userDisable(r *http.Request, id string) error {
+	if err := s.loginTyped(r, api.UseDisableUser, id); err != nil {
+		return err
+	}
 	_, err := s.console.SetUserDisabled(r.Context(), actorOf(r), id, true)
 	return err
 }
@@ -168,6 +184,9 @@ func (s *Web) userUnlock(r *http.Request, id string) error {
 }
 
 func (s *Web) userResetTOTP(r *http.Request, id string) error {
+	if err := s.loginTyped(r, api.UseResetTOTP, id); err != nil {
+		return err
+	}
 	_, err := s.console.ResetTOTP(r.Context(), actorOf(r), id)
 	return err
 }
