@@ -62,6 +62,8 @@ func TestPersonComesIn(t *testing.T) {
 	}
 	// An admin shuts her out at once.
 	u := must[api.List[api.User]](t)(s.ListUsers(t.Context(), s.Admin, api.UserFilter{Text: "eve"}, api.Page{})).Items[0]
+	other.post("/sign-in", url.Values{"login": {"eve"}, "password": {"not hers at all"}}).want(http.StatusUnauthorized)
+	admin.get("/audit?object_id=" + u.ID).want(http.StatusOK).shows("nobody signed in").lacks("anonymous")
 	for _, act := range []string{"disable", "reset-second-factor"} { // not without the login typed
 		p = admin.post("/users/"+u.ID+"/"+act, url.Values{"name": {"Eve"}}).want(http.StatusUnprocessableEntity).shows("Type eve to confirm.")
 		p.check("en")

@@ -38,6 +38,17 @@ func objectPath(f Frame, e api.AuditEntry) string {
 	return idPath(f, e.ObjectID)
 }
 
+// named reports whether actors of a kind have names of their own.
+func named(kind api.ActorKind) bool { return kind != api.ActorSystem && kind != api.ActorAnonymous }
+
+// actorName is who did it, or what where that has no name.
+func actorName(f Frame, kind api.ActorKind, name string) string {
+	if named(kind) {
+		return name
+	}
+	return f.T("audit.by_" + string(kind))
+}
+
 // actorText is the actor as the filter spells it.
 func actorText(e api.AuditEntry) string {
 	if e.ActorID != "" {

@@ -1971,7 +1971,7 @@ func deviceState(d api.Device) string {
 func ready(h api.Host) int {
 	n := 0
 	for _, d := range h.Devices {
-		if free(protocol.JobPress, d) {
+		if d.Free(protocol.JobPress) {
 			n++
 		}
 	}

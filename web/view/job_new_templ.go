@@ -745,11 +745,6 @@ func versionOption(v api.Version) string {
 	return text
 }
 
-// free reports whether a device may be chosen for a kind of job.
-func free(k protocol.JobKind, d api.Device) bool {
-	return d.Free(k)
-}
-
 // deviceID is the HTML ID of a device's box: its place, not its rank,
 // so that it stays the same when another stick is plugged in.
 func deviceID(d api.Device) string {

@@ -124,7 +124,7 @@ func (p *NewJob) freeDevices() []api.Device {
 	var all []api.Device
 	h, _ := p.host()
 	for _, d := range api.InOrder(h.Devices, p.Ports.Items) {
-		if free(p.Kind, d) {
+		if d.Free(p.Kind) {
 			all = append(all, d)
 		}
 	}

@@ -57,7 +57,7 @@ func noSticks(k protocol.JobKind, h api.Host) string {
 func countFree(p NewJob, h api.Host) int {
 	n := 0
 	for _, d := range h.Devices {
-		if free(p.Kind, d) {
+		if d.Free(p.Kind) {
 			n++
 		}
 	}

@@ -97,7 +97,7 @@ func stickData(f Frame, s api.Stick, m StickMore) templ.Component {
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
-						if m.At.HostID != "" && free(protocol.JobVerify, m.At.Device) {
+						if m.At.HostID != "" && m.At.Device.Free(protocol.JobVerify) {
 							templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "<a href=\"")
 							if templ_7745c5c3_Err != nil {
 								return templ_7745c5c3_Err
@@ -149,7 +149,7 @@ func stickData(f Frame, s api.Stick, m StickMore) templ.Component {
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
-						if m.At.HostID != "" && free(protocol.JobCapture, m.At.Device) {
+						if m.At.HostID != "" && m.At.Device.Free(protocol.JobCapture) {
 							templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "<a id=\"data-capture\" href=\"")
 							if templ_7745c5c3_Err != nil {
 								return templ_7745c5c3_Err

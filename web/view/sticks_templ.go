@@ -1650,7 +1650,7 @@ func stickActions(f Frame, s api.Stick, at StickAt) templ.Component {
 			}
 		}
 		if f.Actor.Can(api.UseQueueJob) && s.Life != "lost" && s.Life != "retired" {
-			if at.HostID != "" && s.Recorded && free(protocol.JobVerify, at.Device) {
+			if at.HostID != "" && s.Recorded && at.Device.Free(protocol.JobVerify) {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 112, "<a class=\"btn\" id=\"stick-check\" href=\"")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -1686,7 +1686,7 @@ func stickActions(f Frame, s api.Stick, at StickAt) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if at.HostID != "" && free(protocol.JobWipe, at.Device) {
+			if at.HostID != "" && at.Device.Free(protocol.JobWipe) {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 116, "<a class=\"btn\" id=\"stick-wipe\" href=\"")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

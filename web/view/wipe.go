@@ -11,9 +11,9 @@ import (
 	"github.com/stickpress/stickpress/web/locale"
 )
 
-// wipeOptions are what the form of a wipe chose so far.
-func (p NewJob) wipeOptions() protocol.WipeOptions {
-	o := protocol.WipeOptions{Method: protocol.WipeMethod(p.Fields["method"]), Passes: protocol.MaxWipePasses}
+// WipeOptions are what the form of a wipe asks for.
+func WipeOptions(p NewJob) *protocol.WipeOptions {
+	o := &protocol.WipeOptions{Method: protocol.WipeMethod(p.Fields["method"]), Passes: protocol.MaxWipePasses}
 	if o.Method == "" {
 		o.Method = protocol.WipeAuto
 	}
@@ -21,12 +21,6 @@ func (p NewJob) wipeOptions() protocol.WipeOptions {
 		o.Passes, _ = strconv.Atoi(p.Fields["passes"]) // 0 is refused when it is queued
 	}
 	return o
-}
-
-// WipeOptions are what the form of a wipe asks for.
-func WipeOptions(p NewJob) *protocol.WipeOptions {
-	o := p.wipeOptions()
-	return &o
 }
 
 // wipeMethods and wipePasses are what the form of a wipe offers, the usual first.
@@ -46,7 +40,7 @@ func wipePasses(f Frame) []Option {
 	return all
 }
 
-// wipeFields is the reverse of wipeOptions.
+// wipeFields is the reverse of WipeOptions.
 func wipeFields(o *protocol.WipeOptions) map[string]string {
 	if o == nil {
 		return nil
@@ -64,7 +58,7 @@ func wipeTime(f Frame, p NewJob) string {
 	for _, c := range p.Chosen {
 		largest = max(largest, c.Bytes)
 	}
-	total := largest * int64(max(p.wipeOptions().Passes, 1))
+	total := largest * int64(max(WipeOptions(p).Passes, 1))
 	took := time.Duration(float64(total) / slowest * float64(time.Second)).Round(time.Second)
 	return f.T("wipe.time_value", "total_bytes", total, "read_bytes", largest, "time", locale.Duration(took))
 }

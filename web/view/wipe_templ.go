@@ -37,7 +37,7 @@ func jobWhatWipe(f Frame, p NewJob) templ.Component {
 			templ_7745c5c3_Var1 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		o := p.wipeOptions()
+		o := WipeOptions(p)
 		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<div class=\"body grid2\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
