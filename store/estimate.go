@@ -29,16 +29,27 @@ type Times struct {
 // timesDepth is how many of a host's newest verified builds are looked through.
 const timesDepth = 1000
 
-// BuildTimes looks through the newest verified builds of a host.
+// hostAt is when the newest attempt of a build b said something, by the host's
+// clock.
+const hostAt = `SELECT host_at FROM job_events e
+	WHERE e.build_id = b.id AND e.attempt = b.attempt AND e.host_seq IS NOT NULL ORDER BY e.host_seq`
+
+// BuildTimes looks through the newest verified builds of a host. How long each took
+// its host's clock says, from the first event of the attempt to the last: what was
+// done while the host was cut off the server heard of much later. Where that clock
+// was put back, or nobody knows it, the server's has to do.
 func (r Reader) BuildTimes(ctx context.Context, f TimesFilter) (Times, error) {
 	return one[Times](ctx, r.db, "host", f.HostID, // sums always make a row
 		`WITH recent AS (
-			SELECT job_id, device, extract(epoch FROM ended_at - started_at)::double precision AS seconds
-			FROM builds WHERE host_id = @host AND state = 'verified' ORDER BY id DESC LIMIT @depth)
+			SELECT job_id, device, ended_at - started_at AS heard, (`+hostAt+` DESC LIMIT 1) - (`+hostAt+` LIMIT 1) AS took
+			FROM builds b WHERE host_id = @host AND state = 'verified' ORDER BY id DESC LIMIT @depth),
+		timed AS (
+			SELECT job_id, device, extract(epoch FROM CASE WHEN took >= interval '0' THEN took ELSE heard END)::double precision AS seconds
+			FROM recent)
 		SELECT count(*)::integer AS count,
 			coalesce(percentile_cont(0.1) WITHIN GROUP (ORDER BY seconds), 0) AS p10,
 			coalesce(percentile_cont(0.9) WITHIN GROUP (ORDER BY seconds), 0) AS p90
-		FROM recent r JOIN jobs j ON j.id = r.job_id
+		FROM timed r JOIN jobs j ON j.id = r.job_id
 		LEFT JOIN task_sequence_versions v ON v.id = j.task_sequence_version_id
 		WHERE r.seconds IS NOT NULL AND j.kind = @kind
 			AND (@sequence::uuid IS NULL OR v.task_sequence_id = @sequence)

@@ -79,24 +79,26 @@ func TestCancelledJobIsNotMoved(t *testing.T) {
 	w.checkHistory()
 }
 
-// The times of builds are those of the same host, kind, sequence and size.
+// The times of builds are those of the same host, kind, sequence and size, and by
+// the host's clock: the server hears of all of it at once.
 func TestBuildTimes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for port := range 4 {
 		w.mustQueue(w.host.ID, port+1)
 	}
-	for _, work := range w.claim(w.host, 10) {
-		w.report(w.host, goodRun(work.Builds[0].Ref())...)
-	}
 	// 10, 20, 30 and 40 s; the last one is of a smaller stick.
-	for _, sql := range []string{
-		`UPDATE builds SET ended_at = started_at + make_interval(secs => 10 * right(device ->> 'port', 1)::int)`,
-		`UPDATE builds SET device = jsonb_set(device, '{bytes}', '32000000000') WHERE device ->> 'port' = '1-4'`,
-	} {
-		if _, err := w.Pool().Exec(t.Context(), sql); err != nil {
-			t.Fatal(err)
+	began := w.Now().Add(-time.Hour)
+	for i, work := range w.claim(w.host, 10) {
+		events := goodRun(work.Builds[0].Ref())
+		for n := range events {
+			events[n].At = began
 		}
+		events[len(events)-1].At = began.Add(time.Duration(i+1) * 10 * time.Second)
+		w.report(w.host, events...)
+	}
+	if _, err := w.Pool().Exec(t.Context(), `UPDATE builds SET device = jsonb_set(device, '{bytes}', '32000000000') WHERE device ->> 'port' = '1-4'`); err != nil {
+		t.Fatal(err)
 	}
 	f := store.TimesFilter{HostID: w.host.ID, Kind: protocol.JobPress, SequenceID: w.sequence.TaskSequenceID, Least: 56 << 30, Below: 112 << 30}
 	got, err := w.BuildTimes(t.Context(), f)
