@@ -32,8 +32,12 @@ func TestStepsOfAHostThatWasCutOff(t *testing.T) {
 	say(store.EventBuildStepDone, protocol.StepPreflight, 10*time.Minute, 6*time.Second)
 	say(store.EventBuildStepBegun, protocol.StepWrite, 10*time.Minute, 6*time.Second)
 	say(store.EventBuildFailed, "", 10*time.Minute, 96*time.Second)
-	job := Job{Kind: protocol.JobPress, Builds: []Build{{ID: id.String(), Attempt: 1}}}
+	heard, told := server.Add(time.Second), server.Add(10*time.Minute)
+	job := Job{Kind: protocol.JobPress, Builds: []Build{{ID: id.String(), Attempt: 1, StartedAt: &heard, EndedAt: &told}}}
 	board.fill(&job)
+	if b := &job.Builds[0]; !b.StartedAt.Equal(server) || !b.EndedAt.Equal(server.Add(96*time.Second)) {
+		t.Errorf("the build: %v to %v", b.StartedAt, b.EndedAt)
+	}
 	for _, s := range job.Builds[0].Steps {
 		switch s.Step { //nolint:exhaustive // the others did not begin
 		case protocol.StepPreflight:

@@ -79,9 +79,11 @@ type Build struct {
 	// CancelRequestedAt is when somebody asked to stop this build alone.
 	CancelRequestedAt *time.Time `json:"cancel_requested_at,omitempty"`
 	// CertificateID names the certificate of a stick that was wiped.
-	CertificateID string     `json:"certificate_id,omitempty"`
-	StartedAt     *time.Time `json:"started_at,omitempty"`
-	EndedAt       *time.Time `json:"ended_at,omitempty"`
+	CertificateID string `json:"certificate_id,omitempty"`
+	// When the newest attempt began and ended: as BuildStep has it, in lists when the
+	// server heard of it.
+	StartedAt *time.Time `json:"started_at,omitempty"`
+	EndedAt   *time.Time `json:"ended_at,omitempty"`
 }
 
 // BuildStep is one step of an attempt. Its times are those of the host, put onto
