@@ -12,9 +12,8 @@ import (
 )
 
 // usesOf are the use cases of the operations that have another name than theirs,
-// or more than one.
-// What they ask of a request is theirs to say (api.AccessTo); the document
-// repeats it.
+// or more than one. What they ask of a request is theirs to say (api.AccessTo); the
+// document repeats it.
 var usesOf = map[string][]api.UseCase{
 	"upload_options": {}, // what the server can do, for whoever has a token
 
@@ -112,18 +111,17 @@ var usesOf = map[string][]api.UseCase{
 // besides are the use cases that some requests of an operation ask for as well, as
 // its description says: what is another person's, a job that is a capture.
 var besides = map[string][]api.UseCase{
-	"queue_job":           {api.UseCapture, api.UseOverride},
-	"queue_batch":         {api.UseOverride},
-	"retry_builds":        {api.UseCapture, api.UseOverride},
-	"get_user":            {api.UseListUsers},
-	"get_token":           {api.UseListUsers},
-	"token_history":       {api.UseListUsers},
-	"create_token":        {api.UseCreateUser},
-	"revoke_token":        {api.UseListUsers},
-	"create_view":         {api.UseShareView},
-	"save_view":           {api.UseShareView},
-	"delete_view":         {api.UseShareView},
-	"create_sign_in_link": {api.UseListUsers, api.UseCreateSignInLink},
+	"queue_job":     {api.UseCapture, api.UseOverride},
+	"queue_batch":   {api.UseOverride},
+	"retry_builds":  {api.UseCapture, api.UseOverride},
+	"get_user":      {api.UseListUsers},
+	"get_token":     {api.UseListUsers},
+	"token_history": {api.UseListUsers},
+	"create_token":  {api.UseCreateUser},
+	"revoke_token":  {api.UseListUsers},
+	"create_view":   {api.UseShareView},
+	"save_view":     {api.UseShareView},
+	"delete_view":   {api.UseShareView},
 }
 
 // describeAccess writes down whom an operation is for, by the tables of package
