@@ -35,7 +35,8 @@ then on where no --server is given. Several can be kept, see 'stickpress context
 A link and a code are shown: open the link in a browser where you are signed in at
 the console, on any machine, see that it shows the code, and allow it. The token
 that is made for it is kept in servers.json in the user's folder for settings,
-where nobody else can read it, and 'stickpress logout' ends it.
+where nobody else can read it; 'stickpress logout' ends it, and so does the next
+login under the same name.
 
 A token of the account page is read from standard input with --token-stdin.
 
@@ -68,10 +69,14 @@ with --pin.`,
 			if err != nil {
 				return err
 			}
+			before := file.named(s.Name)
 			file.put(s)
 			file.Current = s.Name
 			if err := file.write(); err != nil {
 				return err
+			}
+			if before.Token != s.Token { // nobody knows it any more
+				warnGood(cmd, &before, endToken(cmd.Context(), &before))
 			}
 			x.tell(cmd, "Signed in at %s as %s (%s), as the context %q.", s.URL, me.User.Login, me.Role, s.Name)
 			return nil

@@ -37,12 +37,17 @@ console, too. One that was given to it goes on being good for whoever has a copy
 			if err := file.write(); err != nil {
 				return err
 			}
-			if ended != nil {
-				fmt.Fprintf(cmd.ErrOrStderr(), "The token %s goes on being good, since the console did not end it: %s\nEnd it on the console's account page.\n", s.TokenID, sentence(ended))
-			}
+			warnGood(cmd, &s, ended)
 			x.tell(cmd, "Forgot the token for %s.", s.URL)
 			return nil
 		},
+	}
+}
+
+// warnGood says of a token that was not ended that it is still good.
+func warnGood(cmd *cobra.Command, s *savedServer, err error) {
+	if err != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "The token %s goes on being good, since the console did not end it: %s\nEnd it on the console's account page.\n", s.TokenID, sentence(err))
 	}
 }
 

@@ -107,6 +107,16 @@ func (f *savedServers) find(ref string) (savedServer, error) {
 	return savedServer{}, fmt.Errorf("you are signed in at no console that is called %q: 'stickpress context list' shows them; a URL begins with https://", ref)
 }
 
+// named returns the console of a name, or one without anything.
+func (f *savedServers) named(name string) savedServer {
+	for _, s := range f.Servers {
+		if s.Name == name {
+			return s
+		}
+	}
+	return savedServer{}
+}
+
 // put adds a console, or replaces the one of its name.
 func (f *savedServers) put(s savedServer) {
 	f.remove(s.Name)

@@ -73,45 +73,56 @@ func TestLoginInBrowser(t *testing.T) {
 		cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+config, "STICKPRESS_SERVER="+w.URL, "STICKPRESS_TOKEN=")
 		return cmd
 	}
-	login := run("login", w.URL, "--browser", "--name", "here")
-	said, err := login.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
+	kept := func() string {
+		raw, err := os.ReadFile(filepath.Join(config, "stickpress", "servers.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return regexp.MustCompile(`stp_[\w-]+`).FindString(string(raw))
 	}
-	if err := login.Start(); err != nil {
-		t.Fatal(err)
+	login := func() string {
+		login := run("login", w.URL, "--browser", "--name", "here")
+		said, err := login.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := login.Start(); err != nil {
+			t.Fatal(err)
+		}
+		code := ""
+		lines := bufio.NewScanner(said)
+		for code == "" && lines.Scan() {
+			_, code, _ = strings.Cut(lines.Text(), w.URL+"/pair?code=")
+		}
+		page := w.Post("/pair", url.Values{"code": {code}, "answer": {"allow"}, "role": {"helpdesk"}, "days": {"1"}, "scope": {"read"}})
+		if !strings.Contains(page, "may act for you") {
+			t.Errorf("the code %q is answered with\n%s", code, page)
+		}
+		last := ""
+		for lines.Scan() {
+			last = lines.Text()
+		}
+		if err := login.Wait(); err != nil || !strings.Contains(last, "as "+world.Login+" (helpdesk)") {
+			t.Fatalf("it ended with %v and said %q", err, last)
+		}
+		return kept()
 	}
-	code := ""
-	lines := bufio.NewScanner(said)
-	for code == "" && lines.Scan() {
-		_, code, _ = strings.Cut(lines.Text(), w.URL+"/pair?code=")
+	gone := func(token, why string) {
+		t.Helper()
+		if out, err := w.Stickpress(token, "whoami"); err == nil || !strings.Contains(err.Error(), "token_invalid") {
+			t.Errorf("%s the token is still good: %s, %v", why, out, err)
+		}
 	}
-	page := w.Post("/pair", url.Values{"code": {code}, "answer": {"allow"}, "role": {"helpdesk"}, "days": {"1"}})
-	if !strings.Contains(page, "may act for you") {
-		t.Errorf("the code %q is answered with\n%s", code, page)
-	}
-	last := ""
-	for lines.Scan() {
-		last = lines.Text()
-	}
-	if err := login.Wait(); err != nil || !strings.Contains(last, "as "+world.Login+" (helpdesk)") {
-		t.Fatalf("it ended with %v and said %q", err, last)
-	}
+	first, token := login(), login()
+	gone(first, "after signing in again")
 	me, err := run("whoami", "--json").Output()
 	if err != nil || !strings.Contains(string(me), `"login": "`+world.Login+`"`) || !strings.Contains(string(me), `"role": "helpdesk"`) {
 		t.Errorf("whoami: %v, %s", err, me)
 	}
-	raw, err := os.ReadFile(filepath.Join(config, "stickpress", "servers.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	token := regexp.MustCompile(`stp_[\w-]+`).FindString(string(raw))
 	if out, err := run("logout").CombinedOutput(); err != nil {
 		t.Fatalf("logout: %v, %s", err, out)
 	}
-	if out, err := w.Stickpress(token, "whoami"); err == nil || !strings.Contains(err.Error(), "token_invalid") {
-		t.Errorf("after signing out the token is still good: %s, %v", out, err)
-	}
+	gone(token, "after signing out")
 }
 
 // Ctrl-C ends the watching; the job goes on, and it says so.
