@@ -13,13 +13,16 @@ func (s *Web) pair(w http.ResponseWriter, r *http.Request) error {
 	return s.pairWith(w, r, view.PairForm{Code: r.FormValue("code"), Days: "90"}, nil)
 }
 
-// pairWith shows what asks, or the form for a code.
+// pairWith shows what asks, if it still does, with an answer that was refused; or
+// the form for a code.
 func (s *Web) pairWith(w http.ResponseWriter, r *http.Request, form view.PairForm, problem error) error {
 	var p *api.Pairing
-	if form.Code != "" && problem == nil {
+	if form.Code != "" {
 		found, err := s.console.GetPairing(r.Context(), actorOf(r), form.Code)
-		if problem = err; err == nil {
+		if err == nil {
 			p = &found
+		} else {
+			form, problem = view.PairForm{Code: form.Code, Days: form.Days}, err
 		}
 	}
 	page := view.Pair(s.frame(r, "account"), p, form, actorOf(r).Role, view.NewProblem(localeOf(r), problem))
@@ -41,20 +44,11 @@ func (s *Web) pairAnswer(w http.ResponseWriter, r *http.Request) error {
 		p, err = s.console.AnswerPairing(r.Context(), actorOf(r), in)
 	}
 	if err != nil {
-		return s.pairAgain(w, r, form, err)
+		return s.pairWith(w, r, form, err)
 	}
 	if in.Deny {
 		s.flash(r, localeOf(r).T("pair.denied", "client", p.Client))
 		return see(w, r, "/account#tokens")
 	}
 	return s.show(w, r, view.Paired(s.frame(r, "account"), p))
-}
-
-// pairAgain shows the answer that was refused, with what asks if it still does.
-func (s *Web) pairAgain(w http.ResponseWriter, r *http.Request, form view.PairForm, problem error) error {
-	p, err := s.console.GetPairing(r.Context(), actorOf(r), form.Code)
-	if err != nil {
-		return s.pairWith(w, r, view.PairForm{Code: form.Code}, err)
-	}
-	return s.again(w, r, problem, view.Pair(s.frame(r, "account"), &p, form, actorOf(r).Role, view.NewProblem(localeOf(r), problem)))
 }
