@@ -88,7 +88,7 @@ func TestStaleForms(t *testing.T) {
 		v.post(path, form).want(http.StatusOK).shows("Channel pilot points to 24.2.1", "stable")
 		v.post(path, form).want(http.StatusPreconditionFailed).shows(told) // it was made meanwhile
 	})
-	t.Run("a version is withdrawn", func(t *testing.T) {
+	t.Run("the name of a version to withdraw is mistyped", func(t *testing.T) {
 		path := "/versions/" + scene.Version.ID
 		form := url.Values{"revision": {revision(v.get(path), path+"/withdraw")}, "name": {"win11-ent 24.2"}, "reason": {"broken driver"}}
 		p := v.post(path+"/withdraw", form).want(http.StatusUnprocessableEntity)
