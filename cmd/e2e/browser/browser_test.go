@@ -217,6 +217,11 @@ func (b *tab) until(what, expression string) {
 	}
 }
 
+// settled is whether the browser has given the focus to the field that asks for
+// it: who takes it before is in the browser's way, and it says so.
+const settled = `document.readyState === "complete" &&
+	(document.activeElement !== document.body || location.hash || !document.querySelector("main [autofocus]:not(dialog *)"))`
+
 // at waits for a page by its path; one that ends in an ID's prefix ("/jobs/job_")
 // or in a slash stands for every page that begins so.
 func (b *tab) at(path string) {
@@ -225,7 +230,7 @@ func (b *tab) at(path string) {
 	if path != "/" && strings.HasSuffix(path, "/") || strings.HasSuffix(path, "_") {
 		is = fmt.Sprintf("location.pathname.startsWith(%q)", path)
 	}
-	b.until("the page is "+path, is+" && document.readyState === 'complete'")
+	b.until("the page is "+path, is+" && "+settled)
 }
 
 // shows waits until the page has a text.
