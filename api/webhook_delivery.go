@@ -101,12 +101,14 @@ func (c *Console) GetDelivery(ctx context.Context, a Actor, webhook, id string) 
 	if err != nil {
 		return Delivery{}, err
 	}
-	// The attempts first: what the delivery says is then never older than they are.
-	attempts, err := c.store.MessageAttempts(ctx, []store.MessageID{key})
-	if err != nil {
-		return Delivery{}, err
-	}
-	m, err := findMessage(ctx, c.store.Reader, webhook, id)
+	var m store.Message
+	var attempts []store.MessageAttempt
+	err = c.store.InSnapshot(ctx, func(r store.Reader) error {
+		if m, err = findMessage(ctx, r, webhook, id); err == nil {
+			attempts, err = r.MessageAttempts(ctx, []store.MessageID{key})
+		}
+		return err
+	})
 	if err != nil {
 		return Delivery{}, err
 	}

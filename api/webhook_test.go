@@ -306,3 +306,19 @@ func TestWebhookRefusals(t *testing.T) {
 		wantFault(t, err, "webhook_not_found")
 	}
 }
+
+// Whoever reads a delivery while it is made sees one moment of it: what was
+// delivered has no attempt under way.
+func TestDeliveryIsOfOneMoment(t *testing.T) {
+	x, r := newWebhooks(t), newReceiver(t)
+	hook := x.create(r.URL, "job.cancelled")
+	for range 10 {
+		d := must[api.Delivery](t)(x.PingWebhook(t.Context(), x.Admin, hook.ID))
+		for id := d.ID; d.State == api.DeliveryPending; {
+			d = must[api.Delivery](t)(x.GetDelivery(t.Context(), x.Admin, hook.ID, id))
+		}
+		if len(d.Log) != 1 || d.Log[0].DurationMS == nil || d.Log[0].Status != d.Status {
+			t.Fatalf("delivered, with the log %+v", d.Log)
+		}
+	}
+}

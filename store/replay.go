@@ -91,7 +91,6 @@ func (s *Store) replayOne(ctx context.Context, check bool, report *ReplayReport,
 	}
 	var err error
 	if check {
-		snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 		err = pgx.BeginTxFunc(ctx, s.pool, snapshot, func(t pgx.Tx) error {
 			return run(&Tx{Reader: Reader{db: t}, tx: &pipeline{Tx: t}, store: s})
 		})

@@ -181,6 +181,17 @@ func (s *Store) InTx(ctx context.Context, do func(*Tx) error) error {
 	}
 }
 
+// snapshot is a transaction that sees one moment and changes nothing.
+var snapshot = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+
+// InSnapshot runs do with a reader to which all it reads is of one moment: what
+// is told together was true together.
+func (s *Store) InSnapshot(ctx context.Context, do func(Reader) error) error {
+	return pgx.BeginTxFunc(ctx, s.pool, snapshot, func(t pgx.Tx) error {
+		return do(Reader{db: t, keys: s.keys})
+	})
+}
+
 // run is one attempt of InTx.
 func (s *Store) run(ctx context.Context, tx *Tx, do func(*Tx) error) (begun bool, err error) {
 	conn, err := s.pool.Acquire(ctx)
