@@ -27,6 +27,7 @@ bmaptool|bmap-tools|test|makes block maps
 xorriso|xorriso|test|makes ISOs
 zstd|zstd|test|compresses disk images
 xz|xz-utils|test|the same
+patch|patch|test|applies the differences that we write
 zbarimg|zbar-tools|test|reads the QR codes that we draw
 pdfinfo|poppler-utils|test|measures the labels that we print
 /usr/sbin/slapd|slapd|test|a directory to sign in by

@@ -5,7 +5,6 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/web/view"
@@ -14,51 +13,25 @@ import (
 // jobLabels are labels, or a sheet to hand over, for the sticks of a job that
 // may be handed out.
 func (s *Web) jobLabels(w http.ResponseWriter, r *http.Request) error {
-	job, err := s.console.GetJob(r.Context(), actorOf(r), chi.URLParam(r, "id"))
+	id := chi.URLParam(r, "id")
+	labels, err := s.console.JobLabels(r.Context(), actorOf(r), id, s.url)
 	if err != nil {
 		return err
 	}
-	at, err := s.console.PublicURL(r.Context(), s.url)
-	if err != nil {
-		return err
-	}
-	var labels []view.Label
-	for _, b := range job.Builds {
-		if b.State != "verified" || job.Kind != protocol.JobPress && job.Kind != protocol.JobRaw {
-			continue
-		}
-		labels = append(labels, label(job, b, at))
-	}
-	return s.showLabels(w, r, "jobs", "/jobs/"+job.ID, labels)
+	return s.showLabels(w, r, "jobs", "/jobs/"+id, labels)
 }
 
 // stickLabel is the label of one stick, for what it carries now.
 func (s *Web) stickLabel(w http.ResponseWriter, r *http.Request) error {
-	stick, err := s.console.GetStick(r.Context(), actorOf(r), chi.URLParam(r, "id"))
+	id := chi.URLParam(r, "id")
+	labels, err := s.console.StickLabels(r.Context(), actorOf(r), id, s.url)
 	if err != nil {
 		return err
 	}
-	var labels []view.Label
-	if stick.State == "verified" && stick.JobID != "" {
-		job, err := s.console.GetJob(r.Context(), actorOf(r), stick.JobID)
-		if err != nil {
-			return err
-		}
-		at, err := s.console.PublicURL(r.Context(), s.url)
-		if err != nil {
-			return err
-		}
-		for _, b := range job.Builds {
-			if b.ID != stick.BuildID {
-				continue
-			}
-			labels = append(labels, label(job, b, at))
-		}
-	}
-	return s.showLabels(w, r, "sticks", "/sticks/"+stick.ID, labels)
+	return s.showLabels(w, r, "sticks", "/sticks/"+id, labels)
 }
 
-func (s *Web) showLabels(w http.ResponseWriter, r *http.Request, section, back string, labels []view.Label) error {
+func (s *Web) showLabels(w http.ResponseWriter, r *http.Request, section, back string, labels []api.Label) error {
 	paper := view.Paper(r.FormValue("paper"))
 	if paper == "" {
 		paper = view.Papers[0]
@@ -67,9 +40,4 @@ func (s *Web) showLabels(w http.ResponseWriter, r *http.Request, section, back s
 		return fault.New(fault.KindInvalid, "form_unreadable")
 	}
 	return s.show(w, r, view.Labels(s.frame(r, section), paper, back, labels))
-}
-
-// label is what is printed about one stick of a console at an address.
-func label(j api.Job, b api.Build, at string) view.Label {
-	return view.Label{Job: j, Build: b, URL: at + "/sticks/" + b.StickID}
 }

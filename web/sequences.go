@@ -10,6 +10,7 @@ import (
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/diff"
 	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/web/view"
 )
@@ -110,7 +111,7 @@ func (s *Web) sequenceCompare(w http.ResponseWriter, r *http.Request) error {
 		texts[v.ID] = view.SequenceText(f, v)
 	}
 	c.Choose(r.FormValue("from"), r.FormValue("to"))
-	c.Rows, c.Restores = view.Diff(texts[c.From.ID], texts[c.To.ID]), actorOf(r).Can(api.UseSaveTaskSequence)
+	c.Rows, c.Restores = diff.Lines(texts[c.From.ID], texts[c.To.ID]), actorOf(r).Can(api.UseSaveTaskSequence)
 	return s.show(w, r, view.Compare(f, c))
 }
 

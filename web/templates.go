@@ -8,6 +8,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/diff"
 	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/web/view"
 )
@@ -92,7 +93,7 @@ func (s *Web) templateAgain(w http.ResponseWriter, r *http.Request, p view.Templ
 		if err != nil {
 			return err
 		}
-		p.Stale, p.Differs = true, view.Diff(theirs, p.Source)
+		p.Stale, p.Differs = true, diff.Lines(theirs, p.Source)
 	}
 	return s.again(w, r, problem, view.Template(s.frame(r, "templates"), p))
 }
@@ -112,15 +113,11 @@ func (s *Web) templateCompare(w http.ResponseWriter, r *http.Request) error {
 		c.Versions = append(c.Versions, view.ComparedVersion{ID: v.ID, Number: v.Number, At: v.CreatedAt, By: v.CreatedBy})
 	}
 	c.Choose(r.FormValue("from"), r.FormValue("to"))
-	before, err := s.console.TemplateSource(r.Context(), actorOf(r), c.From.ID)
+	d, err := s.console.CompareTemplate(r.Context(), actorOf(r), api.CompareTemplateInput{Template: p.Template.ID, From: c.From.ID, To: c.To.ID})
 	if err != nil {
 		return err
 	}
-	after, err := s.console.TemplateSource(r.Context(), actorOf(r), c.To.ID)
-	if err != nil {
-		return err
-	}
-	c.Rows, c.Restores = view.Diff(before, after), actorOf(r).Can(api.UseSaveTemplate)
+	c.Rows, c.Restores = d.Rows, actorOf(r).Can(api.UseSaveTemplate)
 	return s.show(w, r, view.Compare(s.frame(r, "templates"), c))
 }
 

@@ -22,7 +22,7 @@ func (c *Client) CreateToken(ctx context.Context, in api.CreateTokenInput) (api.
 
 // RevokeToken ends a token at once. It may be repeated.
 func (c *Client) RevokeToken(ctx context.Context, id string) error {
-	return c.do(ctx, call{method: http.MethodPost, path: at("tokens", id, "revocations"), again: true}, nil)
+	return c.do(ctx, call{method: http.MethodPost, path: at("tokens", id, "revocations")}, nil)
 }
 
 // GetMe says whom the token is of, and what it may do.

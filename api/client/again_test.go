@@ -12,6 +12,23 @@ import (
 	"github.com/stickpress/stickpress/api/rest/resttest"
 )
 
+// What only shows is asked for again without a key, so that an answer with a
+// secret comes whole.
+func TestRenderedAgain(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	s := resttest.Start(t, breaker(func(r *http.Request) (int64, int) {
+		if strings.HasSuffix(r.URL.Path, "/renderings") && asked.Add(1) == 1 {
+			return -1, 0
+		}
+		return -1, -1
+	}))
+	got, err := as(t, s, api.RoleAdmin).RenderTemplate(t.Context(), api.DefaultTemplate, api.RenderInput{Variables: map[string]string{"computer_name": "PC-{n}"}})
+	if err != nil || asked.Load() != 2 || !strings.Contains(got.AnswerFile, "<ComputerName>PC-1<") {
+		t.Errorf("%+v after %d requests: %v", got, asked.Load(), err)
+	}
+}
+
 // What was done and whose answer was lost is asked for again, and not done
 // again; a secret that was in the answer is nobody's any more.
 func TestAnswerLost(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 
 // CheckBatch checks a table with a row for each stick, and queues nothing.
 func (c *Client) CheckBatch(ctx context.Context, in wire.Batch) (wire.BatchPlan, error) {
-	return send[wire.BatchPlan](ctx, c, call{method: http.MethodPost, path: at("batch-checks"), body: in, again: true})
+	return send[wire.BatchPlan](ctx, c, call{method: http.MethodPost, path: at("batch-checks"), body: in, look: true})
 }
 
 // QueueBatch queues a job with a stick for each row of a table.

@@ -120,7 +120,7 @@ type call struct {
 	body     any   // sent as JSON unless nil
 	revision int64 // of what is changed, as seen; see match
 	header   map[string]string
-	again    bool // may be repeated without harm
+	look     bool // a POST that changes nothing
 }
 
 // at joins path segments, each escaped.
@@ -143,18 +143,18 @@ func (c *Client) do(ctx context.Context, q call, out any) error {
 			return fmt.Errorf("encode %s %s: %w", q.method, q.path, err)
 		}
 	}
-	if q.method == http.MethodPost && q.header[wire.HeaderIdempotencyKey] == "" {
+	if q.method == http.MethodPost && !q.look && q.header[wire.HeaderIdempotencyKey] == "" {
 		q.header = maps.Clone(q.header)
 		if q.header == nil {
 			q.header = map[string]string{}
 		}
 		q.header[wire.HeaderIdempotencyKey] = uuid.NewString()
-		q.again = true
 	}
-	q.again = q.again || q.method == http.MethodGet
+	// What has a key is carried out once, however often it is sent.
+	again := q.look || q.method == http.MethodGet || q.header[wire.HeaderIdempotencyKey] != ""
 	for try := 1; ; try++ {
 		err := c.once(ctx, q, body, out)
-		if err == nil || !q.again || !passing(err) || try >= min(c.o.Tries, plainTries) || ctx.Err() != nil {
+		if err == nil || !again || !passing(err) || try >= min(c.o.Tries, plainTries) || ctx.Err() != nil {
 			return err
 		}
 		if waitErr := c.o.Backoff(ctx, try); waitErr != nil {

@@ -157,6 +157,12 @@ func TestJobs(t *testing.T) {
 		t.Fatalf("sticks are %+v", sticks)
 	}
 	must[api.Stick](t)(c.GetStick(ctx, sticks.Items[0].ID))
+	if l := must[[]api.Label](t)(c.StickLabels(ctx, sticks.Items[0].ID)); len(l) != 0 {
+		t.Errorf("a stick that was not pressed has labels: %+v", l)
+	}
+	if l := must[[]api.Label](t)(c.JobLabels(ctx, job.ID)); len(l) != 0 {
+		t.Errorf("a job that was not done has labels: %+v", l)
+	}
 	must[[]api.StickEvent](t)(c.StickEvents(ctx, sticks.Items[0].ID, 0))
 	_, err := c.GetJob(ctx, "job_nope")
 	wantCode(t, err, 404, "job_not_found")

@@ -48,7 +48,7 @@ func (c *Client) RetireConnector(ctx context.Context, in api.RetireInput) (api.C
 		what = "restorations"
 	}
 	return send[api.Connector](ctx, c, call{
-		method: http.MethodPost, path: at("connectors", in.ID, what), revision: in.Revision, body: wire.Why{Reason: in.Reason}, again: true,
+		method: http.MethodPost, path: at("connectors", in.ID, what), revision: in.Revision, body: wire.Why{Reason: in.Reason},
 	})
 }
 
@@ -68,7 +68,7 @@ func (c *Client) SaveConnectorMapping(ctx context.Context, id string, m connecto
 // TestConnectorMapping says what a mapping would make of a document (admin).
 func (c *Client) TestConnectorMapping(ctx context.Context, id string, m connector.Mapping, document string) (api.MappingTest, error) {
 	return send[api.MappingTest](ctx, c, call{
-		method: http.MethodPost, path: at("connectors", id, "mapping-tests"), body: wire.TestMapping{Mapping: m, Document: document}, again: true,
+		method: http.MethodPost, path: at("connectors", id, "mapping-tests"), body: wire.TestMapping{Mapping: m, Document: document}, look: true,
 	})
 }
 

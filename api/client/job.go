@@ -21,7 +21,6 @@ func (c *Client) QueueJob(ctx context.Context, in api.QueueJobInput) (api.Job, e
 	q := call{method: http.MethodPost, path: at("jobs"), body: wire.QueueJobOf(in)}
 	if in.IdempotencyKey != "" {
 		q.header = map[string]string{wire.HeaderIdempotencyKey: in.IdempotencyKey}
-		q.again = true
 	}
 	return send[api.Job](ctx, c, q)
 }
@@ -38,7 +37,7 @@ func (c *Client) ListJobs(ctx context.Context, f api.JobFilter, p api.Page) (api
 
 // CancelJob stops a job's unfinished builds. It may be repeated.
 func (c *Client) CancelJob(ctx context.Context, id string) (api.Job, error) {
-	return send[api.Job](ctx, c, call{method: http.MethodPost, path: at("jobs", id, "cancellations"), again: true})
+	return send[api.Job](ctx, c, call{method: http.MethodPost, path: at("jobs", id, "cancellations")})
 }
 
 // ScheduleJob moves a job that has not begun to another time. It may be repeated.
@@ -50,7 +49,7 @@ func (c *Client) ScheduleJob(ctx context.Context, in api.ScheduleJobInput) (api.
 
 // CancelBuild stops one build of a job. It may be repeated.
 func (c *Client) CancelBuild(ctx context.Context, job, build string) (api.Job, error) {
-	return send[api.Job](ctx, c, call{method: http.MethodPost, path: at("jobs", job, "builds", build, "cancellations"), again: true})
+	return send[api.Job](ctx, c, call{method: http.MethodPost, path: at("jobs", job, "builds", build, "cancellations")})
 }
 
 // RetryBuilds queues builds again that failed or were cancelled.

@@ -17,7 +17,7 @@ func (c *Client) Search(ctx context.Context, text string) ([]api.Found, error) {
 
 // EstimateJob says how long a job would take by what such builds took.
 func (c *Client) EstimateJob(ctx context.Context, in api.EstimateInput) (api.Estimate, error) {
-	e, err := send[wire.Estimate](ctx, c, call{method: http.MethodPost, path: at("job-estimates"), body: wire.EstimateJob(in), again: true})
+	e, err := send[wire.Estimate](ctx, c, call{method: http.MethodPost, path: at("job-estimates"), body: wire.EstimateJob(in), look: true})
 	return api.Estimate{Builds: e.Builds, Low: wire.Duration(e.LowSeconds), High: wire.Duration(e.HighSeconds)}, err
 }
 

@@ -48,3 +48,16 @@ func (c *Client) TickStickTask(ctx context.Context, in api.TickStickTaskInput) (
 		method: http.MethodPost, path: at("sticks", in.Stick, "tasks", in.Task, "ticks"), body: wire.TickStickTask{Done: &in.Done},
 	})
 }
+
+// StickLabels is the label of a stick for what it carries, or none if it may not
+// be handed out.
+func (c *Client) StickLabels(ctx context.Context, id string) ([]api.Label, error) {
+	l, err := read[wire.Items[api.Label]](ctx, c, at("sticks", id, "labels"), nil)
+	return l.Items, err
+}
+
+// JobLabels are the labels of a job's sticks that may be handed out.
+func (c *Client) JobLabels(ctx context.Context, id string) ([]api.Label, error) {
+	l, err := read[wire.Items[api.Label]](ctx, c, at("jobs", id, "labels"), nil)
+	return l.Items, err
+}

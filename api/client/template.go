@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/rest/wire"
@@ -29,10 +30,27 @@ func (c *Client) TemplateSource(ctx context.Context, ref string) (string, error)
 	return read[string](ctx, c, at("templates", ref, "source"), nil)
 }
 
+// RenderTemplate renders the answer file of a template version, or with a
+// template's ID or name of its current version.
+func (c *Client) RenderTemplate(ctx context.Context, ref string, in api.RenderInput) (api.Rendering, error) {
+	return send[api.Rendering](ctx, c, call{method: http.MethodPost, path: at("templates", ref, "renderings"), body: wire.RenderTemplate(in), look: true})
+}
+
+// CompareTemplate compares two versions of a template.
+func (c *Client) CompareTemplate(ctx context.Context, in api.CompareTemplateInput) (api.TemplateDiff, error) {
+	q := url.Values{}
+	for name, value := range map[string]string{"from": in.From, "to": in.To} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return read[api.TemplateDiff](ctx, c, at("templates", in.Template, "comparison"), q)
+}
+
 // CheckTemplate checks a source as SaveTemplate would and saves nothing.
 func (c *Client) CheckTemplate(ctx context.Context, source string) ([]api.Warning, error) {
 	l, err := send[wire.Items[api.Warning]](ctx, c, call{
-		method: http.MethodPost, path: at("template-checks"), body: wire.CheckTemplate{Source: source}, again: true,
+		method: http.MethodPost, path: at("template-checks"), body: wire.CheckTemplate{Source: source}, look: true,
 	})
 	return l.Items, err
 }

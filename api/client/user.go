@@ -36,7 +36,7 @@ func (c *Client) ResetTOTP(ctx context.Context, id string) (api.User, error) {
 }
 
 func (c *Client) changeUser(ctx context.Context, id, noun string) (api.User, error) {
-	return send[api.User](ctx, c, call{method: http.MethodPost, path: at("users", id, noun), again: true})
+	return send[api.User](ctx, c, call{method: http.MethodPost, path: at("users", id, noun)})
 }
 
 // CreatePasswordLink makes a link by which a person chooses a password.
@@ -57,5 +57,5 @@ func (c *Client) EndSession(ctx context.Context, user, session string) error {
 
 // EndSessions signs a person out everywhere. It may be repeated.
 func (c *Client) EndSessions(ctx context.Context, user string) error {
-	return c.do(ctx, call{method: http.MethodPost, path: at("users", user, "sign-outs"), again: true}, nil)
+	return c.do(ctx, call{method: http.MethodPost, path: at("users", user, "sign-outs")}, nil)
 }

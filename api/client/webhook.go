@@ -69,12 +69,12 @@ func (c *Client) DeleteWebhook(ctx context.Context, id string, revision int64) e
 
 // PauseWebhook stops a webhook. It may be repeated.
 func (c *Client) PauseWebhook(ctx context.Context, id string) (api.Webhook, error) {
-	return send[api.Webhook](ctx, c, call{method: http.MethodPost, path: at("webhooks", id, "pauses"), again: true})
+	return send[api.Webhook](ctx, c, call{method: http.MethodPost, path: at("webhooks", id, "pauses")})
 }
 
 // ResumeWebhook lets a webhook go on. It may be repeated.
 func (c *Client) ResumeWebhook(ctx context.Context, id string) (api.Webhook, error) {
-	return send[api.Webhook](ctx, c, call{method: http.MethodPost, path: at("webhooks", id, "resumptions"), again: true})
+	return send[api.Webhook](ctx, c, call{method: http.MethodPost, path: at("webhooks", id, "resumptions")})
 }
 
 // RotateWebhookSecret replaces a webhook's secret.

@@ -35,6 +35,8 @@ var usesOf = map[string][]api.UseCase{
 	"create_template":    {api.UseSaveTemplate},
 	"restore_template":   {api.UseRetireTemplate},
 	"template_history":   {api.UseGetTemplate},
+	"render_template":    {api.UseTemplateSource},
+	"compare_template":   {api.UseTemplateSource},
 	"get_identity":       {api.UseGetCertificate},
 	"stick_certificates": {api.UseGetCertificate},
 
@@ -58,6 +60,7 @@ var usesOf = map[string][]api.UseCase{
 	"check_batch":      {api.UseQueueJob},
 	"queue_batch":      {api.UseQueueJob},
 	"watch_job":        {api.UseGetJob},
+	"job_labels":       {api.UseGetJob},
 	"job_history":      {api.UseGetJob},
 	"build_history":    {api.UseGetBuild},
 	"build_log":        {api.UseGetBuild},
@@ -65,6 +68,7 @@ var usesOf = map[string][]api.UseCase{
 	"list_stick_tasks": {api.UseListSticks},
 	"stick_history":    {api.UseGetStick},
 	"stick_record":     {api.UseGetStick},
+	"stick_labels":     {api.UseGetStick},
 	"scan_stick":       {api.UseGetStick, api.UseIssueStick, api.UseReturnStick},
 
 	"get_view":            {api.UseListViews},

@@ -125,6 +125,7 @@ func (w *world) templates() {
 	w.no(403, "forbidden", get(s, viewer, "/templates/"+t.ID+"/source"))
 	w.ok(200, post(s, admin, "/template-checks", wire.CheckTemplate{Source: source}))
 	w.no(422, "template_malformed", post(s, admin, "/template-checks", wire.CheckTemplate{Source: "<"}))
+	w.rendered(source)
 
 	spec := api.TaskSequenceSpec{Layout: protocol.LayoutGPTUEFI, Edition: 1, BootSignature: protocol.BootSignature2011}
 	body := wire.SaveTaskSequence{Name: "UEFI", Spec: spec, Template: "Lab"}
@@ -138,4 +139,35 @@ func (w *world) templates() {
 	w.ok(200, put(s, admin, "/task-sequences/UEFI", body))
 	body.Spec.Layout = "zip"
 	w.no(422, "layout_unknown", put(s, admin, "/task-sequences/UEFI", body))
+}
+
+// rendered compares two versions of a template and renders one.
+func (w *world) rendered(source string) {
+	s, path := w.s, "/templates/Lab"
+	changed := strings.Replace(source, "<settings", "<!-- {{ticket}} -->\n<settings", 1)
+	changed = strings.Replace(changed, "{{computer_name}}", "{{computer_name}}{{suffix}}", 1)
+	w.ok(200, put(s, admin, path, wire.SaveTemplate{Name: "Lab", Source: changed}))
+	d := decode[api.TemplateDiff](w.t, w.ok(200, get(s, admin, path+"/comparison")), 200)
+	if d.From.Number != 1 || d.To.Number != 2 || len(d.Rows) == 0 || !strings.Contains(d.Unified, "--- Lab version 1\n+++ Lab version 2\n@@ -") {
+		w.t.Errorf("%+v", d)
+	}
+	if same := decode[api.TemplateDiff](w.t, w.ok(200, get(s, admin, path+"/comparison?from=2&to="+d.To.ID)), 200); len(same.Rows) != 0 || same.Unified != "" {
+		w.t.Errorf("%+v", same)
+	}
+	w.no(404, "template_version_not_found", get(s, admin, path+"/comparison?from=9"))
+	w.no(403, "forbidden", get(s, helpdesk, path+"/comparison"))
+
+	order := wire.RenderTemplate{ExternalRef: api.Ticket("INC-1"), Holder: "Ann", Variables: map[string]string{"computer_name": "PC-{n:02}", "suffix": "&"}}
+	r := decode[api.Rendering](w.t, w.ok(200, post(s, admin, path+"/renderings", order)), 200)
+	if r.TemplateVersionID != d.To.ID || r.Number != 2 || !strings.Contains(r.AnswerFile, "PC-01&amp;") || !strings.Contains(r.AnswerFile, "<!-- {{ticket}} -->") {
+		w.t.Errorf("%+v", r)
+	}
+	delete(order.Variables, "suffix")
+	f := wantProblem(w.t, send(w.t, s, post(s, admin, path+"/renderings", order)), 422, "template_unknown_variable")
+	if f.Params["name"] != "suffix" || f.Params["line"] == "" {
+		w.t.Errorf("%+v", f.Params)
+	}
+	w.no(404, "template_version_not_found", post(s, admin, "/templates/tplver_01jd6y9k3te0mv8b0g2z5q4w7x/renderings", order))
+	w.no(403, "forbidden", post(s, viewer, path+"/renderings", order))
+	w.ok(200, put(s, admin, path, wire.SaveTemplate{Name: "Lab", Source: source}))
 }

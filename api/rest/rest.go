@@ -49,12 +49,16 @@ type Deps struct {
 	// Render RenderFault.
 	Uploads http.Handler
 	Logger  *slog.Logger
+	// URL is what the server makes of its own address, without a slash at its
+	// end; the console's setting public-url goes before it.
+	URL string
 }
 
 // REST serves the API.
 type REST struct {
 	console    *api.Console
 	log        *slog.Logger
+	url        string
 	mux        *chi.Mux
 	huma       huma.API
 	open       huma.API // the same document, without a token
@@ -67,7 +71,7 @@ func New(d Deps) (*REST, error) {
 	if d.Console == nil || d.Uploads == nil || d.Logger == nil {
 		return nil, errors.New("the REST API needs a console, an upload handler and a logger")
 	}
-	s := &REST{console: d.Console, log: d.Logger, mux: chi.NewRouter()}
+	s := &REST{console: d.Console, log: d.Logger, url: d.URL, mux: chi.NewRouter()}
 	s.mux.Use(begin, s.survive)
 	s.mux.NotFound(notFound)
 	s.mux.MethodNotAllowed(s.methodNotAllowed)
@@ -110,6 +114,7 @@ func (s *REST) routes() {
 	s.siteRoutes()
 	s.stickRoutes()
 	s.stickLifeRoutes()
+	s.labelRoutes()
 	s.templateRoutes()
 	s.taskSequenceRoutes()
 	s.retireRoutes()

@@ -34,6 +34,8 @@ func (s *REST) templateRoutes() {
 		})
 
 	s.templateSource()
+	s.renderTemplate()
+	s.compareTemplate()
 	s.checkTemplate()
 	s.saveTemplate()
 }
@@ -57,6 +59,31 @@ func (s *REST) templateSource() {
 			return nil, err
 		}
 		return &output{Type: "application/xml", Body: []byte(source)}, nil
+	})
+}
+
+func (s *REST) renderTemplate() {
+	type input struct {
+		Template string `path:"template" doc:"ID or name of a template, or ID of a template version."`
+		Body     wire.RenderTemplate
+	}
+	op := secret(action("/templates/{template}/renderings", "render_template", "templates", "The answer file that a stick would get"), "answer_file")
+	op.Description = "As of the first stick of a job that is queued with the same; what that would be refused for is refused here. Nothing is queued."
+	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*plain[api.Rendering], error) {
+		return plainOf(s.console.RenderTemplate(ctx, a, in.Template, api.RenderInput(in.Body)))
+	})
+}
+
+func (s *REST) compareTemplate() {
+	type input struct {
+		Template string `path:"template" doc:"ID or name of an unattend template."`
+		From     string `query:"from" doc:"ID or number of the older version; the one before 'to' if left out, or that itself where it is the first."`
+		To       string `query:"to" doc:"ID or number of the newer version; the newest if left out."`
+	}
+	op := get("/templates/{template}/comparison", "compare_template", "templates", "What differs between two versions of a template")
+	op.Description = "Side by side in 'rows', where 0 is the number of a line that only the other version has, and in 'unified' as diff -u writes it. How lines end does not matter."
+	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*plain[api.TemplateDiff], error) {
+		return plainOf(s.console.CompareTemplate(ctx, a, api.CompareTemplateInput{Template: in.Template, From: in.From, To: in.To}))
 	})
 }
 

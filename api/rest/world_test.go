@@ -65,7 +65,21 @@ func (w *world) builds() {
 		w.t.Errorf("%+v", log)
 	}
 	w.no(404, "build_not_found", get(s, viewer, "/builds/nope/log"))
+	w.labels(job.ID, b.BuildID, b.StickID)
 	w.lives(b.StickID)
+}
+
+// labels are those of what may be handed out.
+func (w *world) labels(job, build, stick string) {
+	s := w.s
+	for _, path := range []string{"/jobs/" + job, "/sticks/" + stick} {
+		l := decode[wire.Items[api.Label]](w.t, w.ok(200, get(s, viewer, path+"/labels")), 200).Items
+		if len(l) != 1 || l[0].BuildID != build || l[0].URL != "https://console.test/sticks/"+stick || !strings.HasPrefix(l[0].Code, "<svg ") || l[0].VerifiedAt == nil {
+			w.t.Errorf("%s: %+v", path, l)
+		}
+	}
+	w.no(404, "job_not_found", get(s, viewer, "/jobs/nope/labels"))
+	w.no(404, "stick_not_found", get(s, viewer, "/sticks/nope/labels"))
 }
 
 // tables make a job of a table.

@@ -31,7 +31,7 @@ func (s *server) handler(staging *blob.Staging) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	programs, err := rest.New(rest.Deps{Console: s.console, Uploads: restUploads, Logger: s.log})
+	programs, err := rest.New(rest.Deps{Console: s.console, Uploads: restUploads, Logger: s.log, URL: s.url})
 	if err != nil {
 		return nil, err
 	}

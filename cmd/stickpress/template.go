@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/client"
+	"github.com/stickpress/stickpress/api/diff"
 )
 
 func templateCommand(x *remote) *cobra.Command {
@@ -125,51 +125,67 @@ func templateDiffCommand(x *remote) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "diff TEMPLATE [FILE]", Short: "Compares a template with a file, or two of its versions",
 		Long: `Compares a template with a file, or two of its versions: without a file and
-without --to, the newest with the one before. The exit code is 0 also where they
-differ.`,
+without --to, the newest with the one before. How lines end does not matter. The
+exit code is 0 also where they differ.`,
 		Args: cobra.RangeArgs(1, 2), ValidArgsFunction: x.templateAndFile,
 		RunE: x.do(func(cmd *cobra.Command, c *client.Client, args []string) error {
-			if len(args) == 2 && to != 0 {
-				return wrong(cmd, "a file and --to: give one of them")
-			}
-			t, err := c.GetTemplate(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			if to == 0 {
-				to = t.Current.Number
-			}
-			if from == 0 {
-				if from = t.Current.Number; len(args) == 1 {
-					from = to - 1
-				}
-			}
-			if from < 1 {
-				return fmt.Errorf("the template %s has no version before %d", t.Name, to)
-			}
-			before, err := sourceOf(cmd, c, t.ID, from)
-			if err != nil {
-				return err
-			}
-			var after, name string
 			if len(args) == 2 {
-				var raw []byte
-				raw, err = readFile(cmd, args[1])
-				after, name = string(raw), args[1]
-			} else {
-				after, err = sourceOf(cmd, c, t.ID, to)
-				name = fmt.Sprintf("%s version %d", t.Name, to)
+				if to != 0 {
+					return wrong(cmd, "a file and --to: give one of them")
+				}
+				return x.diffFile(cmd, c, args[0], from, args[1])
 			}
+			in := api.CompareTemplateInput{Template: args[0]}
+			if from != 0 {
+				in.From = number(from)
+			}
+			if to != 0 {
+				in.To = number(to)
+			}
+			d, err := c.CompareTemplate(cmd.Context(), in)
 			if err != nil {
 				return err
 			}
-			_, err = cmd.OutOrStdout().Write(diff.Diff(fmt.Sprintf("%s version %d", t.Name, from), []byte(before), name, []byte(after)))
+			if from == 0 && d.From.Number == d.To.Number {
+				return fmt.Errorf("the template %s has no version before %d", args[0], d.To.Number)
+			}
+			if x.json {
+				return printJSON(cmd, d)
+			}
+			_, err = fmt.Fprint(cmd.OutOrStdout(), d.Unified)
 			return err
 		}),
 	}
 	cmd.Flags().IntVar(&from, "from", 0, "number of the older version")
 	cmd.Flags().IntVar(&to, "to", 0, "number of the newer version (default: the newest)")
 	return cmd
+}
+
+// diffFile compares a version of a template, the newest for 0, with a file.
+func (x *remote) diffFile(cmd *cobra.Command, c *client.Client, ref string, from int, file string) error {
+	raw, err := readFile(cmd, file)
+	if err != nil {
+		return err
+	}
+	t, err := c.GetTemplate(cmd.Context(), ref)
+	if err != nil {
+		return err
+	}
+	before, err := sourceOf(cmd, c, t.ID, from)
+	if err != nil {
+		return err
+	}
+	v := t.Current
+	if from != 0 {
+		v.Number = from
+	}
+	rows := append([]diff.Row{}, diff.Lines(before, string(raw))...)
+	unified := diff.Unified(v.Title(t.Name), file, rows)
+	if x.json {
+		return printJSON(cmd, map[string]any{"rows": rows, "unified": unified})
+	}
+	_, err = fmt.Fprint(cmd.OutOrStdout(), unified)
+	return err
 }
 
 // templateAndFile completes a template and a file.

@@ -54,48 +54,89 @@ func warningText(file string, w api.Warning) string {
 }
 
 func templateRenderCommand(x *remote) *cobra.Command {
-	var file string
+	var file, holder, ticket string
 	var vars []string
 	var names bool
 	cmd := &cobra.Command{
 		Use:   "render [TEMPLATE]",
 		Short: "Prints the answer file that a stick would get",
 		Long: `Prints the answer file that a stick would get, made of a template of the console
-or of a file (then no console is asked). Variables that are not given have the
-values that the console gives them by itself; one that has none is refused.`,
+or of a file (then no console is asked). What queuing a job with the same would be
+refused for is refused: a variable without a value, a name that no computer may
+have. What only a job would know (job_id, build_id, stick_id, image, version) is
+empty unless --var says it.`,
 		Args: cobra.MaximumNArgs(1), ValidArgsFunction: x.places(findTemplates),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (file == "") == (len(args) == 0) {
 				return wrong(cmd, "a template or --file: give one of them")
 			}
-			source, err := x.renderSource(cmd, file, args)
-			if err != nil {
-				return err
-			}
-			t, err := unattend.Parse(source)
-			if err != nil {
-				return err
-			}
 			if names {
-				return show(x, cmd, t.Variables(), func(v string) string { return v }, []column[string]{{"VARIABLE", func(v string) string { return v }}})
+				asked, err := x.variablesOf(cmd, file, args)
+				if err != nil {
+					return err
+				}
+				return show(x, cmd, asked, func(v string) string { return v }, []column[string]{{"VARIABLE", func(v string) string { return v }}})
 			}
 			given, err := parseVars(cmd, vars)
 			if err != nil {
 				return err
 			}
-			out, err := t.Render(given)
+			out, err := x.render(cmd, file, args, api.RenderInput{ExternalRef: api.Ticket(ticket), Holder: holder, Variables: given})
 			if err != nil {
 				return err
 			}
-			_, err = cmd.OutOrStdout().Write(out)
+			if x.json {
+				return printJSON(cmd, out)
+			}
+			_, err = fmt.Fprint(cmd.OutOrStdout(), out.AnswerFile)
 			return err
 		},
 	}
 	cmd.Flags().StringVar(&file, "file", "", "a file instead of a template, - for standard input")
+	cmd.Flags().StringVar(&holder, "for", "", "who would get the stick")
+	cmd.Flags().StringVar(&ticket, "ticket", "", "number of the ticket")
 	cmd.Flags().StringArrayVar(&vars, "var", nil, "NAME=VALUE; may be repeated")
 	cmd.Flags().BoolVar(&names, "variables", false, "list the variables that it asks for, and render nothing")
 	_ = cmd.MarkFlagFilename("file", "xml")
 	return cmd
+}
+
+// render renders a file here, or has the console render its template.
+func (x *remote) render(cmd *cobra.Command, file string, args []string, in api.RenderInput) (api.Rendering, error) {
+	if file != "" {
+		raw, err := readFile(cmd, file)
+		if err != nil {
+			return api.Rendering{}, err
+		}
+		answer, err := api.RenderAnswer(string(raw), in)
+		return api.Rendering{AnswerFile: answer}, err
+	}
+	c, err := x.client()
+	if err != nil {
+		return api.Rendering{}, err
+	}
+	return c.RenderTemplate(cmd.Context(), args[0], in)
+}
+
+// variablesOf are the variables that a file asks for, or a template.
+func (x *remote) variablesOf(cmd *cobra.Command, file string, args []string) ([]string, error) {
+	if file != "" {
+		raw, err := readFile(cmd, file)
+		if err != nil {
+			return nil, err
+		}
+		t, err := unattend.Parse(raw)
+		if err != nil {
+			return nil, err
+		}
+		return t.Variables(), nil
+	}
+	c, err := x.client()
+	if err != nil {
+		return nil, err
+	}
+	t, err := c.GetTemplate(cmd.Context(), args[0])
+	return t.Current.Variables, err
 }
 
 // parseVars reads the values of --var.
@@ -112,16 +153,4 @@ func parseVars(cmd *cobra.Command, pairs []string) (map[string]string, error) {
 		vars[name] = value
 	}
 	return vars, nil
-}
-
-func (x *remote) renderSource(cmd *cobra.Command, file string, args []string) ([]byte, error) {
-	if file != "" {
-		return readFile(cmd, file)
-	}
-	c, err := x.client()
-	if err != nil {
-		return nil, err
-	}
-	source, err := c.TemplateSource(cmd.Context(), args[0])
-	return []byte(source), err
 }

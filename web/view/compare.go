@@ -1,6 +1,10 @@
 package view
 
-import "time"
+import (
+	"time"
+
+	"github.com/stickpress/stickpress/api/diff"
+)
 
 // ComparedVersion is one version of a thing.
 type ComparedVersion struct {
@@ -17,7 +21,7 @@ type Comparison struct {
 	Revision int64
 	Versions []ComparedVersion // newest first
 	From, To ComparedVersion
-	Rows     []DiffRow
+	Rows     []diff.Row
 	Restores bool // the reader may make From the current version again
 }
 

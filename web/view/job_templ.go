@@ -820,7 +820,7 @@ func JobHead(f Frame, j api.Job) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			if labelled(j) {
+			if api.Labelled(j) {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 58, "<a class=\"btn\" id=\"job-labels\" href=\"")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

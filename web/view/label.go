@@ -3,16 +3,8 @@ package view
 import (
 	"slices"
 
-	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
 )
-
-// Label is what is printed about a stick.
-type Label struct {
-	Job   api.Job
-	Build api.Build
-	URL   string // of the stick's page
-}
 
 // Paper is what labels are printed on, by its size in millimetres.
 type Paper string
@@ -40,39 +32,12 @@ var paperWords = map[Paper]string{
 // Known reports whether labels can be printed on the paper.
 func (p Paper) Known() bool { return slices.Contains(Papers, p) }
 
-// short is what people call the stick: the end of its ID.
-func (l Label) short() string { return api.ShortName(l.Build.StickID) }
-
-// computer is the name of the stick's computer, "" where Windows chose one.
-func (l Label) computer() string {
-	if name := l.Build.Variables[api.VariableComputerName]; name != "*" {
-		return name
-	}
-	return ""
-}
-
-// image is what the stick carries, with the year of the signature of its boot
-// manager: a PC may refuse one of them.
-func (l Label) image() string {
-	image := l.Job.ImageName + " " + l.Job.Version
-	if l.Job.BootSignature != "" {
-		image += " · CA " + l.Job.BootSignature
+// carried is what the stick carries, with the year of the signature of its boot
+// manager.
+func carried(l *api.Label) string {
+	image := l.ImageName + " " + l.Version
+	if l.BootSignature != "" {
+		image += " · CA " + l.BootSignature
 	}
 	return image
-}
-
-// title is what stands largest: whose the stick is, or what it is called.
-func (l Label) title() string {
-	switch {
-	case l.Build.Holder != "":
-		return l.Build.Holder
-	case l.computer() != "":
-		return l.computer()
-	}
-	return l.short()
-}
-
-// labelled reports whether a job has sticks that may be handed out.
-func labelled(j api.Job) bool {
-	return (j.Kind == protocol.JobPress || j.Kind == protocol.JobRaw) && countBuilds(j, "verified") > 0
 }

@@ -11,7 +11,7 @@ import templruntime "github.com/a-h/templ/runtime"
 import (
 	"fmt"
 
-	"github.com/stickpress/stickpress/web/qr"
+	"github.com/stickpress/stickpress/api/qr"
 )
 
 // QR is a QR code of a text, dark on light in every theme; label says what a

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stickpress/stickpress/api/diff"
 	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/web/locale"
 )
@@ -156,11 +157,11 @@ func uiFall(f Frame) []WaterfallRow {
 	return rows
 }
 
-func uiDiff() []DiffRow {
+func uiDiff() []diff.Row {
 	before := "<unattend>\n" + strings.Repeat("  <component/>\n", 8) + "  <ComputerName>PC-*</ComputerName>\n  <TimeZone>UTC</TimeZone>\n</unattend>\n"
 	after := strings.Replace(before, "PC-*", "LAB-{{ .Number }}", 1)
 	after = strings.Replace(after, "<unattend>\n", "<unattend>\n  <!-- 24.3 -->\n", 1)
-	return Diff(before, after)
+	return diff.Lines(before, after)
 }
 
 func uiProblem(f Frame) Problem {

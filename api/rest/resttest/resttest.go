@@ -71,7 +71,7 @@ func Router(t testing.TB, f *apitest.Fixture) chi.Router {
 	if err != nil {
 		t.Fatal(err)
 	}
-	door, err := rest.New(rest.Deps{Console: f.Console, Uploads: uploads, Logger: log})
+	door, err := rest.New(rest.Deps{Console: f.Console, Uploads: uploads, Logger: log, URL: "https://console.test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -175,6 +175,14 @@ type CheckTemplate struct {
 	Source string `json:"source" doc:"unattend.xml with variables."`
 }
 
+// RenderTemplate is the body of POST /templates/{template}/renderings: what the
+// job would be queued with.
+type RenderTemplate struct {
+	ExternalRef api.ExternalRef   `json:"external_ref,omitzero"`
+	Holder      string            `json:"holder,omitempty"`
+	Variables   map[string]string `json:"variables,omitempty" doc:"computer_name may be a pattern, as of a job. What only a job would know (job_id, build_id, stick_id, image, version) is empty unless it is given."`
+}
+
 // SaveTaskSequence is the body of POST /task-sequences and
 // PUT /task-sequences/{task_sequence}.
 type SaveTaskSequence struct {

@@ -1,6 +1,7 @@
 package qr_test
 
 import (
+	"encoding/xml"
 	"fmt"
 	"image"
 	"image/color"
@@ -12,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stickpress/stickpress/web/qr"
+	"github.com/stickpress/stickpress/api/qr"
 )
 
 // raster fills the path as a browser does, eight pixels a module.
@@ -41,6 +42,29 @@ func raster(t *testing.T, c qr.Code) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// The file of its own is XML with the code's path.
+func TestSVG(t *testing.T) {
+	t.Parallel()
+	c, err := qr.Encode("1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var svg struct {
+		XMLName xml.Name `xml:"http://www.w3.org/2000/svg svg"`
+		ViewBox string   `xml:"viewBox,attr"`
+		Paths   []struct {
+			D    string `xml:"d,attr"`
+			Fill string `xml:"fill,attr"`
+		} `xml:"path"`
+	}
+	if err := xml.Unmarshal([]byte(c.SVG()), &svg); err != nil {
+		t.Fatal(err)
+	}
+	if size := fmt.Sprintf("0 0 %d %d", c.Size, c.Size); svg.ViewBox != size || len(svg.Paths) != 2 || svg.Paths[1].D != c.Path || svg.Paths[1].Fill != "#000" {
+		t.Errorf("%+v", svg)
+	}
 }
 
 // A reader that we did not write reads what we drew.

@@ -1,4 +1,4 @@
-package view
+package diff
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 )
 
 // show writes rows as "old|new" lines.
-func show(rows []DiffRow) string {
+func show(rows []Row) string {
 	var b strings.Builder
 	for _, r := range rows {
 		if r.Folded > 0 {
@@ -35,7 +35,7 @@ func TestDiff(t *testing.T) {
 		{"folded", strings.Repeat("s\n", 9) + "a\n", strings.Repeat("s\n", 9) + "b\n", "... 6\n7 s|7 s\n8 s|8 s\n9 s|9 s\n10 a|10 b\n"},
 		{"line ends", "a\r\nb\r\n", "a\nc\n", "1 a|1 a\n2 b|2 c\n"},
 	} {
-		if d := cmp.Diff(c.want, show(Diff(c.before, c.after))); d != "" {
+		if d := cmp.Diff(c.want, show(Lines(c.before, c.after))); d != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, d)
 		}
 	}
@@ -62,7 +62,7 @@ func TestDiffAgainstDiff(t *testing.T) {
 		}
 	}
 	got := 0
-	for _, r := range edits(diffLines(before), diffLines(after)) {
+	for _, r := range edits(split(before), split(after)) {
 		if !r.Same {
 			got++
 		}
@@ -72,13 +72,52 @@ func TestDiffAgainstDiff(t *testing.T) {
 	}
 }
 
+// What Unified writes makes the one text of the other, by patch(1).
+func TestUnified(t *testing.T) {
+	t.Parallel()
+	many := strings.Repeat("s\n", 20)
+	for _, c := range []struct{ name, before, after, want string }{
+		{"equal", "a\n", "a\n", ""},
+		{"changed", "a\nb\nc\n", "a\nx\ny\nc\n", "--- one\n+++ two\n@@ -1,3 +1,4 @@\n a\n-b\n+x\n+y\n c\n"},
+		{"added at the beginning", "b\n", "a\nb\n", "--- one\n+++ two\n@@ -1,1 +1,2 @@\n+a\n b\n"},
+		{"removed at the end", "a\nb\n", "a\n", "--- one\n+++ two\n@@ -1,2 +1,1 @@\n a\n-b\n"},
+		{"nothing in common", "a\n", "b\n", "--- one\n+++ two\n@@ -1,1 +1,1 @@\n-a\n+b\n"},
+		{"two places", "a\n" + many + "b\n" + many, "x\n" + many + many, ""},
+	} {
+		got := Unified("one", "two", Lines(c.before, c.after))
+		if d := cmp.Diff(c.want, got); c.want != "" && d != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, d)
+		}
+		if c.before == c.after {
+			if got != "" {
+				t.Errorf("%s: %q", c.name, got)
+			}
+			continue
+		}
+		file := filepath.Join(t.TempDir(), "text")
+		if err := os.WriteFile(file, []byte(c.before), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), "patch", "--fuzz=0", file)
+		cmd.Stdin = strings.NewReader(got)
+		if said, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(said), "offset") {
+			t.Errorf("%s: patch: %v\n%s%s", c.name, err, said, got)
+			continue
+		}
+		after, err := os.ReadFile(file)
+		if d := cmp.Diff(c.after, string(after)); err != nil || d != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", c.name, err, d)
+		}
+	}
+}
+
 // FuzzDiff holds that what is shown is both texts, whole.
 func FuzzDiff(f *testing.F) {
 	f.Add("a\nb\n", "b\nc\n")
 	f.Add("", "x")
 	f.Add("<a>\r\n", "<a>\n")
 	f.Fuzz(func(t *testing.T, before, after string) {
-		a, b := diffLines(before), diffLines(after)
+		a, b := split(before), split(after)
 		var old, fresh []string
 		for _, r := range pair(edits(a, b)) {
 			if r.OldNo > 0 {

@@ -1,47 +1,51 @@
-package view
+// Package diff compares two texts line by line, for eyes: side by side (Lines),
+// or as diff -u writes it (Unified).
+package diff
 
 import (
 	"slices"
 	"strings"
 )
 
-// DiffRow is one line of two texts side by side. A line that only one of them
+// Row is one line of two texts side by side. A line that only one of them
 // has is 0 in the other.
-type DiffRow struct {
-	OldNo, NewNo int // from 1
-	Old, New     string
-	Same         bool
-	Folded       int // this row stands for so many equal lines that are not shown
+type Row struct {
+	OldNo  int    `json:"old_number"` // from 1
+	NewNo  int    `json:"new_number"` // from 1
+	Old    string `json:"old"`
+	New    string `json:"new"`
+	Same   bool   `json:"same"`
+	Folded int    `json:"folded,omitempty"` // this row stands for so many equal lines that are not shown
 }
 
 const (
-	// diffContext is how many equal lines are shown around a change.
-	diffContext = 3
-	// diffLimit is how many changed lines are looked for before the texts are
+	// around is how many equal lines are shown around a change.
+	around = 3
+	// most is how many changed lines are looked for before the texts are
 	// taken for two that have nothing to do with each other.
-	diffLimit = 1000
+	most = 1000
 )
 
-// Diff compares two texts line by line (E. W. Myers, "An O(ND) Difference
+// Lines compares two texts line by line (E. W. Myers, "An O(ND) Difference
 // Algorithm", 1986) and folds what is equal. It is nil if they are equal; how lines end does not matter.
-func Diff(before, after string) []DiffRow {
-	rows := pair(edits(diffLines(before), diffLines(after)))
-	if !slices.ContainsFunc(rows, func(r DiffRow) bool { return !r.Same }) {
+func Lines(before, after string) []Row {
+	rows := pair(edits(split(before), split(after)))
+	if !slices.ContainsFunc(rows, func(r Row) bool { return !r.Same }) {
 		return nil
 	}
 	return fold(rows)
 }
 
-func diffLines(s string) []string {
+func split(s string) []string {
 	s = strings.ReplaceAll(s, "\r\n", "\n")
 	return strings.Split(strings.TrimSuffix(s, "\n"), "\n")
 }
 
 // edits lists the lines of both in one order: an equal line once, a removed one
 // with Old alone, an added one with New alone.
-func edits(a, b []string) []DiffRow {
+func edits(a, b []string) []Row {
 	var trace [][]int
-	limit := min(len(a)+len(b), diffLimit)
+	limit := min(len(a)+len(b), most)
 	v := make([]int, 2*limit+3)
 	at := func(k int) int { return k + limit + 1 }
 	for d := 0; d <= limit; d++ {
@@ -60,19 +64,19 @@ func edits(a, b []string) []DiffRow {
 			}
 		}
 	}
-	var all []DiffRow
+	var all []Row
 	for i, line := range a {
-		all = append(all, DiffRow{OldNo: i + 1, Old: line})
+		all = append(all, Row{OldNo: i + 1, Old: line})
 	}
 	for i, line := range b {
-		all = append(all, DiffRow{NewNo: i + 1, New: line})
+		all = append(all, Row{NewNo: i + 1, New: line})
 	}
 	return all
 }
 
 // walk follows the trace from the end back to the beginning.
-func walk(trace [][]int, at func(int) int, a, b []string) []DiffRow {
-	var all []DiffRow
+func walk(trace [][]int, at func(int) int, a, b []string) []Row {
+	var all []Row
 	x, y := len(a), len(b)
 	for d := len(trace) - 1; d >= 0; d-- {
 		v, k := trace[d], x-y
@@ -87,16 +91,16 @@ func walk(trace [][]int, at func(int) int, a, b []string) []DiffRow {
 		}
 		for x > px && y > py {
 			x, y = x-1, y-1
-			all = append(all, DiffRow{OldNo: x + 1, NewNo: y + 1, Old: a[x], New: b[y], Same: true})
+			all = append(all, Row{OldNo: x + 1, NewNo: y + 1, Old: a[x], New: b[y], Same: true})
 		}
 		switch {
 		case d == 0:
 		case from == k+1:
 			y--
-			all = append(all, DiffRow{NewNo: y + 1, New: b[y]})
+			all = append(all, Row{NewNo: y + 1, New: b[y]})
 		default:
 			x--
-			all = append(all, DiffRow{OldNo: x + 1, Old: a[x]})
+			all = append(all, Row{OldNo: x + 1, Old: a[x]})
 		}
 	}
 	slices.Reverse(all)
@@ -104,15 +108,15 @@ func walk(trace [][]int, at func(int) int, a, b []string) []DiffRow {
 }
 
 // pair puts removed lines beside those that came in their place.
-func pair(rows []DiffRow) []DiffRow {
-	var all []DiffRow
+func pair(rows []Row) []Row {
+	var all []Row
 	for i := 0; i < len(rows); {
 		if rows[i].Same {
 			all = append(all, rows[i])
 			i++
 			continue
 		}
-		var old, fresh []DiffRow
+		var old, fresh []Row
 		for ; i < len(rows) && !rows[i].Same; i++ {
 			if rows[i].OldNo > 0 {
 				old = append(old, rows[i])
@@ -121,7 +125,7 @@ func pair(rows []DiffRow) []DiffRow {
 			}
 		}
 		for j := range max(len(old), len(fresh)) {
-			var r DiffRow
+			var r Row
 			if j < len(old) {
 				r.OldNo, r.Old = old[j].OldNo, old[j].Old
 			}
@@ -134,17 +138,17 @@ func pair(rows []DiffRow) []DiffRow {
 	return all
 }
 
-// fold leaves diffContext equal lines around each change.
-func fold(rows []DiffRow) []DiffRow {
+// fold leaves around equal lines around each change.
+func fold(rows []Row) []Row {
 	near := make([]bool, len(rows))
 	for i, r := range rows {
 		if !r.Same {
-			for j := max(0, i-diffContext); j <= min(len(rows)-1, i+diffContext); j++ {
+			for j := max(0, i-around); j <= min(len(rows)-1, i+around); j++ {
 				near[j] = true
 			}
 		}
 	}
-	var all []DiffRow
+	var all []Row
 	for i := 0; i < len(rows); {
 		end := i
 		for end < len(rows) && !near[end] {
@@ -152,7 +156,7 @@ func fold(rows []DiffRow) []DiffRow {
 		}
 		switch {
 		case end-i > 1:
-			all = append(all, DiffRow{Same: true, Folded: end - i})
+			all = append(all, Row{Same: true, Folded: end - i})
 			i = end
 		default:
 			all = append(all, rows[i])

@@ -49,6 +49,13 @@ func Encode(text string) (Code, error) {
 	return Code{Size: side + 2*Quiet, Path: path.String()}, nil
 }
 
+// SVG is the code as a file of its own, dark on light, as large as whoever shows
+// it wants.
+func (c Code) SVG() string {
+	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" shape-rendering="crispEdges">`+
+		`<path d="M0 0h%dv%dH0z" fill="#fff"/><path d="%s" fill="#000"/></svg>`, c.Size, c.Size, c.Size, c.Size, c.Path)
+}
+
 func dark(c color.Color) bool {
 	r, _, _, _ := c.RGBA()
 	return r == 0
