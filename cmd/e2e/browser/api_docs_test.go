@@ -6,8 +6,6 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -34,14 +32,14 @@ func TestAPIDocs(t *testing.T) {
 		b.until("an operation is drawn", `[...document.querySelectorAll("#api-docs :is(h2, h3)")].some((h) => h.textContent.includes("Queue sticks to be built"))`)
 		for label, size := range widths {
 			b.size(size[0], size[1])
-			b.picture(filepath.Join(dir, "api-docs-"+language+"-"+label+"-light.png"))
+			b.picture(dir, "api-docs-"+language+"-"+label+"-light", chromedp.CaptureScreenshot())
 		}
 		b.theme("dark") // which it asks for as it begins
 		b.do(chromedp.Navigate(origin+"/api/docs"), chromedp.WaitReady(chromedp.CSS("#api-docs h1")))
 		b.until("it is dark", `matchMedia("(prefers-color-scheme: dark)").matches && document.querySelector(".dark-mode")`)
 		for label, size := range widths {
 			b.size(size[0], size[1])
-			b.picture(filepath.Join(dir, "api-docs-"+language+"-"+label+"-dark.png"))
+			b.picture(dir, "api-docs-"+language+"-"+label+"-dark", chromedp.CaptureScreenshot())
 		}
 		b.expect("info: @scalar/api-reference@") // its greeting
 		var document bool
@@ -74,18 +72,6 @@ func bothDoors(t *testing.T, s *webtest.Site) string {
 	srv := httptest.NewServer(r)
 	t.Cleanup(srv.Close)
 	return srv.URL
-}
-
-// picture takes one of what the window shows.
-func (b *tab) picture(path string) {
-	b.Helper()
-	raw, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
-	if err == nil {
-		err = os.WriteFile(path, raw, 0o644)
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
 }
 
 // asked remembers every address that the pages ask for from here on, and

@@ -38,6 +38,8 @@ type tab struct {
 	url  string // of the console
 	file string // that a form sends
 
+	language string // that the browser asks for
+
 	mu    sync.Mutex
 	noise []string      // what the browser complained of
 	heard chan struct{} // a mark for each time that the test asked for one, see catchUp
@@ -68,7 +70,7 @@ func open(t testing.TB, url, language string) *tab {
 	)...)
 	t.Cleanup(stop)
 	ctx, closeTab := chromedp.NewContext(ctx)
-	b := &tab{TB: t, ctx: ctx, url: url, heard: make(chan struct{}, 1)}
+	b := &tab{TB: t, ctx: ctx, url: url, language: language, heard: make(chan struct{}, 1)}
 	deaf := make(chan struct{})
 	messages := chromedp.Console(ctx)
 	go func() {
