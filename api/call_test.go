@@ -384,7 +384,10 @@ func calls(f *apitest.Fixture) map[api.UseCase]func(context.Context, api.Actor) 
 			_, err := f.CollectGarbage(ctx, a, api.CollectGarbageInput{})
 			return err
 		},
-		api.UseListSettings: func(ctx context.Context, a api.Actor) error { _, err := f.ListSettings(ctx, a); return err },
+		api.UseListSettings: func(ctx context.Context, a api.Actor) error {
+			_, err := f.ListSettings(ctx, a, api.SettingFilter{})
+			return err
+		},
 		api.UseGetFirstRun:  func(ctx context.Context, a api.Actor) error { _, err := f.GetFirstRun(ctx, a); return err },
 		api.UseSaveFirstRun: func(ctx context.Context, a api.Actor) error { return f.MarkFirstRunStep(ctx, a, "x", api.FirstRunDone) },
 		api.UseSaveSetting: func(ctx context.Context, a api.Actor) error {

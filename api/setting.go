@@ -28,6 +28,7 @@ const (
 // Setting is one setting of the server with its value.
 type Setting struct {
 	Name     string      `json:"name"`  // "public-url"
+	Group    string      `json:"group"` // one of SettingGroups
 	Value    string      `json:"value"` // masked if it is secret
 	Default  string      `json:"default"`
 	Origin   string      `json:"origin"`          // OriginDefault, …
@@ -42,6 +43,9 @@ type Setting struct {
 func (s *Setting) Fixed() bool {
 	return s.Kind == "" || s.Origin != OriginDefault && s.Origin != OriginConsole
 }
+
+// Changed reports whether another value holds than the default.
+func (s *Setting) Changed() bool { return s.Value != s.Default }
 
 // SettingKind says what the values of a setting are.
 type SettingKind string
@@ -99,31 +103,12 @@ func (c *Console) changeable() []Setting {
 	}
 }
 
-// ListSettings lists every setting with its value and where that comes from
-// (admin): those that the console can change, then the others of this server.
-func (c *Console) ListSettings(ctx context.Context, a Actor) ([]Setting, error) {
-	if err := allow(a, UseListSettings); err != nil {
-		return nil, err
-	}
-	rows, err := c.store.Settings(ctx)
-	if err != nil {
-		return nil, err
-	}
-	out := c.settingsOf(rows)
-	for _, s := range c.config {
-		if !slices.ContainsFunc(out, func(x Setting) bool { return x.Name == s.Name }) {
-			out = append(out, s)
-		}
-	}
-	return out, nil
-}
-
 // settingsOf are the settings that the console can change, with their values.
 func (c *Console) settingsOf(rows []store.Setting) []Setting {
 	out := c.changeable()
 	for i := range out {
 		s := &out[i]
-		s.Value, s.Origin = s.Default, OriginDefault
+		s.Value, s.Origin, s.Group = s.Default, OriginDefault, SettingGroup(s.Name)
 		for _, row := range rows {
 			if row.Name == s.Name {
 				s.Revision = row.Revision
@@ -183,7 +168,10 @@ func (c *Console) SaveSetting(ctx context.Context, a Actor, in SaveSettingInput)
 
 // GetSetting returns one of them (admin). Faults: setting_unknown.
 func (c *Console) GetSetting(ctx context.Context, a Actor, name string) (Setting, error) {
-	all, err := c.ListSettings(ctx, a)
+	if err := allow(a, UseListSettings); err != nil {
+		return Setting{}, err
+	}
+	all, err := c.allSettings(ctx)
 	if err != nil {
 		return Setting{}, err
 	}

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/stickpress/stickpress/api"
@@ -27,7 +28,7 @@ func TestSettingPrecedence(t *testing.T) {
 	if !errors.As(err, &refused) || refused.Code != api.CodeSettingFixed || refused.Params["origin"] != api.OriginEnvironment {
 		t.Errorf("a setting of the environment is changed: %v", err)
 	}
-	all := must[[]api.Setting](t)(f.ListSettings(t.Context(), f.Admin))
+	all := must[[]api.Setting](t)(f.ListSettings(t.Context(), f.Admin, api.SettingFilter{}))
 	found := map[string]api.Setting{}
 	for _, s := range all {
 		if _, twice := found[s.Name]; twice {
@@ -56,5 +57,52 @@ func TestSettingPrecedence(t *testing.T) {
 	history := must[api.List[api.HistoryEntry]](t)(plain.ListHistory(t.Context(), plain.Admin, "setting", api.SettingPublicURL, api.Page{})).Items
 	if len(history) != 1 || len(history[0].Changes) != 2 || history[0].Changes[1] != (api.Change{Field: "value", After: "https://console.example.org"}) {
 		t.Errorf("the history is %+v", history)
+	}
+}
+
+// Settings are narrowed by what an admin knows of them.
+func TestSettingFilter(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t, func(d *api.Deps) {
+		d.Config = []api.Setting{
+			{Name: "listen", Value: "127.0.0.1:9", Default: "127.0.0.1:8080", Origin: api.OriginFlag},
+			{Name: "ldap-url", Value: "ldaps://d", Origin: api.OriginFile, Where: "/etc/stickpress.toml"},
+			{Name: "log-level", Value: "info", Default: "info", Origin: api.OriginEnvironment, Where: "STICKPRESS_LOG_LEVEL"},
+			{Name: "log-format", Value: "text", Default: "text", Origin: api.OriginDefault},
+		}
+	})
+	must[api.Setting](t)(f.SaveSetting(t.Context(), f.Admin, api.SaveSettingInput{Name: api.SettingBanner, Value: "closed"}))
+	words := func(name string) string {
+		if name == "ldap-url" {
+			return "Directory whose passwords let people in"
+		}
+		return ""
+	}
+	for name, c := range map[string]struct {
+		in   api.SettingFilter
+		want []string
+	}{
+		"by where it comes from":      {api.SettingFilter{Origin: api.OriginConsole}, []string{"banner"}},
+		"by group":                    {api.SettingFilter{Group: "operation"}, []string{"banner", "log-level", "log-format"}},
+		"changed":                     {api.SettingFilter{Changed: api.SettingIsChanged}, []string{"listen", "ldap-url", "banner"}},
+		"set, to what it would be":    {api.SettingFilter{Changed: api.SettingIsDefault, Origin: api.OriginEnvironment}, []string{"log-level"}},
+		"by its name":                 {api.SettingFilter{Search: "LOG-"}, []string{"log-level", "log-format"}},
+		"by what is said of it":       {api.SettingFilter{Search: "directory", Words: words}, []string{"ldap-url"}},
+		"by nothing that is known":    {api.SettingFilter{Search: "directory"}, nil},
+		"in order, the console's own": {api.SettingFilter{Group: "address"}, []string{"public-url", "listen"}},
+	} {
+		var got []string
+		for _, s := range must[[]api.Setting](t)(f.ListSettings(t.Context(), f.Admin, c.in)) {
+			got = append(got, s.Name)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+	for field, in := range map[string]api.SettingFilter{"origin": {Origin: "nowhere"}, "group": {Group: "x"}, "changed": {Changed: "maybe"}} {
+		_, err := f.ListSettings(t.Context(), f.Admin, in)
+		if refused := fault.From(err); refused.Code != api.CodeFilterChoice || refused.Field != field {
+			t.Errorf("%s: %v", field, err)
+		}
 	}
 }

@@ -39,6 +39,7 @@ var lists = map[string]viewable{
 	"connectors":     {UseListConnectors, canonical(ShelfFields)},
 	"requests":       {UseListStickRequests, canonical(StickRequestFields)},
 	"users":          {UseListUsers, canonical(UserFields)},
+	"settings":       {UseListSettings, canonical(SettingFields)},
 	"audit":          {UseListAudit, canonical(AuditFields)},
 }
 

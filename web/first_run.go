@@ -59,7 +59,7 @@ func (s *Web) firstRunPage(r *http.Request, step api.FirstRunStep) (view.FirstRu
 	}
 	switch step {
 	case api.FirstRunAddress, api.FirstRunStorage:
-		if p.Settings, err = s.console.ListSettings(ctx, actor); err != nil {
+		if p.Settings, err = s.console.ListSettings(ctx, actor, api.SettingFilter{}); err != nil {
 			return p, err
 		}
 		p.TLS, p.TLSNames = s.console.TLSFiles(), s.tlsNames(r)

@@ -127,7 +127,7 @@ func (s *Web) routes(r chi.Router) {
 	r.Post("/first-run/template", s.page(s.firstRunTemplate))
 	r.Post("/first-run/press", s.page(s.firstRunPress))
 	r.Post("/first-run/finish", s.page(s.firstRunFinish))
-	r.Get("/settings", s.page(s.settings))
+	r.Get("/settings", s.page(tidy(s.settings)))
 	r.Get("/settings/{name}", s.page(s.setting))
 	r.Post("/settings/{name}", s.page(s.settingSave))
 	r.Get("/tokens", s.page(tidy(s.tokens)))

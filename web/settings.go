@@ -10,36 +10,45 @@ import (
 )
 
 func (s *Web) settings(w http.ResponseWriter, r *http.Request) error {
-	return s.settingsWith(w, r, "", "", nil)
-}
-
-// settingsWith shows every setting, one of them as it was typed when it was
-// refused.
-func (s *Web) settingsWith(w http.ResponseWriter, r *http.Request, name, typed string, problem error) error {
-	ctx, actor := r.Context(), actorOf(r)
-	all, err := s.console.ListSettings(ctx, actor)
+	ctx, actor, l := r.Context(), actorOf(r), localeOf(r)
+	narrowing, list, err := narrowed(s, r, "settings", api.SettingFields, func(f api.SettingFilter, _ api.Page) (api.List[api.Setting], error) {
+		f.Words = func(name string) string { return view.SettingName(l, name) + "\n" + l.T("setting.about_"+name) }
+		all, err := s.console.ListSettings(ctx, actor, f)
+		return api.List[api.Setting]{Items: all}, err
+	})
 	if err != nil {
 		return err
 	}
-	p := view.SettingsPage{Settings: all, Name: name, Typed: typed, URL: s.url, Problem: view.NewProblem(localeOf(r), problem)}
-	if p.Site, err = s.console.GetSite(ctx, actor, ""); err != nil {
+	site, err := s.console.GetSite(ctx, actor, "")
+	if err != nil {
 		return err
 	}
-	page := view.Settings(s.frame(r, "settings"), p)
+	return s.show(w, r, view.Settings(s.frame(r, "settings"), narrowing, list.Items, site))
+}
+
+func (s *Web) setting(w http.ResponseWriter, r *http.Request) error {
+	return s.settingWith(w, r, "", nil)
+}
+
+// settingWith shows one setting with its last changes, and what was typed for it
+// when that was refused.
+func (s *Web) settingWith(w http.ResponseWriter, r *http.Request, typed string, problem error) error {
+	x, err := s.console.GetSetting(r.Context(), actorOf(r), chi.URLParam(r, "name"))
+	if err != nil {
+		return err
+	}
+	p := view.SettingPage{Setting: x, Typed: x.Value, URL: s.url, Problem: view.NewProblem(localeOf(r), problem)}
+	if problem != nil {
+		p.Typed = typed
+	}
+	if p.History, err = s.history(r, "setting", x.Name); err != nil {
+		return err
+	}
+	page := view.SettingOne(s.frame(r, "settings"), p)
 	if problem != nil {
 		return s.again(w, r, problem, page)
 	}
 	return s.show(w, r, page)
-}
-
-// setting shows one setting with its last changes.
-func (s *Web) setting(w http.ResponseWriter, r *http.Request) error {
-	name := chi.URLParam(r, "name")
-	history, err := s.history(r, "setting", name)
-	if err != nil {
-		return err
-	}
-	return s.show(w, r, view.SettingHistory(s.frame(r, "settings"), name, history))
 }
 
 // settingRevision is revisionOf of a setting, which has none while nobody has
@@ -62,8 +71,8 @@ func (s *Web) settingSave(w http.ResponseWriter, r *http.Request) error {
 		in.Value = ""
 	}
 	if _, err := s.console.SaveSetting(r.Context(), actorOf(r), in); err != nil {
-		return s.settingsWith(w, r, in.Name, in.Value, err)
+		return s.settingWith(w, r, in.Value, err)
 	}
 	s.flash(r, localeOf(r).T("setting.saved"))
-	return see(w, r, "/settings")
+	return see(w, r, "/settings/"+in.Name)
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stickpress/stickpress/api"
@@ -15,18 +17,17 @@ func TestSettings(t *testing.T) {
 	t.Parallel()
 	s := webtest.Start(t)
 	v := signedIn(t, s, "admin", "en")
-	origin := func(p *page, name string) string {
-		for _, form := range p.all("form", "id", "setting-"+name) {
-			for n := range form.Descendants() {
-				if o := attr(n, "data-origin"); o != "" {
-					return o
-				}
+	origin := func(p *page) string {
+		for _, badge := range p.all("span", "class", "badge") {
+			if o := attr(badge, "data-origin"); o != "" {
+				return o
 			}
 		}
 		return ""
 	}
-	p := v.get("/settings").want(http.StatusOK)
-	if o := origin(p, "banner"); o != api.OriginDefault {
+	p := v.get("/settings/banner").want(http.StatusOK).shows("Nobody has changed this setting")
+	p.check("en")
+	if o := origin(p); o != api.OriginDefault {
 		t.Errorf("the banner comes from %q", o)
 	}
 	evil := `<b>down at 18:00</b> "&`
@@ -34,14 +35,18 @@ func TestSettings(t *testing.T) {
 		return v.post("/settings/"+name, url.Values{"value": {value}, "revision": {revision}})
 	}
 	p = save("banner", evil, "0").want(http.StatusOK).shows("The setting is saved.")
-	if o := origin(p, "banner"); o != api.OriginConsole {
+	if o := origin(p); o != api.OriginConsole {
 		t.Errorf("the banner comes from %q", o)
 	}
 	signedIn(t, s, "viewer", "en").get("/jobs").shows(evil)
 	v.get("/settings/banner").want(http.StatusOK).shows("Setting changed", evil)
 	// Somebody else was faster.
-	save("banner", "mine", "0").want(http.StatusPreconditionFailed).shows(evil, "as somebody else has saved it meanwhile")
-	v.post("/settings/banner", url.Values{"default": {"yes"}, "value": {"x"}, "revision": {"1"}}).want(http.StatusOK).lacks(evil)
+	p = save("banner", "mine", "0").want(http.StatusPreconditionFailed).shows(evil, "as somebody else has saved it meanwhile")
+	if p.value("value") != "mine" {
+		t.Errorf("what was typed is lost: %q", p.value("value"))
+	}
+	v.post("/settings/banner", url.Values{"default": {"yes"}, "value": {"x"}, "revision": {"1"}}).want(http.StatusOK)
+	v.get("/jobs").lacks(evil)
 	for name, values := range map[string][]string{
 		"public-url":     {"ftp://x", "https://", "gopher://x", "https://u:p@x", "https://x/path", "no"},
 		"upload-limit":   {"0", "-1", "1.5", "many", "99999999999999999999"},
@@ -55,6 +60,7 @@ func TestSettings(t *testing.T) {
 		}
 	}
 	save("listen", "0.0.0.0:1", "0").want(http.StatusNotFound)
+	v.get("/settings/nothing").want(http.StatusNotFound)
 	save("public-url", "https://stickpress.example.org/", "0").want(http.StatusOK)
 	v.post("/hosts/enrol", url.Values{}).want(http.StatusOK).shows("stickpress-agent enroll https://stickpress.example.org --token")
 	save("upload-limit", "1", "0").want(http.StatusOK)
@@ -71,4 +77,49 @@ func TestSettings(t *testing.T) {
 		low.get("/settings/banner").want(http.StatusForbidden)
 		low.post("/settings/banner", url.Values{"value": {"x"}, "revision": {"2"}}).want(http.StatusForbidden)
 	}
+}
+
+// The list of settings is narrowed like the others, and views of it are kept.
+func TestSettingsNarrowed(t *testing.T) {
+	t.Parallel()
+	s := webtest.Start(t)
+	v := signedIn(t, s, "admin", "en")
+	rows := func(p *page) (names []string) {
+		for _, tr := range p.all("tr", "", "") {
+			if id, ok := strings.CutPrefix(attr(tr, "id"), "setting-"); ok {
+				names = append(names, id)
+			}
+		}
+		return names
+	}
+	v.post("/settings/banner", url.Values{"value": {"closed"}, "revision": {"0"}}).want(http.StatusOK)
+	for path, want := range map[string][]string{
+		"/settings?origin=console":                 {"banner"},
+		"/settings?changed=yes":                    {"banner"},
+		"/settings?group=storage":                  {"upload-limit", "upload-keep"},
+		"/settings?group=sign-in&origin=default":   {"session-idle", "session-lifetime"},
+		"/settings?q=GiB":                          {"upload-limit"},
+		"/settings?q=maintenance":                  {"banner"},
+		"/settings?q=token-":                       {"token-rate"},
+		"/settings?origin=flag":                    nil,
+		"/settings?group=operation&origin=nowhere": {"banner"},
+	} {
+		p := v.get(path).want(http.StatusOK)
+		if got := rows(p); !slices.Equal(got, want) {
+			t.Errorf("%s has %v, want %v", path, got, want)
+		}
+		if want == nil {
+			p.shows("Nothing fits these filters")
+		}
+	}
+	signedIn(t, s, "admin", "zh-CN").get("/settings?q=横幅").want(http.StatusOK).shows("横幅", "已更改").check("zh-CN")
+	v.get("/settings?origin=nowhere").shows("The filter “From: nowhere” was left out.")
+	v.get("/settings?q=&group=storage").want(http.StatusOK).lacks("was left out")
+	view := v.post("/views", url.Values{"list": {"settings"}, "name": {"Changed here"}, "query": {"changed=yes&x=1"}}).want(http.StatusOK)
+	if view.path != "/settings?changed=yes" {
+		t.Errorf("the view is at %s", view.path)
+	}
+	view.shows("Changed here").check("en")
+	v.get("/views").want(http.StatusOK).shows("Changed here", "Settings")
+	signedIn(t, s, "helpdesk", "en").post("/views", url.Values{"list": {"settings"}, "name": {"x"}, "query": {"changed=yes"}}).want(http.StatusForbidden)
 }

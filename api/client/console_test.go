@@ -107,8 +107,11 @@ func TestAdmin(t *testing.T) {
 	must[api.Setting](t)(c.SaveSetting(ctx, api.SaveSettingInput{Name: set.Name, Value: "hello", Revision: api.Absent}))
 	_, err = c.SaveSetting(ctx, api.SaveSettingInput{Name: set.Name, Value: "again", Revision: api.Absent})
 	wantCode(t, err, 412, "stale")
-	if all := must[[]api.Setting](t)(c.ListSettings(ctx)); len(all) < 4 {
+	if all := must[[]api.Setting](t)(c.ListSettings(ctx, api.SettingFilter{})); len(all) < 4 {
 		t.Errorf("%+v", all)
+	}
+	if set := must[[]api.Setting](t)(c.ListSettings(ctx, api.SettingFilter{Origin: api.OriginConsole})); len(set) != 1 || set[0].Name != api.SettingBanner {
+		t.Errorf("%+v", set)
 	}
 	must[api.FirstRun](t)(c.GetFirstRun(ctx))
 

@@ -8,9 +8,9 @@ import (
 	"github.com/stickpress/stickpress/api/rest/wire"
 )
 
-// ListSettings lists every setting with its value and where that comes from.
-func (c *Client) ListSettings(ctx context.Context) ([]api.Setting, error) {
-	l, err := read[wire.Items[api.Setting]](ctx, c, at("settings"), nil)
+// ListSettings lists settings with their values and where those come from.
+func (c *Client) ListSettings(ctx context.Context, f api.SettingFilter) ([]api.Setting, error) {
+	l, err := read[wire.Items[api.Setting]](ctx, c, at("settings"), api.WriteFilter(api.SettingFields, &f))
 	return l.Items, err
 }
 

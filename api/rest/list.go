@@ -26,6 +26,15 @@ func list[F, T any](s *REST, op huma.Operation, fields []api.Field[F], find func
 	})
 }
 
+// all is list for what has no pages.
+func all[F, T any](s *REST, op huma.Operation, fields []api.Field[F], find func(context.Context, api.Actor, F) ([]T, error)) {
+	type input struct{ Narrowed[F] }
+	narrow(&op, fields)
+	registerOn(s, loose{s.huma}, op, func(ctx context.Context, a api.Actor, in *input) (*whole[T], error) {
+		return itemsOf(find(ctx, a, in.filter))
+	})
+}
+
 // Narrowed is the part of a request that has a filter in its query. Its
 // operation is registered by registerOn with loose, after narrow. It is
 // exported for the same reason as Paging.

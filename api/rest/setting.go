@@ -8,11 +8,9 @@ import (
 )
 
 func (s *REST) settingRoutes() {
-	op := get("/settings", "list_settings", "settings", "Every setting with its value and where that comes from")
-	op.Description = "Those that can be changed here have a 'kind'; what the server was told by a flag, its environment or its file goes before. Secrets are masked."
-	register(s, op, func(ctx context.Context, a api.Actor, _ *struct{}) (*whole[api.Setting], error) {
-		return itemsOf(s.console.ListSettings(ctx, a))
-	})
+	op := get("/settings", "list_settings", "settings", "Settings with their values and where those come from")
+	op.Description = "Those that can be changed here have a 'kind'; what the server was told by a flag, its environment or its file goes before. Secrets are masked. There are no pages: it is a closed set of some forty."
+	all(s, op, api.SettingFields, s.console.ListSettings)
 
 	type one struct {
 		Setting string `path:"setting" doc:"Name of a setting, such as 'public-url'."`

@@ -284,6 +284,11 @@ func (w *world) others() {
 func (w *world) server() {
 	s := w.s
 	w.ok(200, get(s, admin, "/settings"))
+	if l := decode[wire.Items[api.Setting]](w.t, w.ok(200, get(s, admin, "/settings?group=storage&origin=default&changed=no&q=upload")), 200); len(l.Items) != 2 {
+		w.t.Errorf("%+v", l)
+	}
+	w.no(422, "request_invalid", get(s, admin, "/settings?origin=nowhere"))
+	w.no(422, "request_invalid", get(s, admin, "/settings?limit=1"))
 	w.no(403, "forbidden", get(s, helpdesk, "/settings"))
 	a := w.ok(200, get(s, admin, "/settings/banner"))
 	w.no(404, "setting_unknown", get(s, admin, "/settings/nope"))

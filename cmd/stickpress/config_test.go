@@ -154,7 +154,8 @@ func TestMask(t *testing.T) {
 }
 
 // The settings page shows what `config dump` prints: where each value comes
-// from, and no password. Every setting has a sentence in the catalogue.
+// from, and no password. Every setting has a sentence in the catalogue, and a
+// group.
 func TestConfigShown(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "stickpress.toml")
@@ -174,6 +175,9 @@ func TestConfigShown(t *testing.T) {
 		}
 		if w, ok := want[s.Name]; ok && (s.Origin != w[0] || s.Where != w[1]) {
 			t.Errorf("%s comes from %s %s, want %v", s.Name, s.Origin, s.Where, w)
+		}
+		if api.SettingGroup(s.Name) == "" {
+			t.Errorf("%s is in no group", s.Name)
 		}
 		for _, l := range locale.All() {
 			if !l.Has("setting.about_" + s.Name) {

@@ -58,7 +58,7 @@ func address(path string, q url.Values) string {
 
 // quick are the fields that the bar shows at once; the others are behind a
 // word, open while one of them narrows.
-var quick = []string{"q", "state", "kind", "life", "role", "format", "action", "actor"}
+var quick = []string{"q", "state", "kind", "life", "role", "format", "action", "actor", "group", "origin", "changed"}
 
 func (n *Narrowing) split() (first, more []NarrowField, open bool) {
 	for _, x := range n.Fields {
@@ -109,6 +109,12 @@ func choice(f Frame, x *NarrowField, value string) string {
 		return f.T("stick.tasks_" + value)
 	case "role":
 		return f.T("role." + value)
+	case "group":
+		return f.T("setting.group_" + value)
+	case "origin":
+		return f.T("setting.origin_" + value)
+	case "changed":
+		return f.T("setting.changed_" + value)
 	case "action":
 		return actionName(f, value)
 	case "object_kind":
