@@ -2,9 +2,7 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api/fault"
@@ -19,8 +17,8 @@ type brought struct {
 	Record protocol.BlobRecord
 }
 
-const broughtScope = "capture"
-
+// broughtKey is where a capture's outcome is kept: a host may ask for those of its
+// own job alone.
 func broughtKey(job *store.Job, id string) string { return job.ID.String() + " " + id }
 
 // brought inspects a job's whole upload and moves it into the blob store, or
@@ -54,42 +52,18 @@ func (c *Console) brought(ctx context.Context, ticket string, job *store.Job, id
 	}
 	f.SHA256, f.Bytes, f.FileName = whole.Record.SHA256, whole.Record.Bytes, whole.MetaData["filename"]
 	b := brought{f, whole.Record}
-	if err := c.rememberBrought(ctx, job, id, b); err != nil {
+	err = c.store.InTx(ctx, func(tx *store.Tx) error { return tx.KeepUploadOutcome(ctx, broughtKey(job, id), b) })
+	if err != nil {
 		return brought{}, err
 	}
 	return b, c.blobs.Adopt(ctx, whole.Path, whole.Record)
-}
-
-func (c *Console) rememberBrought(ctx context.Context, job *store.Job, id string, b brought) error {
-	raw, err := json.Marshal(b)
-	if err != nil {
-		return fmt.Errorf("encode upload %s: %w", id, err)
-	}
-	key := broughtKey(job, id)
-	return c.store.InTx(ctx, func(tx *store.Tx) error {
-		if _, _, err := tx.BeginIdempotent(ctx, broughtScope, key, uploadFingerprint(key)); err != nil {
-			return err
-		}
-		return tx.EndIdempotent(ctx, broughtScope, key, store.Idempotent{Body: raw})
-	})
 }
 
 // recallBrought fails with upload_not_found where the blob store does not have
 // the image yet.
 func (c *Console) recallBrought(ctx context.Context, job *store.Job, id string) (brought, error) {
 	var out brought
-	key := broughtKey(job, id)
-	err := c.store.InTx(ctx, func(tx *store.Tx) error {
-		answer, known, err := tx.BeginIdempotent(ctx, broughtScope, key, uploadFingerprint(key))
-		if err != nil {
-			return err
-		}
-		if !known || len(answer.Body) == 0 {
-			return errNoUpload // rolls the claim back
-		}
-		return json.Unmarshal(answer.Body, &out)
-	})
-	if err != nil {
+	if err := c.store.UploadOutcome(ctx, broughtKey(job, id), &out); err != nil {
 		return brought{}, err
 	}
 	r, err := c.blobs.Open(ctx, out.Record.SHA256)

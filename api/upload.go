@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -158,7 +156,7 @@ func keepUpload(ctx context.Context, tx *store.Tx, by store.Actor, u *Upload, re
 	if err := tx.PutBlobRecord(ctx, record); err != nil {
 		return err
 	}
-	if err := rememberUpload(ctx, tx, u); err != nil {
+	if err := tx.KeepUploadOutcome(ctx, u.ID, u); err != nil {
 		return err
 	}
 	return tx.Audit(ctx, store.NewAudit{
@@ -236,26 +234,6 @@ func (c *Console) publicationOf(ctx context.Context, id string) (*Publication, e
 
 var errNoUpload = fault.New(fault.KindNotFound, "upload_not_found")
 
-// uploadScope keeps the answers to finished uploads apart from those to other
-// requests: a client that missed the answer asks again.
-const uploadScope = "upload"
-
-func uploadFingerprint(id string) []byte {
-	sum := sha256.Sum256([]byte(id))
-	return sum[:]
-}
-
-func rememberUpload(ctx context.Context, tx *store.Tx, u *Upload) error {
-	if _, _, err := tx.BeginIdempotent(ctx, uploadScope, u.ID, uploadFingerprint(u.ID)); err != nil {
-		return err
-	}
-	raw, err := json.Marshal(u)
-	if err != nil {
-		return fmt.Errorf("encode upload %s: %w", u.ID, err)
-	}
-	return tx.EndIdempotent(ctx, uploadScope, u.ID, store.Idempotent{Body: raw})
-}
-
 // knownUpload returns an upload that is whole: a finished one, or one that is
 // looked into. It fails with errNoUpload, or with why it was refused.
 func (c *Console) knownUpload(ctx context.Context, id string) (Upload, error) {
@@ -281,16 +259,7 @@ func (c *Console) knownUpload(ctx context.Context, id string) (Upload, error) {
 // recallUpload returns a finished upload, or errNoUpload.
 func (c *Console) recallUpload(ctx context.Context, id string) (Upload, error) {
 	var out Upload
-	err := c.store.InTx(ctx, func(tx *store.Tx) error {
-		answer, known, err := tx.BeginIdempotent(ctx, uploadScope, id, uploadFingerprint(id))
-		if err != nil {
-			return err
-		}
-		if !known || len(answer.Body) == 0 {
-			return errNoUpload // rolls the claim back
-		}
-		return json.Unmarshal(answer.Body, &out)
-	})
+	err := c.store.UploadOutcome(ctx, id, &out)
 	return out, err
 }
 

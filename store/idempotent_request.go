@@ -30,6 +30,9 @@ const requestHold = 30 * time.Second
 // RequestHold is how often a holder has to say that it is still there.
 const RequestHold = requestHold / 3
 
+// idempotencyLifetime is how long the reply to a request is kept.
+const idempotencyLifetime = 24 * time.Hour
+
 // HeldRequest is a run of a request, which alone may make the request's change.
 type HeldRequest struct {
 	principal, key string

@@ -22,7 +22,7 @@ import (
 
 // AppLevel is the level of this program. A migration that an older program
 // could not live with raises schema_requirement.min_app to the level that can.
-const AppLevel = 5
+const AppLevel = 6
 
 // migrationLock is the advisory lock that one migrating program holds: "press"
 // in ASCII.

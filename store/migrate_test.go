@@ -207,3 +207,40 @@ func TestDownRemovesEverything(t *testing.T) {
 		t.Errorf("%d things are left, %v", left, err)
 	}
 }
+
+// What came of uploads is known after the upgrade that gives it a table of its
+// own, and again by the program before it; replies of requests are not uploads.
+func TestUploadOutcomesMove(t *testing.T) {
+	t.Parallel()
+	url := storetest.Empty(t)
+	if err := MigrateTo(t.Context(), url, 28, quiet); err != nil {
+		t.Fatal(err)
+	}
+	conn := connect(t, url)
+	exec(t, conn, `INSERT INTO idempotency_keys (scope, key, fingerprint, body, created_at, expires_at)
+		SELECT scope, key, sha256(convert_to(key, 'UTF8')), convert_to(body, 'UTF8'), now(), now() + interval '1 day' FROM (VALUES
+			('upload', 'u1', '{"id":"\u0000"}'), ('capture', 'job_1 u2', '{}'), ('upload', 'u3', ''), ('user_1', 'k', 'a reply')) AS v (scope, key, body)`)
+	const all = `SELECT count(*), coalesce(string_agg(scope || ' ' || key || ' ' || convert_from(body, 'UTF8'), ',' ORDER BY key), '')
+		FROM idempotency_keys WHERE fingerprint = sha256(convert_to(key, 'UTF8')) AND body <> '' AND scope IN ('upload', 'capture')`
+	var before, after string
+	var n int
+	if err := conn.QueryRow(t.Context(), all).Scan(&n, &before); err != nil || n != 2 {
+		t.Fatal(n, err)
+	}
+	if err := Migrate(t.Context(), url, quiet); err != nil {
+		t.Fatal(err)
+	}
+	var moved string
+	err := conn.QueryRow(t.Context(), `SELECT string_agg(upload || ' ' || outcome, ',' ORDER BY upload) FROM upload_outcomes`).Scan(&moved)
+	if want := `job_1 u2 {},u1 {"id":"\u0000"}`; err != nil || moved != want {
+		t.Errorf("%q, %v; want %q", moved, err, want)
+	}
+	down, err := migrations.FS.ReadFile("0029_upload_outcomes.down.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, conn, string(down))
+	if err := conn.QueryRow(t.Context(), all).Scan(&n, &after); err != nil || after != before {
+		t.Errorf("%q became %q, %v", before, after, err)
+	}
+}

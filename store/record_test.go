@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"bytes"
-	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -286,55 +285,43 @@ func TestServerKeyIsOne(t *testing.T) {
 	}
 }
 
-func TestIdempotency(t *testing.T) {
+func TestUploadOutcome(t *testing.T) {
 	t.Parallel()
 	st := open(t)
 	ctx := t.Context()
-	answer := store.Idempotent{Status: 202, Location: "/api/v1/jobs/job_1", Body: []byte("{}")}
-	work := func(fingerprint string) (before store.Idempotent, known bool, err error) {
-		err = st.InTx(ctx, func(tx *store.Tx) (err error) {
-			before, known, err = tx.BeginIdempotent(ctx, "user_1", "k", []byte(fingerprint))
-			if err != nil || known {
-				return err
-			}
-			return tx.EndIdempotent(ctx, "user_1", "k", answer)
-		})
-		return before, known, err
+	type outcome struct{ Name string }
+	known := func(upload string) (o outcome, err error) {
+		err = st.UploadOutcome(ctx, upload, &o)
+		return o, err
 	}
-	type result struct {
-		known bool
-		err   error
-	}
-	results := make(chan result)
-	for range 4 {
-		go func() {
-			before, known, err := work("a")
-			if known && (before.Status != 202 || before.Location != answer.Location) {
-				err = fmt.Errorf("answer %+v", before)
-			}
-			results <- result{known, err}
-		}()
-	}
-	first := 0
-	for range 4 {
-		r := <-results
-		if r.err != nil {
-			t.Error(r.err)
-		}
-		if !r.known {
-			first++
+	keep := func(upload, name string) {
+		t.Helper()
+		if err := st.InTx(ctx, func(tx *store.Tx) error { return tx.KeepUploadOutcome(ctx, upload, outcome{name}) }); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if first != 1 {
-		t.Errorf("the request was carried out %d times", first)
+	_, err := known("a")
+	wantCode(t, err, "upload_not_found")
+	keep("a", "first\x00")
+	keep("b", "other")
+	if o, err := known("a"); err != nil || o.Name != "first\x00" {
+		t.Errorf("%+v, %v", o, err)
 	}
-	_, _, err := work("b")
-	wantCode(t, err, store.CodeIdempotencyReused)
-	if _, err := st.Pool().Exec(ctx, `UPDATE idempotency_keys SET expires_at = created_at`); err != nil {
+	keep("a", "second")
+	if o, err := known("a"); err != nil || o.Name != "second" {
+		t.Errorf("%+v, %v", o, err)
+	}
+	if _, err := st.Pool().Exec(ctx, `UPDATE upload_outcomes SET expires_at = created_at WHERE upload = 'a'`); err != nil {
 		t.Fatal(err)
 	}
-	if _, known, err := work("b"); known || err != nil {
-		t.Errorf("after its time: known %t, %v", known, err)
+	_, err = known("a")
+	wantCode(t, err, "upload_not_found")
+	if _, err := st.DropExpired(ctx); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	if err := st.Pool().QueryRow(ctx, `SELECT array_agg(upload) FROM upload_outcomes`).Scan(&left); err != nil || len(left) != 1 || left[0] != "b" {
+		t.Errorf("%v, %v", left, err)
 	}
 }
 

@@ -303,7 +303,7 @@ func (s *Store) DropExpired(ctx context.Context) (int64, error) {
 	var n int64
 	for _, sql := range []string{
 		`DELETE FROM one_time_tokens WHERE expires_at < @at`,
-		`DELETE FROM idempotency_keys WHERE expires_at < @at`,
+		`DELETE FROM upload_outcomes WHERE expires_at < @at`,
 		`DELETE FROM idempotent_requests WHERE expires_at < @at`,
 		`DELETE FROM inspections WHERE state <> 'inspecting' AND updated_at < @at::timestamptz - interval '7 days'`,
 		`DELETE FROM user_sessions WHERE expires_at < @at`,
