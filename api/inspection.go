@@ -99,6 +99,18 @@ func kept(r *store.Refusal) *fault.Error {
 
 func keep(f *fault.Error) store.Refusal { return store.Refusal{Code: string(f.Code), Params: f.Params} }
 
+// Publish makes an upload a version (admin), at once or, where it is still being
+// inspected, as soon as it is found to be good: then the inspection is returned, which
+// tells what becomes of it. Faults: those of PublishVersion and PublishWhenInspected.
+func (c *Console) Publish(ctx context.Context, a Actor, in PublishVersionInput) (Version, *Inspection, error) {
+	v, err := c.PublishVersion(ctx, a, in)
+	if !errors.Is(err, fault.New(fault.KindConflict, CodeUploadInspecting)) {
+		return v, nil, err
+	}
+	waits, err := c.PublishWhenInspected(ctx, a, in)
+	return Version{}, &waits, err
+}
+
 // PublishWhenInspected makes a version of an upload as soon as it is found to
 // be good (admin), which may be at once. Faults: inspection_not_found,
 // name_invalid, version_invalid, version_exists, upload_published, and why an

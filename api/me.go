@@ -11,9 +11,9 @@ import (
 type Me struct {
 	User   User         `json:"user"`
 	Role   Role         `json:"role"`
-	Sites  []string     `json:"sites"`                                                                                                                  // IDs; empty: every site
-	Scopes []TokenScope `json:"scopes" enum:"read,jobs:write,sticks:write,images:write,templates:write,hosts:write,requests:write,account:write,admin"` // empty: whatever the role allows
-	Token  *Token       `json:"token,omitempty"`                                                                                                        // that asks
+	Sites  []string     `json:"sites"`           // IDs; empty: every site
+	Scopes []TokenScope `json:"scopes"`          // empty: whatever the role allows
+	Token  *Token       `json:"token,omitempty"` // that asks
 }
 
 // GetMe says who asks. Faults: sign_in_needed.

@@ -15,10 +15,10 @@ type Token struct {
 	ID         string       `json:"id"`
 	Name       string       `json:"name"`
 	Role       Role         `json:"role"`
-	Sites      []string     `json:"sites"`                                                                                                                  // IDs; empty: its owner's
-	Scopes     []TokenScope `json:"scopes" enum:"read,jobs:write,sticks:write,images:write,templates:write,hosts:write,requests:write,account:write,admin"` // empty: whatever its role allows
-	UserID     string       `json:"user_id"`                                                                                                                // its owner
-	Login      string       `json:"login"`                                                                                                                  // of the owner
+	Sites      []string     `json:"sites"`   // IDs; empty: its owner's
+	Scopes     []TokenScope `json:"scopes"`  // empty: whatever its role allows
+	UserID     string       `json:"user_id"` // its owner
+	Login      string       `json:"login"`   // of the owner
 	CreatedAt  time.Time    `json:"created_at"`
 	ExpiresAt  *time.Time   `json:"expires_at,omitempty"`
 	LastUsedAt *time.Time   `json:"last_used_at,omitempty"` // to the minute

@@ -50,15 +50,12 @@ func (s *Web) imagePublish(w http.ResponseWriter, r *http.Request) error {
 		return s.imagesWith(w, r, p, err)
 	}
 	in := api.PublishVersionInput{UploadID: p.Upload, Image: p.Image, Version: p.Version, Commit: p.Commit, Channel: p.Channel}
-	version, err := s.console.PublishVersion(r.Context(), actorOf(r), in)
-	if errors.Is(err, fault.New(fault.KindConflict, api.CodeUploadInspecting)) {
-		var waits api.Inspection
-		if waits, err = s.console.PublishWhenInspected(r.Context(), actorOf(r), in); err == nil {
-			return see(w, r, "/inspections/"+waits.UploadID)
-		}
-	}
+	version, waits, err := s.console.Publish(r.Context(), actorOf(r), in)
 	if err != nil {
 		return s.imagesWith(w, r, p, err)
+	}
+	if waits != nil {
+		return see(w, r, "/inspections/"+waits.UploadID)
 	}
 	s.flash(r, localeOf(r).T("image.published", "image", version.ImageName, "version", version.Version))
 	if p.Back != "" {

@@ -36,7 +36,7 @@ func config() huma.Config {
 			},
 			Servers: []*huma.Server{{URL: Prefix}},
 			Components: &huma.Components{
-				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				Schemas: registry(),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					securityScheme: {Type: "http", Scheme: "bearer", Description: "A token of the account page or POST /tokens."},
 					"basic":        {Type: "http", Scheme: "basic", Description: "The token as the password; the user's name means nothing."},
@@ -49,6 +49,25 @@ func config() huma.Config {
 		RejectUnknownQueryParameters: true,
 		Transformers:                 []huma.Transformer{ownProblem},
 	}
+}
+
+// registry is an empty one that knows what types of package api say of themselves.
+func registry() huma.Registry {
+	r := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	r.RegisterTypeAlias(reflect.TypeFor[api.TokenScope](), reflect.TypeFor[tokenScope]())
+	return r
+}
+
+// tokenScope stands for api.TokenScope in the document.
+type tokenScope string
+
+// Schema implements huma.SchemaProvider.
+func (tokenScope) Schema(huma.Registry) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeString}
+	for _, scope := range api.TokenScopes {
+		s.Enum = append(s.Enum, string(scope))
+	}
+	return s
 }
 
 // register adds an operation. Its ID is the use case's name where it has one.

@@ -2,14 +2,12 @@ package rest
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/stickpress/stickpress/api"
-	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/api/rest/wire"
 )
 
@@ -76,15 +74,12 @@ func (s *REST) publishVersion() {
 		},
 	}
 	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*output, error) {
-		v, err := s.console.PublishVersion(ctx, a, api.PublishVersionInput(in.Body))
-		if err == nil {
+		v, waits, err := s.console.Publish(ctx, a, api.PublishVersionInput(in.Body))
+		if err != nil {
+			return nil, err
+		}
+		if waits == nil {
 			return &output{Status: http.StatusCreated, Location: Prefix + "/versions/" + v.ID, ETag: etag(v.Revision), Body: v}, nil
-		}
-		if !errors.Is(err, fault.New(fault.KindConflict, api.CodeUploadInspecting)) {
-			return nil, err
-		}
-		if _, err := s.console.PublishWhenInspected(ctx, a, api.PublishVersionInput(in.Body)); err != nil {
-			return nil, err
 		}
 		up, err := s.console.GetUpload(ctx, a, in.Body.UploadID)
 		return &output{

@@ -218,7 +218,7 @@ type CreateToken struct {
 	Name       string           `json:"name"`
 	Role       string           `json:"role" doc:"'viewer', 'helpdesk' or 'admin': at most the owner's and one's own."`
 	Sites      []string         `json:"sites,omitempty" doc:"IDs of sites that the owner and oneself have; all of them if left out."`
-	Scopes     []api.TokenScope `json:"scopes,omitempty" enum:"read,jobs:write,sticks:write,images:write,templates:write,hosts:write,requests:write,account:write,admin" doc:"What it is for, below the role; whatever that allows if left out, or what the token that asks is for."`
+	Scopes     []api.TokenScope `json:"scopes,omitempty" doc:"What it is for, below the role; whatever that allows if left out, or what the token that asks is for."`
 	TTLSeconds int64            `json:"ttl_seconds,omitempty" minimum:"0" doc:"0 means that it does not expire."`
 	Login      string           `json:"login,omitempty" doc:"The owner; oneself if empty. Others for admins only."`
 }
