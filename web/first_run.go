@@ -148,7 +148,7 @@ func (s *Web) firstRunHost(w http.ResponseWriter, r *http.Request) error {
 	return s.showFirstRun(w, r, p, nil)
 }
 
-// firstRunHostLive streams which hosts have come.
+// firstRunHostLive streams which hosts have come, and what that does to the step.
 func (s *Web) firstRunHostLive(w http.ResponseWriter, r *http.Request) error {
 	if err := needs(r, api.UseGetFirstRun); err != nil {
 		return err
@@ -160,11 +160,16 @@ func (s *Web) firstRunHostLive(w http.ResponseWriter, r *http.Request) error {
 	}
 	f, out := s.frame(r, "overview"), newStream(w)
 	follow(ctx, s.log, out, updates, func(api.Overview) error {
-		hosts, err := s.firstHosts(r)
+		p, err := s.firstRunPage(r, api.FirstRunHost)
 		if err != nil {
 			return err
 		}
-		return out.replace(ctx, "arrived", view.FirstRunHosts(f, hosts))
+		for _, part := range view.FirstRunHostParts(f, p) {
+			if err := out.replace(ctx, part.Name, part.Component); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return nil
 }
@@ -201,6 +206,7 @@ func (s *Web) firstRunPress(w http.ResponseWriter, r *http.Request) error {
 		}
 		return s.showFirstRun(w, r, p, err)
 	}
+	s.flash(r, localeOf(r).T("first_run.pressed"))
 	return see(w, r, "/jobs/"+job.ID)
 }
 

@@ -82,6 +82,9 @@ func TestFirstRun(t *testing.T) {
 	}
 
 	at(api.FirstRunPress).shows("No host shows a free virtual stick.")
+	if len(v.get("/").want(http.StatusOK).all("a", "id", "next-first-run")) != 1 {
+		t.Error("the overview does not lead back to a set-up that is open")
+	}
 	v.post("/first-run/finish", nil).want(http.StatusConflict).shows("A step of the first run is still open.")
 	v.post("/first-run/press/mark", url.Values{"mark": {"skipped"}}).want(http.StatusOK).shows("All steps are seen to")
 	v.post("/first-run/finish", nil).want(http.StatusOK).shows("The first run is finished.").lacks("Set up the console")
@@ -134,8 +137,9 @@ func TestFirstRunPress(t *testing.T) {
 	form := url.Values{"version": {p.value("version")}, "host": {p.value("host")}, "port": {p.value("port")}}
 	real := url.Values{"version": form["version"], "host": {h.ID}, "port": {"1-2.1"}}
 	v.post("/first-run/press", real).want(http.StatusConflict).shows("No stick was touched.")
-	if p := v.post("/first-run/press", form).want(http.StatusOK); !strings.HasPrefix(p.path, "/jobs/job_") {
-		t.Errorf("it leads to %s", p.path)
+	done := v.post("/first-run/press", form).want(http.StatusOK).shows("The first stick is on its way.")
+	if !strings.HasPrefix(done.path, "/jobs/job_") {
+		t.Errorf("it leads to %s", done.path)
 	}
 	v.post("/first-run/press", form).want(http.StatusConflict) // it is being pressed
 }

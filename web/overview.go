@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/web/view"
 )
 
@@ -29,19 +30,22 @@ func (s *Web) overview(w http.ResponseWriter, r *http.Request) error {
 	return s.show(w, r, view.Overview(f, home, seen.String()))
 }
 
-// home adds what the page of a new console asks besides.
+// home adds whether the set-up is open to the reader, and what the page of a new
+// console asks besides.
 func (s *Web) home(r *http.Request, o api.Overview) (view.Home, error) {
 	h := view.Home{Overview: o}
+	if actorOf(r).Can(api.UseSaveFirstRun) {
+		err := s.console.FirstRunOpenStill(r.Context(), actorOf(r))
+		if err != nil && fault.From(err).Code != api.CodeFirstRunFinished {
+			return h, err
+		}
+		h.SetUp = err == nil
+	}
 	if !h.New() {
 		return h, nil
 	}
 	images, err := s.console.ListImages(r.Context(), actorOf(r), api.ImageFilter{}, api.Page{Limit: 1})
 	h.Images = len(images.Items) > 0
-	if err == nil && actorOf(r).Can(api.UseGetFirstRun) {
-		var run api.FirstRun
-		run, err = s.console.GetFirstRun(r.Context(), actorOf(r))
-		h.SetUp = run.FinishedAt == nil
-	}
 	return h, err
 }
 

@@ -149,7 +149,7 @@ func (s *Web) setup(w http.ResponseWriter, r *http.Request) error {
 		return s.again(w, r, err, view.Setup(s.frame(r, ""), in.Token, in.Login, in.Name, view.NewProblem(localeOf(r), err)))
 	}
 	s.flash(r, localeOf(r).T("setup.done"))
-	return s.begin(w, r, done, "/")
+	return s.begin(w, r, done, "/first-run")
 }
 
 // maxChoice bounds what is kept of a preference: no language or theme is longer.

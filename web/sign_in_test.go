@@ -108,8 +108,8 @@ func TestSetup(t *testing.T) {
 		t.Error("the form forgot what was typed")
 	}
 	form.Set("password", apitest.Password)
-	if p = v.post("/setup", form).want(http.StatusOK); p.path != "/" {
-		t.Errorf("after the set-up the page is %s", p.path)
+	if p = v.post("/setup", form).want(http.StatusOK); p.path != "/first-run/address" {
+		t.Errorf("after the account is made the page is %s", p.path)
 	}
 	p.shows("Your account is ready")
 	v.get("/").lacks("Your account is ready")

@@ -73,7 +73,7 @@ func jobWhatCapture(f Frame, p NewJob) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = Input(Control{ID: "number", Label: f.T("capture.number"), Hint: f.T("capture.number_hint"), Problem: p.Problem.At("version")}, "text", p.Fields["number"], templ.Attributes{"required": true, "autocomplete": "off", "placeholder": "1.0.0"}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Input(Control{ID: "number", Label: f.T("capture.number"), Hint: f.T("capture.number_hint"), Problem: p.Problem.At("version")}, "text", p.Fields["number"], templ.Attributes{"required": true, "pattern": semVer, "title": f.T("version.number_hint"), "autocomplete": "off", "placeholder": "1.0.0"}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -538,11 +538,11 @@ func upload(f Frame, p Publish) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = Input(Control{ID: "image", Label: f.T("image.name"), Hint: f.T("image.name_hint"), Problem: p.Problem.At("image")}, "text", p.Image, templ.Attributes{"required": true, "pattern": "[a-z0-9][a-z0-9._\\-]{0,62}", "placeholder": "win11-ent"}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Input(Control{ID: "image", Label: f.T("image.name"), Hint: f.T("image.name_hint"), Problem: p.Problem.At("image")}, "text", p.Image, templ.Attributes{"required": true, "pattern": "[a-z0-9][a-z0-9._\\-]{0,62}", "title": f.T("image.name_hint"), "placeholder": "win11-ent"}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = Input(Control{ID: "version", Label: f.T("version.number"), Hint: f.T("version.number_hint"), Problem: p.Problem.At("version")}, "text", p.Version, templ.Attributes{"required": true, "placeholder": "1.0.0"}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Input(Control{ID: "version", Label: f.T("version.number"), Hint: f.T("version.number_hint"), Problem: p.Problem.At("version")}, "text", p.Version, templ.Attributes{"required": true, "pattern": semVer, "title": f.T("version.number_hint"), "placeholder": "1.0.0"}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -27,8 +27,9 @@ func TestFirstRun(t *testing.T) {
 	b.fill("#name", "Ada")
 	b.fill("#password", world.Password)
 	b.press("main form .btn-primary")
-	b.at("/")
+	b.at("/first-run/address")
 	b.shows("Your account is ready")
+	b.visit("/")
 	b.shoot(dir, "first-run-2-overview")
 
 	b.press("#next-first-run")
@@ -48,6 +49,7 @@ func TestFirstRun(t *testing.T) {
 	w.Enrol(2, 64_000_000_000)
 	w.Devices(2)
 	b.until("the host has come", `document.querySelector("#arrived [data-state=online]")`)
+	b.until("the step is done and leads on", `document.querySelector("#step-host[data-step-state=done]") && document.querySelector("#go-on")`)
 	if !eval[bool](b, `window.samePage === true`) {
 		b.Error("the page was loaded again")
 	}
