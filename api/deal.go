@@ -14,7 +14,8 @@ func (d *Device) Free(k protocol.JobKind) bool {
 }
 
 // Deal gives each of some rows that has no stick the next free one, in the order
-// of the free ones. held are the sticks that the rows have, the zero Identity for
+// of the free ones. Those that need care (NeedsCare) are dealt only where there are
+// too few others. held are the sticks that the rows have, the zero Identity for
 // none; one that is not free is taken away from its row. A row for which there is
 // no stick is left without one.
 func Deal(free []Device, held []protocol.Identity) []protocol.Identity {
@@ -31,17 +32,24 @@ func Deal(free []Device, held []protocol.Identity) []protocol.Identity {
 		}
 		taken[id] = true
 	}
-	next := 0
+	var without []int
 	for i := range out {
-		if out[i] != none {
-			continue
+		if out[i] == none {
+			without = append(without, i)
 		}
-		for next < len(free) && taken[free[next].Identity] {
-			next++
+	}
+	left := slices.DeleteFunc(slices.Clone(free), func(d Device) bool { return taken[d.Identity] })
+	spare := len(left) - len(without)
+	left = slices.DeleteFunc(left, func(d Device) bool {
+		if spare <= 0 || !d.NeedsCare() {
+			return false
 		}
-		if next < len(free) {
-			out[i] = free[next].Identity
-			next++
+		spare--
+		return true
+	})
+	for n, i := range without {
+		if n < len(left) {
+			out[i] = left[n].Identity
 		}
 	}
 	return out
