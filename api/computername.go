@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api/fault"
 )
@@ -36,8 +38,8 @@ var (
 
 // ComputerName makes the name of the n-th stick of a job (from 1) of a pattern:
 // {n} is its number, {n:02} the same with at least two digits (1 to 9), {ticket}
-// its reference and {user} its holder, each without the characters that no
-// computer name may have. A pattern without any of these is the name; an empty
+// its reference and {user} its holder, each with plain letters instead of those
+// with accents and without the characters that no computer name may have. A pattern without any of these is the name; an empty
 // one, and "*", lets Windows choose and is returned as it is.
 // Faults: computer_name_pattern{pattern, text}, computer_name_invalid{name, max}.
 func ComputerName(pattern string, n int, reference, holder string) (string, error) {
@@ -49,9 +51,9 @@ func ComputerName(pattern string, n int, reference, holder string) (string, erro
 	name := placeOf.ReplaceAllStringFunc(pattern, func(place string) string {
 		switch place {
 		case "{ticket}":
-			return notName.ReplaceAllString(reference, "")
+			return plainName(reference)
 		case "{user}":
-			return notName.ReplaceAllString(holder, "")
+			return plainName(holder)
 		}
 		m := counter.FindStringSubmatch(place)
 		if m == nil {
@@ -68,6 +70,16 @@ func ComputerName(pattern string, n int, reference, holder string) (string, erro
 		return "", fault.New(fault.KindInvalid, CodeComputerName, "name", name, "max", MaxComputerName).At(VariableComputerName)
 	}
 	return name, nil
+}
+
+// plainLetters stand for Latin letters that Unicode does not take apart.
+var plainLetters = strings.NewReplacer("ß", "ss", "ẞ", "SS", "æ", "ae", "Æ", "AE", "œ", "oe", "Œ", "OE",
+	"ø", "o", "Ø", "O", "ł", "l", "Ł", "L", "đ", "d", "Đ", "D", "ı", "i", "þ", "th", "Þ", "Th", "ð", "d", "Ð", "D")
+
+// plainName is of a text what a computer's name may have: NFKD (Unicode, annex 15)
+// takes accents off their letters, which stay.
+func plainName(text string) string {
+	return notName.ReplaceAllString(norm.NFKD.String(plainLetters.Replace(text)), "")
 }
 
 // ComputerNames makes the names of all sticks of a job, each of its own pattern,

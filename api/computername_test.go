@@ -25,6 +25,8 @@ func TestComputerName(t *testing.T) {
 		{"NB-{n:2}", "", "", 7, "NB-07", ""},
 		{"{user}", "", "Grace Hopper", 1, "GraceHopper", ""},
 		{"{user}-{n}", "", "王芳", 1, "", "computer_name_invalid"},
+		{"{user}", "", "Zoë Müller-Groß", 1, "ZoeMuller-Gross", ""},
+		{"{user}-{n}", "", "Łukasz Ørsted", 1, "LukaszOrsted-1", ""},
 		{"NB-{ticket}-{n:02}", "INC-104142", "", 3, "", "computer_name_invalid"}, // 16 characters
 		{"123", "", "", 1, "", "computer_name_invalid"},
 		{"-a", "", "", 1, "", "computer_name_invalid"},
