@@ -21,13 +21,25 @@ var packers = sync.Pool{New: func() any {
 	return w
 }}
 
+// goneBackTo lets a browser keep the answer to a form for its Back button, which
+// otherwise shows a page of the browser's own about sending the form once more.
+// It is for the steps of a longer form; signing out has them forgotten.
+func goneBackTo(h handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		w.Header().Set("Cache-Control", "private, no-cache")
+		return h(w, r)
+	}
+}
+
 // writePage sends a page, packed where the browser takes that. Pages that show a
 // secret are answers to forms of this console alone (SameSite, Cross-Origin
 // protection), so nobody else can tell it from their length (BREACH).
 func writePage(w http.ResponseWriter, r *http.Request, status int, page *bytes.Buffer) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "no-store")
+	}
 	h.Add("Vary", "Accept-Encoding")
 	if page.Len() < leastPacked || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		w.WriteHeader(status)

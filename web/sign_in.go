@@ -97,6 +97,7 @@ func (s *Web) signOut(w http.ResponseWriter, r *http.Request) error {
 	if err := s.sessions.Destroy(r.Context()); err != nil {
 		return err
 	}
+	w.Header().Set("Clear-Site-Data", `"cache"`) // what Back would show (goneBackTo)
 	if method == api.MethodOIDC {
 		at, err := s.console.PublicURL(r.Context(), s.url)
 		if err != nil {
