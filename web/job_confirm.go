@@ -31,8 +31,8 @@ func (s *Web) chosenJob(w http.ResponseWriter, r *http.Request) (p view.NewJob, 
 	f = s.frame(r, "jobs")
 	dealt := true
 	if len(p.Rows) > 0 {
-		if !p.CheckRows(f) {
-			p.Problem = view.NewProblem(f.L, fault.New(fault.KindInvalid, "batch_rows_wrong"))
+		if err := p.CheckRows(f); err != nil {
+			p.Problem = view.NewProblem(f.L, err)
 			s.render(w, r, http.StatusUnprocessableEntity, view.JobNew(f, p))
 			return p, f, false, nil
 		}

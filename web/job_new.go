@@ -30,7 +30,7 @@ func (s *Web) jobNew(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		if len(p.Rows) > 0 {
-			p.CheckRows(f)
+			_ = p.CheckRows(f) // the page says it at the cells
 		}
 	}
 	return s.show(w, r, view.JobNew(f, p))

@@ -39,10 +39,7 @@ func checkWhat(r *http.Request, f view.Frame, p *view.NewJob) error {
 	if err := readTable(r, p); err != nil {
 		return err
 	}
-	if !p.CheckRows(f) {
-		return fault.New(fault.KindInvalid, "batch_rows_wrong")
-	}
-	return nil
+	return p.CheckRows(f)
 }
 
 // jobWhereLive says whenever the sockets of the hosts are not any more as the page

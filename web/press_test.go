@@ -149,7 +149,7 @@ func TestTypingIsAskedForWithCare(t *testing.T) {
 	if got := p.fields()["device"]; len(got) != 1 {
 		t.Errorf("a host that is away offers %v", got)
 	}
-	v.post("/jobs/confirm", form).want(http.StatusOK).shows("Type the number of sticks", "was not written by this console")
+	v.post("/jobs/confirm", form).want(http.StatusOK).shows("Type the number of sticks", "was not written by this console, or belongs to somebody: b.")
 	v.post("/jobs", form).want(http.StatusUnprocessableEntity).shows("1 sticks are listed")
 	form.Set("device", picked(t, blank))
 	p = v.post("/jobs/confirm", form).want(http.StatusOK).lacks("Type the number of sticks")
@@ -168,7 +168,7 @@ func TestPressTable(t *testing.T) {
 		"table": {"User;Computer;Ticket;Floor\r\n\"Ada <b>\";PC 1;INC-1;3\r\n王芳;;\r\nGrace;nb-02;\r\n"},
 	}
 	p := v.post("/jobs/where", form).want(http.StatusUnprocessableEntity)
-	p.shows("Some cells cannot be used", "“PC 1” cannot be a computer's name", "Sticks 2 and 3 would both be called nb-02", "These columns were left out: Floor")
+	p.shows("Cells cannot be used in the rows: 1, 3.", "“PC 1” cannot be a computer's name", "Sticks 2 and 3 would both be called nb-02", "These columns were left out: Floor")
 	fixed := p.fields()
 	if got := fixed["row_computer"]; len(got) != 3 || got[0] != "PC 1" || fixed["row_holder"][1] != "王芳" {
 		t.Fatalf("the form has %v", fixed)

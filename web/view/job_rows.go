@@ -1,11 +1,15 @@
 package view
 
 import (
+	"cmp"
 	"encoding/json"
+	"strconv"
+	"strings"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/batch"
+	"github.com/stickpress/stickpress/api/fault"
 )
 
 // Row is one stick of a table: what was typed, what is wrong with it, and which
@@ -40,8 +44,8 @@ func (r Row) none() string {
 }
 
 // CheckRows checks the table and says in the reader's language what is wrong
-// with which cell. It reports whether nothing is.
-func (p *NewJob) CheckRows(f Frame) bool {
+// with which cell. Faults: table_rows_wrong (rows).
+func (p *NewJob) CheckRows(f Frame) error {
 	rows := make([]batch.Row, len(p.Rows))
 	for i, r := range p.Rows {
 		rows[i] = r.Row
@@ -57,7 +61,16 @@ func (p *NewJob) CheckRows(f Frame) bool {
 		}
 		r.Problems[c.Field] = f.L.Fault(string(c.Err.Code), c.Err.Params)
 	}
-	return len(problems) == 0
+	var wrong []string
+	for i, r := range p.Rows {
+		if len(r.Problems) > 0 {
+			wrong = append(wrong, strconv.Itoa(i+1))
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return fault.New(fault.KindInvalid, "table_rows_wrong", "rows", strings.Join(wrong, ", "))
 }
 
 // Deal gives each row that has no stick the next free one, in the order of the
@@ -196,11 +209,15 @@ func (p NewJob) below() string {
 }
 
 // Care reports whether a chosen stick holds what somebody may miss.
-func (p NewJob) Care() bool {
+func (p NewJob) Care() bool { return len(p.careful()) > 0 }
+
+// careful are the places of the chosen sticks that hold what somebody may miss.
+func (p NewJob) careful() []string {
+	var places []string
 	for _, c := range p.Chosen {
 		if d := p.device(c); d.NeedsCare() {
-			return true
+			places = append(places, cmp.Or(d.PortLabel, d.Port))
 		}
 	}
-	return false
+	return places
 }

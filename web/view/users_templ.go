@@ -537,11 +537,11 @@ func UserNew(f Frame, p UserPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Input(Control{ID: "login", Label: f.T("user.login"), Hint: f.T("setup.login_hint"), Problem: p.Problem.At("login")}, "text", p.Form.Login, templ.Attributes{"autocomplete": "off", "required": true, "maxlength": "64", "spellcheck": "false"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Input(Control{ID: "login", Label: f.T("user.login"), Hint: f.T("user.login_hint"), Problem: p.Problem.At("login")}, "text", p.Form.Login, templ.Attributes{"autocomplete": "off", "required": true, "maxlength": "64", "spellcheck": "false"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Input(Control{ID: "name", Label: f.T("user.name"), Hint: f.T("setup.name_hint"), Problem: p.Problem.At("name")}, "text", p.Form.Name, templ.Attributes{"autocomplete": "off", "maxlength": "100"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Input(Control{ID: "name", Label: f.T("user.name"), Hint: f.T("user.name_hint"), Problem: p.Problem.At("name")}, "text", p.Form.Name, templ.Attributes{"autocomplete": "off", "maxlength": "100"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

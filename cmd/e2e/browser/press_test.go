@@ -78,10 +78,18 @@ func TestPressAlone(t *testing.T) {
 	if !eval[bool](b, `window.samePage && document.querySelectorAll("#sticks input[name=device]:checked").length === 1`) {
 		t.Error("the page was loaded again, or the tick was lost")
 	}
-	b.press("#sticks input[name=device]:not(:checked)")
+	b.press("#choose-none")
+	b.shows("No stick is chosen.")
+	b.press("#choose-all")
+	b.shows("2 sticks are chosen.")
 	b.press("#next")
 	b.at("/jobs/confirm")
 	b.shows("NB-INC-7-02")
+	b.do(chromedp.Evaluate[chromedp.Void](`history.back()`))
+	b.at("/jobs/where")
+	b.until("the browser went back, with what was chosen", `document.querySelectorAll("#sticks input[name=device]:checked").length === 2`)
+	b.press("#next")
+	b.at("/jobs/confirm")
 	b.shows("not known yet")
 	if eval[bool](b, `document.querySelector("#count") !== null`) {
 		t.Error("something has to be typed for blank sticks")

@@ -36,6 +36,14 @@ window.addEventListener('pageshow', (e) => {
   if (e.persisted) document.querySelectorAll('form button').forEach((b) => { b.disabled = false; });
 });
 
+// [data-tick] ticks all boxes of its name that may be ticked, or none.
+document.addEventListener('click', (e) => {
+  const button = e.target.closest?.('[data-tick]');
+  if (!button) return;
+  for (const box of document.querySelectorAll(`input[name="${button.dataset.tick}"]:not(:disabled)`)) box.checked = 'ticked' in button.dataset;
+  button.dispatchEvent(new Event('change', { bubbles: true }));
+});
+
 // How many boxes are ticked, in words.
 function countTicked() {
   for (const place of document.querySelectorAll('[data-chosen-count]')) {
