@@ -120,6 +120,11 @@ func busy(t *testing.T) *world.World {
 		host, err := w.Client.GetHost(w.Context(), world.Host)
 		return !host.Online, err
 	})
+	// Both have one address, as they do in life: it is on the labels.
+	address := api.SaveSettingInput{Name: api.SettingPublicURL, Value: "https://press.example.org", Revision: api.Absent}
+	if _, err := w.Client.SaveSetting(w.Context(), address); err != nil {
+		t.Fatal(err)
+	}
 	return w
 }
 
