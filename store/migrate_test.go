@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/url"
 	"slices"
 	"strconv"
 	"testing"
@@ -182,6 +183,36 @@ func TestMigrateWithoutRights(t *testing.T) {
 	exec(t, conn, `DROP EXTENSION btree_gist CASCADE`)
 	if err := Migrate(t.Context(), url, quiet); !errors.As(err, &f) || f.Code != CodeDatabaseRights {
 		t.Errorf("without its extension: %v", err)
+	}
+}
+
+// A Postgres that was installed without its additional modules: nothing is made.
+func TestMigrateWithoutExtension(t *testing.T) {
+	t.Parallel()
+	plain := storetest.Empty(t)
+	conn := connect(t, plain)
+	// What is looked up by its plain name is found here first.
+	exec(t, conn, `CREATE SCHEMA bare; CREATE VIEW bare.pg_available_extensions AS
+		SELECT * FROM pg_catalog.pg_available_extensions WHERE name <> 'btree_gist'`)
+	u, err := url.Parse(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("search_path", "bare,pg_catalog,public")
+	u.RawQuery = q.Encode()
+	var f *fault.Error
+	if err := Migrate(t.Context(), u.String(), quiet); !errors.As(err, &f) || f.Code != CodeExtensionMissing || f.Params["extension"] != "btree_gist" {
+		t.Fatalf("without the module: %v", err)
+	}
+	var tables int
+	if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace`).Scan(&tables); err != nil || tables != 0 {
+		t.Errorf("%d things were made, %v", tables, err)
+	}
+	// An administrator made it, from wherever it came: then nothing is missing.
+	exec(t, conn, `CREATE EXTENSION btree_gist`)
+	if err := checkRights(t.Context(), connect(t, u.String())); err != nil {
+		t.Errorf("with the extension: %v", err)
 	}
 }
 

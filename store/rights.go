@@ -35,6 +35,24 @@ func checkRights(ctx context.Context, db querier) error {
 	return nil
 }
 
+// referencesHeld is the constraint that goes with the extension, and what makes
+// it: migration 0020.
+const (
+	referencesHeld     = "builds_reference_open_excl"
+	makeReferencesHeld = `CREATE EXTENSION IF NOT EXISTS ` + extension + `; ALTER TABLE builds ADD CONSTRAINT ` + referencesHeld + `
+	EXCLUDE USING gist (reference_system WITH =, reference WITH =, job_id WITH <>)
+	WHERE (state IN ('queued', 'assigned', 'running') AND reference <> '' AND reference_system <> '');`
+)
+
+// ReferencesHeld reports whether the database still holds external references to
+// one job each: whoever drops the extension drops that with it. repair is the SQL
+// that brings both back, which fails where two jobs have one by now.
+func (r Reader) ReferencesHeld(ctx context.Context) (held bool, repair string, err error) {
+	err = r.db.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_constraint WHERE conname = $1 AND conrelid = to_regclass('builds'))`,
+		referencesHeld).Scan(&held)
+	return held, makeReferencesHeld, fail(err, "ask for the constraint of references")
+}
+
 // CheckRights reports whether this program's role can make, or finds, what the
 // schema needs. Faults: extension_missing, database_rights.
 func (r Reader) CheckRights(ctx context.Context) error { return checkRights(ctx, r.db) }

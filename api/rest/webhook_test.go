@@ -140,6 +140,16 @@ func (w *world) webhooks() {
 	}
 	w.no(422, "request_invalid", post(s, admin, path+"/secrets", wire.RotateSecret{OverlapSeconds: 1 << 30}))
 
+	changes, err := s.Store.Pool().Acquire(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer changes.Release()
+	if _, err := changes.Exec(w.t.Context(), `LISTEN message_changed;
+		CREATE FUNCTION message_changed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NOTIFY message_changed; RETURN NULL; END $$;
+		CREATE TRIGGER message_changed AFTER UPDATE ON webhook_messages FOR EACH STATEMENT EXECUTE FUNCTION message_changed()`); err != nil {
+		w.t.Fatal(err)
+	}
 	a = w.ok(202, post(s, admin, path+"/pings", nil))
 	sent := decode[api.Delivery](w.t, a, 202)
 	if l := a.header.Get("Location"); l != rest.Prefix+path+"/deliveries/"+sent.ID || a.header.Get("Retry-After") != "1" {
@@ -154,7 +164,9 @@ func (w *world) webhooks() {
 			w.ok(202, post(s, admin, path+"/attempts", nil))
 			break
 		}
-		time.Sleep(10 * time.Millisecond) // it is on its way
+		if _, err := changes.Conn().WaitForNotification(w.t.Context()); err != nil {
+			w.t.Fatal(err)
+		}
 	}
 	w.no(404, "message_not_found", get(s, admin, path+"/deliveries/nope"))
 	w.no(404, "message_not_found", post(s, admin, path+"/deliveries/nope/attempts", nil))

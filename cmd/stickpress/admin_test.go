@@ -181,6 +181,53 @@ func TestDoctorWithoutRights(t *testing.T) {
 	}
 }
 
+// Somebody dropped the extension who could, and so could this program make it: what
+// went with it is not back by that alone. What the doctor says to do brings it back.
+func TestDoctorWithoutExtension(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	if _, err := d.admin("correct horse battery\n", "create", "ada"); err != nil {
+		t.Fatal(err)
+	}
+	run := func(sql string) {
+		t.Helper()
+		d.inside(func(cmd *cobra.Command, s *server) error {
+			_, err := s.store.Pool().Exec(cmd.Context(), sql)
+			return err
+		})
+	}
+	definition := func() (text string) {
+		t.Helper()
+		d.inside(func(cmd *cobra.Command, s *server) error {
+			return s.store.Pool().QueryRow(cmd.Context(),
+				`SELECT coalesce(max(pg_get_constraintdef(oid)), '') FROM pg_constraint WHERE conname = 'builds_reference_open_excl'`).Scan(&text)
+		})
+		return text
+	}
+	before := definition()
+	for _, dropped := range []string{`DROP EXTENSION btree_gist CASCADE`, `ALTER TABLE builds DROP CONSTRAINT builds_reference_open_excl`} {
+		run(dropped)
+		found, err := d.findings()
+		if !errors.Is(err, errUnwell) {
+			t.Errorf("%s: the doctor found nothing: %v", dropped, err)
+		}
+		want(t, found, "database", findingFail, "two jobs at a time")
+		_, repair, ok := strings.Cut(found["database"].Do, "Run in this database: ")
+		if !ok {
+			t.Fatalf("%+v", found["database"])
+		}
+		run(repair)
+		if after := definition(); before == "" || after != before {
+			t.Errorf("%s: %q became %q", dropped, before, after)
+		}
+	}
+	found, err := d.findings()
+	if err != nil {
+		t.Errorf("repaired: %v", err)
+	}
+	want(t, found, "database", findingOK, "")
+}
+
 // pair makes a certificate that began some time from now.
 func pair(t *testing.T, begun time.Duration) (flags []string) {
 	t.Helper()

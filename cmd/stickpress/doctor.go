@@ -204,6 +204,12 @@ func (d *doctor) schema(ctx context.Context, st *store.Store) bool {
 		bad(findingWarn, "Restart the server.", "its schema is %d, this program's is %d: the server brings it up to date when it starts", h.Schema, ours)
 		return false
 	}
+	switch held, repair, err := st.ReferencesHeld(ctx); {
+	case err != nil:
+		bad(findingFail, "", "%s", sentence(err))
+	case !held:
+		bad(findingFail, "Run in this database: "+repair, "nothing keeps a ticket from having two jobs at a time: the extension btree_gist, or the constraint that it carries, was dropped")
+	}
 	if well {
 		d.ok("database", "Postgres %s, schema %d, %d of %d connections", fmt.Sprintf("%d.%d", h.Version/10000, h.Version%10000), h.Schema, h.Connections, h.Most)
 	}

@@ -59,26 +59,6 @@ func quoted(names []string) string {
 	return strings.Join(out, ", ")
 }
 
-// restoredXact stands for the transaction that wrote a row: the numbers of one
-// cluster mean nothing in another, and whoever pages by them would wait for ever
-// for those above its own. It is below every transaction's.
-const restoredXact = `'1'::xid8`
-
-// selection is what COPY takes of a table.
-func selection(table string, list []column) string {
-	out := make([]string, len(list))
-	for i, c := range list {
-		if out[i] = quoted([]string{c.Name}); c.Type == "xid8" {
-			out[i] = restoredXact
-		}
-	}
-	sql := "SELECT " + strings.Join(out, ", ") + " FROM " + quoted([]string{table})
-	if only := onlyRows[table]; only != "" {
-		sql += " WHERE " + only
-	}
-	return sql
-}
-
 // keyIDs are the names of the master keys that anything is sealed under.
 func keyIDs(ctx context.Context, tx pgx.Tx, tables map[string][]column) ([]string, error) {
 	var parts []string

@@ -60,6 +60,7 @@ type writer struct {
 	tx       pgx.Tx
 	archive  *tar.Writer
 	manifest *Manifest
+	reader   bool // the schema has webhooks, which read the feed of events
 }
 
 func (w *writer) all(ctx context.Context) error {
@@ -78,6 +79,7 @@ func (w *writer) all(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.reader = tables["webhook_reader"] != nil
 	for _, table := range slices.Sorted(maps.Keys(tables)) {
 		if err := w.table(ctx, table, tables[table]); err != nil {
 			return err
@@ -96,7 +98,7 @@ func (w *writer) all(ctx context.Context) error {
 // table copies one table.
 func (w *writer) table(ctx context.Context, name string, list []column) error {
 	p := &pieces{writer: w, table: name, sum: sha256.New()}
-	tag, err := w.tx.Conn().PgConn().CopyTo(ctx, p, "COPY ("+selection(name, list)+") TO STDOUT")
+	tag, err := w.tx.Conn().PgConn().CopyTo(ctx, p, "COPY ("+selection(name, list, w.reader)+") TO STDOUT")
 	if err == nil {
 		err = p.flush()
 	}
