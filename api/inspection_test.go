@@ -50,6 +50,9 @@ func TestInspection(t *testing.T) {
 	if err != nil || v.FileName != "rescue.img.zst" {
 		t.Fatalf("%+v, %v", v, err)
 	}
+	if in, err := f.GetInspection(t.Context(), f.Admin, id); err != nil || in.State != api.InspectionPublished || in.VersionID != v.ID {
+		t.Errorf("of a file that was published later: %+v, %v", in, err)
+	}
 	// Its content is known from now on, by its digest.
 	if _, err := f.PublishVersion(t.Context(), f.Admin, api.PublishVersionInput{SHA256: u.SHA256, Image: "rescue", Version: "1.0.1"}); err != nil {
 		t.Error(err)

@@ -178,7 +178,14 @@ func (c *Console) PublishVersion(ctx context.Context, a Actor, in PublishVersion
 		out, err = publish(ctx, tx, by, UsePublishVersion, newVersion{
 			file: file, image: in.Image, number: number.String(), commit: in.Commit, notes: in.Notes, channel: in.Channel, by: by,
 		})
-		return err
+		if err != nil || in.UploadID == "" {
+			return err
+		}
+		version, err := parse[store.VersionID]("image_version", out.ID)
+		if err != nil {
+			return err
+		}
+		return tx.PublishInspection(ctx, in.UploadID, version) // if there was one
 	})
 	return out, err
 }

@@ -186,7 +186,8 @@ func (tx *Tx) RefusePublication(ctx context.Context, upload string, why Refusal)
 	return fail(err, "refuse to publish an upload")
 }
 
-// PublishInspection says which version a file that was ready became.
+// PublishInspection says which version a file that was ready became. That there
+// is no such inspection is no error.
 func (tx *Tx) PublishInspection(ctx context.Context, upload string, version VersionID) error {
 	_, err := tx.tx.Exec(ctx,
 		`UPDATE inspections SET state = 'published', version_id = @version, fault = NULL, updated_at = @at
