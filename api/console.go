@@ -82,6 +82,7 @@ type Console struct {
 	service   *SignInService
 	directory *PeopleDirectory
 	rates     rateBoard
+	inspected inspectionRates
 	counted   statistics
 	known     settingCache
 	outbound  *outbound.Client

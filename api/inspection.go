@@ -22,6 +22,7 @@ type Inspection struct {
 	State     string // "inspecting", "ready", "published", "refused"
 	Bytes     int64  // of the file
 	DoneBytes int64  // of it, read so far
+	Rate      int64  // bytes per second lately, as far as this replica knows; 0 where it does not
 	// Fault is why the file was refused, or why one that is ready was not
 	// published as was asked; nil without either.
 	Fault *fault.Error
@@ -50,8 +51,7 @@ func (c *Console) GetInspection(ctx context.Context, a Actor, upload string) (In
 	if err != nil {
 		return Inspection{}, err
 	}
-	n := c.names()
-	return inspectionOf(ctx, n, &row)
+	return c.inspectionOf(ctx, c.names(), &row)
 }
 
 // OpenInspections lists the uploads that are being inspected, or were and are
@@ -67,7 +67,7 @@ func (c *Console) OpenInspections(ctx context.Context, a Actor) ([]Inspection, e
 	n := c.names()
 	list := make([]Inspection, 0, len(rows))
 	for i := range rows {
-		in, err := inspectionOf(ctx, n, &rows[i])
+		in, err := c.inspectionOf(ctx, n, &rows[i])
 		if err != nil {
 			return nil, err
 		}
@@ -76,10 +76,13 @@ func (c *Console) OpenInspections(ctx context.Context, a Actor) ([]Inspection, e
 	return list, nil
 }
 
-func inspectionOf(ctx context.Context, n *names, row *store.Inspection) (Inspection, error) {
+func (c *Console) inspectionOf(ctx context.Context, n *names, row *store.Inspection) (Inspection, error) {
 	in := Inspection{
 		UploadID: row.UploadID, FileName: row.FileName, State: string(row.State), Bytes: row.Bytes, DoneBytes: row.DoneBytes,
 		VersionID: row.VersionID.String(), BegunAt: row.CreatedAt, Fault: kept(row.Fault),
+	}
+	if row.State == store.InspectionRunning {
+		in.Rate = c.inspected.note(row.UploadID, row.DoneBytes, row.UpdatedAt)
 	}
 	if p := row.Publication; p != nil {
 		in.Image, in.Version, in.Commit, in.Notes, in.Channel = p.Image, p.Version, p.Commit, p.Notes, p.Channel
