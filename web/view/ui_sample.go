@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/diff"
 	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/web/locale"
@@ -14,6 +15,24 @@ import (
 // What /ui shows: made-up things in every state, the same on each visit.
 
 var uiTime = time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
+
+// uiStateNames are all states that a badge may tell, those of one tone together.
+var uiStateNames = []string{
+	"active", "captured", "delivered", "on", "online", "published", "ready", "succeeded", "verified", "wiped",
+	"assigned", "cancelling", "erasing", "inspecting", "pressing", "running", "to_read",
+	"cancelled", "data_open", "declined", "failing", "locked", "to_erase", "update_needed",
+	"disabled", "failed", "incomplete", "lost", "refused", "revoked", "stopped", "withdrawn",
+	"closed", "done", "expired", "no_role", "off", "offline", "open", "paused", "pending", "queued", "retired", "scheduled", "superseded", "unconnected", "unfit", "unknown",
+}
+
+func uiChanges() []api.Change {
+	return []api.Change{
+		{Field: "name", After: "bench-1"},
+		{Field: "life", Before: "issued", After: "returned"},
+		{Field: "layout", Before: "mbr-dual", After: "gpt-uefi"},
+		{Field: "reason", Before: "INC-1042"},
+	}
+}
 
 func uiHubs() []Hub {
 	a := Hub{Name: "A"}
