@@ -69,7 +69,7 @@ func TestLostStick(t *testing.T) {
 	b := scene.Done.Builds[0]
 	path := "/sticks/" + b.StickID
 	p := v.post(path+"/lost", url.Values{"reason": {"stolen"}}).want(http.StatusOK)
-	p.shows("To be disabled", "Disable the account of the computer", "Void the BitLocker recovery key", "Sign Grace Hopper out everywhere").check("en")
+	p.shows("To be disabled", "Disable the computer account of", "Void the BitLocker recovery key", "Sign Grace Hopper out everywhere").check("en")
 	tasks, err := scene.StickTasks(t.Context(), scene.Viewer, b.StickID)
 	if err != nil || len(tasks) != 3 {
 		t.Fatalf("%+v, %v", tasks, err)
