@@ -77,7 +77,7 @@ func deviceSocket(f Frame, k protocol.JobKind, number string, d api.Device, jobs
 	case s.State == "ready" && s.Reason != "":
 		s.State = "unfit"
 	}
-	if d.JobID == "" && d.DataOpen() && k.OrPress().Writes() {
+	if x := d.Refusal(k); d.JobID == "" && x != nil && x.Code == "stick_data_open" {
 		s.Settle = d.StickID
 	}
 	switch {
