@@ -19,6 +19,9 @@ func (x *Scene) Batch(t testing.TB) api.Job {
 	const name = "desk-berlin"
 	devices, ports := desk14()
 	h, session := x.Connect(t, name, devices...)
+	if err := x.HostInventory(t.Context(), session, &protocol.Inventory{Devices: devices, CacheBytes: 18_700_000_000, CacheLimit: 53_687_091_200}); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := x.SetHostPorts(t.Context(), x.Admin, api.SetHostPortsInput{Host: h.ID, Ports: ports}); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +61,7 @@ func (x *Scene) Batch(t testing.TB) api.Job {
 
 // desk14 are fourteen sticks in the sixteen sockets of two hubs.
 func desk14() (devices []protocol.Device, ports []api.HostPort) {
-	makes := [][2]string{{"SanDisk", "Extreme Pro"}, {"Samsung", "BAR Plus"}, {"Kingston", "DataTraveler Max"}}
+	makes := [][3]string{{"SanDisk", "Extreme Pro", "0781:5588"}, {"Samsung", "BAR Plus", "090c:1000"}, {"Kingston", "DataTraveler Max", "0951:1666"}}
 	for i := range 16 {
 		hub, socket := string(rune('A'+i/10)), fmt.Sprintf("pci-0000:00:14.0-usb-0:1.%d", i+1)
 		ports = append(ports, api.HostPort{Hub: hub, Number: i%10 + 1, Socket: socket})
@@ -67,7 +70,7 @@ func desk14() (devices []protocol.Device, ports []api.HostPort) {
 		}
 		devices = append(devices, protocol.Device{
 			Identity: protocol.Identity{
-				Kind: protocol.KindUSB, Port: fmt.Sprintf("2-1.%d", i+1), VIDPID: "0781:5588",
+				Kind: protocol.KindUSB, Port: fmt.Sprintf("2-1.%d", i+1), VIDPID: makes[i%3][2],
 				Serial: fmt.Sprintf("4C53000999%02d", i), Bytes: 128_035_676_160, Connection: 1,
 			},
 			Path: "/dev/sd" + string(rune('k'+i)), Vendor: makes[i%3][0], Model: makes[i%3][1], Socket: socket, Hub: "2-1",

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/webhook/connector"
 	"github.com/stickpress/stickpress/web/webtest"
 )
 
@@ -25,7 +26,10 @@ func TestPages(t *testing.T) {
 	checked := s.Compare(t, s.Done)
 	calibrate(t, s)
 	handOver(t, s)
-	batch := s.Batch(t)
+	batch, fleet := s.Batch(t), s.Fleet(t)
+	lose(t, s, fleet)
+	told(t, s)
+	inspected(t, s)
 	dir := album(t)
 	for _, language := range []string{"en", "zh-CN"} {
 		t.Run(language, func(t *testing.T) {
@@ -37,7 +41,7 @@ func TestPages(t *testing.T) {
 			b.press("main form .btn-primary")
 			b.at("/")
 			pages := everyPage(t, s, checked)
-			pages = append(pages, page{"job-batch", "/jobs/" + batch.ID}, page{"host-batch", "/hosts/" + batch.HostID})
+			pages = append(pages, page{"job-batch", "/jobs/" + batch.ID}, page{"host-batch", "/hosts/" + batch.HostID}, page{"job-fleet", "/jobs/" + fleet.ID})
 			for _, p := range pages {
 				b.visit(p.path)
 				b.shoot(dir, p.name+"-"+language)
@@ -97,11 +101,15 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []page {
 		{"job-done", "/jobs/" + s.Done.ID},
 		{"job-wiped", "/jobs/" + s.Wiped.ID},
 		{"job-checked", "/jobs/" + checked.ID},
+		{"labels", "/jobs/" + s.Done.ID + "/labels"},
+		{"handover", "/jobs/" + s.Done.ID + "/labels?paper=a4-handover"},
 		{"job-new", "/jobs/new"},
 		{"job-new-verify", "/jobs/new?kind=verify"},
 		{"job-new-wipe", "/jobs/new?kind=wipe"},
 		{"job-new-raw", "/jobs/new?kind=raw&version=" + s.Disk.ID},
 		{"images", "/images"},
+		{"inspection", "/inspections/under-way"},
+		{"inspection-refused", "/inspections/refused"},
 		{"image", "/images/win11-ent"},
 		{"version", "/versions/" + s.Version.ID},
 		{"version-disk", "/versions/" + s.Disk.ID},
@@ -145,6 +153,8 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []page {
 		{"connector-mapping", "/connectors/" + s.Connector.ID + "/mapping"},
 		{"connector-write-back", "/connectors/" + s.Connector.ID + "/write-back"},
 		{"setting", "/settings/session-idle"},
+		{"sequence-new", "/task-sequences/new"},
+		{"template-new", "/templates/new"},
 		{"missing", "/nothing/here"},
 		{"versions-all", "/versions"},
 		{"users", "/users"},
@@ -187,6 +197,9 @@ func handOver(t *testing.T, s *webtest.Scene) {
 		})
 	}
 	if err == nil {
+		_, err = s.BeginTOTP(ctx, s.Admin)
+	}
+	if err == nil {
 		_, err = s.SaveSetting(ctx, s.Admin, api.SaveSettingInput{Name: api.SettingSessionIdle, Value: "480"})
 	}
 	if err != nil {
@@ -194,8 +207,49 @@ func handOver(t *testing.T, s *webtest.Scene) {
 	}
 }
 
-// hooked makes webhooks of which one cannot be delivered to, and gives its ID and
-// that of the delivery that failed.
+// lose has half of a job's sticks lost, so that much is to be disabled.
+func lose(t *testing.T, s *webtest.Scene, j api.Job) {
+	t.Helper()
+	for _, b := range j.Builds[:len(j.Builds)/2] {
+		if _, err := s.DeclareStickLost(t.Context(), s.Helpdesk, api.MoveStickInput{ID: b.StickID, Reason: "the van was broken into"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// told has a ticket declined and its system told so, which cannot be reached.
+func told(t *testing.T, s *webtest.Scene) {
+	t.Helper()
+	k, err := s.RenewConnectorSecret(t.Context(), s.Admin, s.Connector.ID, "", s.Connector.Revision)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := *k.WriteBack
+	config.Template.URL, config.Events = "https://[2001:500:2::c]/tickets/{{.key}}", append(config.Events, connector.EventDeclined)
+	_, err = s.SaveWriteBack(t.Context(), s.Admin, api.SaveWriteBackInput{ID: k.ID, Secret: "their password", Config: &config})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := s.Ask(t, k.Secret, `{"number":"RITM0010039","sys_id":"a0","requested_for":"Joan Clarke","variables":{"image":"win11-ent"}}`)
+	if _, err := s.DeclineStickRequest(t.Context(), s.Helpdesk, api.MoveRequestInput{ID: r.ID, Reason: "The laptop came first"}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// inspected has one upload that is being looked into, and one that was refused.
+func inspected(t *testing.T, s *webtest.Scene) {
+	t.Helper()
+	_, err := s.Store.Pool().Exec(t.Context(), `
+		INSERT INTO inspections (upload_id, state, file_name, bytes, done_bytes, fault, publication, created_at, created_by_kind, created_by_id, updated_at)
+		SELECT v.*, a.at, a.actor_kind, a.actor_id, now() FROM (VALUES
+			('under-way', 'inspecting', 'kiosk-2026.03.img.zst', 8123456789, 3123456789, NULL::jsonb, '{"image": "kiosk", "version": "2026.3.0", "channel": "testing"}'::jsonb),
+			('refused', 'refused', 'rescue-4.9.img.xz', 712345678, 712345678, '{"code": "image_truncated", "params": {"have_bytes": "712345678"}}', NULL)) v,
+			(SELECT at, actor_kind, actor_id FROM audit WHERE action = 'publish_version' LIMIT 1) a`)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // asking is the code of a program that asks for a token, for as long as a test
 // takes.
 func asking(t *testing.T, s *webtest.Scene) string {
@@ -210,6 +264,8 @@ func asking(t *testing.T, s *webtest.Scene) string {
 	return p.Code
 }
 
+// hooked makes webhooks of which one cannot be delivered to, and gives its ID and
+// that of the delivery that failed.
 func hooked(t *testing.T, s *webtest.Scene) (hook, sent string) {
 	t.Helper()
 	if _, err := s.CreateWebhook(t.Context(), s.Admin, api.SaveWebhookInput{URL: "https://hooks.example.org/stickpress"}); err != nil {
@@ -282,4 +338,13 @@ func TestPagesEmpty(t *testing.T) {
 	}
 	b.visit("/jobs/new")
 	b.shoot(dir, "empty-job-new")
+	b.visit("/users")
+	b.shoot(dir, "forbidden")
+	b.expect("403")
+	if _, err := s.Store.Pool().Exec(t.Context(), "ALTER TABLE saved_views RENAME TO mislaid"); err != nil {
+		t.Fatal(err)
+	}
+	b.visit("/views")
+	b.shoot(dir, "broken")
+	b.expect("500")
 }
