@@ -28,6 +28,7 @@ func TestPages(t *testing.T) {
 	handOver(t, s)
 	batch, fleet := s.Batch(t), s.Fleet(t)
 	lose(t, s, fleet)
+	s.Month(t, fleet)
 	told(t, s)
 	inspected(t, s)
 	dir := album(t)
