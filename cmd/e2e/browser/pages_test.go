@@ -172,7 +172,8 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []page {
 }
 
 // handOver has one stick back, whose data is asked for, one lost, a template of
-// two versions, a view, and tokens: one of somebody else's, and one for images only.
+// two versions, a view, and tokens: one of somebody else's, and one for images
+// only. The console is set up.
 func handOver(t *testing.T, s *webtest.Scene) {
 	t.Helper()
 	ctx := t.Context()
@@ -199,6 +200,14 @@ func handOver(t *testing.T, s *webtest.Scene) {
 	}
 	if err == nil {
 		_, err = s.BeginTOTP(ctx, s.Admin)
+	}
+	for _, step := range api.FirstRunSteps {
+		if err == nil && step != api.FirstRunAccount {
+			err = s.MarkFirstRunStep(ctx, s.Admin, step, api.FirstRunSkipped)
+		}
+	}
+	if err == nil {
+		err = s.FinishFirstRun(ctx, s.Admin)
 	}
 	if err == nil {
 		_, err = s.SaveSetting(ctx, s.Admin, api.SaveSettingInput{Name: api.SettingSessionIdle, Value: "480"})
