@@ -198,7 +198,7 @@ func TestPressTable(t *testing.T) {
 	p = v.post("/jobs/confirm", dealt).want(http.StatusOK).shows("PC-1", "NB-02", "1-2.8", "INC-1", "INC-9")
 	confirm := p.fields()
 	confirm.Set("count", "2")
-	p = v.post("/jobs", confirm).want(http.StatusOK)
+	p = v.post("/jobs", confirm).want(http.StatusOK).shows("王芳", "NB-02 · ")
 	job, err := scene.GetJob(t.Context(), scene.Viewer, strings.TrimPrefix(p.path, "/jobs/"))
 	if err != nil {
 		t.Fatal(err)
