@@ -79,6 +79,9 @@ func TestScanStick(t *testing.T) {
 	_, err = scan(api.ScanIssue, " ")
 	wantFault(t, err, api.CodeHolderMissing)
 	out := must[api.Scanned](t)(scan(api.ScanIssue, "Ada"))
+	if again := must[api.Scanned](t)(scan(api.ScanIssue, "")); again.Stick.Holder != "Ada" || again.Seq != 0 {
+		t.Errorf("a stick that was pressed for somebody: %+v", again)
+	}
 	if out.Stick.Holder != "Ada" || out.Stick.Life != "issued" || out.Seq == 0 {
 		t.Errorf("%+v", out)
 	}

@@ -19,12 +19,15 @@ type IssueStickInput struct {
 }
 
 // IssueStick records that somebody has the stick now (helpdesk). To hand it to
-// who has it already changes nothing. Faults: stick_not_found, holder_missing,
+// who has it already changes nothing, and needs no holder said. Faults: stick_not_found, holder_missing,
 // text_too_long, stick_issued{holder}, stick_unready{state},
 // stick_not_wiped{port, holder}, stick_lost, stick_retired, stick_busy, stale.
 func (c *Console) IssueStick(ctx context.Context, a Actor, in IssueStickInput) (Stick, error) {
 	return c.moveStick(ctx, a, UseIssueStick, MoveStickInput{ID: in.ID, Revision: in.Revision}, func(tx *store.Tx, s *store.Stick, by store.Actor) (store.Stick, error) {
 		p := store.StickHandover{Holder: strings.TrimSpace(in.Holder), Reference: strings.TrimSpace(in.Reference)}
+		if p.Holder == "" && s.Life == store.StickIssued {
+			p.Holder = s.Holder // it was pressed for somebody, who has it or is about to
+		}
 		if p.Holder == "" {
 			return store.Stick{}, fault.New(fault.KindInvalid, CodeHolderMissing).At("holder")
 		}
