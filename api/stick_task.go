@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/store"
 )
 
@@ -60,13 +61,15 @@ func (c *Console) OpenStickTasks(ctx context.Context, a Actor) (int, error) {
 
 // TickStickTaskInput says that a task is done, or is not after all.
 type TickStickTaskInput struct {
-	Stick string // ID
-	Task  string // ID
-	Done  bool
+	Stick    string // ID
+	Task     string // ID
+	Done     bool
+	Revision int64 // of the stick as seen; 0 does not check
 }
 
-// TickStickTask marks a task (helpdesk). Faults: stick_not_found,
-// task_not_found: it is another stick's, or was dropped.
+// TickStickTask marks a task (helpdesk). With a revision, what was seen must
+// hold: the stick is as it was, and nobody else has ticked the task off. Faults:
+// stick_not_found, task_not_found: it is another stick's, or was dropped; stale.
 func (c *Console) TickStickTask(ctx context.Context, a Actor, in TickStickTaskInput) (StickTask, error) {
 	if err := allow(a, UseTickStickTask); err != nil {
 		return StickTask{}, err
@@ -81,8 +84,19 @@ func (c *Console) TickStickTask(ctx context.Context, a Actor, in TickStickTaskIn
 	}
 	var now store.StickTask
 	err = c.change(ctx, a, UseTickStickTask, func(tx *store.Tx, by store.Actor) error {
+		stick, err := tx.Stick(ctx, s.ID)
+		if err != nil {
+			return err
+		}
+		stale := fault.New(fault.KindStale, store.CodeStale, "kind", "stick", "id", in.Stick)
+		if in.Revision != 0 && in.Revision != stick.Revision {
+			return stale
+		}
 		if now, err = tx.TickStickTask(ctx, s.ID, id, in.Done, by); err != nil {
 			return err
+		}
+		if in.Revision != 0 && in.Done && (now.DoneByKind != by.Kind || now.DoneByID != by.ID) {
+			return stale
 		}
 		return tx.Audit(ctx, store.NewAudit{
 			By: by, Action: string(UseTickStickTask), ObjectKind: "stick", ObjectID: in.Stick,

@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"strconv"
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/web/view"
@@ -14,18 +13,28 @@ func (s *Web) exclusions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.show(w, r, view.Exclusions(s.frame(r, "jobs"), x, view.Problem{}))
+	return s.show(w, r, view.Exclusions(s.frame(r, "jobs"), x, x.List, view.Problem{}))
 }
 
 func (s *Web) exclusionsSave(w http.ResponseWriter, r *http.Request) error {
 	in := api.SaveExclusionsInput{List: r.PostFormValue("list")}
-	in.Revision, _ = strconv.ParseInt(r.PostFormValue("revision"), 10, 64)
 	if r.PostFormValue("default") != "" {
 		in.List = ""
 	}
-	if _, err := s.console.SaveExclusions(r.Context(), actorOf(r), in); err != nil {
+	if err := needs(r, api.UseSaveExclusions); err != nil {
+		return err
+	}
+	var err error
+	if in.Revision, err = settingRevision(r); err == nil {
+		_, err = s.console.SaveExclusions(r.Context(), actorOf(r), in)
+	}
+	if err != nil {
+		now, readErr := s.console.GetExclusions(r.Context(), actorOf(r))
+		if readErr != nil {
+			return readErr
+		}
 		f := s.frame(r, "jobs")
-		return s.again(w, r, err, view.Exclusions(f, api.Exclusions{List: in.List, Revision: in.Revision}, view.NewProblem(f.L, err)))
+		return s.again(w, r, err, view.Exclusions(f, now, r.PostFormValue("list"), view.NewProblem(f.L, err)))
 	}
 	return see(w, r, "/exclusions")
 }

@@ -10,23 +10,24 @@ import (
 )
 
 // revisionOf reads the revision that a form was made from, so that a change
-// which somebody else made in between is not overwritten.
+// which somebody else made in between is not overwritten. A form without one is
+// refused, and so is one with 0, which use cases do not check. Faults:
+// revision_missing.
 func revisionOf(r *http.Request) (int64, error) {
 	n, err := strconv.ParseInt(r.PostFormValue("revision"), 10, 64)
-	if err != nil {
-		return 0, fault.Wrap(err, fault.KindInvalid, "form_unreadable")
+	if err != nil || n == 0 {
+		return 0, fault.Wrap(err, fault.KindInvalid, "revision_missing")
 	}
 	return n, nil
 }
 
-// seenOf is the revision that a form was made from; 0, which does not check, for
-// a form that has none.
-func seenOf(r *http.Request) int64 {
-	n, err := strconv.ParseInt(r.PostFormValue("revision"), 10, 64)
-	if err != nil {
-		return 0
+// seenBy is revisionOf for who may do what the form does: others are told that
+// first.
+func seenBy(r *http.Request, u api.UseCase) (int64, error) {
+	if err := needs(r, u); err != nil {
+		return 0, err
 	}
-	return n
+	return revisionOf(r)
 }
 
 // changeHost is a use case that ends a host's work.

@@ -216,7 +216,8 @@ func TestHostForms(t *testing.T) {
 
 	v.post("/versions/"+scene.Version.ID+"/withdraw", url.Values{"revision": {"1"}, "reason": {"bad"}, "name": {"win11-ent 24.2.1"}}).
 		want(http.StatusConflict).shows("is what stable points to")
-	v.post("/images/win11-ent/channel", url.Values{"channel": {"stable"}, "version": {"24.2.0"}}).want(http.StatusOK).shows("Channel stable points to 24.2.0.")
+	stable := v.get("/images/win11-ent").value("revision")
+	v.post("/images/win11-ent/channel", url.Values{"channel": {"stable"}, "version": {"24.2.0"}, "revision": {stable}}).want(http.StatusOK).shows("Channel stable points to 24.2.0.")
 	revision := v.get("/versions/" + scene.Version.ID).value("revision")
 	v.post("/versions/"+scene.Version.ID+"/withdraw", url.Values{"revision": {revision}, "reason": {"bad"}, "name": {"win11-ent 24.2.1"}}).
 		want(http.StatusOK).shows("Version 24.2.1 is withdrawn.")

@@ -44,9 +44,13 @@ func (s *Web) imageWith(w http.ResponseWriter, r *http.Request, problem error) e
 
 func (s *Web) imageChannel(w http.ResponseWriter, r *http.Request) error {
 	name := chi.URLParam(r, "name")
-	channel, err := s.console.SetChannel(r.Context(), actorOf(r), api.SetChannelInput{
-		Image: name, Channel: r.PostFormValue("channel"), Version: r.PostFormValue("version"), Revision: seenOf(r),
-	})
+	revision, err := seenBy(r, api.UseSetChannel)
+	var channel api.Channel
+	if err == nil {
+		channel, err = s.console.SetChannel(r.Context(), actorOf(r), api.SetChannelInput{
+			Image: name, Channel: r.PostFormValue("channel"), Version: r.PostFormValue("version"), Revision: revision,
+		})
+	}
 	if err != nil {
 		return s.imageWith(w, r, err)
 	}

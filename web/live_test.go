@@ -145,7 +145,7 @@ func TestFlash(t *testing.T) {
 	v := signedIn(t, scene.Site, "admin", "en")
 	follow := v.client.CheckRedirect
 	v.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	v.post("/images/win11-ent/channel", map[string][]string{"channel": {"testing"}, "version": {"24.2.0"}}).want(http.StatusSeeOther)
+	v.post("/images/win11-ent/channel", map[string][]string{"channel": {"testing"}, "version": {"24.2.0"}, "revision": {"-1"}}).want(http.StatusSeeOther)
 	v.client.CheckRedirect = follow
 	v.listen("/live")("tiles")
 	v.do(http.MethodGet, "/hosts", "", nil, "HX-Request", "true").want(http.StatusOK)

@@ -102,11 +102,16 @@ func TestBlockMapForm(t *testing.T) {
 	scene := webtest.Play(t, webtest.Start(t))
 	v := signedIn(t, scene.Site, "admin", "en")
 	path := "/versions/" + scene.Disk.ID
+	revision := v.get(path).value("revision")
 	send := func(raw []byte, fields ...string) *page {
 		var body bytes.Buffer
 		form := multipart.NewWriter(&body)
+		sent := map[string]string{"revision": revision}
 		for _, f := range fields {
-			if err := form.WriteField(f, "yes"); err != nil {
+			sent[f] = "yes"
+		}
+		for name, value := range sent {
+			if err := form.WriteField(name, value); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -125,6 +130,19 @@ func TestBlockMapForm(t *testing.T) {
 		return v.do(http.MethodPost, path+"/block-map", form.FormDataContentType(), &body)
 	}
 	send(nil).want(http.StatusOK).shows("Not trusted: jobs write the whole disk.")
+	revision = v.get(path).value("revision")
 	send([]byte("<bmap/>"), "trusted").want(http.StatusUnprocessableEntity).shows("This is no block map that can be used")
 	send(apitest.DiskImage(t, "bmaptool -q create disk -o out"), "trusted").want(http.StatusOK).shows("The block map is saved.", "Trusted: jobs write only what it lists")
+
+	// It was made from what another admin has changed meanwhile.
+	p := send(nil).want(http.StatusPreconditionFailed).shows("Somebody else has changed this", "Trusted: jobs write only what it lists")
+	p.check("en")
+	if len(p.all("input", "name", "trusted")) != 1 || has(p.all("input", "name", "trusted")[0], "checked") {
+		t.Error("what was ticked is not kept")
+	}
+	if zone := p.all("details", "class", "panel danger"); len(zone) != 1 || has(zone[0], "open") {
+		t.Error("what is wrong with the block map is said of withdrawing the version")
+	}
+	revision = ""
+	send(nil).want(http.StatusUnprocessableEntity).shows("This form does not say which state it was made from")
 }

@@ -51,14 +51,13 @@ func (s *Web) settingWith(w http.ResponseWriter, r *http.Request, typed string, 
 	return s.show(w, r, page)
 }
 
-// settingRevision is revisionOf of a setting, which has none while nobody has
-// set it.
+// settingRevision is revisionOf of a setting, which has 0 while nobody has set
+// it.
 func settingRevision(r *http.Request) (int64, error) {
-	n, err := revisionOf(r)
-	if n == 0 {
-		n = api.Absent
+	if r.PostFormValue("revision") == "0" {
+		return api.Absent, nil
 	}
-	return n, err
+	return revisionOf(r)
 }
 
 func (s *Web) settingSave(w http.ResponseWriter, r *http.Request) error {

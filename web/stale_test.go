@@ -69,6 +69,30 @@ func TestStaleForms(t *testing.T) {
 		field(p, "signer", "Grace")
 		field(p, "reason", "she said so")
 	})
+	t.Run("a task is ticked off", func(t *testing.T) {
+		id := scene.Done.Builds[0].StickID
+		must[api.Stick](t)(scene.DeclareStickLost(ctx, scene.Helpdesk, api.MoveStickInput{ID: id}))
+		tasks := must[[]api.StickTask](t)(scene.StickTasks(ctx, scene.Helpdesk, id))
+		path := "/sticks/" + id + "/tasks/" + tasks[0].ID
+		form := url.Values{"revision": {revision(v.get("/sticks/"+id), path)}, "done": {"yes"}}
+		v.post(path, url.Values{"done": {"yes"}}).want(http.StatusUnprocessableEntity).shows("This form does not say which state it was made from")
+		must[api.StickTask](t)(scene.TickStickTask(ctx, scene.Helpdesk, api.TickStickTaskInput{Stick: id, Task: tasks[0].ID, Done: true}))
+		v.post(path, form).want(http.StatusPreconditionFailed).shows(told, "Done by helpdesk").check("en")
+		other := "/sticks/" + id + "/tasks/" + tasks[1].ID
+		v.post(other, form).want(http.StatusOK).shows("Done by admin")
+		v.post(other, form).want(http.StatusOK) // twice, as by a double click
+		must[api.Stick](t)(scene.StickFound(ctx, scene.Helpdesk, api.MoveStickInput{ID: id}))
+		v.post("/sticks/"+id+"/tasks/"+tasks[2].ID, form).want(http.StatusPreconditionFailed).shows(told, "Dropped: the stick was found first.")
+	})
+	t.Run("what captures leave out", func(t *testing.T) {
+		form := url.Values{"revision": {revision(v.get("/exclusions"), "/exclusions")}, "list": {"\\mine"}}
+		must[api.Exclusions](t)(scene.SaveExclusions(ctx, scene.Admin, api.SaveExclusionsInput{List: "\\theirs"}))
+		p := v.post("/exclusions", form).want(http.StatusPreconditionFailed).shows(told, "\\theirs")
+		p.check("en")
+		field(p, "list", "\\mine")
+		form.Set("revision", revision(p, "/exclusions"))
+		v.post("/exclusions", form).want(http.StatusOK)
+	})
 	t.Run("a stick is returned", func(t *testing.T) {
 		id := scene.Done.Builds[1].StickID
 		form := url.Values{"revision": {revision(v.get("/sticks/"+id), "/sticks/"+id+"/return")}}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -11,6 +12,17 @@ import (
 
 // move is what a form does with the stick of its address.
 type move func(r *http.Request, id string, form *view.StickForm) (api.Stick, error)
+
+// movedAsSeen moves a stick that is as the form shows it.
+func movedAsSeen(
+	r *http.Request, u api.UseCase, move func(context.Context, api.Actor, api.MoveStickInput) (api.Stick, error), id, reason string,
+) (api.Stick, error) {
+	revision, err := seenBy(r, u)
+	if err != nil {
+		return api.Stick{}, err
+	}
+	return move(r.Context(), actorOf(r), api.MoveStickInput{ID: id, Reason: reason, Revision: revision})
+}
 
 // stickMove is the handler of a form that moves a stick in its life; done is the
 // sentence that says so. It leads back to where the form stood.
@@ -29,19 +41,23 @@ func (s *Web) stickMove(act, done string, do move) handler {
 }
 
 func (s *Web) stickIssue(r *http.Request, id string, form *view.StickForm) (api.Stick, error) {
-	return s.console.IssueStick(r.Context(), actorOf(r), api.IssueStickInput{ID: id, Holder: form.Holder, Reference: form.Reference, Revision: seenOf(r)})
+	revision, err := seenBy(r, api.UseIssueStick)
+	if err != nil {
+		return api.Stick{}, err
+	}
+	return s.console.IssueStick(r.Context(), actorOf(r), api.IssueStickInput{ID: id, Holder: form.Holder, Reference: form.Reference, Revision: revision})
 }
 
 func (s *Web) stickReturn(r *http.Request, id string, _ *view.StickForm) (api.Stick, error) {
-	return s.console.ReturnStick(r.Context(), actorOf(r), api.MoveStickInput{ID: id, Revision: seenOf(r)})
+	return movedAsSeen(r, api.UseReturnStick, s.console.ReturnStick, id, "")
 }
 
 func (s *Web) stickLost(r *http.Request, id string, form *view.StickForm) (api.Stick, error) {
-	return s.console.DeclareStickLost(r.Context(), actorOf(r), api.MoveStickInput{ID: id, Reason: form.Reason, Revision: seenOf(r)})
+	return movedAsSeen(r, api.UseDeclareStickLost, s.console.DeclareStickLost, id, form.Reason)
 }
 
 func (s *Web) stickFound(r *http.Request, id string, form *view.StickForm) (api.Stick, error) {
-	return s.console.StickFound(r.Context(), actorOf(r), api.MoveStickInput{ID: id, Reason: form.Reason, Revision: seenOf(r)})
+	return movedAsSeen(r, api.UseStickFound, s.console.StickFound, id, form.Reason)
 }
 
 // stickRetire takes a stick out of use after its name was typed.
@@ -56,16 +72,19 @@ func (s *Web) stickRetire(r *http.Request, id string, form *view.StickForm) (api
 	if name := view.StickName(&x); r.PostFormValue("name") != name {
 		return x, wrongName(name)
 	}
-	return s.console.RetireStick(r.Context(), actorOf(r), api.MoveStickInput{ID: id, Reason: form.Reason, Revision: seenOf(r)})
+	return movedAsSeen(r, api.UseRetireStick, s.console.RetireStick, id, form.Reason)
 }
 
 // stickData says what becomes of the data on a stick that came back.
 func (s *Web) stickData(w http.ResponseWriter, r *http.Request) error {
 	id := chi.URLParam(r, "id")
 	form := view.StickForm{Act: "data", Data: r.PostFormValue("data"), Signer: r.PostFormValue("signer"), Reason: r.PostFormValue("reason")}
-	_, err := s.console.SettleStickData(r.Context(), actorOf(r), api.SettleStickDataInput{
-		Stick: id, Data: form.Data, Signer: form.Signer, Reason: form.Reason, Revision: seenOf(r),
-	})
+	revision, err := seenBy(r, api.UseSettleStickData)
+	if err == nil {
+		_, err = s.console.SettleStickData(r.Context(), actorOf(r), api.SettleStickDataInput{
+			Stick: id, Data: form.Data, Signer: form.Signer, Reason: form.Reason, Revision: revision,
+		})
+	}
 	if err != nil {
 		return s.stickWith(w, r, form, err)
 	}
@@ -76,11 +95,14 @@ func (s *Web) stickData(w http.ResponseWriter, r *http.Request) error {
 // stickTask ticks off something that is to be disabled, or takes that back.
 func (s *Web) stickTask(w http.ResponseWriter, r *http.Request) error {
 	id := chi.URLParam(r, "id")
-	_, err := s.console.TickStickTask(r.Context(), actorOf(r), api.TickStickTaskInput{
-		Stick: id, Task: chi.URLParam(r, "task"), Done: r.PostFormValue("done") != "",
-	})
+	revision, err := seenBy(r, api.UseTickStickTask)
+	if err == nil {
+		_, err = s.console.TickStickTask(r.Context(), actorOf(r), api.TickStickTaskInput{
+			Stick: id, Task: chi.URLParam(r, "task"), Done: r.PostFormValue("done") != "", Revision: revision,
+		})
+	}
 	if err != nil {
-		return err
+		return s.stickWith(w, r, view.StickForm{Act: "task"}, err)
 	}
 	return see(w, r, "/sticks/"+id+"#tasks")
 }

@@ -2,14 +2,24 @@ package web_test
 
 import (
 	"encoding/csv"
+	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/web/webtest"
 )
+
+// act sends a form of a stick's page, made from the stick as it is now.
+func (v *visitor) act(scene *webtest.Scene, path, act string, form url.Values) *page {
+	v.t.Helper()
+	sent := url.Values{"revision": {strconv.FormatInt(stickOf(v.t, scene, strings.TrimPrefix(path, "/sticks/")).Revision, 10)}}
+	maps.Copy(sent, form)
+	return v.post(path+"/"+act, sent)
+}
 
 // A stick goes from hand to hand, is lost, found and taken out of use.
 func TestLifeOfAStick(t *testing.T) {
@@ -19,8 +29,8 @@ func TestLifeOfAStick(t *testing.T) {
 	evil := `<img src=x onerror=alert(1)>`
 	path := "/sticks/" + scene.Wiped.Builds[0].StickID
 
-	v.post(path+"/issue", url.Values{"holder": {" "}, "reference": {"INC-" + evil}}).want(http.StatusUnprocessableEntity).shows("Say who gets the stick.")
-	p := v.post(path+"/issue", url.Values{"holder": {evil}, "reference": {"INC-77"}}).want(http.StatusOK)
+	v.act(scene, path, "issue", url.Values{"holder": {" "}, "reference": {"INC-" + evil}}).want(http.StatusUnprocessableEntity).shows("Say who gets the stick.")
+	p := v.act(scene, path, "issue", url.Values{"holder": {evil}, "reference": {"INC-77"}}).want(http.StatusOK)
 	p.shows(evil+" has AA00000000000489 now.", "Handed out to "+evil+" by helpdesk.", "INC-77", "issued").check("en")
 	if len(p.all("img", "src", "x")) != 0 {
 		t.Error("a holder's name is markup")
@@ -28,28 +38,28 @@ func TestLifeOfAStick(t *testing.T) {
 	if len(p.all("form", "action", path+"/issue")) != 0 {
 		t.Error("what somebody has is offered to others")
 	}
-	v.post(path+"/issue", url.Values{"holder": {"Bob"}}).want(http.StatusConflict).shows(evil + " has this stick.")
-	p = v.post(path+"/lost", url.Values{"reason": {"on the train " + evil}}).want(http.StatusOK)
+	v.act(scene, path, "issue", url.Values{"holder": {"Bob"}}).want(http.StatusConflict).shows(evil + " has this stick.")
+	p = v.act(scene, path, "lost", url.Values{"reason": {"on the train " + evil}}).want(http.StatusOK)
 	p.shows("Nobody knows where this stick is.", "Declared lost by helpdesk.", "on the train "+evil).lacks("Disable the account")
 	if len(p.all("a", "id", "stick-wipe")) != 0 || len(p.all("form", "action", path+"/return")) != 0 {
 		t.Error("a lost stick is offered to be wiped or taken back")
 	}
-	v.post(path+"/lost", nil).want(http.StatusConflict).shows("That cannot be done with this stick where it is now")
-	v.post(path+"/return", nil).want(http.StatusConflict).shows("is declared lost")
-	p = v.post(path+"/found", url.Values{"reason": {"in a drawer"}}).want(http.StatusOK).shows("Found; noted by helpdesk.", "in a drawer", "returned")
+	v.act(scene, path, "lost", nil).want(http.StatusConflict).shows("That cannot be done with this stick where it is now")
+	v.act(scene, path, "return", nil).want(http.StatusConflict).shows("is declared lost")
+	p = v.act(scene, path, "found", url.Values{"reason": {"in a drawer"}}).want(http.StatusOK).shows("Found; noted by helpdesk.", "in a drawer", "returned")
 	if first := p.all("li", "data-event", "stick_found"); len(first) != 1 {
 		t.Errorf("the find is there %d times", len(first))
 	}
 
 	// Out of use: an admin, who types its name.
-	v.post(path+"/retire", url.Values{"name": {"AA00000000000489"}}).want(http.StatusForbidden)
+	v.act(scene, path, "retire", url.Values{"name": {"AA00000000000489"}}).want(http.StatusForbidden)
 	if len(v.get(path).all("form", "action", path+"/retire")) != 0 {
 		t.Error("helpdesk is offered to take a stick out of use")
 	}
-	admin.post(path+"/retire", url.Values{"name": {"AA"}, "reason": {"worn"}}).want(http.StatusUnprocessableEntity).shows("AA00000000000489")
-	admin.post(path+"/retire", url.Values{"name": {"AA00000000000489"}, "reason": {"worn"}}).want(http.StatusOK).shows("Taken out of use by admin.", "worn", "out of use")
+	admin.act(scene, path, "retire", url.Values{"name": {"AA"}, "reason": {"worn"}}).want(http.StatusUnprocessableEntity).shows("AA00000000000489")
+	admin.act(scene, path, "retire", url.Values{"name": {"AA00000000000489"}, "reason": {"worn"}}).want(http.StatusOK).shows("Taken out of use by admin.", "worn", "out of use")
 	v.get("/sticks?life=retired").want(http.StatusOK).shows("AA00000000000489")
-	v.post(path+"/return", nil).want(http.StatusOK).shows("returned")
+	v.act(scene, path, "return", nil).want(http.StatusOK).shows("returned")
 	signedIn(t, scene.Site, "viewer", "zh-CN").get(path).want(http.StatusOK).shows("由 admin 停用", "由 helpdesk 报失").check("zh-CN")
 	viewer := signedIn(t, scene.Site, "viewer", "en")
 	for _, act := range []string{"issue", "return", "lost", "found", "retire", "tasks/x"} {
@@ -68,7 +78,7 @@ func TestLostStick(t *testing.T) {
 	v := signedIn(t, scene.Site, "helpdesk", "en")
 	b := scene.Done.Builds[0]
 	path := "/sticks/" + b.StickID
-	p := v.post(path+"/lost", url.Values{"reason": {"stolen"}}).want(http.StatusOK)
+	p := v.act(scene, path, "lost", url.Values{"reason": {"stolen"}}).want(http.StatusOK)
 	p.shows("To be disabled", "Disable the computer account of", "Void the BitLocker recovery key", "Sign Grace Hopper out everywhere").check("en")
 	tasks, err := scene.StickTasks(t.Context(), scene.Viewer, b.StickID)
 	if err != nil || len(tasks) != 3 {
@@ -79,7 +89,7 @@ func TestLostStick(t *testing.T) {
 	}
 	for i, task := range tasks {
 		v.get("/sticks?tasks=open").want(http.StatusOK).shows(b.Identity.Serial, "not ticked off yet")
-		p = v.post(path+"/tasks/"+task.ID, url.Values{"done": {"yes"}}).want(http.StatusOK)
+		p = v.act(scene, path, "tasks/"+task.ID, url.Values{"done": {"yes"}}).want(http.StatusOK)
 		if n := strings.Count(p.text(), "Done by helpdesk"); n != i+1 {
 			t.Errorf("%d of %d are ticked off", n, i+1)
 		}
@@ -87,11 +97,11 @@ func TestLostStick(t *testing.T) {
 	if p := v.get("/sticks?tasks=open").want(http.StatusOK).shows("Nothing fits these filters"); len(p.all("div", "id", "open-tasks")) != 0 {
 		t.Error("the list says that something is to be disabled")
 	}
-	v.post(path+"/tasks/"+tasks[0].ID, nil).want(http.StatusOK)
+	v.act(scene, path, "tasks/"+tasks[0].ID, nil).want(http.StatusOK)
 	v.get("/sticks?tasks=open").want(http.StatusOK).shows(b.Identity.Serial)
 	signedIn(t, scene.Site, "viewer", "en").post(path+"/tasks/"+tasks[0].ID, url.Values{"done": {"yes"}}).want(http.StatusForbidden)
-	v.post(path+"/tasks/task_01jd6y9k3te0mv8b0g2z5q4w7x", url.Values{"done": {"yes"}}).want(http.StatusNotFound)
-	v.post(path+"/found", nil).want(http.StatusOK).shows("Dropped: the stick was found first.")
+	v.act(scene, path, "tasks/task_01jd6y9k3te0mv8b0g2z5q4w7x", url.Values{"done": {"yes"}}).want(http.StatusNotFound)
+	v.act(scene, path, "found", nil).want(http.StatusOK).shows("Dropped: the stick was found first.")
 	audit, err := scene.ListAudit(t.Context(), scene.Admin, api.AuditFilter{ObjectKind: "stick", ObjectID: b.StickID}, api.Page{})
 	if err != nil || len(audit.Items) != 6 || audit.Items[0].Action != "stick_found" {
 		t.Errorf("%d entries, %v", len(audit.Items), err)

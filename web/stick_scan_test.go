@@ -57,7 +57,7 @@ func TestScan(t *testing.T) {
 	if len(p.all("a", "href", "/sticks/"+id+"#data")) != 1 {
 		t.Error("nothing leads to the question")
 	}
-	v.post("/sticks/"+id+"/lost", nil).want(http.StatusOK)
+	v.act(scene, "/sticks/"+id, "lost", nil).want(http.StatusOK)
 	p = said(scan("return", "", short), "bad").shows("It is declared lost.")
 	if len(p.all("a", "href", "/sticks/"+id+"#found")) != 1 {
 		t.Error("nothing leads to the find")
@@ -79,7 +79,7 @@ func TestStickData(t *testing.T) {
 	b := scene.Done.Builds[0]
 	path, evil := "/sticks/"+b.StickID, `<img src=x onerror=alert(1)>`
 	v.get(path).want(http.StatusOK).lacks("Does it hold user data?")
-	v.post(path+"/return", nil).want(http.StatusOK).shows("Does it hold user data?", "Check it:").lacks("Copy it:").check("en")
+	v.act(scene, path, "return", nil).want(http.StatusOK).shows("Does it hold user data?", "Check it:").lacks("Copy it:").check("en")
 	p := admin.get(path).want(http.StatusOK).shows("Copy it:")
 	to := attr(p.all("a", "id", "data-capture")[0], "href")
 	if p := admin.get(to).want(http.StatusOK); len(p.all("input", "checked", "")) == 0 {
@@ -95,25 +95,25 @@ func TestStickData(t *testing.T) {
 		t.Error("the port map does not lead to the question")
 	}
 
-	v.post(path+"/data", url.Values{"data": {"given_up"}, "reason": {evil}}).want(http.StatusUnprocessableEntity).shows("Say who answers for the loss.")
-	v.post(path+"/data", url.Values{"data": {"eaten"}}).want(http.StatusUnprocessableEntity).shows("Say what becomes of the data")
-	p = v.post(path+"/data", url.Values{"data": {"given_up"}, "signer": {"Grace Hopper"}, "reason": {evil}}).want(http.StatusOK)
+	v.act(scene, path, "data", url.Values{"data": {"given_up"}, "reason": {evil}}).want(http.StatusUnprocessableEntity).shows("Say who answers for the loss.")
+	v.act(scene, path, "data", url.Values{"data": {"eaten"}}).want(http.StatusUnprocessableEntity).shows("Say what becomes of the data")
+	p = v.act(scene, path, "data", url.Values{"data": {"given_up"}, "signer": {"Grace Hopper"}, "reason": {evil}}).want(http.StatusOK)
 	p.shows("may be pressed or wiped now", "Grace Hopper signed the loss of its user data; noted by helpdesk.", evil, "its loss was signed").lacks("Does it hold user data?").check("en")
 	if len(p.all("img", "src", "x")) != 0 {
 		t.Error("a reason is markup")
 	}
-	v.post(path+"/data", url.Values{"data": {"none"}}).want(http.StatusConflict).shows("is said already")
+	v.act(scene, path, "data", url.Values{"data": {"none"}}).want(http.StatusConflict).shows("is said already")
 	v.get("/jobs/new?kind=wipe&host=" + scene.Host.ID).want(http.StatusOK).lacks("nobody has said")
 	signedIn(t, scene.Site, "viewer", "zh-CN").get(path).want(http.StatusOK).shows("签字同意舍弃用户数据").check("zh-CN")
 	signedIn(t, scene.Site, "viewer", "en").post(path+"/data", url.Values{"data": {"none"}}).want(http.StatusForbidden)
 
 	// Of one from which Windows has run nobody says that it holds none.
 	used := "/sticks/" + scene.Done.Builds[1].StickID
-	v.post(used+"/return", nil).want(http.StatusOK)
+	v.act(scene, used, "return", nil).want(http.StatusOK)
 	scene.Compare(t, scene.Done)
 	v.get(used).want(http.StatusOK).shows("Windows has run from it").lacks("Check it:")
-	v.post(used+"/data", url.Values{"data": {"none"}}).want(http.StatusConflict).shows("Windows has run from this stick")
-	v.post(used+"/data", url.Values{"data": {"copied"}, "reason": {"share"}}).want(http.StatusOK).shows("Its user data was copied; noted by helpdesk.", "share")
+	v.act(scene, used, "data", url.Values{"data": {"none"}}).want(http.StatusConflict).shows("Windows has run from this stick")
+	v.act(scene, used, "data", url.Values{"data": {"copied"}, "reason": {"share"}}).want(http.StatusOK).shows("Its user data was copied; noted by helpdesk.", "share")
 }
 
 func stickOf(t *testing.T, scene *webtest.Scene, id string) api.Stick {

@@ -70,6 +70,10 @@ func (s *Web) versionBlockMap(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	in := api.SetBlockMapInput{Version: chi.URLParam(r, "id"), Trusted: r.PostFormValue("trusted") != ""}
+	var err error
+	if in.Revision, err = revisionOf(r); err != nil {
+		return s.versionWith(w, r, err)
+	}
 	file, _, err := r.FormFile("block_map")
 	switch {
 	case err == nil:

@@ -116,7 +116,7 @@ func TestReturnedStick(t *testing.T) {
 	b := scene.Done.Builds[0]
 	path := "/sticks/" + b.StickID
 	signedIn(t, scene.Site, "viewer", "en").get(path).want(http.StatusOK).shows("issued", "Grace Hopper").lacks("Return")
-	p := v.post(path+"/return", nil).want(http.StatusOK)
+	p := v.act(scene, path, "return", nil).want(http.StatusOK)
 	p.shows("returned", "Before it is pressed for somebody else it has to be wiped.", "Returned; taken back by helpdesk.").lacks("may be handed out")
 	if len(p.all("a", "id", "stick-wipe")) != 0 {
 		t.Error("the wipe is offered before anybody said what becomes of the data")
@@ -128,7 +128,7 @@ func TestReturnedStick(t *testing.T) {
 	if to := attr(p.all("a", "id", "settle-data")[0], "href"); to != path+"#data" {
 		t.Errorf("the way out is %s", to)
 	}
-	p = v.post(path+"/data", url.Values{"data": {"none"}}).want(http.StatusOK)
+	p = v.act(scene, path, "data", url.Values{"data": {"none"}}).want(http.StatusOK)
 	wipe := attr(p.all("a", "id", "stick-wipe")[0], "href")
 	if box := v.get(wipe).want(http.StatusOK).all("input", "id", "device-"+b.Identity.Port+"-0"); !has(box[0], "checked") {
 		t.Error("the form of the wipe does not have the stick ticked")

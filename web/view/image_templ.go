@@ -1181,7 +1181,7 @@ func Version(f Frame, v api.Version, sticks int, history []api.HistoryEntry, p P
 				})
 				templ_7745c5c3_Err = Danger(f, DangerZone{
 					Title: f.T("version.withdraw"), Hint: f.T("version.withdraw_hint"), Action: "/versions/" + v.ID + "/withdraw", Button: f.T("version.withdraw"),
-					Name: VersionName(v), Revision: v.Revision, Problem: p,
+					Name: VersionName(v), Revision: v.Revision, Problem: withdrawing(f, p),
 				}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var57), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

@@ -88,3 +88,21 @@ func newJobWord(f Frame, v api.Version) string {
 	}
 	return f.T("job.new")
 }
+
+// withdrawing is a problem of the form that withdraws a version; that of its
+// block map asks for no name.
+func withdrawing(f Frame, p Problem) Problem {
+	if f.Posted.Has("name") {
+		return p
+	}
+	return Problem{}
+}
+
+// vouched reports whether the block map is said to be trusted: as it was ticked,
+// if that was refused.
+func vouched(f Frame, v api.Version, p Problem) bool {
+	if p.Sentence != "" && withdrawing(f, p).Sentence == "" {
+		return f.Posted.Has("trusted")
+	}
+	return v.BlockMap != nil && v.BlockMap.Trusted
+}

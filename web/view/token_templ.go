@@ -377,7 +377,7 @@ func Token(f Frame, p TokenPage) templ.Component {
 			if t.RevokedAt == nil {
 				templ_7745c5c3_Err = Danger(f, DangerZone{
 					Title: f.T("token.revoke_title"), Hint: f.T("token.revoke_hint"), Action: "/tokens/" + t.ID + "/revoke", Button: f.T("token.revoke"),
-					Name: t.Name, Revision: t.Revision, Problem: p.Problem,
+					Name: t.Name, Problem: p.Problem,
 				}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

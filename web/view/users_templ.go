@@ -1480,7 +1480,7 @@ func userDanger(f Frame, p UserPage, act, hint string) templ.Component {
 		ctx = templ.ClearChildren(ctx)
 		templ_7745c5c3_Err = Danger(f, DangerZone{
 			Title: f.T("user.act_" + act), Hint: hint, Action: "/users/" + p.User.ID + "/" + act, Button: f.T("user.act_" + act),
-			Name: p.User.Login, Revision: p.User.Revision, Problem: p.of(act),
+			Name: p.User.Login, Problem: p.of(act),
 		}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
