@@ -3,11 +3,13 @@ package web_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/pquerna/otp/totp"
+	"golang.org/x/net/html"
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/apitest"
@@ -56,6 +58,14 @@ func TestPersonComesIn(t *testing.T) {
 	}
 	// Both places are listed; one ends the other.
 	v.get("/account").want(http.StatusOK).shows("this one", "Sign out everywhere else", "9 recovery codes are left")
+	p = v.get("/account")
+	if asks := p.all("dialog", "id", "sessions-end"); len(asks) != 1 || !within(p.all("form", "action", "/account/sessions/end")[0], "dialog") {
+		t.Error("nothing is asked before everybody else is signed out")
+	}
+	p.shows("One other browser is signed out at once.").check("en")
+	if bare := p.all("noscript", "", ""); !slices.ContainsFunc(bare, func(n *html.Node) bool { return strings.Contains(n.FirstChild.Data, "/account/sessions/end") }) {
+		t.Error("without a script nobody can be signed out")
+	}
 	v.post("/account/sessions/end", nil).want(http.StatusOK)
 	if at := other.get("/hosts").path; !strings.HasPrefix(at, "/sign-in") {
 		t.Errorf("an ended session is at %s", at)

@@ -171,15 +171,26 @@ func TestViews(t *testing.T) {
 		if strings.Contains(action, shared) {
 			t.Error("a viewer is offered to change everybody's view")
 		}
-		if strings.HasSuffix(action, "/delete") {
-			remove = action
-		} else if strings.HasPrefix(action, "/views/view_") {
+		if strings.HasPrefix(action, "/views/view_") {
 			rename = action
 		}
 	}
+	for _, link := range manage.all("a", "class", "btn btn-danger") {
+		remove = attr(link, "href")
+	}
+	viewer.get("/views/" + shared + "/delete").want(http.StatusForbidden)
+	admin.get("/views/"+shared+"/delete").want(http.StatusOK).shows("It goes from everybody's list", "kind=wipe").check("en")
+	admin.get(remove).want(http.StatusNotFound)
+	p = viewer.get(remove).want(http.StatusOK).shows("only the name and the filters are forgotten", "state=failed", evil)
+	p.check("en")
+	stale := p.fields()
 	values := url.Values{"list": {"jobs"}, "query": {"state=failed"}, "name": {"Broken"}, "revision": {"1"}}
 	viewer.post(rename, values).want(http.StatusOK).shows("The view Broken is saved.")
 	viewer.post(rename, values).want(http.StatusPreconditionFailed)
+	p = viewer.post(remove, stale).want(http.StatusPreconditionFailed).shows("Somebody else has changed this view", "Broken")
+	if len(p.all("form", "action", remove)) != 1 {
+		t.Error("who was asked is not asked again")
+	}
 	viewer.post("/views/"+shared+"/delete", url.Values{"list": {"jobs"}, "revision": {"1"}}).want(http.StatusForbidden)
 	admin.post(remove, url.Values{"list": {"jobs"}, "revision": {"2"}}).want(http.StatusNotFound)
 	viewer.post(remove, url.Values{"list": {"jobs"}, "revision": {"2"}}).want(http.StatusOK).shows("The view Broken is deleted.")

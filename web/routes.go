@@ -136,6 +136,7 @@ func (s *Web) routes(r chi.Router) {
 	r.Get("/views", s.page(s.views))
 	r.Post("/views", s.page(s.viewSave))
 	r.Post("/views/{id}", s.page(s.viewSave))
+	r.Get("/views/{id}/delete", s.page(s.viewAsk))
 	r.Post("/views/{id}/delete", s.page(s.viewDelete))
 
 	r.Get("/users", s.page(tidy(s.users)))

@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"slices"
 
 	"github.com/go-chi/chi/v5"
 
@@ -47,21 +46,47 @@ func (s *Web) viewSave(w http.ResponseWriter, r *http.Request) error {
 	return see(w, r, view.ViewPath(v))
 }
 
+// viewAsk asks before a view is forgotten.
+func (s *Web) viewAsk(w http.ResponseWriter, r *http.Request) error {
+	return s.viewAskWith(w, r, nil)
+}
+
+func (s *Web) viewAskWith(w http.ResponseWriter, r *http.Request, problem error) error {
+	v, err := s.ownView(r)
+	if err != nil {
+		return err
+	}
+	page := view.ViewDelete(s.frame(r, ""), v, view.NewProblem(localeOf(r), problem))
+	if problem != nil {
+		return s.again(w, r, problem, page)
+	}
+	return s.show(w, r, page)
+}
+
+// ownView is the view of the address, if it is the actor's to change.
+func (s *Web) ownView(r *http.Request) (api.View, error) {
+	if err := needs(r, api.UseSaveView); err != nil {
+		return api.View{}, err
+	}
+	v, err := s.console.GetView(r.Context(), actorOf(r), chi.URLParam(r, "id"))
+	if err == nil && v.Shared {
+		err = needs(r, api.UseShareView)
+	}
+	return v, err
+}
+
 func (s *Web) viewDelete(w http.ResponseWriter, r *http.Request) error {
+	v, err := s.ownView(r)
+	if err != nil {
+		return err
+	}
 	revision, err := revisionOf(r)
+	if err == nil {
+		err = s.console.DeleteView(r.Context(), actorOf(r), v.ID, revision)
+	}
 	if err != nil {
-		return err
+		return s.viewAskWith(w, r, err)
 	}
-	id := chi.URLParam(r, "id")
-	all, err := s.console.ListViews(r.Context(), actorOf(r), "")
-	if err != nil {
-		return err
-	}
-	if err := s.console.DeleteView(r.Context(), actorOf(r), id, revision); err != nil {
-		return s.viewsWith(w, r, r.PostFormValue("list"), view.ViewForm{}, err)
-	}
-	if i := slices.IndexFunc(all, func(v api.View) bool { return v.ID == id }); i >= 0 {
-		s.flash(r, localeOf(r).T("view.deleted", "name", all[i].Name))
-	}
-	return see(w, r, "/views?list="+r.PostFormValue("list"))
+	s.flash(r, localeOf(r).T("view.deleted", "name", v.Name))
+	return see(w, r, "/views?list="+v.List)
 }

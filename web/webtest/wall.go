@@ -72,7 +72,7 @@ var Walls = map[string]api.UseCase{
 	"POST /webhooks/{id}": api.UseSaveWebhook, "POST /webhooks/{id}/pause": api.UsePauseWebhook, "POST /webhooks/{id}/secret": api.UseRotateSecret,
 	"POST /webhooks/{id}/ping": api.UsePingWebhook, "POST /webhooks/{id}/delete": api.UseDeleteWebhook,
 	"GET /webhooks/{id}/deliveries/{delivery}": api.UseGetWebhook, "POST /webhooks/{id}/deliveries/{delivery}/attempts": api.UseRedeliverWebhook,
-	"GET /views": api.UseListViews, "POST /views": api.UseSaveView, "POST /views/{id}": api.UseSaveView, "POST /views/{id}/delete": api.UseSaveView,
+	"GET /views": api.UseListViews, "POST /views": api.UseSaveView, "POST /views/{id}": api.UseSaveView, "GET /views/{id}/delete": api.UseSaveView, "POST /views/{id}/delete": api.UseSaveView,
 
 	"GET /users": api.UseListUsers, "POST /users": api.UseCreateUser, "GET /users/new": api.UseCreateUser, "GET /users/{id}": api.UseListUsers,
 	"POST /users/{id}": api.UseUpdateUser, "POST /users/{id}/disable": api.UseDisableUser, "POST /users/{id}/enable": api.UseDisableUser,
