@@ -283,15 +283,15 @@ func (tx *Tx) RevokeAPIToken(ctx context.Context, id TokenID) (APIToken, error) 
 	return tx.APIToken(ctx, id)
 }
 
-// TouchAPIToken remembers that a token was used, to the minute: at most one
-// write a minute.
+// TouchAPIToken remembers that a token was used, to the minute, and never before
+// it was made: at most one write a minute.
 func (s *Store) TouchAPIToken(ctx context.Context, t *APIToken) error {
 	minute := s.Now().Truncate(time.Minute)
 	if t.LastUsedAt != nil && !t.LastUsedAt.Before(minute) {
 		return nil
 	}
 	_, err := s.pool.Exec(ctx,
-		`UPDATE api_tokens SET last_used_at = @at
+		`UPDATE api_tokens SET last_used_at = greatest(@at, created_at)
 		WHERE id = @id AND (last_used_at IS NULL OR last_used_at < @at)`,
 		pgx.NamedArgs{"id": t.ID, "at": minute})
 	return fail(err, "remember the use of a token")

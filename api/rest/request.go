@@ -60,13 +60,20 @@ func begin(next http.Handler) http.Handler {
 	})
 }
 
+// challenge names the ways to show a token (RFC 9110, 11.6.1). There are programs
+// that send a password only when they are asked for one.
+func challenge(w http.ResponseWriter, why string) {
+	w.Header().Add("WWW-Authenticate", `Bearer realm="stickpress"`+why)
+	w.Header().Add("WWW-Authenticate", `Basic realm="stickpress", charset="UTF-8"`)
+}
+
 // authenticate finds out whose token a request carries.
 func (s *REST) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q := requestOf(r.Context())
 		secret := tokenOf(r)
 		if secret == "" {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="stickpress"`)
+			challenge(w, "")
 			RenderFault(w, r, fault.New(fault.KindUnauthenticated, codeTokenMissing))
 			return
 		}
@@ -74,7 +81,7 @@ func (s *REST) authenticate(next http.Handler) http.Handler {
 		if err != nil {
 			f := s.refusal(r.Context(), err)
 			if f.Kind == fault.KindUnauthenticated {
-				w.Header().Set("WWW-Authenticate", `Bearer realm="stickpress", error="invalid_token"`)
+				challenge(w, `, error="invalid_token"`)
 			}
 			RenderFault(w, r, f)
 			return

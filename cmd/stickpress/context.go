@@ -15,15 +15,15 @@ func contextCommand(x *remote) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return show(x, cmd, hideTokens(file.Servers), func(s savedServer) string { return s.Name }, []column[savedServer]{
-				{"", func(s savedServer) string {
-					if s.Name == file.Current {
+			return show(x, cmd, contextsOf(&file), func(s serverContext) string { return s.Name }, []column[serverContext]{
+				{"", func(s serverContext) string {
+					if s.Current {
 						return "*"
 					}
 					return ""
 				}},
-				{"NAME", func(s savedServer) string { return s.Name }},
-				{"URL", func(s savedServer) string { return s.URL }},
+				{"NAME", func(s serverContext) string { return s.Name }},
+				{"URL", func(s serverContext) string { return s.URL }},
 			})
 		},
 	}
@@ -53,12 +53,20 @@ func contextCommand(x *remote) *cobra.Command {
 	return x.family("context", "Chooses between the consoles that you are signed in at", list, use)
 }
 
-// hideTokens leaves out what only the file is to know.
-func hideTokens(all []savedServer) []savedServer {
-	out := make([]savedServer, 0, len(all))
-	for _, s := range all {
-		s.Token = ""
-		out = append(out, s)
+// serverContext is a console of the file without what only the file is to know.
+type serverContext struct {
+	Name    string `json:"name"`
+	URL     string `json:"url"`
+	Current bool   `json:"current"` // it is meant where no --server is given
+	TokenID string `json:"token_id,omitempty"`
+	CA      string `json:"ca,omitempty"`
+	Pin     string `json:"pin,omitempty"`
+}
+
+func contextsOf(file *savedServers) []serverContext {
+	out := make([]serverContext, 0, len(file.Servers))
+	for _, s := range file.Servers {
+		out = append(out, serverContext{Name: s.Name, URL: s.URL, Current: s.Name == file.Current, TokenID: s.TokenID, CA: s.CA, Pin: s.Pin})
 	}
 	return out
 }

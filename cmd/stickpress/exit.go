@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -65,6 +66,7 @@ func exitCode(err error) int {
 	var f *fault.Error
 	var broken *url.Error
 	var cut net.Error
+	var local *fs.PathError
 	switch {
 	case err == nil:
 		return exitOK
@@ -80,6 +82,8 @@ func exitCode(err error) int {
 		return exitOfStatus(p.Status)
 	case errors.As(err, &f):
 		return exitOfStatus(f.Kind.Status())
+	case errors.As(err, &local):
+		return exitFailed // a file of this machine: what the system says of it passes for a net.Error, too
 	case errors.As(err, &broken), errors.As(err, &cut), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, client.ErrSilent):
 		return exitNetwork
 	}
@@ -113,7 +117,7 @@ func sentence(err error) string {
 		return problemSentence(p)
 	case errors.As(err, &f):
 		text := locale.English.Fault(string(f.Code), f.Params)
-		if f.Err != nil {
+		if f.Err != nil && f.Kind == fault.KindInternal {
 			text += " (" + f.Err.Error() + ")"
 		}
 		return text

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -89,6 +91,7 @@ func TestOtherExitCodes(t *testing.T) {
 		"unavailable":  {&wire.Problem{Status: http.StatusServiceUnavailable}, exitNetwork},
 		"too many":     {&wire.Problem{Status: http.StatusTooManyRequests}, exitNetwork},
 		"anything":     {errors.New("x"), exitFailed},
+		"no such file": {fmt.Errorf("read the image: %w", &fs.PathError{Op: "open", Path: "x", Err: syscall.ENOENT}), exitFailed},
 		"command line": {wrong(&cobra.Command{Use: "x"}, "y"), exitUsage},
 	} {
 		if got := exitCode(tt.err); got != tt.want {

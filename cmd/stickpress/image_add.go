@@ -9,10 +9,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/Masterminds/semver/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/client"
+	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/web/locale"
 )
 
@@ -27,7 +29,9 @@ VHDX, or a raw disk, the last one also as .zst, .xz or .gz.
 
 The upload goes on by itself when the connection breaks, and from where it was
 when the command is given again. A file that is not a readable image is refused
-with the reason (exit code 4), and leaves nothing behind.`,
+with the reason (exit code 4), and leaves nothing behind. A number that is no
+SemVer (exit code 4), or that the image has already (exit code 6), is refused
+before anything is sent.`,
 		Example: `  stickpress image add install.wim --image win11-ent --version 1.4.0 --commit "$SHA" --channel testing`,
 		Args:    cobra.ExactArgs(1),
 		RunE: x.do(func(cmd *cobra.Command, c *client.Client, args []string) error {
@@ -35,7 +39,15 @@ with the reason (exit code 4), and leaves nothing behind.`,
 				base := filepath.Base(args[0])
 				in.Image = strings.ToLower(strings.TrimSuffix(base, filepath.Ext(base)))
 			}
-			up, err := x.upload(cmd, c, args[0])
+			file, f, err := openImage(args[0])
+			if err != nil {
+				return err
+			}
+			defer file.Close()
+			if err := checkNumber(cmd.Context(), c, &in); err != nil {
+				return err
+			}
+			up, err := x.upload(cmd, c, file, f)
 			if err != nil {
 				return err
 			}
@@ -59,13 +71,25 @@ with the reason (exit code 4), and leaves nothing behind.`,
 	return add
 }
 
-// upload uploads a file with a bar, going on with what an earlier run left.
-func (x *remote) upload(cmd *cobra.Command, c *client.Client, path string) (api.Upload, error) {
-	file, f, err := openImage(path)
-	if err != nil {
-		return api.Upload{}, err
+// checkNumber refuses a number that the console would refuse after the upload,
+// which may take hours: one that is none, and one that the image has already.
+// Faults: version_invalid, version_exists.
+func checkNumber(ctx context.Context, c *client.Client, in *api.PublishVersionInput) error {
+	if _, err := semver.StrictNewVersion(in.Version); err != nil {
+		return fault.New(fault.KindInvalid, api.CodeVersionInvalid, "version", in.Version)
 	}
-	defer file.Close()
+	_, err := c.FindVersion(ctx, in.Image, in.Version, "")
+	switch {
+	case err == nil:
+		return fault.New(fault.KindConflict, "version_exists")
+	case exitCode(err) == exitNotFound:
+		return nil
+	}
+	return err
+}
+
+// upload uploads a file with a bar, going on with what an earlier run left.
+func (x *remote) upload(cmd *cobra.Command, c *client.Client, file *os.File, f client.File) (api.Upload, error) {
 	mark, err := x.uploadMark(file)
 	if err != nil {
 		return api.Upload{}, err
