@@ -113,7 +113,7 @@ func TestAPITokens(t *testing.T) {
 		t.Error(err)
 	}
 	list, err := w.APITokens(ctx, store.APITokenFilter{UserID: user})
-	if err != nil || len(list) != 1 || list[0].LastUsedAt == nil {
+	if err != nil || len(list) != 1 || list[0].LastUsedAt == nil || list[0].LastUsedAt.Before(list[0].CreatedAt) {
 		t.Errorf("tokens %+v, %v", list, err)
 	}
 	in(t, w.Store, func(tx *store.Tx) (store.APIToken, error) { return tx.RevokeAPIToken(ctx, tok.ID) })

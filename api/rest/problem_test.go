@@ -71,6 +71,12 @@ func TestProblemHeaders(t *testing.T) {
 	if h := a.header.Get("WWW-Authenticate"); !strings.Contains(h, "invalid_token") {
 		t.Errorf("WWW-Authenticate is %q", h)
 	}
+	for _, token := range []string{"", "stp_nobody"} {
+		asked := strings.Join(send(t, s, ask{method: "GET", path: "/jobs", token: token}).header.Values("WWW-Authenticate"), ", ")
+		if !strings.Contains(asked, "Bearer realm=") || !strings.Contains(asked, "Basic realm=") {
+			t.Errorf("token %q: asked for %q, want Bearer and Basic", token, asked)
+		}
+	}
 	a = send(t, s, ask{method: "GET", path: "/jobs", header: map[string]string{wire.HeaderRequestID: "proxy-1"}})
 	if p := wantProblem(t, a, 401, "token_missing"); p.RequestID != "proxy-1" {
 		t.Errorf("request ID is %q, want the proxy's", p.RequestID)
