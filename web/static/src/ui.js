@@ -36,6 +36,14 @@ window.addEventListener('pageshow', (e) => {
   if (e.persisted) document.querySelectorAll('form button').forEach((b) => { b.disabled = false; });
 });
 
+// Whoever ticks one of several means these: not every site and not every event,
+// though that was chosen before.
+document.addEventListener('change', (e) => {
+  if (!e.target.matches('input[type="checkbox"][name="site"]:checked, input[type="checkbox"][name="type"]:checked')) return;
+  const these = e.target.closest('fieldset')?.querySelector('input[type="radio"][value="no"]');
+  if (these) these.checked = true;
+});
+
 // [data-tick] ticks all boxes of its name that may be ticked, or none.
 document.addEventListener('click', (e) => {
   const button = e.target.closest?.('[data-tick]');
