@@ -2,6 +2,7 @@ package view
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/unattend"
@@ -92,8 +93,9 @@ func (p FirstRunPage) virtualSticks() []virtual {
 func languageOptions(f Frame) []Option {
 	all := []Option{{Value: "", Label: f.T("first_run.windows_asks")}}
 	for _, l := range unattend.Languages {
-		all = append(all, Option{Value: l, Label: l})
+		all = append(all, Option{Value: l, Label: f.L.LanguageName(l) + " · " + l})
 	}
+	slices.SortStableFunc(all[1:], func(a, b Option) int { return f.L.Compare(a.Label, b.Label) })
 	return all
 }
 
