@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/client"
 	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/api/rest/wire"
 	"github.com/stickpress/stickpress/web/locale"
 )
 
@@ -76,16 +78,24 @@ before anything is sent.`,
 // Faults: version_invalid, version_exists.
 func checkNumber(ctx context.Context, c *client.Client, in *api.PublishVersionInput) error {
 	if _, err := semver.StrictNewVersion(in.Version); err != nil {
-		return fault.New(fault.KindInvalid, api.CodeVersionInvalid, "version", in.Version)
+		return refusedHere(http.StatusUnprocessableEntity, fault.New(fault.KindInvalid, api.CodeVersionInvalid, "version", in.Version))
 	}
 	_, err := c.FindVersion(ctx, in.Image, in.Version, "")
 	switch {
 	case err == nil:
-		return fault.New(fault.KindConflict, "version_exists")
+		return refusedHere(http.StatusConflict, fault.New(fault.KindConflict, "version_exists"))
 	case exitCode(err) == exitNotFound:
 		return nil
 	}
 	return err
+}
+
+// refusedHere is a fault as the console would have answered it: with its code,
+// which scripts look for.
+func refusedHere(status int, f *fault.Error) error {
+	p := wire.NewProblem(status, string(f.Code))
+	p.Detail = locale.English.Fault(string(f.Code), f.Params)
+	return &p
 }
 
 // upload uploads a file with a bar, going on with what an earlier run left.
