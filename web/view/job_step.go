@@ -24,6 +24,12 @@ func stepName(f Frame, step protocol.Step) string {
 	return f.T("step." + string(step))
 }
 
+// stepItem is a step as its fold shows it.
+func stepItem(f Frame, s Shown, step protocol.Step) StepItem {
+	state := foldState(s, step)
+	return StepItem{Name: stepName(f, step), State: state, Word: f.T("step_state." + state), Took: foldTook(s, step), Rate: shownStepRate(s, step)}
+}
+
 // foldState is where a step stands: "waiting", "running", "done", "failed",
 // "cancelled".
 func foldState(s Shown, step protocol.Step) string {

@@ -124,6 +124,19 @@ func uiSteps(f Frame) []StepItem {
 	return items
 }
 
+func uiLog(f Frame) []LogRow {
+	rows := []LogRow{
+		{Level: "info", Text: f.T("event.build_accepted")},
+		{Level: "warn", Text: f.L.Fault("device_gone", map[string]string{"port": "A 3"})},
+		{Level: "error", Text: uiProblem(f).Sentence},
+	}
+	for i := range rows {
+		n := strconv.Itoa(i + 1)
+		rows[i].ID, rows[i].Number, rows[i].Name, rows[i].Seq, rows[i].At = "line-"+n, n, f.T("job.line", "line", n), int64(i+1), uiTime
+	}
+	return rows
+}
+
 func uiRates() []float64 {
 	var all []float64
 	for i := range 40 {

@@ -18,6 +18,7 @@ var unseen = map[string]string{
 	"InTheWay":       "it leads to a job that there is",
 	"Crumb":          "Crumbs of one step",
 	"Shape":          "part of a Badge",
+	"StepMark":       "part of a Step",
 	"PortSocket":     "part of a PortMap",
 }
 
