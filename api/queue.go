@@ -44,7 +44,8 @@ type QueueJobInput struct {
 	// NotBefore keeps the job from its host until then; nil begins at once.
 	NotBefore *time.Time
 	// StickRequests are the requests of tickets (IDs) for which the sticks are:
-	// see answerRequests. Of JobPress.
+	// see answerRequests. What the job leaves open of one alone, it takes from
+	// there: see ofRequest. Of JobPress.
 	StickRequests []string
 	// IdempotencyKey, if not empty, makes a repeated request return the first
 	// one's job. The same key with another request is refused.
@@ -103,7 +104,11 @@ func (c *Console) QueueJob(ctx context.Context, a Actor, in QueueJobInput) (Job,
 	}
 	var queued Job
 	err := c.change(ctx, a, UseQueueJob, func(tx *store.Tx, by store.Actor) error {
-		p, err := c.plan(ctx, tx, a, &in)
+		asked, err := ofRequest(ctx, tx, a, in)
+		if err != nil {
+			return err
+		}
+		p, err := c.plan(ctx, tx, a, &asked)
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -67,6 +68,37 @@ func (c *Console) followOnce(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// ofRequest fills in what a job for one request leaves open: whose the sticks are,
+// their ticket and their computers' name, as the request has them.
+func ofRequest(ctx context.Context, tx *store.Tx, a Actor, in QueueJobInput) (QueueJobInput, error) {
+	if len(in.StickRequests) != 1 {
+		return in, nil // each stick says by its reference which one it is for
+	}
+	q, err := findRequest(a, in.StickRequests[0], func(key store.RequestID) (store.StickRequest, error) { return tx.StickRequest(ctx, key) })
+	if err != nil {
+		return in, fault.From(err).At("stick_requests")
+	}
+	said := func(is func(QueueDevice) bool) bool { return slices.ContainsFunc(in.Devices, is) }
+	if in.ExternalRef.ID == "" && !said(func(d QueueDevice) bool { return d.ExternalRef.ID != "" }) {
+		k, err := tx.Connector(ctx, q.ConnectorID)
+		if err != nil {
+			return in, err
+		}
+		in.ExternalRef = ExternalRef{System: k.Name, ID: q.Ticket}
+	}
+	if in.Holder == "" && !said(func(d QueueDevice) bool { return d.Holder != "" }) {
+		in.Holder = q.Holder
+	}
+	if q.ComputerName != "" && in.Variables[VariableComputerName] == "" && !said(func(d QueueDevice) bool { return d.Variables[VariableComputerName] != "" }) {
+		vars := map[string]string{VariableComputerName: q.ComputerName}
+		for name, value := range in.Variables {
+			vars[name] = cmp.Or(vars[name], value)
+		}
+		in.Variables = vars
+	}
+	return in, nil
 }
 
 // answerRequests notes which sticks of a job that was just queued are for which

@@ -268,3 +268,34 @@ func TestWriteBackSecrets(t *testing.T) {
 	must[api.Connector](t)(f.SaveWriteBack(t.Context(), f.Admin, api.SaveWriteBackInput{ID: c.ID}))
 	wantFault(t, save(func(*api.SaveWriteBackInput) {}), api.CodeAuthMissing)
 }
+
+// A job for one request is for its holder and has its ticket, unless it says
+// something else itself.
+func TestJobOfRequest(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	f.Publish(t, "win11-ent", "1.0.0")
+	d := apitest.Stick("a.img")
+	f.Connect(t, "bench", d)
+	c := must[api.NewConnector](t)(f.SaveConnector(t.Context(), f.Admin, api.SaveConnectorInput{Name: "desk", System: connector.Generic}))
+	for _, x := range []struct {
+		ticket, holder string
+		says           api.QueueJobInput
+		want           api.Job
+	}{
+		{"T-1", "Ada", api.QueueJobInput{}, api.Job{Holder: "Ada", ExternalRef: api.ExternalRef{System: "desk", ID: "T-1"}}},
+		{"T-2", "Ada", api.QueueJobInput{Holder: "Grace", ExternalRef: api.Ticket("X-9")}, api.Job{Holder: "Grace", ExternalRef: api.Ticket("X-9")}},
+	} {
+		r := must[api.HookResult](t)(f.ReceiveHook(t.Context(), nobody, api.HookDelivery{
+			Connector: "desk", Header: http.Header{connector.DefaultHeader: {c.Secret}},
+			Body: []byte(`{"ticket":"` + x.ticket + `","holder":"` + x.holder + `","computer_name":"PC-{n}","image":"win11-ent"}`),
+		}))
+		in := apitest.Order("win11-ent", "bench", d)
+		in.Variables, in.Holder, in.ExternalRef, in.StickRequests = nil, x.says.Holder, x.says.ExternalRef, []string{r.Request.ID}
+		job := must[api.Job](t)(f.QueueJob(t.Context(), f.Helpdesk, in))
+		if b := job.Builds[0]; job.Holder != x.want.Holder || job.ExternalRef != x.want.ExternalRef || b.Variables[api.VariableComputerName] != "PC-1" {
+			t.Errorf("%s: for %q with %+v, its computer is %q", x.ticket, job.Holder, job.ExternalRef, b.Variables[api.VariableComputerName])
+		}
+		must[api.Job](t)(f.CancelJob(t.Context(), f.Helpdesk, job.ID))
+	}
+}

@@ -55,7 +55,7 @@ type QueueJob struct {
 	Variables    map[string]string   `json:"variables,omitempty" doc:"Variables of the answer file. computer_name may be a pattern with {n}, {n:02}, {ticket} and {user}."`
 	NotBefore    *time.Time          `json:"not_before,omitempty" doc:"The host gets the job then, or when it is back after that; at once if left out. At most 366 days ahead."`
 
-	StickRequests []string `json:"stick_requests,omitempty" maxItems:"32" doc:"IDs of requests of tickets for which the sticks are: all of them for one, else each for the one whose ticket is its reference."`
+	StickRequests []string `json:"stick_requests,omitempty" maxItems:"32" doc:"IDs of requests of tickets for which the sticks are: all of them for one, else each for the one whose ticket is its reference. Holder, external_ref and the computer's name that are left out are those of one request."`
 }
 
 // QueueDevice is one stick of QueueJob.
