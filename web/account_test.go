@@ -23,6 +23,7 @@ func TestPersonComesIn(t *testing.T) {
 	s := webtest.Start(t)
 	admin := signedIn(t, s, "admin", "en")
 	admin.post("/users", url.Values{"login": {"eve"}, "role": {"helpdesk"}, "everywhere": {"no"}}).want(http.StatusUnprocessableEntity).shows("Choose at least one site")
+	admin.post("/users", url.Values{"login": {"eve"}, "role": {"helpdesk"}, "everywhere": {"yes"}, "site": {"site_1"}}).want(http.StatusUnprocessableEntity).shows("Every one is chosen, and some are ticked.")
 	p := admin.post("/users", url.Values{"login": {"eve"}, "name": {"Eve"}, "role": {"helpdesk"}, "everywhere": {"yes"}}).want(http.StatusOK).shows("Give this link to Eve")
 	link := must[*url.URL](t)(url.Parse(p.all("pre", "id", "link")[0].FirstChild.Data))
 	v := visit(t, s, "en")

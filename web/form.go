@@ -42,5 +42,9 @@ func wrongName(name string) error {
 // not do; the use case itself decides once more.
 func needs(r *http.Request, u api.UseCase) error { return actorOf(r).May(u) }
 
+// errMixed is the refusal of a form that chooses every one and ticks some: without
+// scripts a browser sends both, and to guess would give more than was meant, or less.
+func errMixed(field string) error { return fault.New(fault.KindInvalid, "choice_mixed").At(field) }
+
 // noSites is the refusal of a form that chooses sites and names none.
 func noSites() error { return fault.New(fault.KindInvalid, "sites_missing").At("sites") }

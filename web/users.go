@@ -47,21 +47,21 @@ func (s *Web) userNew(w http.ResponseWriter, r *http.Request) error {
 func userForm(r *http.Request) view.UserForm {
 	f := view.UserForm{
 		Login: r.PostFormValue("login"), Name: r.PostFormValue("name"), Role: api.Role(r.PostFormValue("role")),
-		Everywhere: r.PostFormValue("everywhere") == "yes",
-	}
-	if !f.Everywhere {
-		f.Sites = r.PostForm["site"]
+		Everywhere: r.PostFormValue("everywhere") == "yes", Sites: r.PostForm["site"],
 	}
 	return f
 }
 
-// chosen refuses a form that says "these sites" and ticks none: to take that for
-// every site would give more than was meant.
+// chosen refuses a form that says "these sites" and ticks none, or "every site"
+// and ticks some: to take either for every site might give more than was meant.
 func chosen(f view.UserForm) error {
-	if f.Everywhere || len(f.Sites) > 0 {
-		return nil
+	switch ticked := len(f.Sites) > 0; {
+	case f.Everywhere && ticked:
+		return errMixed("sites")
+	case !f.Everywhere && !ticked:
+		return noSites()
 	}
-	return noSites()
+	return nil
 }
 
 func (s *Web) userCreate(w http.ResponseWriter, r *http.Request) error {

@@ -54,15 +54,16 @@ func webhookForm(r *http.Request) (view.WebhookForm, api.SaveWebhookInput, error
 		Everywhere: r.PostFormValue("everywhere") != "no", Sites: r.PostForm["site"],
 	}
 	in := api.SaveWebhookInput{URL: f.URL, Description: f.Description}
-	if !f.Every {
-		if in.Types = f.Types; len(in.Types) == 0 {
-			return f, in, errNoTypes()
-		}
-	}
-	if !f.Everywhere {
-		if in.Sites = f.Sites; len(in.Sites) == 0 {
-			return f, in, noSites()
-		}
+	in.Types, in.Sites = f.Types, f.Sites
+	switch {
+	case f.Every && len(f.Types) > 0:
+		return f, in, errMixed("types")
+	case !f.Every && len(f.Types) == 0:
+		return f, in, errNoTypes()
+	case f.Everywhere && len(f.Sites) > 0:
+		return f, in, errMixed("sites")
+	case !f.Everywhere && len(f.Sites) == 0:
+		return f, in, noSites()
 	}
 	return f, in, nil
 }

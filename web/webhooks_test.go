@@ -46,6 +46,9 @@ func TestWebhookPages(t *testing.T) {
 	form.Del("type")
 	v.post("/webhooks", form).want(http.StatusUnprocessableEntity).shows("Choose at least one type of events")
 	form.Set("type", "job.failed")
+	form.Set("every", "yes")
+	v.post("/webhooks", form).want(http.StatusUnprocessableEntity).shows("Every one is chosen, and some are ticked.")
+	form.Set("every", "no")
 	p = v.post("/webhooks", form).want(http.StatusOK).shows(`<i>tickets</i>`, "whsec_", "it is not shown again", "job.failed")
 	_, rest, _ := strings.Cut(p.text(), "whsec_")
 	secret := "whsec_" + strings.Fields(rest)[0]

@@ -37,11 +37,15 @@ window.addEventListener('pageshow', (e) => {
 });
 
 // Whoever ticks one of several means these: not every site and not every event,
-// though that was chosen before.
+// though that was chosen before. Whoever then chooses every one means all.
 document.addEventListener('change', (e) => {
-  if (!e.target.matches('input[type="checkbox"][name="site"]:checked, input[type="checkbox"][name="type"]:checked')) return;
-  const these = e.target.closest('fieldset')?.querySelector('input[type="radio"][value="no"]');
-  if (these) these.checked = true;
+  const set = e.target.closest('fieldset');
+  if (e.target.matches('input[type="checkbox"][name="site"]:checked, input[type="checkbox"][name="type"]:checked')) {
+    const these = set?.querySelector('input[type="radio"][value="no"]');
+    if (these) these.checked = true;
+  } else if (e.target.matches('input[type="radio"][name="every"][value="yes"], input[type="radio"][name="everywhere"][value="yes"]')) {
+    for (const box of set?.querySelectorAll('input[type="checkbox"]') ?? []) box.checked = false;
+  }
 });
 
 // [data-tick] ticks all boxes of its name that may be ticked, or none.
