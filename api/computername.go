@@ -39,7 +39,8 @@ var (
 // ComputerName makes the name of the n-th stick of a job (from 1) of a pattern:
 // {n} is its number, {n:02} the same with at least two digits (1 to 9), {ticket}
 // its reference and {user} its holder, each with plain letters instead of those
-// with accents and without the characters that no computer name may have. A pattern without any of these is the name; an empty
+// with accents and without the characters that no computer name may have. A
+// pattern without any of these is the name; an empty
 // one, and "*", lets Windows choose and is returned as it is.
 // Faults: computer_name_pattern{pattern, text}, computer_name_invalid{name, max}.
 func ComputerName(pattern string, n int, reference, holder string) (string, error) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/Masterminds/semver/v3"
 	"github.com/riverqueue/river"
 
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -119,9 +118,9 @@ func (c *Console) Publish(ctx context.Context, a Actor, in PublishVersionInput) 
 // name_invalid, version_invalid, version_exists, upload_published, and why an
 // upload was refused.
 func (c *Console) PublishWhenInspected(ctx context.Context, a Actor, in PublishVersionInput) (Inspection, error) {
-	number, err := semver.StrictNewVersion(in.Version)
+	number, err := VersionNumber(in.Version)
 	if err != nil {
-		return Inspection{}, fault.Wrap(err, fault.KindInvalid, CodeVersionInvalid, "version", in.Version).At("version")
+		return Inspection{}, err
 	}
 	err = c.change(ctx, a, UsePublishVersion, func(tx *store.Tx, by store.Actor) error {
 		row, err := tx.LockInspection(ctx, in.UploadID)
@@ -134,7 +133,7 @@ func (c *Console) PublishWhenInspected(ctx context.Context, a Actor, in PublishV
 		// Better refused now than when it has been decoded.
 		image, err := findImage(ctx, tx.Reader, in.Image)
 		if err == nil {
-			_, err = tx.VersionByNumber(ctx, image.ID, number.String())
+			_, err = tx.VersionByNumber(ctx, image.ID, number)
 			if err == nil {
 				return fault.New(fault.KindConflict, store.CodeVersionExists, "image", in.Image, "version", number).At("version")
 			}
@@ -146,7 +145,7 @@ func (c *Console) PublishWhenInspected(ctx context.Context, a Actor, in PublishV
 			return fault.New(fault.KindConflict, CodeUploadPublished, "version", row.VersionID)
 		}
 		return tx.SetPublication(ctx, in.UploadID, store.Publication{
-			Image: in.Image, Version: number.String(), Commit: in.Commit, Notes: in.Notes, Channel: in.Channel,
+			Image: in.Image, Version: number, Commit: in.Commit, Notes: in.Notes, Channel: in.Channel,
 			ByKind: string(by.Kind), ByID: by.ID,
 		})
 	})

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/Masterminds/semver/v3"
-
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/agent/wim/exclusion"
 	"github.com/stickpress/stickpress/api/fault"
@@ -42,11 +40,11 @@ func (p *plan) capture(ctx context.Context, r store.Reader, in *QueueJobInput) e
 		return fault.New(fault.KindInvalid, CodeTooManyDevices, "most", 1).At("devices")
 	}
 	o.Image, o.Channel, o.Notes = strings.TrimSpace(o.Image), strings.TrimSpace(o.Channel), strings.TrimSpace(o.Notes)
-	number, err := semver.StrictNewVersion(strings.TrimSpace(o.Version))
+	number, err := VersionNumber(strings.TrimSpace(o.Version))
 	if err != nil {
-		return fault.Wrap(err, fault.KindInvalid, CodeVersionInvalid, "version", o.Version).At("version")
+		return err
 	}
-	o.Version = number.String()
+	o.Version = number
 	switch {
 	case o.Channel != "" && !imageForm.MatchString(o.Channel):
 		return fault.New(fault.KindInvalid, store.CodeNameInvalid, "kind", "channel").At("channel")

@@ -158,6 +158,16 @@ func findVersion(ctx context.Context, n *names, image, version, channel string) 
 	return v, err
 }
 
+// VersionNumber is the number of a version as it is kept: Semantic Versioning
+// 2.0.0, nothing left out. Faults: version_invalid.
+func VersionNumber(text string) (string, error) {
+	number, err := semver.StrictNewVersion(text)
+	if err != nil {
+		return "", fault.Wrap(err, fault.KindInvalid, CodeVersionInvalid, "version", text).At("version")
+	}
+	return number.String(), nil
+}
+
 // PublishVersion makes a version of a file (admin). Faults: upload_not_found,
 // blob_not_found, name_invalid, version_invalid, version_exists, and those of
 // UploadFinished.
@@ -165,9 +175,9 @@ func (c *Console) PublishVersion(ctx context.Context, a Actor, in PublishVersion
 	if err := allow(a, UsePublishVersion); err != nil {
 		return Version{}, err
 	}
-	number, err := semver.StrictNewVersion(in.Version)
+	number, err := VersionNumber(in.Version)
 	if err != nil {
-		return Version{}, fault.Wrap(err, fault.KindInvalid, CodeVersionInvalid, "version", in.Version).At("version")
+		return Version{}, err
 	}
 	file, err := c.fileOf(ctx, a, in)
 	if err != nil {
@@ -176,7 +186,7 @@ func (c *Console) PublishVersion(ctx context.Context, a Actor, in PublishVersion
 	var out Version
 	err = c.change(ctx, a, UsePublishVersion, func(tx *store.Tx, by store.Actor) error {
 		out, err = publish(ctx, tx, by, UsePublishVersion, newVersion{
-			file: file, image: in.Image, number: number.String(), commit: in.Commit, notes: in.Notes, channel: in.Channel, by: by,
+			file: file, image: in.Image, number: number, commit: in.Commit, notes: in.Notes, channel: in.Channel, by: by,
 		})
 		if err != nil || in.UploadID == "" {
 			return err

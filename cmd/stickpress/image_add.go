@@ -10,13 +10,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/Masterminds/semver/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/client"
 	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/api/rest/wire"
+	"github.com/stickpress/stickpress/store"
 	"github.com/stickpress/stickpress/web/locale"
 )
 
@@ -77,13 +77,13 @@ before anything is sent.`,
 // which may take hours: one that is none, and one that the image has already.
 // Faults: version_invalid, version_exists.
 func checkNumber(ctx context.Context, c *client.Client, in *api.PublishVersionInput) error {
-	if _, err := semver.StrictNewVersion(in.Version); err != nil {
-		return refusedHere(http.StatusUnprocessableEntity, fault.New(fault.KindInvalid, api.CodeVersionInvalid, "version", in.Version))
+	if _, err := api.VersionNumber(in.Version); err != nil {
+		return refusedHere(http.StatusUnprocessableEntity, fault.From(err))
 	}
 	_, err := c.FindVersion(ctx, in.Image, in.Version, "")
 	switch {
 	case err == nil:
-		return refusedHere(http.StatusConflict, fault.New(fault.KindConflict, "version_exists"))
+		return refusedHere(http.StatusConflict, fault.New(fault.KindConflict, store.CodeVersionExists))
 	case exitCode(err) == exitNotFound:
 		return nil
 	}
