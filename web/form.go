@@ -42,9 +42,18 @@ func wrongName(name string) error {
 // not do; the use case itself decides once more.
 func needs(r *http.Request, u api.UseCase) error { return actorOf(r).May(u) }
 
-// errMixed is the refusal of a form that chooses every one and ticks some: without
-// scripts a browser sends both, and to guess would give more than was meant, or less.
-func errMixed(field string) error { return fault.New(fault.KindInvalid, "choice_mixed").At(field) }
+// chosen refuses a form that says "only these" and ticks none, as none says, and one
+// that says "every one" and ticks some, as browsers without scripts can: to guess
+// might give more than was meant.
+func chosen(every bool, ticked []string, none *fault.Error) error {
+	switch {
+	case every && len(ticked) > 0:
+		return fault.New(fault.KindInvalid, "choice_mixed").At(none.Field)
+	case !every && len(ticked) == 0:
+		return none
+	}
+	return nil
+}
 
 // noSites is the refusal of a form that chooses sites and names none.
-func noSites() error { return fault.New(fault.KindInvalid, "sites_missing").At("sites") }
+func noSites() *fault.Error { return fault.New(fault.KindInvalid, "sites_missing").At("sites") }

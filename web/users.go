@@ -52,18 +52,6 @@ func userForm(r *http.Request) view.UserForm {
 	return f
 }
 
-// chosen refuses a form that says "these sites" and ticks none, or "every site"
-// and ticks some: to take either for every site might give more than was meant.
-func chosen(f view.UserForm) error {
-	switch ticked := len(f.Sites) > 0; {
-	case f.Everywhere && ticked:
-		return errMixed("sites")
-	case !f.Everywhere && !ticked:
-		return noSites()
-	}
-	return nil
-}
-
 func (s *Web) userCreate(w http.ResponseWriter, r *http.Request) error {
 	f := userForm(r)
 	err := needs(r, api.UseCreateUser)
@@ -71,7 +59,7 @@ func (s *Web) userCreate(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var u api.User
-	if err = chosen(f); err == nil {
+	if err = chosen(f.Everywhere, f.Sites, noSites()); err == nil {
 		u, err = s.console.CreateUser(r.Context(), actorOf(r), api.CreateUserInput{Login: f.Login, Name: f.Name, Role: f.Role, Sites: f.Sites})
 	}
 	if err != nil {
@@ -128,7 +116,7 @@ func (s *Web) userSave(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err = chosen(f); err == nil {
+	if err = chosen(f.Everywhere, f.Sites, noSites()); err == nil {
 		_, err = s.console.UpdateUser(r.Context(), actorOf(r), api.UpdateUserInput{
 			ID: id, Name: f.Name, Role: f.Role, Sites: f.Sites, Revision: revision,
 		})

@@ -11,7 +11,9 @@ import (
 )
 
 // errNoTypes is the refusal of a form that chooses types and names none.
-func errNoTypes() error { return fault.New(fault.KindInvalid, "event_types_missing").At("types") }
+func errNoTypes() *fault.Error {
+	return fault.New(fault.KindInvalid, "event_types_missing").At("types")
+}
 
 func (s *Web) webhookSave(w http.ResponseWriter, r *http.Request) error {
 	if err := needs(r, api.UseSaveWebhook); err != nil {

@@ -55,17 +55,10 @@ func webhookForm(r *http.Request) (view.WebhookForm, api.SaveWebhookInput, error
 	}
 	in := api.SaveWebhookInput{URL: f.URL, Description: f.Description}
 	in.Types, in.Sites = f.Types, f.Sites
-	switch {
-	case f.Every && len(f.Types) > 0:
-		return f, in, errMixed("types")
-	case !f.Every && len(f.Types) == 0:
-		return f, in, errNoTypes()
-	case f.Everywhere && len(f.Sites) > 0:
-		return f, in, errMixed("sites")
-	case !f.Everywhere && len(f.Sites) == 0:
-		return f, in, noSites()
+	if err := chosen(f.Every, f.Types, errNoTypes()); err != nil {
+		return f, in, err
 	}
-	return f, in, nil
+	return f, in, chosen(f.Everywhere, f.Sites, noSites())
 }
 
 // webhookCreate shows the secret of the new webhook, this once.
