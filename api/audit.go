@@ -23,6 +23,9 @@ type AuditEntry struct {
 	After      json.RawMessage `json:"after,omitempty"`
 	RequestID  string          `json:"request_id,omitempty"`
 	Address    string          `json:"address,omitempty"`
+	// Names are what the IDs in it are called now: of things that are there, and
+	// that the reader may know of.
+	Names map[string]string `json:"names,omitempty"`
 }
 
 // AuditFilter narrows ListAudit; empty fields do not.
@@ -64,6 +67,9 @@ func (c *Console) ListAudit(ctx context.Context, a Actor, f AuditFilter, p Page)
 		return List[AuditEntry]{}, err
 	}
 	n := c.names()
+	if err := n.learn(ctx, a, rows); err != nil {
+		return List[AuditEntry]{}, err
+	}
 	return listOf(p, rows, func(e *store.AuditEntry) (AuditEntry, error) { return auditOf(ctx, n, e) },
 		func(e store.AuditEntry) string { return e.ID.String() })
 }
@@ -115,6 +121,6 @@ func auditOf(ctx context.Context, n *names, e *store.AuditEntry) (AuditEntry, er
 	return AuditEntry{
 		ID: e.ID.String(), At: e.At, ActorKind: ActorKind(e.ActorKind), ActorID: actorID(e.ActorKind, e.ActorID), ActorName: name,
 		Action: e.Action, ObjectKind: e.ObjectKind, ObjectID: e.ObjectID, Before: e.Before, After: e.After,
-		RequestID: e.RequestID, Address: e.Address,
+		RequestID: e.RequestID, Address: e.Address, Names: n.in(e),
 	}, err
 }

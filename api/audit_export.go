@@ -23,10 +23,13 @@ func (c *Console) ExportAudit(ctx context.Context, a Actor, f AuditFilter, each 
 	if err != nil {
 		return err
 	}
-	n := c.names()
 	for query.Page.Limit = MaxPage; ; {
 		rows, err := c.store.AuditLog(ctx, query)
 		if err != nil {
+			return err
+		}
+		n := c.names()
+		if err := n.learn(ctx, a, rows); err != nil {
 			return err
 		}
 		for i := range rows {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Change is one value that was another before; empty is none.
@@ -79,7 +80,7 @@ func flatten(out map[string]string, path string, v any) {
 			}
 			flatten(out, join(path, strconv.Itoa(i+1)), x)
 		}
-		text = strings.Join(plain, ", ")
+		text = listed(plain)
 	case string:
 		text = v
 	case json.Number:
@@ -93,6 +94,18 @@ func flatten(out map[string]string, path string, v any) {
 	if text != "" {
 		out[path] = strings.ToValidUTF8(text, "")
 	}
+}
+
+// listed is a list as one text: as many whole entries, which may be IDs, as are
+// shown.
+func listed(all []string) string {
+	left := maxChange
+	for i, s := range all {
+		if left -= utf8.RuneCountInString(s) + len(", "); left < 0 && i > 0 {
+			return strings.Join(all[:i], ", ") + ", …"
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 func join(path, name string) string {

@@ -11,6 +11,7 @@ import (
 
 func TestChanges(t *testing.T) {
 	t.Parallel()
+	list := []string{strings.Repeat("a", 120), strings.Repeat("b", 60), strings.Repeat("c", 60)}
 	long := strings.Repeat("é", 300)
 	for _, c := range []struct {
 		before, after string
@@ -29,6 +30,7 @@ func TestChanges(t *testing.T) {
 		}},
 		{`{"session":"s"}`, "", []api.Change{{Field: "session", Before: "s"}}}, // gone
 		{`{"big":9007199254740993}`, `{"big":9007199254740994}`, []api.Change{{Field: "big", Before: "9007199254740993", After: "9007199254740994"}}},
+		{"", `{"list":["` + list[0] + `","` + list[1] + `","` + list[2] + `"]}`, []api.Change{{Field: "list", After: list[0] + ", " + list[1] + ", …"}}}, // whole entries
 		{"", `{"x":"` + long + `"}`, []api.Change{{Field: "x", After: long[:2*200] + "…"}}},
 	} {
 		if got := api.Changes(json.RawMessage(c.before), json.RawMessage(c.after)); !slices.Equal(got, c.want) {

@@ -15,6 +15,9 @@ type HistoryEntry struct {
 	ActorName string    `json:"actor_name"`
 	Action    string    `json:"action"` // a UseCase
 	Changes   []Change  `json:"changes"`
+	// Names are what the IDs in it are called now: of things that are there, and
+	// that the reader may know of.
+	Names map[string]string `json:"names,omitempty"`
 }
 
 // historyOf says for each kind of things that have a history who may see it:
@@ -59,10 +62,13 @@ func (c *Console) ListHistory(ctx context.Context, a Actor, kind, id string, p P
 		return List[HistoryEntry]{}, err
 	}
 	n := c.names()
+	if err := n.learn(ctx, a, rows); err != nil {
+		return List[HistoryEntry]{}, err
+	}
 	return listOf(p, rows, func(r *store.AuditEntry) (HistoryEntry, error) {
 		name, err := n.actor(ctx, r.ActorKind, r.ActorID)
 		return HistoryEntry{
-			ID: r.ID.String(), At: r.At, ActorKind: ActorKind(r.ActorKind), ActorName: name, Action: r.Action, Changes: Changes(r.Before, r.After),
+			ID: r.ID.String(), At: r.At, ActorKind: ActorKind(r.ActorKind), ActorName: name, Action: r.Action, Changes: Changes(r.Before, r.After), Names: n.in(r),
 		}, err
 	}, func(r store.AuditEntry) string { return r.ID.String() })
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"regexp"
 
 	"github.com/stickpress/stickpress/store"
 )
@@ -15,6 +16,7 @@ type names struct {
 	sequences map[store.SequenceVersionID]store.SequenceVersion
 
 	connectors map[store.ConnectorID]store.Connector
+	shown      map[string]string // of known, what may be said of lines of the log
 }
 
 func (c *Console) names() *names { return &names{r: c.store.Reader} }
@@ -169,4 +171,49 @@ func actorID(kind store.ActorKind, id store.ActorID) string {
 		return ""
 	}
 	return store.ActorText(kind, id)
+}
+
+// idText is what may be an ID: a prefix and 26 digits of Crockford's base 32.
+var idText = regexp.MustCompile(`\b[a-z]+_[0-7][0-9a-hjkmnp-tv-z]{25}\b`)
+
+// learn looks up at once who and what the lines of a page are about, and what the
+// changes in them name.
+func (n *names) learn(ctx context.Context, a Actor, rows []store.AuditEntry) error {
+	var ids []string
+	for i := range rows {
+		e := &rows[i]
+		ids = append(ids, idsIn(e)...)
+		if by := actorID(e.ActorKind, e.ActorID); by != "" {
+			ids = append(ids, by)
+			n.tell(by, by) // what is gone keeps its ID
+		}
+	}
+	named, err := n.r.Names(ctx, ids)
+	if err != nil {
+		return err
+	}
+	n.shown = map[string]string{}
+	for _, x := range named {
+		n.tell(x.ID, x.Name)
+		if x.Shared || x.ID == a.UserID || x.ID == a.TokenID || a.within(siteTexts(x.Sites)) {
+			n.shown[x.ID] = x.Name
+		}
+	}
+	return nil
+}
+
+// in are the names of what a line is about and of what its changes name.
+func (n *names) in(e *store.AuditEntry) map[string]string {
+	out := map[string]string{}
+	for _, id := range idsIn(e) {
+		if name, ok := n.shown[id]; ok {
+			out[id] = name
+		}
+	}
+	return out
+}
+
+func idsIn(e *store.AuditEntry) []string {
+	ids := append(idText.FindAllString(string(e.Before), -1), idText.FindAllString(string(e.After), -1)...)
+	return append(ids, idText.FindAllString(e.ObjectID, -1)...)
 }

@@ -228,26 +228,36 @@ func (id *ID[K]) UnmarshalText(text []byte) error {
 		return nil
 	}
 	var k K
-	invalid := fault.New(fault.KindInvalid, "id_invalid", "id", string(text), "prefix", k.prefix())
-	digits, ok := strings.CutPrefix(string(text), k.prefix()+"_")
+	key, err := decodeID(k.prefix(), string(text))
+	if err == nil {
+		*id = key
+	}
+	return err
+}
+
+// decodeID reads what encodeID wrote. Anything else, and the zero ID, is the
+// fault id_invalid.
+func decodeID(prefix, text string) (id [16]byte, err error) {
+	invalid := fault.New(fault.KindInvalid, "id_invalid", "id", text, "prefix", prefix)
+	digits, ok := strings.CutPrefix(text, prefix+"_")
 	if !ok || len(digits) != 26 || digits[0] > '7' {
-		return invalid
+		return id, invalid
 	}
 	var hi, lo uint64
 	for i := range digits {
 		d := strings.IndexByte(base32, digits[i])
 		if d < 0 {
-			return invalid
+			return id, invalid
 		}
 		hi = hi<<5 | lo>>59
 		lo = lo<<5 | uint64(d)
 	}
 	if hi == 0 && lo == 0 {
-		return invalid
+		return id, invalid
 	}
 	binary.BigEndian.PutUint64(id[:8], hi)
 	binary.BigEndian.PutUint64(id[8:], lo)
-	return nil
+	return id, nil
 }
 
 // lowBits are the last 32 bits of the IDs that end in these digits, whatever

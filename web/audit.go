@@ -19,6 +19,17 @@ func (s *Web) audit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	for i := range narrowing.Fields {
+		x := &narrowing.Fields[i]
+		for _, e := range list.Items {
+			switch {
+			case x.Name == "actor" && x.Value == e.ActorID:
+				x.Says = e.ActorName
+			case x.Name == "object_id" && x.Value == e.ObjectID:
+				x.Says = e.Names[e.ObjectID]
+			}
+		}
+	}
 	return s.show(w, r, view.Audit(s.frame(r, "audit"), narrowing, list))
 }
 

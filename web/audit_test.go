@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/webhook/connector"
+	"github.com/stickpress/stickpress/store"
 	"github.com/stickpress/stickpress/web/locale"
 	"github.com/stickpress/stickpress/web/webtest"
 )
@@ -58,6 +60,56 @@ func TestAudit(t *testing.T) {
 	v.get("/audit/export?format=csv&actor=bob").want(http.StatusUnprocessableEntity).shows("“bob” names nobody")
 	v.get("/audit/export?format=csv&object=1").want(http.StatusUnprocessableEntity).shows("cannot be narrowed by")
 	v.get("/audit?action=export_audit").want(http.StatusOK).shows("Audit log exported")
+}
+
+// Lines of the log, and of a host's history, call things by their names, which
+// lead there where the reader may see them; what is gone keeps its ID.
+func TestAuditNames(t *testing.T) {
+	t.Parallel()
+	s := webtest.Start(t)
+	site := must[api.Site](t)(s.SaveSite(t.Context(), s.Admin, api.SaveSiteInput{Name: "Oslo"}))
+	h := s.Enroll(t, "bench-1")
+	must[api.Host](t)(s.UpdateHost(t.Context(), s.Admin, api.UpdateHostInput{ID: h.ID, Name: "bench-1", SiteID: site.ID}))
+	u := must[api.User](t)(s.CreateUser(t.Context(), s.Admin, api.CreateUserInput{
+		Login: "eve", Name: "Eve", Role: api.RoleViewer, Sites: []string{site.ID, store.DefaultSite.String()},
+	}))
+	must[api.NewConnector](t)(s.SaveConnector(t.Context(), s.Admin, api.SaveConnectorInput{Name: "zammad", Title: "Help desk", System: connector.Zammad}))
+	w := must[api.NewWebhook](t)(s.CreateWebhook(t.Context(), s.Admin, api.SaveWebhookInput{URL: "https://example.com/gone", Types: []string{}}))
+	if err := s.DeleteWebhook(t.Context(), s.Admin, w.ID, w.Revision); err != nil {
+		t.Fatal(err)
+	}
+	v := signedIn(t, s, "admin", "en")
+	named := func(p *page, path, name string) {
+		t.Helper()
+		id := path[strings.LastIndexByte(path, '/')+1:]
+		for _, a := range p.all("a", "href", path) {
+			if a.FirstChild != nil && a.FirstChild.Data == name && attr(a, "title") == id {
+				return
+			}
+		}
+		t.Errorf("no link says %q and leads to %s:\n%s", name, path, p.text())
+	}
+	log := v.get("/audit").want(http.StatusOK).shows("Help desk", u.ID)
+	named(log, "/hosts/"+h.ID, "bench-1")
+	named(log, "/users/"+u.ID, "eve")
+	named(log, "/sites/"+site.ID, "Oslo")
+	named(log, "/sites/"+store.DefaultSite.String(), must[api.Site](t)(s.GetSite(t.Context(), s.Admin, "")).Name) // one of two
+	log.shows(w.ID)
+	if links := log.all("a", "href", "/webhooks/"+w.ID); len(links) > 0 {
+		t.Error("what is gone is linked")
+	}
+	v.get("/audit?object_kind=user&object_id=" + u.ID).want(http.StatusOK).shows("ID: eve")
+	named(v.get("/hosts/"+h.ID).want(http.StatusOK).shows("Last changes"), "/sites/"+site.ID, "Oslo")
+
+	// Who is limited to a site is not told what another is called.
+	in := s.Admin
+	in.Sites = []string{site.ID}
+	l := must[api.List[api.HistoryEntry]](t)(s.ListHistory(t.Context(), in, "host", h.ID, api.Page{}))
+	for _, e := range l.Items {
+		if _, ok := e.Names[store.DefaultSite.String()]; ok || e.Action == string(api.UseUpdateHost) && e.Names[site.ID] != "Oslo" {
+			t.Errorf("names %v", e.Names)
+		}
+	}
 }
 
 func TestInert(t *testing.T) {

@@ -30,14 +30,6 @@ func kindName(f Frame, kind string) string {
 	return kind
 }
 
-// objectPath is the page of what an entry is about, "" if it has none.
-func objectPath(f Frame, e api.AuditEntry) string {
-	if e.ObjectKind == "setting" {
-		return "/settings/" + url.PathEscape(e.ObjectID)
-	}
-	return idPath(f, e.ObjectID)
-}
-
 // named reports whether actors of a kind have names of their own.
 func named(kind api.ActorKind) bool { return kind != api.ActorSystem && kind != api.ActorAnonymous }
 

@@ -24,6 +24,7 @@ type NarrowField struct {
 	api.FieldInfo
 	Value string
 	Names []string // what there is of an api.FieldThing
+	Says  string   // the name of what the value is the ID of, where it is known
 }
 
 // Any reports whether the list is narrowed.
@@ -127,8 +128,11 @@ func choice(f Frame, x *NarrowField, value string) string {
 
 // chosen is how a chip shows a field's value.
 func chosen(f Frame, x *NarrowField) string {
-	if x.Kind == api.FieldChoice {
+	switch {
+	case x.Kind == api.FieldChoice:
 		return choice(f, x, x.Value)
+	case x.Says != "":
+		return x.Says
 	}
 	return x.Value
 }

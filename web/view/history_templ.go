@@ -101,7 +101,7 @@ func History(f Frame, kind, id string, entries []api.HistoryEntry) templ.Compone
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = Changes(f, e.Changes, 4).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Changes(f, e.Changes, e.Names, 4).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -31,8 +31,13 @@ func uiChanges() []api.Change {
 		{Field: "life", Before: "issued", After: "returned"},
 		{Field: "layout", Before: "mbr-dual", After: "gpt-uefi"},
 		{Field: "reason", Before: "INC-1042"},
+		{Field: "sites", After: uiSite + ", site_01jz0000000000000000000002"},
 	}
 }
+
+const uiSite = "site_01jz0000000000000000000001"
+
+func uiNames() map[string]string { return map[string]string{uiSite: "Berlin"} }
 
 func uiHubs() []Hub {
 	a := Hub{Name: "A"}
