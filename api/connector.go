@@ -34,7 +34,19 @@ type Connector struct {
 	UpdatedAt  time.Time         `json:"updated_at"`
 	ReceivedAt *time.Time        `json:"received_at,omitempty"` // when a delivery was believed last, to the minute
 	RetiredAt  *time.Time        `json:"retired_at,omitempty"`  // takes nothing any more
+	Refused    *HookRefusal      `json:"refused,omitempty"`     // the last delivery that was not believed; nil: none since the secret was set
 	Revision   int64             `json:"revision"`
+}
+
+// HookRefusal is the last delivery that did not prove where it came from. Nothing
+// of what was sent is kept.
+type HookRefusal struct {
+	At      time.Time `json:"at"`
+	Address string    `json:"address"` // of its sender
+	// Why: nothing in it proves anything, its proof is wrong, its signature is too
+	// old or from the future, or the connector is out of use.
+	Why   string `json:"why" enum:"missing,wrong,too_old,retired"`
+	Count int64  `json:"count"` // of them since one was believed or the secret was set
 }
 
 // NewConnector is a connector with its secret, which is shown only once.
@@ -256,6 +268,9 @@ func connectorOf(r *store.Connector) (Connector, error) {
 		ID: r.ID.String(), Name: r.Name, Title: r.Title, System: connector.System(r.System), Method: connector.Method(r.Method),
 		Header: r.Header, User: r.UserName, SecretAt: r.SecretAt,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, ReceivedAt: r.ReceivedAt, RetiredAt: r.RetiredAt, Revision: r.Revision,
+	}
+	if r.RefusedAt != nil {
+		out.Refused = &HookRefusal{At: *r.RefusedAt, Address: r.RefusedFrom, Why: r.RefusedWhy, Count: r.RefusedCount}
 	}
 	if err := json.Unmarshal(r.Mapping, &out.Mapping); err != nil {
 		return out, err

@@ -67,6 +67,9 @@ func (c *Console) ReceiveHook(ctx context.Context, a Actor, d HookDelivery) (Hoo
 	if err != nil {
 		if fault.From(err).Code == CodeHookRefused {
 			c.limits.hookFailed.take(a.Address, to)
+			if err := c.store.RefuseDelivery(ctx, row.ID, a.Address, whyRefused(err)); err != nil {
+				c.log.WarnContext(ctx, "a refused delivery was not noted", "connector", d.Connector, "error", err)
+			}
 			c.log.InfoContext(ctx, "a delivery was refused", "connector", d.Connector, "address", a.Address, "request_id", a.RequestID, "error", err)
 		}
 		return HookResult{}, err
@@ -78,9 +81,9 @@ func (c *Console) ReceiveHook(ctx context.Context, a Actor, d HookDelivery) (Hoo
 	var out HookResult
 	ticket := ""
 	if err == nil {
-		out, ticket, err = c.takeDelivery(ctx, by, row, d.Header, document)
+		out, ticket, err = c.takeDelivery(ctx, by, &row, d.Header, document)
 	}
-	c.keepPayload(ctx, a, row, credentials, &d, document, out.Outcome, ticket, err)
+	c.keepPayload(ctx, a, &row, credentials, &d, document, out.Outcome, ticket, err)
 	return out, err
 }
 
@@ -90,19 +93,21 @@ func tooMany(wait time.Duration) error {
 
 // believe finds the connector and verifies the delivery, in about the same time
 // whatever is wrong. The actor that it returns is who may do what the delivery
-// asks: the owner of the token that was its password, or the system.
-func (c *Console) believe(ctx context.Context, a Actor, d *HookDelivery) (*store.Connector, *connector.Credentials, Actor, error) {
-	refuse := func(why error) (*store.Connector, *connector.Credentials, Actor, error) {
-		return nil, nil, Actor{}, fault.Wrap(why, fault.KindUnauthenticated, CodeHookRefused)
+// asks: the owner of the token that was its password, or the system. The connector
+// is also what a delivery that is refused was for, the zero one if there is none.
+func (c *Console) believe(ctx context.Context, a Actor, d *HookDelivery) (store.Connector, *connector.Credentials, Actor, error) {
+	var row store.Connector
+	refuse := func(why error) (store.Connector, *connector.Credentials, Actor, error) {
+		return row, nil, Actor{}, fault.Wrap(why, fault.KindUnauthenticated, CodeHookRefused)
 	}
 	row, err := c.store.ConnectorByName(ctx, d.Connector)
 	missing := isNotFound(err, "connector")
 	if err != nil && !missing {
-		return nil, nil, Actor{}, err
+		return row, nil, Actor{}, err
 	}
 	secret, err := c.store.ConnectorSecret(ctx, row.ID)
 	if err != nil && !isNotFound(err, "connector") {
-		return nil, nil, Actor{}, err
+		return row, nil, Actor{}, err
 	}
 	credentials := &connector.Credentials{Method: connector.Method(row.Method), Header: row.Header, User: row.UserName, Secret: secret}
 	if missing {
@@ -117,7 +122,7 @@ func (c *Console) believe(ctx context.Context, a Actor, d *HookDelivery) (*store
 	if _, password, basic := connector.Basic(d.Header); failed != nil && basic {
 		token, err := c.ActorForToken(ctx, a, password)
 		if err != nil && fault.From(err).Kind != fault.KindUnauthenticated {
-			return nil, nil, Actor{}, err
+			return row, nil, Actor{}, err
 		}
 		if err == nil && credentials.Method == connector.MethodBasic && token.Role.Includes(RoleHelpdesk) && token.inScope(UseReceiveHook) == nil {
 			failed, by = nil, token
@@ -125,11 +130,26 @@ func (c *Console) believe(ctx context.Context, a Actor, d *HookDelivery) (*store
 	}
 	switch {
 	case missing, row.RetiredAt != nil:
-		return refuse(errors.New("no such connector, or a retired one"))
+		return refuse(errOutOfUse)
 	case failed != nil:
 		return refuse(failed)
 	}
-	return &row, credentials, by, nil
+	return row, credentials, by, nil
+}
+
+var errOutOfUse = errors.New("no such connector, or a retired one")
+
+// whyRefused is the cause of hook_refused as a connector keeps it.
+func whyRefused(err error) string {
+	switch {
+	case errors.Is(err, connector.ErrNoCredentials):
+		return "missing"
+	case errors.Is(err, connector.ErrTooOld):
+		return "too_old"
+	case errors.Is(err, errOutOfUse):
+		return "retired"
+	}
+	return "wrong"
 }
 
 // takeDelivery makes a request of a document, or changes one.

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha1" //nolint:gosec // what Zammad signs with
 	"crypto/sha256"
@@ -104,6 +105,10 @@ func TestHooks(t *testing.T) {
 					continue // it has no time, or signs no body
 				}
 				wantFault(t, err, api.CodeHookRefused)
+				why := map[string]string{"no proof": "missing", "too old": "too_old"}[name]
+				if r := must[api.Connector](t)(f.GetConnector(t.Context(), f.Admin, c.ID)).Refused; r == nil || r.Why != cmp.Or(why, "wrong") {
+					t.Errorf("%s, %s: refused are %+v", c.Name, name, r)
+				}
 				// Of a connector that is not there nothing else is said.
 				_, missing := f.ReceiveHook(t.Context(), nobody, api.HookDelivery{Connector: "nobody", Header: bad.h, Body: bad.body})
 				if wantFault(t, missing, api.CodeHookRefused); missing != nil && err != nil && missing.Error()[:12] != err.Error()[:12] {
@@ -235,9 +240,23 @@ func TestHookLimit(t *testing.T) {
 	}
 	_, err := f.ReceiveHook(t.Context(), nobody, d)
 	wantFault(t, err, api.CodeTooManyAttempts)
+	// An admin sees the last one, and how many there were: nothing that was sent.
+	refused := func() *api.HookRefusal {
+		t.Helper()
+		return must[api.Connector](t)(f.GetConnector(t.Context(), f.Admin, c.ID)).Refused
+	}
+	if r := refused(); r == nil || r.Count != 30 || r.Why != "wrong" || r.Address != "192.0.2.7" || time.Since(r.At) > time.Hour {
+		t.Errorf("refused are %+v", r)
+	}
+	if kept := must[[]api.Payload](t)(f.ListConnectorPayloads(t.Context(), f.Admin, c.ID)); len(kept) != 0 {
+		t.Errorf("kept are %+v", kept)
+	}
 	d.Header = http.Header{connector.DefaultHeader: {c.Secret}}
 	_, err = f.ReceiveHook(t.Context(), api.Anonymous("en", "req_2", "192.0.2.8"), d)
 	wantFault(t, err, api.CodeHookTicket)
+	if r := refused(); r == nil || r.Count != 0 { // one was believed
+		t.Errorf("refused are %+v", r)
+	}
 	payloads := must[[]api.Payload](t)(f.ListConnectorPayloads(t.Context(), f.Admin, c.ID))
 	if len(payloads) != 1 || payloads[0].Outcome != "refused" || payloads[0].Fault.Code != string(api.CodeHookTicket) {
 		t.Errorf("kept are %+v", payloads)
@@ -248,6 +267,10 @@ func TestHookLimit(t *testing.T) {
 			Connector: "desk", Header: d.Header, Body: []byte("<xml/>"),
 		})
 		wantFault(t, err, connector.CodeBodyUnreadable)
+	}
+	must[api.NewConnector](t)(f.RenewConnectorSecret(t.Context(), f.Admin, c.ID, "", 0))
+	if r := refused(); r != nil {
+		t.Errorf("with a new secret refused are %+v", r)
 	}
 	payloads = must[[]api.Payload](t)(f.ListConnectorPayloads(t.Context(), f.Admin, c.ID))
 	if len(payloads) != store.PayloadsKept || payloads[0].RequestID != "req_24" || payloads[0].Document != `"\u003cxml/\u003e"` {

@@ -27,10 +27,18 @@ type Connector struct {
 	UpdatedAt  time.Time
 	ReceivedAt *time.Time // when a delivery was believed last, to the minute
 	RetiredAt  *time.Time // takes nothing any more
+
+	// The last delivery that was not believed, and how many there were since one
+	// was or the secret changed.
+	RefusedAt    *time.Time
+	RefusedFrom  string // its sender's address
+	RefusedWhy   string // "missing", "wrong", "too_old", "retired"
+	RefusedCount int64
 }
 
 const connectorColumns = `id, name, title, system, method, header, user_name, secret_at, mapping, write_back,
-	auth IS NOT NULL AS has_auth, revision, created_at, updated_at, received_at, retired_at`
+	auth IS NOT NULL AS has_auth, revision, created_at, updated_at, received_at, retired_at,
+	refused_at, refused_from, refused_why, refused_count`
 
 // Connector finds a connector, or fails with connector_not_found.
 func (r Reader) Connector(ctx context.Context, id ConnectorID) (Connector, error) {
@@ -123,7 +131,8 @@ func (tx *Tx) SetConnectorSecret(ctx context.Context, id ConnectorID, revision i
 		return Connector{}, err
 	}
 	return changed[Connector](ctx, tx.tx, "connectors", "connector", id,
-		`UPDATE connectors SET secret = @secret, secret_key_id = @key, secret_at = @at, revision = revision + 1, updated_at = @at
+		`UPDATE connectors SET secret = @secret, secret_key_id = @key, secret_at = @at,
+			refused_at = NULL, refused_from = '', refused_why = '', refused_count = 0, revision = revision + 1, updated_at = @at
 		WHERE id = @id AND revision = @revision
 		RETURNING `+connectorColumns,
 		pgx.NamedArgs{"id": id, "revision": revision, "secret": sealed.Box, "key": sealed.KeyID, "at": tx.at})
@@ -175,7 +184,19 @@ func (tx *Tx) TakeDelivery(ctx context.Context, id ConnectorID, key []byte) (boo
 // TouchConnector remembers that a delivery was believed, to the minute.
 func (s *Store) TouchConnector(ctx context.Context, id ConnectorID) error {
 	_, err := s.pool.Exec(ctx,
-		`UPDATE connectors SET received_at = @at WHERE id = @id AND (received_at IS NULL OR received_at < @at)`,
+		`UPDATE connectors SET received_at = @at, refused_count = 0
+		WHERE id = @id AND (received_at IS NULL OR received_at < @at OR refused_count > 0)`,
 		pgx.NamedArgs{"id": id, "at": s.Now().Truncate(time.Minute)})
 	return fail(err, "remember a delivery")
+}
+
+// RefuseDelivery remembers that a delivery was not believed, and why; of the zero
+// ID nothing. It does not wait for the disk: who sent it is not to tell by the
+// time whether there is such a connector.
+func (s *Store) RefuseDelivery(ctx context.Context, id ConnectorID, address, why string) error {
+	_, err := s.pool.Exec(ctx,
+		`UPDATE connectors SET refused_at = @at, refused_from = @from, refused_why = @why, refused_count = refused_count + 1
+		WHERE id = @id AND set_config('synchronous_commit', 'off', true) = 'off'`,
+		pgx.NamedArgs{"id": id, "at": s.Now(), "from": cleanText(address), "why": why})
+	return fail(err, "remember a refused delivery")
 }

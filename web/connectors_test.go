@@ -40,13 +40,21 @@ func TestConnectors(t *testing.T) {
 	if strings.Contains(v.get(path).want(http.StatusOK).text(), secret) {
 		t.Error("the secret is shown twice")
 	}
+	// What does not prove where it comes from is said, and nothing of it shown.
+	_, err = scene.ReceiveHook(t.Context(), api.Anonymous("en", "req_1", "192.0.2.77"), api.HookDelivery{
+		Connector: "jira", Header: http.Header{"X-Stickpress-Secret": {"guessed"}}, Body: []byte(`{"issue":{"key":"ITSM-0"}}`),
+	})
+	if err == nil {
+		t.Fatal("a wrong secret is believed")
+	}
+	v.get(path).want(http.StatusOK).shows("A delivery was refused", "192.0.2.77", "compare the secret there with the one here").lacks("ITSM-0", "guessed")
 	_, err = scene.ReceiveHook(t.Context(), api.Anonymous("en", "req_1", "192.0.2.9"), api.HookDelivery{
 		Connector: "jira", Header: http.Header{"X-Stickpress-Secret": {secret}}, Body: []byte(`{"issue":{"key":"ITSM-1","fields":{"reporter":{"displayName":"Ada <b>L."}}}}`),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.get(path).want(http.StatusOK).shows("new request", "ITSM-1", "192.0.2.9")
+	v.get(path).want(http.StatusOK).shows("new request", "ITSM-1", "192.0.2.9", "Refused before a later delivery was believed").lacks("A delivery was refused")
 
 	// The mapping is tried on the last delivery at once, and on what is typed.
 	p = v.get(path+"/mapping").want(http.StatusOK).shows("new request", "Ada <b>L.", "by the path")
