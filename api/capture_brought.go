@@ -6,6 +6,7 @@ import (
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/api/imagefile"
 	"github.com/stickpress/stickpress/store"
 )
 
@@ -42,7 +43,9 @@ func (c *Console) brought(ctx context.Context, ticket string, job *store.Job, id
 		return brought{}, errors.Join(
 			fault.New(fault.KindInvalid, CodeUploadDigest, "want", digest, "have", whole.Record.SHA256), c.staging.Remove(id))
 	}
-	f, err := inspect(ctx, whole.Path, nil)
+	// wimlib or DISM has just made it, and its digest is the host's: what is packed
+	// in it is not unpacked again while the host waits for the answer.
+	info, err := imagefile.Look(ctx, whole.Path)
 	if err != nil {
 		var refused *fault.Error
 		if errors.As(err, &refused) { // else it was not looked at to the end, and can be again
@@ -50,6 +53,7 @@ func (c *Console) brought(ctx context.Context, ticket string, job *store.Job, id
 		}
 		return brought{}, err
 	}
+	f := contentOf(&info)
 	f.SHA256, f.Bytes, f.FileName = whole.Record.SHA256, whole.Record.Bytes, whole.MetaData["filename"]
 	b := brought{f, whole.Record}
 	err = c.store.InTx(ctx, func(tx *store.Tx) error { return tx.KeepUploadOutcome(ctx, broughtKey(job, id), b) })

@@ -1,8 +1,10 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"os"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -59,6 +61,57 @@ func TestInspection(t *testing.T) {
 	}
 	if _, err := f.GetInspection(t.Context(), f.Helpdesk, id); !errors.Is(err, fault.New(fault.KindForbidden, api.CodeForbidden)) {
 		t.Errorf("helpdesk: %v", err)
+	}
+}
+
+// A WIM in which much is packed is unpacked after its upload, and one that is
+// damaged is no version: with the reason, and nothing of it is kept. A small one
+// is refused at once.
+func TestInspectionOfContent(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	id := f.Stage(t, "install.wim", apitest.LongWIM(t))
+	u, err := f.UploadFinished(t.Context(), f.Admin, id)
+	if err != nil || u.State != api.UploadInspecting {
+		t.Fatalf("%+v, %v", u, err)
+	}
+	if in := over(t, f, id); in.State != api.InspectionReady || in.DoneBytes != in.Bytes {
+		t.Errorf("%+v", in)
+	}
+	for name, raw := range map[string][]byte{"long": apitest.LongWIM(t), "short": apitest.WIM(t)} {
+		raw = bytes.Clone(raw)
+		copy(raw[50_000:], "####")
+		id := f.Stage(t, name+".wim", raw)
+		u, err := f.UploadFinished(t.Context(), f.Admin, id)
+		if name == "long" && err == nil && u.State == api.UploadInspecting {
+			in := over(t, f, id)
+			if err = in.Fault; in.State != api.InspectionRefused {
+				t.Errorf("%+v", in)
+			}
+		}
+		if !errors.Is(err, fault.New(fault.KindInvalid, "image_damaged")) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := f.Staging.Finished(id); err == nil {
+			t.Errorf("%s: the upload is kept", name)
+		}
+	}
+}
+
+// Without wimlib a WIM is neither taken nor thrown away: it is looked at when it
+// is asked for again.
+func TestInspectionWithoutTool(t *testing.T) {
+	f := apitest.New(t)
+	raw := apitest.WIM(t)
+	id := f.Stage(t, "install.wim", raw)
+	path := os.Getenv("PATH")
+	t.Setenv("PATH", t.TempDir())
+	if _, err := f.UploadFinished(t.Context(), f.Admin, id); !errors.Is(err, fault.New(fault.KindUnavailable, "image_tool_missing")) {
+		t.Errorf("without the tool: %v", err)
+	}
+	t.Setenv("PATH", path)
+	if u, err := f.UploadFinished(t.Context(), f.Admin, id); err != nil || u.State != api.UploadReady {
+		t.Errorf("with it: %+v, %v", u, err)
 	}
 }
 

@@ -91,7 +91,7 @@ func (c *Console) UploadBegun(ctx context.Context, a Actor, in UploadBegunInput)
 
 // UploadFinished takes a complete file (admin): it is inspected, and either
 // adopted into the content-addressed store or refused with the reason and
-// removed without a trace. One that must be decoded for that is inspected in
+// removed without a trace. One of which much must be unpacked for that is inspected in
 // the background: it is returned as UploadInspecting, and GetUpload says later
 // what came of it. The answer is remembered for a day, so it may be repeated.
 // Faults: upload_not_found, upload_incomplete, and those of imagefile.Inspect.
@@ -141,10 +141,11 @@ func (c *Console) UploadFinished(ctx context.Context, a Actor, tusID string) (Up
 }
 
 // refuseStaged removes an upload that was refused, and returns the reason. One
-// that was not looked at to the end stays, and can be looked at again.
+// that was not looked at to the end, or cannot be now, stays: it can be looked at
+// again.
 func (c *Console) refuseStaged(ctx context.Context, a Actor, tusID string, reason error) error {
 	var refused *fault.Error
-	if !errors.As(reason, &refused) {
+	if !errors.As(reason, &refused) || refused.Kind == fault.KindUnavailable {
 		return reason
 	}
 	c.log.InfoContext(ctx, "upload refused", "upload_id", tusID, "actor", a.Name, "error", reason)
@@ -298,7 +299,8 @@ func (c *Console) fileOf(ctx context.Context, a Actor, in PublishVersionInput) (
 		return file{}, err
 	}
 	err = c.localBlob(ctx, in.SHA256, func(path string) error {
-		inside, err := inspect(ctx, path, nil)
+		info, err := imagefile.Look(ctx, path) // it was inspected before it came into the store
+		inside := contentOf(&info)
 		out.Format, out.Editions, out.Disk = inside.Format, inside.Editions, inside.Disk
 		out.FileName = in.SHA256[:12] + "." + inside.Format
 		return err
@@ -312,6 +314,11 @@ func inspect(ctx context.Context, path string, progress func(done int64)) (file,
 	if err != nil {
 		return file{}, err
 	}
+	return contentOf(&info), nil
+}
+
+// contentOf is what was found in an image file.
+func contentOf(info *imagefile.Info) file {
 	out := file{Format: info.Format, Editions: make([]Edition, 0, len(info.Editions))}
 	for _, e := range info.Editions {
 		out.Editions = append(out.Editions, Edition(e))
@@ -320,7 +327,7 @@ func inspect(ctx context.Context, path string, progress func(done int64)) (file,
 		d := Disk(*info.Disk)
 		out.Disk = &d
 	}
-	return out, nil
+	return out
 }
 
 // localBlob hands the path of a blob's bytes to do: a local one is read where

@@ -12,7 +12,7 @@ set -euo pipefail
 tools() {
   cat <<'T'
 postgres|postgresql|run|the private database (jobs, history)
-wimlib-imagex|wimtools|run|reads and applies Windows images
+wimlib-imagex|wimtools|run|reads, verifies and applies Windows images
 mkntfs|ntfs-3g|run|makes the Windows volume
 mkfs.fat|dosfstools|run|makes the boot volume
 mcopy|mtools|run|copies boot files without mounting

@@ -17,7 +17,7 @@ RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}"
 
 FROM debian:12-slim
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates \
+ && apt-get install -y --no-install-recommends ca-certificates wimtools \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --home-dir /var/lib/stickpress --create-home --uid 10001 stickpress
 COPY --from=build /out/stickpress /usr/local/bin/

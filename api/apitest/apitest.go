@@ -205,6 +205,24 @@ func WIM(t testing.TB) []byte {
 	return raw
 }
 
+// LongWIM returns WIM as if so much were packed in it that it takes long to unpack.
+func LongWIM(t testing.TB) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "long.wim")
+	if err := os.WriteFile(path, WIM(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"info", path, "1", "--image-property", "TOTALBYTES=4000000000"}
+	if out, err := exec.CommandContext(t.Context(), "wimlib-imagex", args...).CombinedOutput(); err != nil {
+		t.Fatal(&toolError{strings.Join(args, " "), out, err})
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
 // Stage brings bytes into the staging folder, and returns the ID of the upload.
 func (f *Fixture) Stage(t testing.TB, name string, raw []byte) string {
 	t.Helper()

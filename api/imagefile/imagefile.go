@@ -2,12 +2,15 @@
 // on it: its format, and its editions or the disk that it holds. Names of files
 // do not count.
 //
-// It looks at the file's structure, not at its content: a file of 6 GB is
-// judged in milliseconds, by its header, its table of contents and its XML.
-// That finds what is no image, a file that ends too early (an upload or a
-// download that broke), one part of a split image, and an image that its last
-// writer did not finish. Bytes that were changed in place are found by wimlib
-// when the image is applied; a changed copy of a stored one by its digest.
+// First it looks at the file's structure: a file of 6 GB is judged in
+// milliseconds, by its header, its table of contents and its XML. That finds
+// what is no image, a file that ends too early (an upload or a download that
+// broke), one part of a split image, and an image that its last writer did not
+// finish. Then all that is packed is unpacked once: what is in a WIM is compared
+// with the SHA-1 that the file has of it (by wimlib), and a compressed disk image
+// with its checksums. That finds bytes that were changed in place. A disk image
+// that is not compressed has no checksums; a changed copy of a stored file is
+// found by its digest.
 package imagefile
 
 import (
@@ -70,11 +73,28 @@ type Edition struct {
 //	image_log_dirty{}             a VHDX that was not closed, with a log that cannot be applied
 //	image_filter{}                an xz with a filter for programs
 //	image_window{limit_bytes}     compressed so that decoding takes too much memory
+//	image_damaged{detail}         a WIM whose contents are not what they were
 //
-// A compressed file is decoded once, which takes its time; all others are
-// judged by their structure. progress, if not nil, is told how many bytes of a
-// compressed file were read.
+// and image_tool_missing{tool, package}, of kind Unavailable, where the content of a
+// WIM cannot be verified. What is packed is unpacked once, which takes its time;
+// all else is judged by its structure. progress, if not nil, is told how many
+// bytes of a packed file were done.
 func Inspect(ctx context.Context, path string, progress func(done int64)) (Info, error) {
+	info, err := look(ctx, path, progress)
+	if err == nil && info.Disk == nil {
+		err = verifyWIM(ctx, path, info.Bytes, progress)
+	}
+	if err != nil {
+		return Info{}, err
+	}
+	return info, nil
+}
+
+// Look is Inspect of a file that was inspected before, and whose digest has been
+// compared since: the contents of a WIM are not verified again.
+func Look(ctx context.Context, path string) (Info, error) { return look(ctx, path, nil) }
+
+func look(ctx context.Context, path string, progress func(done int64)) (Info, error) {
 	file, size, err := open(path)
 	if err != nil {
 		return Info{}, err
@@ -83,14 +103,17 @@ func Inspect(ctx context.Context, path string, progress func(done int64)) (Info,
 	return inspect(contextReader{ctx, file}, size, progress)
 }
 
-// Slow reports whether to inspect a file takes long, because it is compressed.
-// What of it can be refused without decoding it is refused, as Inspect does.
+// Slow reports whether to inspect a file takes long, because much is packed in it.
+// What of it can be refused without unpacking it is refused, as Inspect does.
 func Slow(path string) (bool, error) {
 	file, size, err := open(path)
 	if err != nil {
 		return false, err
 	}
 	defer file.Close()
+	if h, err := header.Read(file, size); err == nil {
+		return slowWIM(h, size)
+	}
 	head := make([]byte, min(size, partition.HeadBytes))
 	if n, err := file.ReadAt(head, 0); n < len(head) {
 		return false, fmt.Errorf("inspect an image file: %w", err)

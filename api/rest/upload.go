@@ -43,7 +43,7 @@ func (s *REST) uploadRoutes() {
 	s.describe(&huma.Operation{
 		Method: http.MethodPost, Path: "/uploads/", OperationID: "begin_upload", Summary: "Begin a resumable upload",
 		Description: "tus 1.0.0 (https://tus.io) with the extensions creation, creation-with-upload and termination. " +
-			"The answer to the last bytes tells whether the file is an image. A compressed one is inspected after it: " +
+			"The answer to the last bytes tells whether the file is an image. One in which much is packed (a WIM, an ESD, a compressed disk image) is inspected after it: " +
 			"GET /uploads/{upload} says 'inspecting' and how far, and then 'ready' or the reason of the refusal. " +
 			"POST /versions takes an upload by its ID or tus ID; one that is being inspected is published when that is done.",
 		Parameters: []*huma.Param{

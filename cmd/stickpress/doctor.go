@@ -7,11 +7,13 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/stickpress/stickpress/api/imagefile"
 	"github.com/stickpress/stickpress/store"
 	"github.com/stickpress/stickpress/store/pglocal"
 )
@@ -35,6 +37,7 @@ func (d *doctor) all(ctx context.Context, log *slog.Logger) {
 	}
 	d.disk()
 	d.systemClock()
+	d.verifier()
 	st, stop := d.database(ctx, log)
 	defer stop()
 	if st != nil {
@@ -91,6 +94,16 @@ func (d *doctor) systemClock() {
 	default:
 		d.ok("clock", "kept right")
 	}
+}
+
+// verifier looks for the program without which no WIM can be published.
+func (d *doctor) verifier() {
+	if _, err := exec.LookPath(imagefile.VerifyTool); err != nil {
+		d.fail("tools", "Install the package "+imagefile.VerifyPackage+" on this machine.",
+			"%s is missing: what is in a WIM or ESD cannot be verified, and none can be published", imagefile.VerifyTool)
+		return
+	}
+	d.ok("tools", "%s verifies images", imagefile.VerifyTool)
 }
 
 // database reaches the database, starting the private one if nothing runs, and

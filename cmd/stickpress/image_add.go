@@ -30,10 +30,10 @@ sticks are pressed, or a disk image, which is written as it is: an ISO, a VHD or
 VHDX, or a raw disk, the last one also as .zst, .xz or .gz.
 
 The upload goes on by itself when the connection breaks, and from where it was
-when the command is given again. A file that is not a readable image is refused
-with the reason (exit code 4), and leaves nothing behind. A number that is no
-SemVer (exit code 4), or that the image has already (exit code 6), is refused
-before anything is sent.`,
+when the command is given again. A file that is not a readable image, or in which
+something is damaged, is refused with the reason (exit code 4), and leaves nothing
+behind. A number that is no SemVer (exit code 4), or that the image has already
+(exit code 6), is refused before anything is sent.`,
 		Example: `  stickpress image add install.wim --image win11-ent --version 1.4.0 --commit "$SHA" --channel testing`,
 		Args:    cobra.ExactArgs(1),
 		RunE: x.do(func(cmd *cobra.Command, c *client.Client, args []string) error {
