@@ -77,14 +77,14 @@ func TestCaptureRefusals(t *testing.T) {
 		code   fault.Code
 		field  string
 	}{
-		{"nothing said", func(in *api.QueueJobInput) { in.Options.Capture = nil }, api.CodeVersionInvalid, "version"},
-		{"no version", func(in *api.QueueJobInput) { in.Options.Capture.Version = "" }, api.CodeVersionInvalid, "version"},
-		{"version is taken", func(in *api.QueueJobInput) { in.Options.Capture.Version = "1.0.0" }, store.CodeVersionExists, "version"},
-		{"bad name", func(in *api.QueueJobInput) { in.Options.Capture.Image = "Win 11" }, store.CodeNameInvalid, "image"},
-		{"bad channel", func(in *api.QueueJobInput) { in.Options.Capture.Channel = "Ä" }, store.CodeNameInvalid, "channel"},
-		{"long notes", func(in *api.QueueJobInput) { in.Options.Capture.Notes = strings.Repeat("x", 4001) }, api.CodeTextTooLong, "notes"},
-		{"no such partition", func(in *api.QueueJobInput) { in.Options.Capture.Partition = -1 }, api.CodePartitionInvalid, "partition"},
-		{"bad list", func(in *api.QueueJobInput) { in.Options.Capture.Exclude = "\\ok\nC:\\no" }, protocol.FaultExclusion, "exclude"},
+		{"nothing said", func(in *api.QueueJobInput) { in.Options.Capture = nil }, api.CodeVersionInvalid, "options.capture.version"},
+		{"no version", func(in *api.QueueJobInput) { in.Options.Capture.Version = "" }, api.CodeVersionInvalid, "options.capture.version"},
+		{"version is taken", func(in *api.QueueJobInput) { in.Options.Capture.Version = "1.0.0" }, store.CodeVersionExists, "options.capture.version"},
+		{"bad name", func(in *api.QueueJobInput) { in.Options.Capture.Image = "Win 11" }, store.CodeNameInvalid, "options.capture.image"},
+		{"bad channel", func(in *api.QueueJobInput) { in.Options.Capture.Channel = "Ä" }, store.CodeNameInvalid, "options.capture.channel"},
+		{"long notes", func(in *api.QueueJobInput) { in.Options.Capture.Notes = strings.Repeat("x", 4001) }, api.CodeTextTooLong, "options.capture.notes"},
+		{"no such partition", func(in *api.QueueJobInput) { in.Options.Capture.Partition = -1 }, api.CodePartitionInvalid, "options.capture.partition"},
+		{"bad list", func(in *api.QueueJobInput) { in.Options.Capture.Exclude = "\\ok\nC:\\no" }, protocol.FaultExclusion, "options.capture.exclude"},
 		{"two sources", func(in *api.QueueJobInput) {
 			in.Devices = append(in.Devices, api.QueueDevice{Identity: stick.Identity})
 		}, api.CodeTooManyDevices, "devices"},

@@ -68,7 +68,7 @@ func (c *Console) SaveConnectorMapping(ctx context.Context, a Actor, id string, 
 	}
 	m = tidyMapping(m)
 	if err := m.Check(); err != nil {
-		return Connector{}, err
+		return Connector{}, inMapping(err)
 	}
 	var out Connector
 	err := c.change(ctx, a, UseSaveConnector, func(tx *store.Tx, by store.Actor) error {
@@ -77,7 +77,7 @@ func (c *Console) SaveConnectorMapping(ctx context.Context, a Actor, id string, 
 			return err
 		}
 		if err := checkUsual(ctx, tx.Reader, a, m); err != nil {
-			return err
+			return inMapping(err)
 		}
 		raw, err := json.Marshal(m)
 		if err != nil {
@@ -111,6 +111,11 @@ func tidyMapping(m connector.Mapping) connector.Mapping {
 	return out
 }
 
+// inMapping blames a field of a mapping where requests have it.
+func inMapping(err error) error {
+	return fault.Renamed(err, func(field string) string { return "mapping." + field })
+}
+
 // checkUsual refuses values of the mapping's own that name nothing.
 func checkUsual(ctx context.Context, r store.Reader, a Actor, m connector.Mapping) error {
 	usual := func(field string) string { return m[field].Otherwise }
@@ -134,7 +139,7 @@ func checkUsual(ctx context.Context, r store.Reader, a Actor, m connector.Mappin
 		}
 	}
 	if layout := usual(connector.FieldLayout); layout != "" && !slices.Contains(store.Layouts, layout) {
-		return errLayout(layout)
+		return errLayout(layout).At(connector.FieldLayout)
 	}
 	if name := usual(connector.FieldSite); name != "" {
 		if _, err := findSite(ctx, r, a, name); err != nil {
@@ -188,7 +193,7 @@ func (c *Console) TestConnectorMapping(ctx context.Context, a Actor, id string, 
 	}
 	m = tidyMapping(m)
 	if err := m.Check(); err != nil {
-		return MappingTest{}, err
+		return MappingTest{}, inMapping(err)
 	}
 	body, err := connector.Decode("", []byte(document))
 	if err != nil {

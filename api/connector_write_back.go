@@ -184,10 +184,10 @@ func (c *Console) checkWriteBack(ctx context.Context, in *SaveWriteBackInput) er
 	}
 	w.Template.ContentType = strings.TrimSpace(w.Template.ContentType)
 	if err := w.Template.Check(); err != nil {
-		return err
+		return fault.Renamed(err, func(field string) string { return "config.template." + field })
 	}
 	if err := c.outbound.Check(ctx, w.Template.Host()); err != nil {
-		return fault.From(err).At("url")
+		return fault.From(err).At("config.template.url")
 	}
 	events := []string{}
 	for _, e := range connector.Events {
@@ -196,12 +196,12 @@ func (c *Console) checkWriteBack(ctx context.Context, in *SaveWriteBackInput) er
 		}
 	}
 	if len(events) != len(w.Events) || len(events) == 0 {
-		return fault.New(fault.KindInvalid, CodeEventUnknown).At("events")
+		return fault.New(fault.KindInvalid, CodeEventUnknown).At("config.events")
 	}
 	w.Events = events
-	for field, text := range map[string]string{"user": w.Auth.User, "scope": w.Auth.Scope, "client_id": w.Auth.ClientID, "secret": in.Secret, "client_secret": in.ClientSecret} {
+	for field, text := range map[string]string{"config.auth.user": w.Auth.User, "config.auth.scope": w.Auth.Scope, "config.auth.client_id": w.Auth.ClientID, "secret": in.Secret, "client_secret": in.ClientSecret} {
 		if utf8.RuneCountInString(text) > 10*maxText || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' }) {
-			return fault.New(fault.KindInvalid, CodeAuthInvalid, "field", field).At(field)
+			return fault.New(fault.KindInvalid, CodeAuthInvalid, "field", field[strings.LastIndex(field, ".")+1:]).At(field)
 		}
 	}
 	a := w.Auth
@@ -213,7 +213,7 @@ func (c *Console) checkWriteBack(ctx context.Context, in *SaveWriteBackInput) er
 	case AuthHeader:
 		w.Auth.Header = textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(a.Header))
 		if !httpguts.ValidHeaderFieldName(w.Auth.Header) || slices.Contains([]string{"Host", "Content-Length", "Transfer-Encoding", "Connection"}, w.Auth.Header) {
-			return fault.New(fault.KindInvalid, CodeAuthInvalid, "field", "header").At("header")
+			return fault.New(fault.KindInvalid, CodeAuthInvalid, "field", "header").At("config.auth.header")
 		}
 	case AuthPassword, AuthClient:
 		w.Auth.TokenURL, w.Auth.ClientID, w.Auth.Scope = strings.TrimSpace(a.TokenURL), strings.TrimSpace(a.ClientID), a.Scope
@@ -221,13 +221,13 @@ func (c *Console) checkWriteBack(ctx context.Context, in *SaveWriteBackInput) er
 			w.Auth.User = a.User
 		}
 		if w.Auth.ClientID == "" {
-			return fault.New(fault.KindInvalid, CodeAuthInvalid, "field", "client_id").At("client_id")
+			return fault.New(fault.KindInvalid, CodeAuthInvalid, "field", "client_id").At("config.auth.client_id")
 		}
 		if err := c.outbound.Check(ctx, w.Auth.TokenURL); err != nil {
-			return fault.From(err).At("token_url")
+			return fault.From(err).At("config.auth.token_url")
 		}
 	default:
-		return fault.New(fault.KindInvalid, CodeAuthInvalid, "field", "auth").At("auth")
+		return fault.New(fault.KindInvalid, CodeAuthInvalid, "field", "auth").At("config.auth")
 	}
 	return nil
 }

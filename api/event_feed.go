@@ -48,10 +48,10 @@ func (c *Console) eventQuery(ctx context.Context, a Actor, f EventFilter, after 
 	var query store.FeedFilter
 	at, err := store.ParseCursor(after)
 	if err != nil {
-		return query, at, fault.From(err).At("after")
+		return query, at, fault.From(err).At("cursor")
 	}
 	if err := c.store.CheckCursor(ctx, at); err != nil {
-		return query, at, fault.From(err).At("after")
+		return query, at, fault.From(err).At("cursor")
 	}
 	if query.Types, err = eventTypes(f.Types); err != nil {
 		return query, at, err

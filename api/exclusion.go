@@ -37,7 +37,7 @@ func (c *Console) SaveExclusions(ctx context.Context, a Actor, in SaveExclusions
 	if in.List == "" {
 		in.List = exclusion.Default
 	}
-	if err := checkExclusions(in.List); err != nil {
+	if err := checkExclusions("list", in.List); err != nil {
 		return Exclusions{}, err
 	}
 	var out Exclusions

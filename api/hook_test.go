@@ -310,12 +310,12 @@ func TestMappingTester(t *testing.T) {
 	}
 	m[connector.FieldImage] = connector.Source{Otherwise: "win12"}
 	_, err = f.SaveConnectorMapping(t.Context(), f.Admin, c.ID, m, 0)
-	if got := faultOf(t, err, "image_not_found"); got.Field != "image" {
+	if got := faultOf(t, err, "image_not_found"); got.Field != "mapping.image" {
 		t.Errorf("field %q", got.Field)
 	}
 	m[connector.FieldImage] = connector.Source{Otherwise: "win11-ent"}
 	_, err = f.SaveConnectorMapping(t.Context(), f.Admin, c.ID, m, 0)
-	if got := faultOf(t, err, "channel_not_found"); got.Field != "channel" {
+	if got := faultOf(t, err, "channel_not_found"); got.Field != "mapping.channel" {
 		t.Errorf("field %q", got.Field)
 	}
 	m[connector.FieldChannel] = connector.Source{}

@@ -57,7 +57,7 @@ func (c *Console) BeginPairing(ctx context.Context, a Actor, client string) (New
 	}
 	client, err := cleanName("pairing", client)
 	if err != nil {
-		return NewPairing{}, err
+		return NewPairing{}, fault.From(err).At("client")
 	}
 	if err := c.attemptFrom(a); err != nil {
 		return NewPairing{}, err

@@ -89,12 +89,13 @@ func (c *Console) SetHostPorts(ctx context.Context, a Actor, in SetHostPortsInpu
 		return HostPorts{}, err
 	}
 	rows := make([]store.HostPort, 0, len(in.Ports))
-	for _, p := range in.Ports {
+	for i, p := range in.Ports {
+		at := fmt.Sprintf("items[%d].", i)
 		if err := checkPort(p.Hub, p.Number); err != nil {
-			return HostPorts{}, err
+			return HostPorts{}, err.At(at + "number")
 		}
 		if p.Socket == "" {
-			return HostPorts{}, fault.New(fault.KindInvalid, store.CodeValueInvalid, "field", "socket").At("socket")
+			return HostPorts{}, fault.New(fault.KindInvalid, store.CodeValueInvalid, "field", "socket").At(at + "socket")
 		}
 		rows = append(rows, store.HostPort{Hub: strings.TrimSpace(p.Hub), Number: p.Number, Socket: p.Socket})
 	}
@@ -106,7 +107,7 @@ func (c *Console) SetHostPorts(ctx context.Context, a Actor, in SetHostPortsInpu
 		if now := portsRevision(before); seen(in.Revision, now) != now {
 			return fault.New(fault.KindStale, store.CodeStale, "kind", "host", "id", h.ID)
 		}
-		return tx.SetHostPorts(ctx, h.ID, rows)
+		return fault.Renamed(tx.SetHostPorts(ctx, h.ID, rows), func(string) string { return "items" })
 	})
 }
 
@@ -119,7 +120,7 @@ func (c *Console) StartCalibration(ctx context.Context, a Actor, host, hub strin
 	}
 	hub = strings.TrimSpace(hub)
 	if err := checkPort(hub, first); err != nil {
-		return HostPorts{}, err
+		return HostPorts{}, err.At("first")
 	}
 	return c.changePorts(ctx, a, host, "calibrate", map[string]any{"hub": hub, "first": first}, func(tx *store.Tx, h *store.Host) error {
 		_, err := tx.StartCalibration(ctx, h.ID, hub, first, h.Inventory.Devices)
@@ -173,9 +174,9 @@ func (c *Console) changePorts(ctx context.Context, a Actor, host, what string, a
 	return c.GetHostPorts(ctx, a, host)
 }
 
-func checkPort(hub string, number int) error {
+func checkPort(hub string, number int) *fault.Error {
 	if number < 1 || number > store.MaxPort || utf8.RuneCountInString(hub) > maxHubName {
-		return fault.New(fault.KindInvalid, CodePortInvalid, "number", number, "most", store.MaxPort, "letters", maxHubName).At("number")
+		return fault.New(fault.KindInvalid, CodePortInvalid, "number", number, "most", store.MaxPort, "letters", maxHubName)
 	}
 	return nil
 }

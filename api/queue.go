@@ -191,7 +191,7 @@ func checkRequest(in *QueueJobInput) error {
 	if err := in.ExternalRef.check(""); err != nil {
 		return err
 	}
-	if err := checkTexts("", in.ExternalRef.ID, in.Holder, in.Variables); err != nil {
+	if err := checkTexts("", "external_ref.id", in.ExternalRef.ID, in.Holder, in.Variables); err != nil {
 		return err
 	}
 	places := map[socket]bool{}
@@ -204,7 +204,7 @@ func checkRequest(in *QueueJobInput) error {
 		if err := d.ExternalRef.check(deviceField(i) + "."); err != nil {
 			return err
 		}
-		if err := checkTexts(deviceField(i)+".", d.ExternalRef.ID, d.Holder, d.Variables); err != nil {
+		if err := checkTexts(deviceField(i)+".", "external_ref.id", d.ExternalRef.ID, d.Holder, d.Variables); err != nil {
 			return err
 		}
 	}
@@ -221,10 +221,12 @@ func (in *QueueJobInput) ports() []string {
 
 func deviceField(i int) string { return fmt.Sprintf("devices[%d]", i) }
 
-func checkTexts(prefix, reference, holder string, vars map[string]string) error {
-	for field, text := range map[string]string{"reference": reference, "holder": holder} {
-		if utf8.RuneCountInString(text) > maxText {
-			return fault.New(fault.KindInvalid, CodeTextTooLong, "field", field, "max", maxText).At(prefix + field)
+// checkTexts refuses what is too long to be kept; id is what the request calls
+// the reference.
+func checkTexts(prefix, id, reference, holder string, vars map[string]string) error {
+	for _, x := range []struct{ what, field, text string }{{"reference", id, reference}, {"holder", "holder", holder}} {
+		if utf8.RuneCountInString(x.text) > maxText {
+			return fault.New(fault.KindInvalid, CodeTextTooLong, "field", x.what, "max", maxText).At(prefix + x.field)
 		}
 	}
 	for name, value := range vars {

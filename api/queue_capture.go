@@ -42,16 +42,16 @@ func (p *plan) capture(ctx context.Context, r store.Reader, in *QueueJobInput) e
 	o.Image, o.Channel, o.Notes = strings.TrimSpace(o.Image), strings.TrimSpace(o.Channel), strings.TrimSpace(o.Notes)
 	number, err := VersionNumber(strings.TrimSpace(o.Version))
 	if err != nil {
-		return err
+		return fault.From(err).At("options.capture.version")
 	}
 	o.Version = number
 	switch {
 	case o.Channel != "" && !imageForm.MatchString(o.Channel):
-		return fault.New(fault.KindInvalid, store.CodeNameInvalid, "kind", "channel").At("channel")
+		return fault.New(fault.KindInvalid, store.CodeNameInvalid, "kind", "channel").At("options.capture.channel")
 	case utf8.RuneCountInString(o.Notes) > maxNotes || !utf8.ValidString(o.Notes):
-		return fault.New(fault.KindInvalid, CodeTextTooLong, "field", "notes", "max", maxNotes).At("notes")
+		return fault.New(fault.KindInvalid, CodeTextTooLong, "field", "notes", "max", maxNotes).At("options.capture.notes")
 	case o.Partition < 0 || o.Partition > maxPartition:
-		return fault.New(fault.KindInvalid, CodePartitionInvalid, "partition", o.Partition, "max", maxPartition).At("partition")
+		return fault.New(fault.KindInvalid, CodePartitionInvalid, "partition", o.Partition, "max", maxPartition).At("options.capture.partition")
 	}
 	image, err := findImage(ctx, r, o.Image)
 	switch {
@@ -63,7 +63,7 @@ func (p *plan) capture(ctx context.Context, r store.Reader, in *QueueJobInput) e
 	case !isNotFound(err, "image"):
 		return err
 	case !imageForm.MatchString(o.Image):
-		return fault.New(fault.KindInvalid, store.CodeNameInvalid, "kind", "image").At("image")
+		return fault.New(fault.KindInvalid, store.CodeNameInvalid, "kind", "image").At("options.capture.image")
 	}
 	if o.Exclude == "" {
 		set, err := exclusions(ctx, r)
@@ -72,7 +72,7 @@ func (p *plan) capture(ctx context.Context, r store.Reader, in *QueueJobInput) e
 		}
 		o.Exclude = set.List
 	}
-	if err := checkExclusions(o.Exclude); err != nil {
+	if err := checkExclusions("options.capture.exclude", o.Exclude); err != nil {
 		return err
 	}
 	p.job.Options = protocol.JobOptions{Capture: &o}
@@ -84,7 +84,7 @@ func checkUnpublished(ctx context.Context, r store.Reader, image store.ImageID, 
 	_, err := r.VersionByNumber(ctx, image, number)
 	switch {
 	case err == nil:
-		return fault.New(fault.KindConflict, store.CodeVersionExists, "version", number).At("version")
+		return fault.New(fault.KindConflict, store.CodeVersionExists, "version", number).At("options.capture.version")
 	case isNotFound(err, "image_version"):
 		return nil
 	}
@@ -92,11 +92,11 @@ func checkUnpublished(ctx context.Context, r store.Reader, image store.ImageID, 
 }
 
 // checkExclusions refuses a list that a host would not understand.
-func checkExclusions(list string) error {
+func checkExclusions(field, list string) error {
 	_, err := exclusion.Parse(list)
 	var bad *exclusion.Error
 	if errors.As(err, &bad) {
-		return fault.New(fault.KindInvalid, protocol.FaultExclusion, "line", bad.Line, "text", bad.Text, "reason", bad.Reason).At("exclude")
+		return fault.New(fault.KindInvalid, protocol.FaultExclusion, "line", bad.Line, "text", bad.Text, "reason", bad.Reason).At(field)
 	}
 	return err
 }

@@ -133,7 +133,7 @@ func TestQueueJobRefusals(t *testing.T) {
 		{"busy", taken, nil, "stick_busy", "devices[0]", map[string]string{"port": "taken"}},
 		{"edition", good, func(in *api.QueueJobInput) { in.Edition = 4 }, "edition_missing", "edition", map[string]string{"editions": "1 Windows 11 Enterprise, 2 Windows 11 ARM, 3 Windows 10 1607"}},
 		{"arm64", good, func(in *api.QueueJobInput) { in.Edition = 2 }, "architecture_refused", "edition", map[string]string{"architecture": "arm64"}},
-		{"long reference", good, func(in *api.QueueJobInput) { in.ExternalRef.ID = strings.Repeat("x", 201) }, "text_too_long", "reference", nil},
+		{"long reference", good, func(in *api.QueueJobInput) { in.ExternalRef.ID = strings.Repeat("x", 201) }, "text_too_long", "external_ref.id", nil},
 		{"variable name", good, func(in *api.QueueJobInput) { in.Variables = map[string]string{"A b": ""} }, "variable_invalid", "variables", nil},
 		{"unknown variable", good, func(in *api.QueueJobInput) { in.TaskSequence = "asks" }, "template_unknown_variable", "devices[0]", map[string]string{"name": "department"}},
 		{"too long answer", good, func(in *api.QueueJobInput) {

@@ -21,7 +21,7 @@ func planWipe(_ *store.Questions, in *QueueJobInput, p *plan) decision {
 		}
 		o.Method, o.Passes = cmp.Or(o.Method, protocol.WipeAuto), cmp.Or(o.Passes, protocol.MaxWipePasses)
 		if !slices.Contains(protocol.WipeMethods, o.Method) || o.Passes < 1 || o.Passes > protocol.MaxWipePasses {
-			return nil, fault.New(fault.KindInvalid, CodeWipeInvalid, "method", o.Method, "passes", o.Passes).At("options")
+			return nil, fault.New(fault.KindInvalid, CodeWipeInvalid, "method", o.Method, "passes", o.Passes).At("options.wipe")
 		}
 		p.job.Options = protocol.JobOptions{Wipe: &o}
 		return func(*protocol.Device) error { return nil }, nil

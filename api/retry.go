@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -65,11 +64,11 @@ func (c *Console) RetryBuilds(ctx context.Context, a Actor, in RetryBuildsInput)
 		again.By = by
 		after, err := tx.RetryBuilds(ctx, again)
 		if err != nil {
-			return err
+			return ofRetry(err)
 		}
 		retried := retriedOf(&before, &after)
 		if err := checkAgain(ctx, tx.Reader, &after, retried); err != nil {
-			return err
+			return ofRetry(err)
 		}
 		ids := make([]string, len(retried))
 		for i, b := range retried {
@@ -85,6 +84,17 @@ func (c *Console) RetryBuilds(ctx context.Context, a Actor, in RetryBuildsInput)
 		return Job{}, c.inTheWay(ctx, a, err)
 	}
 	return c.GetJob(ctx, a, in.JobID)
+}
+
+// ofRetry blames the builds for what a new job would blame its devices for, and
+// nothing for what a retry does not choose.
+func ofRetry(err error) error {
+	return fault.Renamed(err, func(field string) string {
+		if field == "builds" || field == "devices" {
+			return "builds"
+		}
+		return ""
+	})
 }
 
 // retriedOf lists the builds that were over before and are queued now.
@@ -120,7 +130,7 @@ func checkAgain(ctx context.Context, r store.Reader, j *store.Job, builds []stor
 			err = fits(d)
 		}
 		if err != nil {
-			return fault.From(err).At(fmt.Sprintf("builds[%d]", b.Position-1))
+			return fault.From(err).At("builds")
 		}
 	}
 	return nil

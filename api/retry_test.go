@@ -54,7 +54,7 @@ func TestRetryBuilds(t *testing.T) {
 		_, err := retry(f.Helpdesk)
 		if len(devices) == 1 {
 			wantFault(t, err, api.CodeDeviceGone)
-		} else if got := faultOf(t, err, api.CodeDeviceChanged); got.Field != "builds[1]" {
+		} else if got := faultOf(t, err, api.CodeDeviceChanged); got.Field != "builds" {
 			t.Errorf("field %q", got.Field)
 		}
 	}

@@ -156,7 +156,7 @@ func (c *Console) SaveTaskSequence(ctx context.Context, a Actor, in SaveTaskSequ
 func checkSpec(s *TaskSequenceSpec) error {
 	switch {
 	case !slices.Contains(store.Layouts, s.Layout):
-		return errLayout(s.Layout)
+		return errLayout(s.Layout).At("spec.layout")
 	case !slices.Contains(store.BootSignatures, s.BootSignature):
 		return fault.New(fault.KindInvalid, CodeSignatureUnknown, "boot_signature", s.BootSignature).At("spec.boot_signature")
 	case s.Edition < 1:
@@ -169,7 +169,7 @@ func checkSpec(s *TaskSequenceSpec) error {
 	return nil
 }
 
-func errLayout(layout string) error {
+func errLayout(layout string) *fault.Error {
 	return fault.New(fault.KindInvalid, CodeLayoutUnknown, "layout", layout, "layouts", strings.Join(store.Layouts, ", ")).At("layout")
 }
 

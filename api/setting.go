@@ -144,14 +144,14 @@ func (c *Console) SaveSetting(ctx context.Context, a Actor, in SaveSettingInput)
 			return err
 		}
 		if before.Fixed() {
-			return fault.New(fault.KindConflict, CodeSettingFixed, "name", in.Name, "origin", before.Origin).At(in.Name)
+			return fault.New(fault.KindConflict, CodeSettingFixed, "name", in.Name, "origin", before.Origin)
 		}
 		value, ok := cleanSetting(before.Kind, in.Value)
 		if !ok {
-			return fault.New(fault.KindInvalid, CodeSettingInvalid, "name", in.Name).At(in.Name)
+			return fault.New(fault.KindInvalid, CodeSettingInvalid, "name", in.Name).At("value")
 		}
 		if _, err := tx.PutSetting(ctx, in.Name, value, seen(in.Revision, before.Revision)); err != nil {
-			return fault.From(err).At(in.Name)
+			return err
 		}
 		if out, err = c.readSetting(ctx, tx.Reader, in.Name); err != nil {
 			return err

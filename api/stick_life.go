@@ -31,7 +31,7 @@ func (c *Console) IssueStick(ctx context.Context, a Actor, in IssueStickInput) (
 		if p.Holder == "" {
 			return store.Stick{}, fault.New(fault.KindInvalid, CodeHolderMissing).At("holder")
 		}
-		if err := checkTexts("", p.Reference, p.Holder, nil); err != nil {
+		if err := checkTexts("", "reference", p.Reference, p.Holder, nil); err != nil {
 			return store.Stick{}, err
 		}
 		return tx.IssueStick(ctx, s.ID, p, by)

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/api/unattend"
 	"github.com/stickpress/stickpress/store"
 )
@@ -54,7 +55,7 @@ func RenderAnswer(source string, in RenderInput) (string, error) {
 	if err := in.ExternalRef.check(""); err != nil {
 		return "", err
 	}
-	if err := checkTexts("", in.ExternalRef.ID, in.Holder, in.Variables); err != nil {
+	if err := checkTexts("", "external_ref.id", in.ExternalRef.ID, in.Holder, in.Variables); err != nil {
 		return "", err
 	}
 	t, err := unattend.Parse([]byte(source))
@@ -65,7 +66,7 @@ func RenderAnswer(source string, in RenderInput) (string, error) {
 	b := store.Build{Reference: reference, Holder: strings.TrimSpace(in.Holder), Variables: maps.Clone(in.Variables)}
 	switch name, err := ComputerName(in.Variables[VariableComputerName], 1, b.Reference, b.Holder); {
 	case err != nil:
-		return "", err
+		return "", fault.From(err).At("variables." + VariableComputerName)
 	case name != "":
 		b.Variables[VariableComputerName] = name
 	}

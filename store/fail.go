@@ -92,7 +92,7 @@ var constraints = map[string]*fault.Error{
 	"channels_name_key":                               taken("channel"),
 	"channels_name_check":                             badName("channel"),
 	"channels_image_id_fkey":                          missing("image"),
-	"channels_image_version_id_fkey":                  fault.New(fault.KindInvalid, CodeVersionOfOther).At("image_version_id"),
+	"channels_image_version_id_fkey":                  fault.New(fault.KindInvalid, CodeVersionOfOther).At("version"),
 	"unattend_templates_name_key":                     taken("template"),
 	"unattend_templates_name_check":                   badName("template"),
 	"unattend_template_versions_template_id_fkey":     missing("template"),

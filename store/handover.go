@@ -26,7 +26,7 @@ func (s *Stick) awayCode() fault.Code {
 }
 
 func (s *Stick) errAway(port string) error {
-	return fault.New(fault.KindConflict, s.awayCode(), "port", port).At("builds")
+	return fault.New(fault.KindConflict, s.awayCode(), "port", port).At("devices")
 }
 
 // applyHandover moves the stick in its life. Whoever had it last stays known

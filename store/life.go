@@ -106,5 +106,5 @@ func (s *Stick) NeedsWipe(holder string) bool {
 
 // errNotWiped names the previous holder, "–" where nobody knows.
 func (s *Stick) errNotWiped(port string) error {
-	return fault.New(fault.KindConflict, CodeStickNotWiped, "port", port, "holder", or(s.Holder, "–")).At("builds")
+	return fault.New(fault.KindConflict, CodeStickNotWiped, "port", port, "holder", or(s.Holder, "–")).At("devices")
 }

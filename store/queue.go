@@ -57,7 +57,7 @@ type NewBuild struct {
 // which is not over is reference_open with that job.
 func (tx *Tx) QueueJob(ctx context.Context, n NewJob) (Job, error) {
 	if len(n.Builds) == 0 {
-		return Job{}, fault.New(fault.KindInvalid, CodeNoSticks).At("builds")
+		return Job{}, fault.New(fault.KindInvalid, CodeNoSticks).At("devices")
 	}
 	if err := n.checkFree(nil); err != nil {
 		return Job{}, err
@@ -179,14 +179,14 @@ func (n *NewJob) hold(q *Questions) func() (SiteID, error) {
 			return SiteID{}, err
 		}
 		if host.State != HostEnrolled {
-			return SiteID{}, fault.New(fault.KindConflict, CodeHostRevoked).At("host_id")
+			return SiteID{}, fault.New(fault.KindConflict, CodeHostRevoked).At("host")
 		}
 		if n.ImageVersionID.IsZero() {
 			return host.SiteID, nil
 		}
 		version, err := versions.one("image_version", n.ImageVersionID)
 		if err == nil && version.State == VersionWithdrawn {
-			err = fault.New(fault.KindConflict, CodeVersionWithdrawn).At("image_version_id")
+			err = fault.New(fault.KindConflict, CodeVersionWithdrawn).At("version")
 		}
 		return host.SiteID, err
 	}
@@ -199,10 +199,10 @@ func (n *NewJob) checkFree(busy map[Place]JobID) error {
 	for _, b := range n.Builds {
 		at := Place{cleanText(b.Device.Port), b.Device.LUN}
 		if wanted[at] {
-			return fault.New(fault.KindConflict, CodeStickBusy, "port", at.Port).At("builds")
+			return fault.New(fault.KindConflict, CodeStickBusy, "port", at.Port).At("devices")
 		}
 		if job, ok := busy[at]; ok {
-			return fault.New(fault.KindConflict, CodeStickBusy, "port", at.Port, "job", job).At("builds")
+			return fault.New(fault.KindConflict, CodeStickBusy, "port", at.Port, "job", job).At("devices")
 		}
 		wanted[at] = true
 	}

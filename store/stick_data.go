@@ -62,7 +62,7 @@ func (tx *Tx) SettleStickData(ctx context.Context, id StickID, p StickDataSettle
 
 // errDataOpen refuses to write over what nobody has looked at.
 func (s *Stick) errDataOpen(port string) error {
-	return fault.New(fault.KindConflict, CodeStickDataOpen, "port", port, "stick", s.ID).At("builds")
+	return fault.New(fault.KindConflict, CodeStickDataOpen, "port", port, "stick", s.ID).At("devices")
 }
 
 // checkData refuses to write to a stick that came back, before its user's data

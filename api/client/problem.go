@@ -17,7 +17,7 @@ import (
 // sentence.
 type Problem = wire.Problem //nolint:errname // RFC 9457 calls it a problem
 
-// FieldError is one input that is not as the API describes it.
+// FieldError is one input that is wrong.
 type FieldError = wire.FieldError
 
 // IsCode reports whether err is a Problem with a code, such as "stale".

@@ -98,6 +98,16 @@ func (e *Error) At(field string) *Error {
 	return &c
 }
 
+// Renamed is err with the input that it blames, if it blames one, under the name
+// that it has elsewhere; "" where there is no such input.
+func Renamed(err error, name func(field string) string) error {
+	var e *Error
+	if !errors.As(err, &e) || e.Field == "" {
+		return err
+	}
+	return e.At(name(e.Field))
+}
+
 // Error is for logs; people get the catalogue's sentence.
 func (e *Error) Error() string {
 	s := string(e.Code)

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/fault"
 )
 
 // EventsAsked is what requests for events are narrowed by. It is exported for
@@ -61,15 +62,20 @@ func (s *REST) watchEvents() {
 		}}},
 	}}
 	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*huma.StreamResponse, error) {
-		after := in.Last
+		from, after := "Last-Event-ID", in.Last
 		if after == "" {
-			after = in.After
+			from, after = "after", in.After
 		}
 		ctx, end := s.console.WhileSignedIn(ctx, a)
 		events, err := s.console.WatchEvents(ctx, a, in.filter(), after)
 		if err != nil {
 			end()
-			return nil, err
+			return nil, fault.Renamed(err, func(field string) string {
+				if field == "cursor" {
+					return from
+				}
+				return field
+			})
 		}
 		return &huma.StreamResponse{Body: func(c huma.Context) {
 			defer end()

@@ -161,16 +161,6 @@ func fingerprintOf(w http.ResponseWriter, r *http.Request, key string) ([]byte, 
 	return h.Sum(nil), nil
 }
 
-// operationOf finds the operation that a request was routed to; nil for what
-// huma does not serve.
-func (s *REST) operationOf(r *http.Request) *huma.Operation {
-	pattern := strings.TrimPrefix(chi.RouteContext(r.Context()).RoutePattern(), Prefix)
-	if item := s.huma.OpenAPI().Paths[pattern]; item != nil {
-		return item.Post
-	}
-	return nil
-}
-
 // keptReply is a reply without its secrets.
 func keptReply(op *huma.Operation, reply *recorded) store.Reply {
 	kept := store.Reply{Status: reply.status, Header: map[string]string{}, Body: reply.body.Bytes()}

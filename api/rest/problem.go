@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -45,10 +46,16 @@ func problemOf(ctx context.Context, status int, f *fault.Error) *wire.Problem {
 	p := wire.NewProblem(status, string(f.Code))
 	p.Detail = q.locale.Fault(string(f.Code), f.Params)
 	p.Params, p.Field, p.RequestID = f.Params, f.Field, q.id
-	for _, part := range f.Parts {
-		p.Errors = append(p.Errors, wire.FieldError{
-			Location: "body." + part.Field, Code: string(part.Code), Detail: q.locale.Fault(string(part.Code), part.Params),
-		})
+	parts := f.Parts
+	if len(parts) == 0 && f.Field != "" {
+		parts = []*fault.Error{f}
+	}
+	for _, part := range parts {
+		if at := q.locate(part.Field); at != "" {
+			p.Errors = append(p.Errors, wire.FieldError{
+				Location: at, Code: string(part.Code), Detail: q.locale.Fault(string(part.Code), part.Params),
+			})
+		}
 	}
 	return &p
 }
@@ -110,7 +117,7 @@ func ownProblem(ctx huma.Context, _ string, v any) (any, error) {
 		p.Errors = append(p.Errors, wire.FieldError{Location: d.Location, Detail: d.Message})
 	}
 	if len(p.Errors) > 0 {
-		p.Field = p.Errors[0].Location
+		_, p.Field, _ = strings.Cut(p.Errors[0].Location, ".")
 	}
 	return p, nil
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/apitest"
 	"github.com/stickpress/stickpress/api/rest/resttest"
 	"github.com/stickpress/stickpress/api/rest/wire"
 )
@@ -122,5 +123,66 @@ func TestProblemFields(t *testing.T) {
 	a = send(t, s, post(s, api.RoleAdmin, "/users", wire.CreateUser{Login: "ann", Role: "king"}))
 	if p := wantProblem(t, a, http.StatusUnprocessableEntity, "role_unknown"); p.Params["role"] != "king" {
 		t.Errorf("problem is %+v", p)
+	}
+}
+
+// What is wrong with one input is said at that input, whatever part of the
+// request has it, and under the name that it has there.
+func TestProblemLocations(t *testing.T) {
+	t.Parallel()
+	s := resttest.Start(t)
+	admin := s.Token(api.RoleAdmin)
+	s.Publish(t, "win11-ent", "1.0.0")
+	stick := apitest.Stick("a.img")
+	host, _ := s.Connect(t, "bench", stick)
+	order := wire.QueueJobOf(apitest.Order("win11-ent", "bench", stick))
+	decode[api.Job](t, send(t, s, post(s, api.RoleHelpdesk, "/jobs", order)), http.StatusAccepted)
+	capture := order
+	capture.Kind = "capture"
+	none := map[string]string{"If-None-Match": "*"}
+	for _, tt := range []struct {
+		name      string
+		ask       ask
+		code      string
+		locations string
+	}{
+		{"body", post(s, api.RoleAdmin, "/users", wire.CreateUser{Login: "ann", Role: "king"}), "role_unknown", "body.role"},
+		{"within the body", post(s, api.RoleAdmin, "/task-sequences", wire.SaveTaskSequence{Name: "a", Spec: api.TaskSequenceSpec{Layout: "no"}}), "layout_unknown", "body.spec.layout"},
+		{"one of a list", post(s, api.RoleHelpdesk, "/jobs", order), "stick_busy", "body.devices[0]"},
+		{"options", post(s, api.RoleAdmin, "/jobs", capture), "version_invalid", "body.options.capture.version"},
+		{"setting", ask{method: "PUT", path: "/settings/public-url", token: admin, header: none, body: wire.SaveSetting{Value: "nowhere"}}, "setting_invalid", "body.value"},
+		{"query", get(s, api.RoleViewer, "/history?cursor=x"), "id_invalid", "query.cursor"},
+		{"query of a stream", get(s, api.RoleViewer, "/events?after=x"), "id_invalid", "query.after"},
+		{
+			"header of a stream",
+			ask{method: "GET", path: "/events", token: admin, header: map[string]string{"Last-Event-ID": "x"}},
+			"id_invalid", "header.Last-Event-ID",
+		},
+		{
+			"header",
+			ask{method: "POST", path: "/jobs", token: admin, body: order, header: map[string]string{wire.HeaderIdempotencyKey: strings.Repeat("x", 201)}},
+			"idempotency_key_invalid", "header.Idempotency-Key",
+		},
+		{"path", ask{
+			method: "PUT", path: "/images/win11-ent/channels/Ä", token: admin, header: none, body: wire.SetChannel{Version: "1.0.0"},
+		}, "name_invalid", "path.channel"},
+		{"none", get(s, api.RoleViewer, "/jobs/job_nope"), "job_not_found", ""},
+		{"first number", post(s, api.RoleAdmin, "/hosts/"+host.ID+"/calibrations", wire.Calibrate{First: 1000}), "port_invalid", "body.first"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := send(t, s, tt.ask)
+			p := wantProblem(t, a, a.status, tt.code)
+			var locations []string
+			for _, e := range p.Errors {
+				locations = append(locations, e.Location)
+				if e.Code != tt.code || e.Detail != p.Detail {
+					t.Errorf("%+v is not what the refusal says: %+v", e, p)
+				}
+			}
+			if got := strings.Join(locations, " "); got != tt.locations {
+				t.Errorf("it is at %q, want %q", got, tt.locations)
+			}
+		})
 	}
 }

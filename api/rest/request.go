@@ -24,6 +24,7 @@ type request struct {
 	id, method, path string
 	locale           locale.Locale
 	actor            api.Actor
+	locate           func(field string) string // see REST.locate
 }
 
 type requestKey struct{}
@@ -32,7 +33,7 @@ type requestKey struct{}
 func requestOf(ctx context.Context) *request {
 	r, ok := ctx.Value(requestKey{}).(*request)
 	if !ok {
-		return &request{}
+		return &request{locate: func(string) string { return "" }}
 	}
 	return r
 }
@@ -42,7 +43,7 @@ var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // begin gives a request its ID and locale, and an actor that nobody has signed
 // in for yet.
-func begin(next http.Handler) http.Handler {
+func (s *REST) begin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q := &request{
 			id: r.Header.Get(wire.HeaderRequestID), method: r.Method, path: r.URL.Path,
@@ -56,7 +57,9 @@ func begin(next http.Handler) http.Handler {
 		h.Set(wire.HeaderRequestID, q.id)
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, q)))
+		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, q))
+		q.locate = func(field string) string { return s.locate(r, field) }
+		next.ServeHTTP(w, r)
 	})
 }
 

@@ -72,7 +72,7 @@ func New(d Deps) (*REST, error) {
 		return nil, errors.New("the REST API needs a console, an upload handler and a logger")
 	}
 	s := &REST{console: d.Console, log: d.Logger, url: d.URL, mux: chi.NewRouter()}
-	s.mux.Use(begin, s.survive)
+	s.mux.Use(s.begin, s.survive)
 	s.mux.NotFound(notFound)
 	s.mux.MethodNotAllowed(s.methodNotAllowed)
 	s.mux.Post("/hooks/{connector}", s.hook)

@@ -144,7 +144,9 @@ func problemSentence(p *client.Problem) string {
 	}
 	b.WriteByte(']')
 	for _, e := range p.Errors {
-		fmt.Fprintf(&b, "\n  %s: %s", e.Location, e.Detail)
+		if e.Detail != p.Detail { // else it is said above
+			fmt.Fprintf(&b, "\n  %s: %s", e.Location, e.Detail)
+		}
 	}
 	return b.String()
 }

@@ -109,6 +109,11 @@ func TestFieldErrors(t *testing.T) {
 	if got := sentence(&p); got != want {
 		t.Errorf("sentence %q, want %q", got, want)
 	}
+	p.Errors = []wire.FieldError{{Location: "body.role", Code: p.Code, Detail: p.Detail}}
+	want = "The request is not as the API describes it. [request_invalid]"
+	if got := sentence(&p); got != want {
+		t.Errorf("sentence %q says the same twice", got)
+	}
 }
 
 // try runs a command against a console and returns its exit code and what it

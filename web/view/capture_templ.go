@@ -1090,7 +1090,7 @@ func Exclusions(f Frame, x api.Exclusions, typed string, p Problem) templ.Compon
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = Area(Control{ID: "list", Wide: true, Label: f.T("capture.exclude"), Hint: f.T("capture.exclude_hint"), Problem: p.At("exclude")}, typed, 16, templ.Attributes{"spellcheck": "false"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Area(Control{ID: "list", Wide: true, Label: f.T("capture.exclude"), Hint: f.T("capture.exclude_hint"), Problem: p.At("list")}, typed, 16, templ.Attributes{"spellcheck": "false"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

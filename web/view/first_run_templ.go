@@ -125,7 +125,7 @@ func firstRunStep(f Frame, p FirstRunPage) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = Alert(p.Problem.Rest("public-url", "language", "zone", "account", "names", "cert")).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Alert(p.Problem.Rest("value", "language", "zone", "account", "names", "cert")).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -820,7 +820,7 @@ func firstRunAddress(f Frame, p FirstRunPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Input(Control{ID: "value", Label: f.T("setting.name_public-url"), Hint: f.T("first_run.address_hint"), Problem: p.Problem.At("public-url")}, "url", p.addressValue(), templ.Attributes{"required": true}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Input(Control{ID: "value", Label: f.T("setting.name_public-url"), Hint: f.T("first_run.address_hint"), Problem: p.Problem.At("value")}, "url", p.addressValue(), templ.Attributes{"required": true}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

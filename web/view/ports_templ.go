@@ -65,7 +65,7 @@ func Ports(f Frame, h api.Host, p api.HostPorts, problem Problem) templ.Componen
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Alert(problem.Rest("number")).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Alert(problem.Rest("first")).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -443,7 +443,7 @@ func Ports(f Frame, h api.Host, p api.HostPorts, problem Problem) templ.Componen
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = Input(Control{ID: "number", Label: f.T("ports.first"), Problem: problem.At("number")}, "number", "1", templ.Attributes{"min": "1", "max": "999", "required": true}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Input(Control{ID: "number", Label: f.T("ports.first"), Problem: problem.At("first")}, "number", "1", templ.Attributes{"min": "1", "max": "999", "required": true}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

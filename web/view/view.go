@@ -76,9 +76,20 @@ func NewProblem(l locale.Locale, err error) Problem {
 	}
 	f := fault.From(err)
 	return Problem{
-		Field: strings.TrimPrefix(f.Field, "spec."), Sentence: l.Fault(string(f.Code), f.Params), Code: string(f.Code),
+		Field: inputOf(f.Field), Sentence: l.Fault(string(f.Code), f.Params), Code: string(f.Code),
 		Stick: f.Params["stick"], Job: f.Params["job"],
 	}
+}
+
+// inputOf is what forms call the field that a fault blames: they have no parts
+// within parts.
+func inputOf(field string) string {
+	for _, whole := range []string{"spec.", "mapping.", "options.capture.", "config.template.", "config.auth.", "config."} {
+		if part, ok := strings.CutPrefix(field, whole); ok {
+			return part
+		}
+	}
+	return field
 }
 
 // At returns the sentence if the problem blames the field.

@@ -142,7 +142,10 @@ func (c *Contract) check(method, path string, a *copied) error {
 	case kind == "text/event-stream":
 		return c.checkEvents(schema["x-event-data"].(object), a.body.String())
 	case strings.HasSuffix(kind, "json"):
-		return c.checkJSON(schema, a.body.Bytes())
+		if err := c.checkJSON(schema, a.body.Bytes()); err != nil || a.status < http.StatusBadRequest {
+			return err
+		}
+		return c.checkLocations(op, a.body.Bytes())
 	}
 	return nil
 }

@@ -16,15 +16,16 @@ type Problem struct { //nolint:errname // RFC 9457 calls it a problem
 	Detail    string            `json:"detail" doc:"What happened, in the language of Accept-Language: English or Simplified Chinese."`
 	Code      string            `json:"code" doc:"Stable name of what went wrong; never renamed."`
 	Params    map[string]string `json:"params,omitempty" doc:"What fills in the sentence. Keys that end in _bytes are whole bytes."`
-	Field     string            `json:"field,omitempty" doc:"The input at fault."`
-	Errors    []FieldError      `json:"errors,omitempty" doc:"Where the request differs from this description."`
+	Field     string            `json:"field,omitempty" doc:"The input at fault, as the request calls it."`
+	Errors    []FieldError      `json:"errors,omitempty" doc:"Each input that is wrong, and where in the request it is."`
 	RequestID string            `json:"request_id" doc:"Under which the server's log has more."`
 }
 
-// FieldError is one input that is not as the API describes it.
+// FieldError is one input that is wrong: refused for what it says, or not as the
+// API describes it.
 type FieldError struct {
-	Location string `json:"location" doc:"Such as body.devices[0].identity or query.limit."`
-	Code     string `json:"code,omitempty" doc:"Stable name of what is wrong with it, where it has one."`
+	Location string `json:"location" doc:"body, query, header or path, and the name there: body.devices[0].identity, query.limit."`
+	Code     string `json:"code,omitempty" doc:"Stable name of what is wrong with it; none where it is not as described here."`
 	Detail   string `json:"detail"`
 }
 
