@@ -38,7 +38,7 @@ const (
 	CodeEditionInvalid   fault.Code = "edition_invalid" // edition
 
 	// What is refused of a list's filter, at the field's name in the address.
-	CodeFilterChoice fault.Code = "filter_choice_unknown" // value
+	CodeFilterChoice fault.Code = "filter_choice_unknown" // value, values: that there are
 	CodeFilterDay    fault.Code = "filter_day_invalid"    // value
 	CodeFilterTime   fault.Code = "filter_time_invalid"   // value
 	CodeFilterText   fault.Code = "filter_text_invalid"   // max
@@ -47,9 +47,9 @@ const (
 	CodeTemplateRetired fault.Code = "template_retired"      // name
 	CodeSequenceRetired fault.Code = "task_sequence_retired" // name
 	CodeSequenceLast    fault.Code = "task_sequence_last"    // name: jobs need one
-	CodeListUnknown     fault.Code = "list_unknown"          // list: of a view
+	CodeListUnknown     fault.Code = "list_unknown"          // list: of a view, lists
 	CodeSettingUnknown  fault.Code = "setting_unknown"       // name
-	CodeSettingInvalid  fault.Code = "setting_invalid"       // name
+	CodeSettingInvalid  fault.Code = "setting_invalid"       // name, why: what it takes
 	CodeSettingFixed    fault.Code = "setting_fixed"         // name, origin: who runs the server has set it
 
 	// What is refused about events and webhooks.
@@ -63,18 +63,18 @@ const (
 	// What the first run refuses.
 	CodeFirstRunFinished fault.Code = "first_run_finished"     // who
 	CodeFirstRunOpen     fault.Code = "first_run_open"         // step
-	CodeFirstRunStep     fault.Code = "first_run_step_unknown" // step
+	CodeFirstRunStep     fault.Code = "first_run_step_unknown" // step, steps
 	CodeFirstStick       fault.Code = "first_stick_virtual"    // host
 	CodeTLSFixed         fault.Code = "tls_fixed"              //
 	CodeTLSNames         fault.Code = "tls_names_invalid"      // max
 	CodeTLSPair          fault.Code = "tls_pair_invalid"       // detail
 
 	// What QueueJob refuses.
-	CodeKindUnknown      fault.Code = "kind_unknown"                // kind
+	CodeKindUnknown      fault.Code = "kind_unknown"                // kind, kinds
 	CodePartitionInvalid fault.Code = "partition_invalid"           // partition, max
 	CodeWipeInvalid      fault.Code = "wipe_invalid"                // method, passes
 	CodeMinimumInvalid   fault.Code = "minimum_invalid"             // minimum
-	CodeOverrideUnknown  fault.Code = "override_unknown"            // code
+	CodeOverrideUnknown  fault.Code = "override_unknown"            // code, codes: that can
 	CodeHostOutdated     fault.Code = "host_outdated"               // host
 	CodeNoDevices        fault.Code = "devices_missing"             //
 	CodeTooManyDevices   fault.Code = "devices_too_many"            // most
@@ -96,19 +96,19 @@ const (
 	CodeTextTooLong      fault.Code = "text_too_long"               // field, max
 	CodeChannelMoved     fault.Code = "channel_moved"               // channel, version: that it points to now
 	CodeComputerName     fault.Code = "computer_name_invalid"       // name, max
-	CodeComputerPattern  fault.Code = "computer_name_pattern"       // pattern, text: what is not understood
+	CodeComputerPattern  fault.Code = "computer_name_pattern"       // pattern, text: what is not understood, known: what is
 	CodeComputerTwice    fault.Code = "computer_name_twice"         // name, first, second: the sticks' places in the job
 	CodeSchedulePast     fault.Code = "schedule_past"               //
 	CodeScheduleFar      fault.Code = "schedule_too_far"            // days
 
 	// What is refused of connectors, of what they are sent, and of requests.
-	CodeSystemUnknown    fault.Code = "connector_system_unknown" // system
-	CodeMethodRefused    fault.Code = "connector_method_refused" // system, method
+	CodeSystemUnknown    fault.Code = "connector_system_unknown" // system, systems
+	CodeMethodRefused    fault.Code = "connector_method_refused" // system, method, methods
 	CodeHeaderInvalid    fault.Code = "connector_header_invalid" // header
 	CodeSecretInvalid    fault.Code = "secret_invalid"           // min, max
 	CodeAuthInvalid      fault.Code = "write_back_auth_invalid"  // field
 	CodeAuthMissing      fault.Code = "write_back_auth_missing"  //
-	CodeEventUnknown     fault.Code = "write_back_event_unknown" //
+	CodeEventUnknown     fault.Code = "write_back_event_unknown" // events: that there are
 	CodeHookRefused      fault.Code = "hook_refused"             // never says why, nor whether there is such a connector
 	CodeHookTicket       fault.Code = "hook_ticket_missing"      //
 	CodeReasonMissing    fault.Code = "reason_missing"           //
@@ -144,7 +144,7 @@ const (
 	CodeEverySite       fault.Code = "every_site_needed"    // action
 	CodeSitesTooWide    fault.Code = "sites_too_wide"       //
 	CodeScopeMissing    fault.Code = "scope_missing"        // scope, action: the token was not made for it
-	CodeScopeUnknown    fault.Code = "scope_unknown"        // scope
+	CodeScopeUnknown    fault.Code = "scope_unknown"        // scope, scopes
 	CodeActorUnknown    fault.Code = "actor_unknown"        // actor
 	CodeCodeWrong       fault.Code = "code_wrong"           //
 	CodePasswordWrong   fault.Code = "password_wrong"       //

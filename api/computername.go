@@ -24,6 +24,9 @@ const MaxComputerName = 15
 // anyComputerName makes Windows choose a name.
 const anyComputerName = "*"
 
+// computerPlaces are the placeholders of ComputerName, as people read them.
+const computerPlaces = "{n}, {n:02}, {ticket}, {user}"
+
 var (
 	// computerForm is what Windows Setup takes (unattend, Microsoft-Windows-
 	// Shell-Setup, ComputerName): it refuses other ASCII characters, and others
@@ -42,7 +45,7 @@ var (
 // with accents and without the characters that no computer name may have. A
 // pattern without any of these is the name; an empty
 // one, and "*", lets Windows choose and is returned as it is.
-// Faults: computer_name_pattern{pattern, text}, computer_name_invalid{name, max}.
+// Faults: computer_name_pattern{pattern, text, known}, computer_name_invalid{name, max}.
 func ComputerName(pattern string, n int, reference, holder string) (string, error) {
 	pattern = strings.TrimSpace(pattern)
 	if pattern == "" || pattern == anyComputerName {
@@ -65,7 +68,7 @@ func ComputerName(pattern string, n int, reference, holder string) (string, erro
 		return fmt.Sprintf("%0*d", width, n)
 	})
 	if bad != "" {
-		return "", fault.New(fault.KindInvalid, CodeComputerPattern, "pattern", pattern, "text", bad).At(VariableComputerName)
+		return "", fault.New(fault.KindInvalid, CodeComputerPattern, "pattern", pattern, "text", bad, "known", computerPlaces).At(VariableComputerName)
 	}
 	if len(name) > MaxComputerName || !computerForm.MatchString(name) || digitsOnly.MatchString(name) {
 		return "", fault.New(fault.KindInvalid, CodeComputerName, "name", name, "max", MaxComputerName).At(VariableComputerName)

@@ -141,7 +141,7 @@ func (c *Console) SaveConnector(ctx context.Context, a Actor, in SaveConnectorIn
 			row, err = tx.CreateConnector(ctx, n, out.Secret)
 		} else if row, err = findConnector(ctx, tx.Reader, in.ID); err == nil {
 			if m := connector.System(row.System); !m.Has(connector.Method(n.Method)) {
-				return fault.New(fault.KindInvalid, CodeMethodRefused, "system", m, "method", n.Method).At("method")
+				return fault.New(fault.KindInvalid, CodeMethodRefused, "system", m, "method", n.Method, "methods", oneOf(m.Methods())).At("method")
 			}
 			before = connectorChange(&row)
 			row, err = tx.UpdateConnector(ctx, row.ID, seen(in.Revision, row.Revision), n)
@@ -179,13 +179,13 @@ func checkConnector(in *SaveConnectorInput) (store.NewConnector, error) {
 	}
 	if in.ID == "" {
 		if len(in.System.Methods()) == 0 {
-			return n, fault.New(fault.KindInvalid, CodeSystemUnknown, "system", in.System).At("system")
+			return n, fault.New(fault.KindInvalid, CodeSystemUnknown, "system", in.System, "systems", oneOf(connector.Systems)).At("system")
 		}
 		if n.Method == "" {
 			n.Method = string(in.System.Methods()[0])
 		}
 		if !in.System.Has(connector.Method(n.Method)) {
-			return n, fault.New(fault.KindInvalid, CodeMethodRefused, "system", in.System, "method", in.Method).At("method")
+			return n, fault.New(fault.KindInvalid, CodeMethodRefused, "system", in.System, "method", in.Method, "methods", oneOf(in.System.Methods())).At("method")
 		}
 	}
 	if n.Method == string(connector.MethodHeader) {

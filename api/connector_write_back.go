@@ -196,7 +196,7 @@ func (c *Console) checkWriteBack(ctx context.Context, in *SaveWriteBackInput) er
 		}
 	}
 	if len(events) != len(w.Events) || len(events) == 0 {
-		return fault.New(fault.KindInvalid, CodeEventUnknown).At("config.events")
+		return fault.New(fault.KindInvalid, CodeEventUnknown, "events", strings.Join(connector.Events, ", ")).At("config.events")
 	}
 	w.Events = events
 	for field, text := range map[string]string{"config.auth.user": w.Auth.User, "config.auth.scope": w.Auth.Scope, "config.auth.client_id": w.Auth.ClientID, "secret": in.Secret, "client_secret": in.ClientSecret} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -51,7 +52,7 @@ func (x FieldInfo) Check(value string) error {
 	switch x.Kind {
 	case FieldChoice:
 		if !slices.Contains(x.Values, value) {
-			return fault.New(fault.KindInvalid, CodeFilterChoice, "value", value).At(x.Name)
+			return fault.New(fault.KindInvalid, CodeFilterChoice, "value", value, "values", strings.Join(x.Values, ", ")).At(x.Name)
 		}
 	case FieldDay:
 		if !isDay(value) {

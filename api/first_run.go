@@ -127,7 +127,7 @@ func (c *Console) MarkFirstRunStep(ctx context.Context, a Actor, step FirstRunSt
 		if err := allow(a, UseSaveFirstRun); err != nil {
 			return err
 		}
-		return fault.New(fault.KindInvalid, CodeFirstRunStep, "step", step)
+		return fault.New(fault.KindInvalid, CodeFirstRunStep, "step", step, "steps", oneOf(FirstRunSteps))
 	}
 	return c.saveFirstRun(ctx, a, func(k *firstRunKept) {
 		if k.Marks == nil {

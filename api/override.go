@@ -83,7 +83,7 @@ func checkOverrides(a Actor, codes []string) error {
 	}
 	for _, code := range codes {
 		if !slices.Contains(Overridable, fault.Code(code)) {
-			return fault.New(fault.KindInvalid, CodeOverrideUnknown, "code", code).At("overrides")
+			return fault.New(fault.KindInvalid, CodeOverrideUnknown, "code", code, "codes", oneOf(Overridable)).At("overrides")
 		}
 	}
 	return nil

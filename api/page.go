@@ -139,6 +139,15 @@ func optional[T any, P interface {
 	return parse[T, P](kind, text)
 }
 
+// oneOf are names that one may choose from, in a sentence.
+func oneOf[S ~string](names []S) string {
+	texts := make([]string, len(names))
+	for i, name := range names {
+		texts[i] = string(name)
+	}
+	return strings.Join(texts, ", ")
+}
+
 // isNotFound reports whether err says that a record of this kind is absent.
 func isNotFound(err error, kind string) bool {
 	return errors.Is(err, store.NotFound(kind, ""))

@@ -279,12 +279,17 @@ func (p *plan) pass(err error) error {
 	return err
 }
 
+// ErrKind refuses a kind of jobs that there is none of.
+func ErrKind(kind protocol.JobKind) *fault.Error {
+	return fault.New(fault.KindInvalid, CodeKindUnknown, "kind", kind, "kinds", oneOf(protocol.JobKinds)).At("kind")
+}
+
 // plan looks up what the request names and checks that it can be done.
 func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobInput) (*plan, error) {
 	kind := in.Kind.OrPress()
 	look, ok := planners[kind]
 	if !ok {
-		return nil, fault.New(fault.KindInvalid, CodeKindUnknown, "kind", in.Kind).At("kind")
+		return nil, ErrKind(in.Kind)
 	}
 	if err := checkNotBefore(in.NotBefore, tx.At()); err != nil {
 		return nil, err

@@ -148,7 +148,7 @@ func (c *Console) SaveSetting(ctx context.Context, a Actor, in SaveSettingInput)
 		}
 		value, ok := cleanSetting(before.Kind, in.Value)
 		if !ok {
-			return fault.New(fault.KindInvalid, CodeSettingInvalid, "name", in.Name).At("value")
+			return fault.New(fault.KindInvalid, CodeSettingInvalid, "name", in.Name, "why", "setting_"+string(before.Kind)).At("value")
 		}
 		if _, err := tx.PutSetting(ctx, in.Name, value, seen(in.Revision, before.Revision)); err != nil {
 			return err
@@ -244,23 +244,17 @@ func cleanSetting(kind SettingKind, value string) (string, bool) {
 	if value == "" {
 		return "", true
 	}
-	switch kind {
+	if least, most, ok := kind.Range(); ok {
+		n, err := strconv.Atoi(value)
+		return strconv.Itoa(n), err == nil && n >= least && n <= most
+	}
+	switch kind { //nolint:exhaustive // the others are numbers
 	case SettingText:
 		return value, len([]rune(value)) <= maxBanner && !strings.ContainsFunc(value, unicode.IsControl)
 	case SettingURL:
 		u, err := url.Parse(value)
 		return strings.TrimSuffix(value, "/"), err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" &&
 			strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.Fragment == "" && u.User == nil && len(value) <= MaxFilterText
-	case SettingGiB:
-		return number(value, 1, maxGiB)
-	case SettingHours:
-		return number(value, 1, maxHours)
-	case SettingCount:
-		return number(value, 60, maxTokenRate)
-	case SettingIdle:
-		return number(value, 5, int(MaxSessionIdle/time.Minute))
-	case SettingLifetime:
-		return number(value, 1, int(MaxSessionLifetime/time.Hour))
 	case SettingHosts:
 		_, err := outbound.ParseAllowed(value)
 		return value, err == nil && len(value) <= maxHosts
@@ -268,10 +262,22 @@ func cleanSetting(kind SettingKind, value string) (string, bool) {
 	return "", false
 }
 
-// number checks a whole number.
-func number(value string, least, most int) (string, bool) {
-	n, err := strconv.Atoi(value)
-	return strconv.Itoa(n), err == nil && n >= least && n <= most
+// Range is between what the values of a kind lie that are whole numbers; ok is
+// false for the other kinds.
+func (k SettingKind) Range() (least, most int, ok bool) {
+	switch k { //nolint:exhaustive // the others are no numbers
+	case SettingGiB:
+		return 1, maxGiB, true
+	case SettingHours:
+		return 1, maxHours, true
+	case SettingCount:
+		return 60, maxTokenRate, true
+	case SettingIdle:
+		return 5, int(MaxSessionIdle / time.Minute), true
+	case SettingLifetime:
+		return 1, int(MaxSessionLifetime / time.Hour), true
+	}
+	return 0, 0, false
 }
 
 // PublicURL is how browsers and agents reach the console, without a slash at

@@ -157,7 +157,7 @@ func (a Actor) inScope(u UseCase) error {
 func (a Actor) tokenScopesFor(want []TokenScope) ([]string, error) {
 	for _, s := range want {
 		if !slices.Contains(TokenScopes, s) {
-			return nil, fault.New(fault.KindInvalid, CodeScopeUnknown, "scope", s).At("scopes")
+			return nil, fault.New(fault.KindInvalid, CodeScopeUnknown, "scope", s, "scopes", oneOf(TokenScopes)).At("scopes")
 		}
 		if !a.hasScope(s) {
 			return nil, fault.New(fault.KindForbidden, CodeScopeMissing, "scope", s, "action", UseCreateToken).At("scopes")

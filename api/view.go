@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"maps"
 	"net/url"
+	"slices"
 
 	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/store"
@@ -197,7 +199,7 @@ func ownView(ctx context.Context, tx *store.Tx, a Actor, id string) (store.View,
 func viewQuery(a Actor, list, query string) (string, error) {
 	l, ok := lists[list]
 	if !ok {
-		return "", fault.New(fault.KindInvalid, CodeListUnknown, "list", list).At("list")
+		return "", fault.New(fault.KindInvalid, CodeListUnknown, "list", list, "lists", oneOf(slices.Sorted(maps.Keys(lists)))).At("list")
 	}
 	if err := allow(a, l.use); err != nil {
 		return "", err

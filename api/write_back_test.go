@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/stickpress/stickpress/api/webhook/connector"
 	"github.com/stickpress/stickpress/api/webhook/outbound"
 	"github.com/stickpress/stickpress/store"
+	"github.com/stickpress/stickpress/web/locale"
 )
 
 // told is what a ticket system was told.
@@ -256,6 +258,10 @@ func TestWriteBackSecrets(t *testing.T) {
 		},
 	} {
 		wantFault(t, save(change), code)
+	}
+	none := faultOf(t, save(func(in *api.SaveWriteBackInput) { in.Config.Events = nil }), api.CodeEventUnknown)
+	if said := locale.English.Fault(string(none.Code), none.Params); !strings.Contains(said, "queued, running, verified, failed, declined") {
+		t.Errorf("what may be chosen is not said: %s", said)
 	}
 	got := must[api.Connector](t)(f.GetConnector(t.Context(), f.Admin, "desk"))
 	if !slices.Equal(got.WriteBack.Events, []string{"queued", "verified"}) {

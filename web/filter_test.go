@@ -88,7 +88,7 @@ func TestFilterIsNotUnderstood(t *testing.T) {
 	scene := webtest.Play(t, webtest.Start(t))
 	v := signedIn(t, scene.Site, "viewer", "en")
 	for path, note := range map[string]string{
-		"/jobs?state=broken":                  "The filter “State: broken” was left out. “broken” is none of the values of this filter.",
+		"/jobs?state=broken":                  "The filter “State: broken” was left out. “broken” is none of the values of this filter, which are active, queued, ",
 		"/jobs?host=nowhere":                  "The filter “Host: nowhere” was left out.",
 		"/jobs?from=yesterday":                "“yesterday” is no day. Write it as 2026-11-27.",
 		"/jobs?color=red":                     "The address has the filter “color”, which this list does not have.",

@@ -35,7 +35,7 @@ func readJob(r *http.Request) (view.NewJob, error) {
 	p.Version, p.Channel, _ = strings.Cut(p.Version, "@")
 	fields, ok := view.JobFields[p.Kind]
 	if !ok {
-		return p, fault.New(fault.KindInvalid, api.CodeKindUnknown, "kind", p.Kind).At("kind")
+		return p, api.ErrKind(p.Kind)
 	}
 	for _, name := range fields {
 		p.Fields[name] = text(name)

@@ -5,7 +5,6 @@ import (
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
-	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/web/view"
 )
 
@@ -30,7 +29,7 @@ func (s *Web) jobWhere(w http.ResponseWriter, r *http.Request) error {
 // the names.
 func checkWhat(r *http.Request, f view.Frame, p *view.NewJob) error {
 	if p.Kind != protocol.JobPress {
-		return fault.New(fault.KindInvalid, api.CodeKindUnknown, "kind", p.Kind).At("kind")
+		return api.ErrKind(p.Kind)
 	}
 	if !p.ByTable {
 		_, err := api.ComputerName(p.ComputerName, 1, p.Reference, p.Holder)

@@ -5,11 +5,13 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/fault"
+	"github.com/stickpress/stickpress/web/locale"
 	"github.com/stickpress/stickpress/web/webtest"
 )
 
@@ -56,7 +58,7 @@ func TestSettings(t *testing.T) {
 		"outbound-allow": {"http://x", "10.0.0.0/99", "a b/c", "*.lan"},
 	} {
 		for _, value := range values {
-			save(name, value, "0").want(http.StatusUnprocessableEntity).shows("This is no value for the setting.")
+			save(name, value, "0").want(http.StatusUnprocessableEntity).shows("The setting " + name + " takes ")
 		}
 	}
 	save("listen", "0.0.0.0:1", "0").want(http.StatusNotFound)
@@ -122,4 +124,22 @@ func TestSettingsNarrowed(t *testing.T) {
 	view.shows("Changed here").check("en")
 	v.get("/views").want(http.StatusOK).shows("Changed here", "Settings")
 	signedIn(t, s, "helpdesk", "en").post("/views", url.Values{"list": {"settings"}, "name": {"x"}, "query": {"changed=yes"}}).want(http.StatusForbidden)
+}
+
+// What a setting takes is said as it is checked, in both languages.
+func TestSettingRanges(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []api.SettingKind{
+		api.SettingText, api.SettingURL, api.SettingGiB, api.SettingHours, api.SettingIdle, api.SettingLifetime, api.SettingCount, api.SettingHosts,
+	} {
+		for _, l := range locale.All() {
+			text := l.Fault("setting_invalid", fault.Params{"name": "x", "why": "setting_" + string(kind)})
+			if strings.Contains(text, "setting_") {
+				t.Errorf("%s in %s: %s", kind, l, text)
+			}
+			if least, most, ok := kind.Range(); ok && !(strings.Contains(text, strconv.Itoa(least)+" ") && strings.Contains(text, strconv.Itoa(most))) {
+				t.Errorf("%s is from %d to %d, and in %s: %s", kind, least, most, l, text)
+			}
+		}
+	}
 }
