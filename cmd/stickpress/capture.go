@@ -32,7 +32,7 @@ offers (--capture-dir). Nothing on the source is changed. A Windows that is
 encrypted, asleep, or was not shut down properly is refused, and one that was
 not generalized (sysprep) unless --any-state is given, which is recorded.`,
 		Args:              cobra.ExactArgs(2),
-		ValidArgsFunction: x.places(findHosts, findPorts),
+		ValidArgsFunction: x.places(findHosts, findPorts(protocol.JobCapture)),
 		RunE: x.do(func(cmd *cobra.Command, c *client.Client, args []string) error {
 			if list != "" {
 				raw, err := os.ReadFile(list)

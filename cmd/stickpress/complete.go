@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/client"
 )
@@ -113,13 +114,17 @@ func findHosts(ctx context.Context, c *client.Client, _ *cobra.Command, _ []stri
 	return offer(l, err, func(h api.Host) (string, string) { return h.Name, hostState(h) })
 }
 
-// findPorts are the sticks that the host before shows.
-func findPorts(ctx context.Context, c *client.Client, _ *cobra.Command, before []string) ([]string, error) {
-	if len(before) == 0 {
-		return nil, nil
+// findPorts are the sticks of the host before that a job of a kind may have; the
+// host's own disks are no choice.
+func findPorts(kind protocol.JobKind) source {
+	return func(ctx context.Context, c *client.Client, _ *cobra.Command, before []string) ([]string, error) {
+		if len(before) == 0 {
+			return nil, nil
+		}
+		h, err := c.GetHost(ctx, before[0])
+		h.Devices = slices.DeleteFunc(h.Devices, func(d api.Device) bool { return d.Refusal(kind) != nil })
+		return offer(api.List[api.Device]{Items: h.Devices}, err, func(d api.Device) (string, string) { return d.Port, deviceName(d) })
 	}
-	h, err := c.GetHost(ctx, before[0])
-	return offer(api.List[api.Device]{Items: h.Devices}, err, func(d api.Device) (string, string) { return d.Port, deviceName(d) })
 }
 
 func findTemplates(ctx context.Context, c *client.Client, _ *cobra.Command, _ []string) ([]string, error) {

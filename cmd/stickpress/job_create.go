@@ -85,7 +85,7 @@ one, as a spreadsheet saves it.
 	cmd.MarkFlagsOneRequired("port", "stick")
 	_ = cmd.MarkFlagFilename("csv", "csv", "tsv", "txt")
 	x.flagWords(cmd, "host", findHosts)
-	x.flagWords(cmd, "port", ofFlag("host", findPorts))
+	x.flagWords(cmd, "port", ofFlag("host", findPorts(protocol.JobRaw)))
 	x.flagWords(cmd, "stick", findSticks)
 	x.flagWords(cmd, "request", findRequests)
 	x.flagWords(cmd, "image", findImages)

@@ -92,6 +92,7 @@ func rootCommand(environ []string) *cobra.Command {
 	}
 	root.AddCommand(clientCommands(environ)...)
 	root.AddCommand(manCommand())
+	addCompletion(root)
 	needSubcommands(root)
 	return root
 }
