@@ -47,7 +47,7 @@ func newDesk(t *testing.T) *desk {
 func (d *desk) admin(stdin string, args ...string) (string, error) {
 	var out strings.Builder
 	args = append(append([]string{"admin"}, args...), "--data", d.data, "--public-url", d.url)
-	err := run(d.t.Context(), args, nil, strings.NewReader(stdin), &out, io.Discard)
+	_, err := run(d.t.Context(), args, nil, strings.NewReader(stdin), &out, io.Discard)
 	return out.String(), err
 }
 

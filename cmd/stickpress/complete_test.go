@@ -73,7 +73,7 @@ func TestCompletionOfPlainBash(t *testing.T) {
 		t.Fatal("bash (apt install bash): ", err)
 	}
 	var script bytes.Buffer
-	if err := run(t.Context(), []string{"completion", "bash"}, nil, nil, &script, io.Discard); err != nil {
+	if _, err := run(t.Context(), []string{"completion", "bash"}, nil, nil, &script, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	said := filepath.Join(t.TempDir(), "said")

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -123,4 +124,41 @@ func try(t *testing.T, url string, args ...string) (int, string) {
 	var out, said bytes.Buffer
 	code := execute(t.Context(), args, []string{"STICKPRESS_SERVER=" + url, "STICKPRESS_TOKEN=stp_good", "XDG_CONFIG_HOME=" + t.TempDir()}, strings.NewReader(""), &out, &said)
 	return code, said.String()
+}
+
+// With --json a failure is an object for programs: what the console said, with
+// the exit code, and as much of it as there is where no console said anything.
+func TestFailureAsJSON(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		p := wire.NewProblem(http.StatusNotFound, "job_not_found")
+		p.Detail, p.RequestID = "There is no such job.", "req_1"
+		w.Header().Set("Content-Type", wire.ProblemType)
+		w.WriteHeader(p.Status)
+		_ = json.NewEncoder(w).Encode(p)
+	}))
+	t.Cleanup(s.Close)
+	for name, tt := range map[string]struct {
+		url  string
+		args []string
+		want string
+	}{
+		"problem": {
+			s.URL,
+			[]string{"job", "show", "job_x", "--json"},
+			`{"type":"urn:stickpress:fault:job_not_found","title":"Not Found","status":404,"request_id":"req_1",` +
+				`"code":"job_not_found","detail":"There is no such job.","exit_code":5}` + "\n",
+		},
+		"usage": {s.URL, []string{"job", "show", "--nonsense", "--json"}, `{"code":"usage","detail":"unknown flag: --nonsense (see 'stickpress job show --help')","exit_code":2}` + "\n"},
+		"text":  {s.URL, []string{"job", "show", "job_x"}, "stickpress: There is no such job. [job_not_found, request req_1]\n"},
+	} {
+		if _, said := try(t, tt.url, tt.args...); said != tt.want {
+			t.Errorf("%s: %s, want %s", name, said, tt.want)
+		}
+	}
+	code, said := try(t, "http://127.0.0.1:1", "job", "show", "job_x", "--json")
+	var f failure
+	if err := json.Unmarshal([]byte(said), &f); err != nil || code != exitNetwork || f.Code != noAnswerCode || f.ExitCode != exitNetwork || f.Detail == "" {
+		t.Errorf("no console: exit code %d, %s (%v)", code, said, err)
+	}
 }

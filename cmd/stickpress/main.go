@@ -29,16 +29,20 @@ func main() {
 // execute is main without the process around it: it runs a command, says what
 // went wrong and returns the exit code.
 func execute(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	err := run(ctx, args, environ, stdin, stdout, stderr)
-	if err != nil && !errors.Is(err, context.Canceled) {
+	cmd, err := run(ctx, args, environ, stdin, stdout, stderr)
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+	case wantsJSON(cmd, args):
+		failureOf(err).print(stderr)
+	default:
 		fmt.Fprintln(stderr, "stickpress:", sentence(err))
 	}
 	return exitCode(err)
 }
 
-// run runs a command. What is wrong with the command line itself, before the
-// command began, comes back as a usageError.
-func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
+// run runs a command, and returns it. What is wrong with the command line itself,
+// before the command began, comes back as a usageError.
+func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) (*cobra.Command, error) {
 	root := rootCommand(environ)
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -48,9 +52,9 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	noteBegin(root, &began)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !began {
-		return &usageError{cmd, err}
+		return cmd, &usageError{cmd, err}
 	}
-	return err
+	return cmd, err
 }
 
 // noteBegin notes that a command began: what fails before is the command line.

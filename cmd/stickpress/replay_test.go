@@ -20,7 +20,7 @@ func TestReplay(t *testing.T) {
 	}
 	replay := func(flags ...string) (string, error) {
 		var out strings.Builder
-		err := run(t.Context(), append([]string{"replay", "--data", data}, flags...), nil, nil, &out, io.Discard)
+		_, err := run(t.Context(), append([]string{"replay", "--data", data}, flags...), nil, nil, &out, io.Discard)
 		return out.String(), err
 	}
 	if out, err := replay("--check"); err != nil || !strings.Contains(out, "0 differences") {
