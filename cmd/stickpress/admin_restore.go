@@ -32,7 +32,8 @@ or nothing. Before that, put what no backup holds into the data folder: the old
 "master.key", and the folder "blobs" with the image files.
 
 Afterwards start the server, and compare with 'stickpress replay --check'. People
-sign in again. What was waiting to be sent to other programs is not sent.`,
+sign in again. What was waiting to be sent to webhooks and tickets is sent as soon
+as the server runs.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, _, err := loadConfig(cmd.Flags(), environ)
@@ -62,6 +63,9 @@ sign in again. What was waiting to be sent to other programs is not sent.`,
 			}
 			if err := restoreFrom(cmd, c, file, identities); err != nil {
 				return fmt.Errorf("%w. Nothing was brought back", err)
+			}
+			if err := noteRestore(c.Data, restored{MadeAt: m.MadeAt, RestoredAt: time.Now()}); err != nil {
+				return fmt.Errorf("all of it is back, but 'stickpress admin doctor' will not know from where: %w", err)
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "All of it is back. Start the server, and compare with 'stickpress replay --check'.")
 			return nil

@@ -131,6 +131,18 @@ func TestDoctor(t *testing.T) {
 	if _, err := d.admin("", "backup", file, "--passphrase-file", pass); err != nil {
 		t.Error(err)
 	}
+	// A restored console knows from where it is, until it makes a backup itself.
+	for age, level := range map[time.Duration]string{10 * 24 * time.Hour: findingWarn, time.Hour: findingOK} {
+		r := restored{MadeAt: time.Now().Add(-age), RestoredAt: time.Now().Add(time.Minute)}
+		if err := noteRestore(d.data, r); err != nil {
+			t.Fatal(err)
+		}
+		found, _ = d.findings()
+		want(t, found, "backup", level, "from the one of "+r.MadeAt.UTC().Format("2006-01-02 15:04Z"))
+	}
+	if err := os.Remove(filepath.Join(d.data, restoredFile)); err != nil {
+		t.Fatal(err)
+	}
 	key, kept := filepath.Join(d.data, "master.key"), filepath.Join(d.data, "kept")
 	image := filepath.Join(d.data, "blobs", "sha256", digest[:2], digest)
 	if err := errors.Join(os.Rename(key, kept), os.Remove(image)); err != nil {

@@ -140,12 +140,21 @@ func (d *doctor) waiting(ctx context.Context, st *store.Store) {
 func (d *doctor) lastBackup(ctx context.Context, st *store.Store) {
 	const do = "Run 'stickpress admin backup' each night, and copy the folder blobs."
 	at, err := st.LastAudit(ctx, string(api.UseBackup))
-	switch {
+	back, failed := lastRestore(d.config.Data)
+	now := st.Now()
+	switch err = errors.Join(err, failed); {
 	case err != nil:
 		d.fail("backup", "", "%v", err)
+	case back.RestoredAt.After(at): // what the history tells of is before it
+		level, then := findingOK, ""
+		if now.Sub(back.MadeAt) > backupOld {
+			level, then = findingWarn, do
+		}
+		d.say(level, "backup", then, "none was made since this console was restored on %s, from the one of %s, which is %d hours old",
+			back.RestoredAt.UTC().Format(time.DateOnly), back.MadeAt.UTC().Format("2006-01-02 15:04Z"), int(now.Sub(back.MadeAt).Hours()))
 	case at.IsZero():
 		d.warn("backup", do, "none was ever made")
-	case st.Now().Sub(at) > backupOld:
+	case now.Sub(at) > backupOld:
 		d.warn("backup", do, "the last one is of %s", at.Format(time.DateOnly))
 	default:
 		d.ok("backup", "the last one is of %s", at.Format("2006-01-02 15:04Z"))

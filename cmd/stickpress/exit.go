@@ -36,6 +36,9 @@ const (
 // be.
 var errUnverified = errors.New("not every stick was verified")
 
+// errPlanned ends a command that was to wait for a job which begins later.
+var errPlanned = errors.New("planned")
+
 // errWarnings ends a strict check that found something.
 var errWarnings = errors.New("there are warnings, which --strict refuses")
 
@@ -76,6 +79,8 @@ func exitCode(err error) int {
 		return exitUnverified
 	case errors.Is(err, errWarnings), errors.Is(err, errNoToken):
 		return exitRefused
+	case errors.Is(err, errPlanned):
+		return exitConflict
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.As(err, &p):

@@ -12,9 +12,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/client"
 	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/api/rest/wire"
@@ -160,5 +162,22 @@ func TestFailureAsJSON(t *testing.T) {
 	var f failure
 	if err := json.Unmarshal([]byte(said), &f); err != nil || code != exitNetwork || f.Code != noAnswerCode || f.ExitCode != exitNetwork || f.Detail == "" {
 		t.Errorf("no console: exit code %d, %s (%v)", code, said, err)
+	}
+}
+
+// Nobody waits for a job that begins next week.
+func TestWaitForPlanned(t *testing.T) {
+	t.Parallel()
+	later := time.Now().Add(7 * 24 * time.Hour)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			t.Errorf("%s %s is asked, too", r.Method, r.URL)
+		}
+		_ = json.NewEncoder(w).Encode(api.Job{ID: "job_x", State: "queued", NotBefore: &later})
+	}))
+	t.Cleanup(s.Close)
+	code, said := try(t, s.URL, "job", "retry", "job_x", "--wait", "--utc")
+	if code != exitConflict || !strings.Contains(said, "planned for "+later.UTC().Format("2006-01-02 15:04:05Z")) {
+		t.Errorf("exit code %d: %s", code, said)
 	}
 }

@@ -19,6 +19,7 @@ const (
 	unverifiedCode = "unverified"    // exitUnverified
 	warningsCode   = "warnings"      // exitRefused
 	noTokenCode    = "not_signed_in" // exitRefused
+	plannedCode    = "planned"       // exitConflict
 	noAnswerCode   = "no_answer"     // exitNetwork
 )
 
@@ -42,6 +43,8 @@ func failureOf(err error) failure {
 		out.Code = usageCode
 	case errors.Is(err, errUnverified):
 		out.Code = unverifiedCode
+	case errors.Is(err, errPlanned):
+		out.Code = plannedCode
 	case errors.Is(err, errWarnings):
 		out.Code = warningsCode
 	case errors.Is(err, errNoToken):

@@ -120,7 +120,7 @@ func jobRetryCommand(x *remote) *cobra.Command {
 		return x.afterQueue(cmd, c, j, wait)
 	})
 	cmd.Flags().IntVar(&stick, "stick", 0, "position of the one stick to try again, from 1 (default: all)")
-	cmd.Flags().BoolVar(&wait, "wait", false, "watch it to its end (exit code 3 if a stick is not as it should be)")
+	cmd.Flags().BoolVar(&wait, "wait", false, waitHelp)
 	return cmd
 }
 

@@ -80,9 +80,10 @@ one, as a spreadsheet saves it.
 	f.StringVar(&n.method, "method", "", "of a wipe: auto, overwrite or discard (default: auto)")
 	f.StringArrayVar(&n.in.Overrides, "override", nil, "code of a refusal that is to pass (admin); may be repeated")
 	f.BoolVarP(&n.yes, "yes", "y", false, "do not ask: erase the sticks")
-	f.BoolVar(&n.wait, "wait", false, "watch it to its end (exit code 3 if a stick is not as it should be)")
+	f.BoolVar(&n.wait, "wait", false, waitHelp)
 	_ = cmd.MarkFlagRequired("host") // fails only for a flag that does not exist
 	cmd.MarkFlagsOneRequired("port", "stick")
+	cmd.MarkFlagsMutuallyExclusive("schedule", "wait")
 	_ = cmd.MarkFlagFilename("csv", "csv", "tsv", "txt")
 	x.flagWords(cmd, "host", findHosts)
 	x.flagWords(cmd, "port", ofFlag("host", findPorts(protocol.JobRaw)))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -84,7 +85,11 @@ func (x *remote) follow(cmd *cobra.Command, c *client.Client, id string) (last a
 	return last, err
 }
 
-// afterQueue shows a job that was queued just now, and with wait watches it.
+// waitHelp is what --wait does.
+const waitHelp = "watch it to its end (exit code 3 if a stick is not as it should be, 6 at once if it is planned for later)"
+
+// afterQueue shows a job that was queued just now, and with wait watches it, unless
+// it is planned for later: nobody knows how long a machine would wait then.
 func (x *remote) afterQueue(cmd *cobra.Command, c *client.Client, j api.Job, wait bool) error {
 	if !wait {
 		return showJob(x, cmd, j)
@@ -93,6 +98,10 @@ func (x *remote) afterQueue(cmd *cobra.Command, c *client.Client, j api.Job, wai
 		fmt.Fprintln(cmd.OutOrStdout(), j.ID)
 	} else {
 		x.tell(cmd, "%s: %s on %s", j.ID, string(j.Kind), j.HostName)
+	}
+	if j.NotBefore != nil && j.NotBefore.After(time.Now()) {
+		return fmt.Errorf("the job %s is queued, and %w for %s: 'stickpress job watch %s' shows it then, 'stickpress job schedule %s' moves it",
+			j.ID, errPlanned, x.at(*j.NotBefore), j.ID, j.ID)
 	}
 	if err := x.watchJob(cmd, c, j.ID); err != nil || x.json || x.quiet {
 		return err
