@@ -91,6 +91,7 @@ const (
 	CodeImageSector      fault.Code = "image_sector_size"           // port, sector_size, image_sector_size
 	CodeRemovableRefused fault.Code = "image_too_old_for_removable" // port, build
 	CodeVariableInvalid  fault.Code = "variable_invalid"            // name
+	CodeVariableUnasked  fault.Code = "template_variable_unasked"   // name, known: what the template asks for
 	CodeTokenRate        fault.Code = "token_rate"                  // retry_seconds, most
 	CodeReferenceSystem  fault.Code = "reference_system_invalid"    //
 	CodeTextTooLong      fault.Code = "text_too_long"               // field, max

@@ -1,8 +1,10 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/stickpress/stickpress/api/fault"
@@ -48,7 +50,9 @@ func (c *Console) RenderTemplate(ctx context.Context, a Actor, ref string, in Re
 	return Rendering{TemplateID: v.TemplateID.String(), TemplateVersionID: v.ID.String(), Number: v.Number, AnswerFile: answer}, err
 }
 
-// RenderAnswer renders the source of a template. Faults: what queuing the job
+// RenderAnswer renders the source of a template. A variable that it does not ask
+// for is a slip of the pen here (template_variable_unasked); a job may have some, for
+// other templates. Other faults: what queuing the job
 // would say of it: those of unattend.Parse and unattend.Render, of ComputerName,
 // reference_system_invalid, text_too_long, variable_invalid.
 func RenderAnswer(source string, in RenderInput) (string, error) {
@@ -61,6 +65,12 @@ func RenderAnswer(source string, in RenderInput) (string, error) {
 	t, err := unattend.Parse([]byte(source))
 	if err != nil {
 		return "", err
+	}
+	asked := t.Variables()
+	for _, name := range slices.Sorted(maps.Keys(in.Variables)) {
+		if !slices.Contains(asked, name) {
+			return "", fault.New(fault.KindInvalid, CodeVariableUnasked, "name", name, "known", cmp.Or(strings.Join(asked, ", "), "–")).At("variables." + name)
+		}
 	}
 	_, reference := in.ExternalRef.split()
 	b := store.Build{Reference: reference, Holder: strings.TrimSpace(in.Holder), Variables: maps.Clone(in.Variables)}

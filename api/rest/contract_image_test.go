@@ -162,6 +162,12 @@ func (w *world) rendered(source string) {
 	if r.TemplateVersionID != d.To.ID || r.Number != 2 || !strings.Contains(r.AnswerFile, "PC-01&amp;") || !strings.Contains(r.AnswerFile, "<!-- {{ticket}} -->") {
 		w.t.Errorf("%+v", r)
 	}
+	order.Variables["sufix"] = "x"
+	slip := wantProblem(w.t, send(w.t, s, post(s, admin, path+"/renderings", order)), 422, "template_variable_unasked")
+	if slip.Params["name"] != "sufix" || slip.Params["known"] != "computer_name, suffix" {
+		w.t.Errorf("%+v", slip.Params)
+	}
+	delete(order.Variables, "sufix")
 	delete(order.Variables, "suffix")
 	f := wantProblem(w.t, send(w.t, s, post(s, admin, path+"/renderings", order)), 422, "template_unknown_variable")
 	if f.Params["name"] != "suffix" || f.Params["line"] == "" {

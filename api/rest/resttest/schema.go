@@ -29,8 +29,12 @@ func (c *Contract) validate(at string, schema object, v any) error {
 	switch v := v.(type) {
 	case string:
 		if schema["format"] == "date-time" {
-			if _, err := time.Parse(time.RFC3339Nano, v); err != nil {
+			t, err := time.Parse(time.RFC3339Nano, v)
+			if err != nil {
 				return fmt.Errorf("%s: %w", at, err)
+			}
+			if t.IsZero() {
+				return fmt.Errorf("%s is the year 1: what has not happened is left out", at)
 			}
 		}
 	case []any:

@@ -14,7 +14,7 @@ import (
 )
 
 // CodeMappingInvalid is the fault of a mapping that cannot be kept.
-const CodeMappingInvalid fault.Code = "mapping_invalid" // field, why: "unknown", "path_too_long", "path", "value_too_long", "table", "sticks", "ticket"
+const CodeMappingInvalid fault.Code = "mapping_invalid" // field, why: "unknown", "path_too_long", "path", "path_open", "value_too_long", "table", "sticks", "ticket"
 
 // The fields of a request that a mapping fills.
 const (
@@ -85,6 +85,8 @@ func (m Mapping) Check() error {
 			why = "path_too_long"
 		case strings.ContainsFunc(s.Path, func(r rune) bool { return r < ' ' || r == utf8.RuneError }):
 			why = "path"
+		case !closed(s.Path):
+			why = "path_open"
 		case utf8.RuneCountInString(s.Otherwise) > maxText || !utf8.ValidString(s.Otherwise):
 			why = "value_too_long"
 		case len(s.Table) > maxPairs || slices.ContainsFunc(s.Table, func(p Pair) bool {

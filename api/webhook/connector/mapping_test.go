@@ -124,6 +124,8 @@ func TestMappingCheck(t *testing.T) {
 		"no ticket":       {connector.Mapping{connector.FieldTicket: {Otherwise: "1"}}, connector.FieldTicket},
 		"unknown":         {connector.Mapping{connector.FieldTicket: {Path: "a"}, "x": {Path: "a"}}, "x"},
 		"a long path":     {connector.Mapping{connector.FieldTicket: {Path: strings.Repeat("a", 301)}}, connector.FieldTicket},
+		"an open query":   {connector.Mapping{connector.FieldTicket: {Path: "#("}}, connector.FieldTicket},
+		"open quotes":     {connector.Mapping{connector.FieldTicket: {Path: `a.#(b=="c).d`}}, connector.FieldTicket},
 		"a broken path":   {connector.Mapping{connector.FieldTicket: {Path: "a\n"}}, connector.FieldTicket},
 		"no number":       {connector.Mapping{connector.FieldTicket: {Path: "a"}, connector.FieldSticks: {Otherwise: "99"}}, connector.FieldSticks},
 		"an empty pair":   {connector.Mapping{connector.FieldTicket: {Path: "a", Table: []connector.Pair{{To: "x"}}}}, connector.FieldTicket},
