@@ -60,6 +60,13 @@ func (r *inspectionRates) note(upload string, done int64, at time.Time) int64 {
 	return int64(float64(last.done-first.done) / took.Seconds())
 }
 
+// pace says how fast an upload is inspected, in bytes per second, and how long it
+// takes at that; a rate of 0 says nothing.
+func (u *Upload) pace(rate int64) {
+	in := Inspection{Bytes: u.Bytes, DoneBytes: u.InspectedBytes, Rate: rate}
+	u.InspectRate, u.InspectLeftSeconds = rate, int64(in.Left()/time.Second)
+}
+
 // Left is about how long an inspection still takes; 0 where that is not known.
 func (in *Inspection) Left() time.Duration {
 	if in.Rate <= 0 || in.DoneBytes >= in.Bytes {

@@ -39,6 +39,13 @@ func TestInspectionLeft(t *testing.T) {
 	if got := in.Left(); got != 30*time.Second {
 		t.Errorf("%v are left", got)
 	}
+	u := Upload{Bytes: in.Bytes, InspectedBytes: in.DoneBytes}
+	if u.pace(in.Rate); u.InspectRate != in.Rate || u.InspectLeftSeconds != 30 {
+		t.Errorf("an upload is inspected with %d bytes per second, %d s are left", u.InspectRate, u.InspectLeftSeconds)
+	}
+	if u.pace(0); u.InspectRate != 0 || u.InspectLeftSeconds != 0 {
+		t.Errorf("an upload whose pace nobody knows: %+v", u)
+	}
 	in.Rate = 0
 	if got := in.Left(); got != 0 {
 		t.Errorf("%v are left, at no rate", got)

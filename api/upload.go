@@ -26,6 +26,10 @@ type Upload struct {
 	// InspectedBytes is how much of the file has been looked at, while that
 	// takes its time.
 	InspectedBytes int64 `json:"inspected_bytes,omitempty"`
+	// InspectRate is how fast that goes, and InspectLeftSeconds about how long it
+	// takes; left out where the server that answers does not know.
+	InspectRate        int64 `json:"inspect_rate,omitempty" doc:"Bytes per second lately. Left out where it is not known yet."`
+	InspectLeftSeconds int64 `json:"inspect_left_seconds,omitempty" doc:"About how long the inspection still takes. Left out where it is not known yet."`
 
 	SHA256   string    `json:"sha256,omitempty"`
 	Format   string    `json:"format,omitempty"`
@@ -251,7 +255,9 @@ func (c *Console) knownUpload(ctx context.Context, id string) (Upload, error) {
 	case row.State == store.InspectionRefused:
 		return Upload{}, kept(row.Fault)
 	case row.State == store.InspectionRunning:
-		return uploadOf(&row, protocol.BlobRecord{}), nil
+		u := uploadOf(&row, protocol.BlobRecord{})
+		u.pace(c.inspected.note(id, row.DoneBytes, row.UpdatedAt))
+		return u, nil
 	}
 	record, err := c.store.InspectedRecord(ctx, id)
 	return uploadOf(&row, record), err

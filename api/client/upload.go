@@ -29,16 +29,16 @@ type File struct {
 	// Progress, if not nil, is told how many bytes are on their way: after a
 	// broken connection it goes back to what the server has.
 	Progress func(done, total int64)
-	// Inspected, if not nil, is told how many bytes of a file have been looked
-	// at that is inspected in the background.
-	Inspected func(done, total int64)
+	// Inspected, if not nil, is told how far and how fast a file is inspected in
+	// the background.
+	Inspected func(api.Upload)
 }
 
 // UploadFile uploads the file at a path, going on after broken connections,
 // and returns it inspected and ready for PublishVersion. What the server
 // refuses as no image is a *Problem. progress and inspected, as a File has them,
 // may be nil.
-func (c *Client) UploadFile(ctx context.Context, path string, progress, inspected func(done, total int64)) (api.Upload, error) {
+func (c *Client) UploadFile(ctx context.Context, path string, progress func(done, total int64), inspected func(api.Upload)) (api.Upload, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return api.Upload{}, fmt.Errorf("open the image: %w", err)
@@ -97,7 +97,7 @@ func (c *Client) Upload(ctx context.Context, f File) (api.Upload, error) {
 }
 
 // waitForUpload waits for as long as something is said to go on with an upload.
-func (c *Client) waitForUpload(ctx context.Context, id string, show func(done, total int64), going func(*api.Upload) bool) (api.Upload, error) {
+func (c *Client) waitForUpload(ctx context.Context, id string, show func(api.Upload), going func(*api.Upload) bool) (api.Upload, error) {
 	for try := 1; ; {
 		u, err := c.GetUpload(ctx, id)
 		switch {
@@ -106,7 +106,7 @@ func (c *Client) waitForUpload(ctx context.Context, id string, show func(done, t
 		case err == nil:
 			try = 1
 			if show != nil {
-				show(u.InspectedBytes, u.Bytes)
+				show(u)
 			}
 		case !passing(err) || try >= c.o.Tries:
 			return u, err

@@ -127,13 +127,26 @@ func (x *bar) end(note string) {
 // bytesNote describes a transfer that began at a time, from so many bytes on.
 func bytesNote(done, total, start int64, began time.Time) string {
 	seconds := time.Since(began).Seconds()
-	note := locale.Bytes(done) + " / " + locale.Bytes(total)
+	var rate float64
+	var left time.Duration
 	if seconds > 0.5 {
-		rate := float64(done-start) / seconds
-		note += " · " + locale.Rate(int64(rate))
+		rate = float64(done-start) / seconds
 		if rate > 0 && done < total {
-			note += " · " + locale.Duration(time.Duration(float64(total-done)/rate*float64(time.Second)))
+			left = time.Duration(float64(total-done) / rate * float64(time.Second))
 		}
+	}
+	return rateNote(done, total, int64(rate), left)
+}
+
+// rateNote describes what goes on at a rate in bytes per second, and how long it
+// takes; 0 where that is not known.
+func rateNote(done, total, rate int64, left time.Duration) string {
+	note := locale.Bytes(done) + " / " + locale.Bytes(total)
+	if rate > 0 {
+		note += " · " + locale.Rate(rate)
+	}
+	if left > 0 {
+		note += " · " + locale.Duration(left)
 	}
 	return note
 }

@@ -136,8 +136,8 @@ func openImage(path string) (*os.File, client.File, error) {
 func sendImage(ctx context.Context, c *client.Client, b *bars, f client.File) (api.Upload, error) {
 	line := b.add("upload")
 	began := time.Now()
-	start := int64(-1)   // where it goes on
-	var looked time.Time // since when it is inspected
+	start := int64(-1) // where it goes on
+	looked := false
 	f.Progress = func(done, total int64) {
 		if start < 0 {
 			if start = done; f.TusID != "" {
@@ -146,13 +146,13 @@ func sendImage(ctx context.Context, c *client.Client, b *bars, f client.File) (a
 		}
 		line.set(done, total, bytesNote(done, total, start, began))
 	}
-	f.Inspected = func(done, total int64) {
-		if looked.IsZero() {
-			looked = time.Now()
+	f.Inspected = func(u api.Upload) {
+		if !looked {
+			looked = true
 			line.end("uploaded")
 			line = b.add("inspect")
 		}
-		line.set(done, total, bytesNote(done, total, 0, looked))
+		line.set(u.InspectedBytes, u.Bytes, rateNote(u.InspectedBytes, u.Bytes, u.InspectRate, time.Duration(u.InspectLeftSeconds)*time.Second))
 	}
 	up, err := c.Upload(ctx, f)
 	if err != nil {
