@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/store"
 )
 
@@ -87,6 +88,8 @@ func (c *Console) SaveSite(ctx context.Context, a Actor, in SaveSiteInput) (Site
 		if err == nil && in.Default && !s.IsDefault {
 			if _, err = tx.OpenSite(ctx, s.ID); err == nil {
 				s, err = tx.MakeDefaultSite(ctx, s.ID, s.Revision)
+			} else {
+				err = fault.Renamed(err, func(string) string { return "default" })
 			}
 		}
 		if err != nil {

@@ -201,6 +201,9 @@ func (w *world) places() {
 	if v := decode[api.Site](w.t, w.ok(200, post(s, admin, "/sites/"+site.ID+"/retirements", wire.Reason{Reason: "sold"})), 200); v.RetiredAt == nil {
 		w.t.Errorf("%+v", v)
 	}
+	w.no(409, "site_closed", post(s, admin, "/enrolments", wire.CreateEnrolment{SiteID: site.ID}))
+	closed := put(s, admin, "/sites/"+site.ID, wire.SaveSite{Name: "Lyon", Default: true})
+	w.no(409, "site_closed", closed)
 	w.no(404, "site_not_found", post(s, admin, "/sites/nope/restorations", nil))
 	if v := decode[api.Site](w.t, w.ok(200, post(s, admin, "/sites/"+site.ID+"/restorations", nil)), 200); v.RetiredAt != nil {
 		w.t.Errorf("%+v", v)
