@@ -6,6 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/store"
 )
 
@@ -18,6 +19,8 @@ type Found struct {
 	Detail string `json:"detail"` // a host's name of its own; a stick's serial; a job's reference; a request's ticket
 	State  string `json:"state"`
 	Count  int    `json:"count"` // sticks of a job
+	// Job is what a job does.
+	Job protocol.JobKind `json:"job_kind,omitempty" enum:"press,capture,verify,wipe,raw"`
 }
 
 const (
@@ -79,7 +82,7 @@ func (c *Console) searchID(ctx context.Context, a Actor, text string) (Found, bo
 	switch prefix {
 	case "job":
 		if j, err := c.GetJob(ctx, a, text); err == nil {
-			return Found{Kind: "job", ID: j.ID, Name: j.Holder, Detail: j.ExternalRef.ID, State: j.State, Count: len(j.Builds)}, true
+			return Found{Kind: "job", ID: j.ID, Name: j.Holder, Detail: j.ExternalRef.ID, State: j.State, Count: len(j.Builds), Job: j.Kind}, true
 		}
 	case "stick":
 		if s, err := c.GetStick(ctx, a, text); err == nil {

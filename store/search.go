@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/stickpress/stickpress/agent/protocol"
 )
 
 // searchWindow is how many of the newest jobs and sticks are looked through for
@@ -18,7 +20,8 @@ type Found struct {
 	Name   string // of a host or an image; a stick's maker and model; a job's holder
 	Detail string // a host's other name; a stick's serial; a job's reference
 	State  string
-	Count  int // sticks of a job
+	Count  int              // sticks of a job
+	Job    protocol.JobKind // of a job
 }
 
 // hit is a Found as it comes from its table.
@@ -26,6 +29,7 @@ type hit[K kind] struct {
 	ID                  ID[K]
 	Name, Detail, State string
 	Count               int
+	Job                 protocol.JobKind
 }
 
 // Search finds jobs, sticks, hosts and images by a part of their names,
@@ -57,25 +61,25 @@ func hits[K kind](ctx context.Context, db querier, sql string, args pgx.NamedArg
 	rows, err := many[hit[K]](ctx, db, k.prefix(), sql, args)
 	all := make([]Found, len(rows))
 	for i, h := range rows {
-		all[i] = Found{Kind: k.prefix(), ID: h.ID.String(), Name: h.Name, Detail: h.Detail, State: h.State, Count: h.Count}
+		all[i] = Found{Kind: k.prefix(), ID: h.ID.String(), Name: h.Name, Detail: h.Detail, State: h.State, Count: h.Count, Job: h.Job}
 	}
 	return all, err
 }
 
 const (
 	searchJobs = `SELECT j.id, j.holder AS name, j.reference AS detail, j.state,
-			(SELECT count(*) FROM builds b WHERE b.job_id = j.id)::int AS count
+			(SELECT count(*) FROM builds b WHERE b.job_id = j.id)::int AS count, j.kind AS job
 		FROM (
-			(SELECT id, holder, reference, state FROM jobs
+			(SELECT id, holder, reference, state, kind FROM jobs
 				WHERE cardinality(@sites::uuid[]) = 0 OR site_id = ANY (@sites) ORDER BY id DESC LIMIT @window)
 			UNION
-			(SELECT id, holder, reference, state FROM jobs
+			(SELECT id, holder, reference, state, kind FROM jobs
 				WHERE reference = @text AND reference <> '' AND (cardinality(@sites::uuid[]) = 0 OR site_id = ANY (@sites))
 				ORDER BY id DESC LIMIT @limit)
 		) j
 		WHERE j.reference ILIKE @pattern OR j.holder ILIKE @pattern
 		ORDER BY j.id DESC LIMIT @limit`
-	searchSticks = `SELECT s.id, trim(s.vendor || ' ' || s.model) AS name, s.serial AS detail, s.state, 0 AS count
+	searchSticks = `SELECT s.id, trim(s.vendor || ' ' || s.model) AS name, s.serial AS detail, s.state, 0 AS count, '' AS job
 		FROM (
 			(SELECT s.id, s.vendor, s.model, s.serial, s.state, s.holder FROM sticks s JOIN hosts h ON h.id = s.host_id
 				WHERE cardinality(@sites::uuid[]) = 0 OR h.site_id = ANY (@sites) ORDER BY s.id DESC LIMIT @window)
@@ -86,11 +90,11 @@ const (
 		) s
 		WHERE s.serial ILIKE @pattern OR s.holder ILIKE @pattern OR trim(s.vendor || ' ' || s.model) ILIKE @pattern
 		ORDER BY s.id DESC LIMIT @limit`
-	searchHosts = `SELECT id, name, hostname AS detail, state, 0 AS count FROM hosts
+	searchHosts = `SELECT id, name, hostname AS detail, state, 0 AS count, '' AS job FROM hosts
 		WHERE state = 'enrolled' AND (cardinality(@sites::uuid[]) = 0 OR site_id = ANY (@sites))
 			AND (name ILIKE @pattern OR hostname ILIKE @pattern)
 		ORDER BY lower(name) LIMIT @limit`
-	searchImages = `SELECT id, name, '' AS detail, '' AS state, 0 AS count FROM images
+	searchImages = `SELECT id, name, '' AS detail, '' AS state, 0 AS count, '' AS job FROM images
 		WHERE name ILIKE @pattern ORDER BY lower(name) LIMIT @limit`
 )
 

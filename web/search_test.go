@@ -40,6 +40,12 @@ func TestSearch(t *testing.T) {
 			t.Errorf("%s looks for %q and is not led to %s:\n%s", c.login, c.text, c.leads, p.text())
 		}
 	}
+	// What a job does is said, whether it is found by a word or by its ID.
+	for _, text := range []string{s.Wiped.ID, s.Wiped.ExternalRef.ID} {
+		find("viewer", "en", text).shows("Wipe: 1 stick")
+		find("viewer", "zh-CN", text).shows("擦除：1 个启动盘")
+	}
+	find("viewer", "en", "INC-1042").lacks("Press")
 	find("viewer", "en", "press sticks").shows("Nothing is called")
 	find("viewer", "en", `<img src=x onerror=alert(1)>`).shows(`Nothing is called “<img src=x onerror=alert(1)>”.`)
 	if part := find("viewer", "en", "bench").body; !strings.Contains(part, "<html") {

@@ -71,14 +71,20 @@ func jobTitle(f Frame, j api.Job) string {
 	if o := j.Options.Capture; o != nil {
 		return f.T("capture.title", "image", o.Image, "version", o.Version)
 	}
-	sticks := f.L.N("job.title", len(j.Builds))
-	if j.Kind != protocol.JobPress {
-		sticks = f.T("job.kind_of", "kind", f.T("job_kind."+string(j.Kind)), "sticks", sticks)
-	}
+	sticks := jobSticks(f, j.Kind, len(j.Builds))
 	if j.Holder == "" {
 		return sticks
 	}
 	return f.T("job.for", "sticks", sticks, "holder", j.Holder)
+}
+
+// jobSticks is what is done with how many sticks; pressing goes without saying.
+func jobSticks(f Frame, k protocol.JobKind, count int) string {
+	sticks := f.L.N("job.title", count)
+	if k == protocol.JobPress {
+		return sticks
+	}
+	return f.T("job.kind_of", "kind", f.T("job_kind."+string(k)), "sticks", sticks)
 }
 
 // jobSucceeded says what to do with the sticks of a job that succeeded.

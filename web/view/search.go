@@ -83,7 +83,7 @@ func (f Frame) results(text string, found []api.Found) []foundGroup {
 func (f Frame) foundItem(x api.Found) foundItem {
 	switch x.Kind {
 	case "job":
-		name := f.L.N("job.title", x.Count)
+		name := jobSticks(f, x.Job, x.Count)
 		if x.Name != "" {
 			name = f.T("job.for", "sticks", name, "holder", x.Name)
 		}

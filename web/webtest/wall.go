@@ -107,6 +107,17 @@ func (s *Site) Routes() ([]string, error) {
 	return all, err
 }
 
+// RouteOf is the route that answers a GET of a path: "GET /jobs/{id}"; empty if
+// none does.
+func (s *Site) RouteOf(path string) string {
+	path, _, _ = strings.Cut(path, "?")
+	c := chi.NewRouteContext()
+	if !s.router.Match(c, http.MethodGet, path) {
+		return ""
+	}
+	return http.MethodGet + " " + c.RoutePattern()
+}
+
 // Fill puts things of the scene into a route's path.
 func (x *Scene) Fill(path string) string {
 	id := map[string]string{
