@@ -11,9 +11,11 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+	"github.com/pquerna/otp/totp"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/apitest"
 	"github.com/stickpress/stickpress/api/webhook/connector"
 	"github.com/stickpress/stickpress/web/webtest"
 )
@@ -31,6 +33,7 @@ func TestPages(t *testing.T) {
 	s.Month(t, fleet)
 	told(t, s)
 	inspected(t, s)
+	secondFactor(t, s)
 	dir := album(t)
 	for _, language := range []string{"en", "zh-CN"} {
 		t.Run(language, func(t *testing.T) {
@@ -38,10 +41,18 @@ func TestPages(t *testing.T) {
 			b := open(t, s.URL, language)
 			b.visit("/sign-in")
 			b.shoot(dir, "sign-in-"+language)
+			b.visit("/sign-in/password?token=spo_x")
+			b.shoot(dir, "sign-in-password-"+language)
+			b.visit("/sign-in")
+			b.fill("[name=login]", "viewer")
+			b.fill("[name=password]", apitest.Password+kb.Enter)
+			b.at("/sign-in/code")
+			b.shoot(dir, "sign-in-code-"+language)
 			b.visit(s.Link(t, "admin"))
+			b.shoot(dir, "sign-in-link-"+language)
 			b.press("main form .btn-primary")
 			b.at("/")
-			pages := everyPage(t, s, checked)
+			pages := somePages(t, everyPage(t, s, checked))
 			pages = append(pages, page{"job-batch", "/jobs/" + batch.ID}, page{"host-batch", "/hosts/" + batch.HostID}, page{"job-fleet", "/jobs/" + fleet.ID})
 			for _, p := range pages {
 				b.visit(p.path)
@@ -81,20 +92,30 @@ func TestPages(t *testing.T) {
 // page is one that pictures are taken of.
 type page struct{ name, path string }
 
-// everyPage names the pages of a scene with their pictures' names. With the
-// regular expression STICKPRESS_PAGES in the environment it names some.
-func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []page {
+// somePages are those of the pages whose names fit the regular expression
+// STICKPRESS_PAGES of the environment; without it, all.
+func somePages(t *testing.T, all []page) []page {
 	t.Helper()
 	wanted, err := regexp.Compile(os.Getenv("STICKPRESS_PAGES"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return slices.DeleteFunc(all, func(p page) bool { return !wanted.MatchString(p.name) })
+}
+
+// everyPage names the pages of a scene with their pictures' names.
+func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []page {
+	t.Helper()
 	hook, sent := hooked(t, s)
 	tokens, err := s.ListTokens(t.Context(), s.Admin, api.TokenFilter{Search: "pipeline"}, api.Page{})
 	if err != nil || len(tokens.Items) == 0 {
 		t.Fatalf("%d tokens, %v", len(tokens.Items), err)
 	}
-	all := []page{
+	views, err := s.ListViews(t.Context(), s.Admin, "sticks")
+	if err != nil || len(views) == 0 {
+		t.Fatalf("%d views, %v", len(views), err)
+	}
+	return []page{
 		{"overview", "/"},
 		{"jobs", "/jobs"},
 		{"job-running", "/jobs/" + s.Running.ID},
@@ -102,12 +123,14 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []page {
 		{"job-done", "/jobs/" + s.Done.ID},
 		{"job-wiped", "/jobs/" + s.Wiped.ID},
 		{"job-checked", "/jobs/" + checked.ID},
+		{"first-run-end", "/first-run"},
 		{"labels", "/jobs/" + s.Done.ID + "/labels"},
 		{"handover", "/jobs/" + s.Done.ID + "/labels?paper=a4-handover"},
 		{"job-new", "/jobs/new"},
 		{"job-new-verify", "/jobs/new?kind=verify"},
 		{"job-new-wipe", "/jobs/new?kind=wipe"},
 		{"job-new-raw", "/jobs/new?kind=raw&version=" + s.Disk.ID},
+		{"exclusions", "/exclusions"},
 		{"images", "/images"},
 		{"inspection", "/inspections/under-way"},
 		{"inspection-refused", "/inspections/refused"},
@@ -118,6 +141,7 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []page {
 		{"template", "/templates/" + s.Template.ID},
 		{"task-sequences", "/task-sequences"},
 		{"task-sequence", "/task-sequences/" + s.Sequence.ID},
+		{"task-sequence-compare", "/task-sequences/" + s.Sequence.ID + "/compare"},
 		{"hosts", "/hosts"},
 		{"host", "/hosts/" + s.Host.ID},
 		{"host-ports", "/hosts/" + s.Host.ID + "/ports"},
@@ -127,6 +151,7 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []page {
 		{"stick-data", "/sticks/" + s.Failed.Builds[0].StickID},
 		{"stick-lost", "/sticks/" + s.Done.Builds[0].StickID},
 		{"stick-checked", "/sticks/" + s.Done.Builds[1].StickID},
+		{"stick-label", "/sticks/" + s.Done.Builds[1].StickID + "/label"},
 		{"stick-wiped", "/sticks/" + s.Wiped.Builds[0].StickID},
 		{"certificate", "/certificates/" + s.Wiped.Builds[0].CertificateID},
 		{"account", "/account"},
@@ -145,6 +170,7 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []page {
 		{"webhook", "/webhooks/" + hook},
 		{"webhook-delivery", "/webhooks/" + hook + "/deliveries/" + sent},
 		{"views", "/views"},
+		{"view-delete", "/views/" + views[0].ID + "/delete"},
 		{"requests", "/requests"},
 		{"request", "/requests/" + s.Request.ID},
 		{"job-new-requested", "/jobs/new?request=" + s.Request.ID},
@@ -168,11 +194,10 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []page {
 		{"shortcuts", "/shortcuts"},
 		{"ui", "/ui"},
 	}
-	return slices.DeleteFunc(all, func(p page) bool { return !wanted.MatchString(p.name) })
 }
 
 // handOver has one stick back, whose data is asked for, one lost, a template of
-// two versions, a view, and tokens: one of somebody else's, and one for images
+// two versions, a task sequence of two, a view, and tokens: one of somebody else's, and one for images
 // only. The console is set up.
 func handOver(t *testing.T, s *webtest.Scene) {
 	t.Helper()
@@ -199,6 +224,11 @@ func handOver(t *testing.T, s *webtest.Scene) {
 		})
 	}
 	if err == nil {
+		spec := s.Sequence.Current.Spec
+		spec.Layout = protocol.LayoutGPTUEFI
+		_, err = s.SaveTaskSequence(ctx, s.Admin, api.SaveTaskSequenceInput{ID: s.Sequence.ID, Name: s.Sequence.Name, Spec: spec, Template: s.Template.ID})
+	}
+	if err == nil {
 		_, err = s.BeginTOTP(ctx, s.Admin)
 	}
 	for _, step := range api.FirstRunSteps {
@@ -211,6 +241,22 @@ func handOver(t *testing.T, s *webtest.Scene) {
 	}
 	if err == nil {
 		_, err = s.SaveSetting(ctx, s.Admin, api.SaveSettingInput{Name: api.SettingSessionIdle, Value: "480"})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// secondFactor has the viewer asked for a code at each sign-in.
+func secondFactor(t *testing.T, s *webtest.Scene) {
+	t.Helper()
+	secret, err := s.BeginTOTP(t.Context(), s.Viewer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := totp.GenerateCode(secret.Text, time.Now())
+	if err == nil {
+		_, err = s.ConfirmTOTP(t.Context(), s.Viewer, apitest.Password, code)
 	}
 	if err != nil {
 		t.Fatal(err)
