@@ -80,6 +80,7 @@ func (s *Web) routes(r chi.Router) {
 	r.Get("/sticks/{id}", s.page(s.stick))
 	r.Post("/sticks/{id}/issue", s.page(s.stickMove("issue", "stick.issued_done", s.stickIssue)))
 	r.Post("/sticks/{id}/return", s.page(s.stickMove("return", "stick.returned_done", s.stickReturn)))
+	r.Post("/sticks/{id}/undo", s.page(s.stickMove("undo", "stick.undone_done", s.stickUndo)))
 	r.Post("/sticks/{id}/lost", s.page(s.stickMove("lost", "stick.lost_done", s.stickLost)))
 	r.Post("/sticks/{id}/found", s.page(s.stickMove("found", "stick.found_done", s.stickFound)))
 	r.Post("/sticks/{id}/retire", s.page(s.stickMove("retire", "stick.retired_done", s.stickRetire)))

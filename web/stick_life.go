@@ -3,10 +3,12 @@ package web
 import (
 	"context"
 	"net/http"
+	"strconv"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/web/view"
 )
 
@@ -50,6 +52,19 @@ func (s *Web) stickIssue(r *http.Request, id string, form *view.StickForm) (api.
 
 func (s *Web) stickReturn(r *http.Request, id string, _ *view.StickForm) (api.Stick, error) {
 	return movedAsSeen(r, api.UseReturnStick, s.console.ReturnStick, id, "")
+}
+
+// stickUndo takes back that the stick was handed out or returned, by the event that
+// its page shows as the last one.
+func (s *Web) stickUndo(r *http.Request, id string, _ *view.StickForm) (api.Stick, error) {
+	if err := needs(r, api.UseUndoStickMove); err != nil {
+		return api.Stick{}, err
+	}
+	seq, err := strconv.ParseInt(r.PostFormValue("seq"), 10, 64)
+	if err != nil {
+		return api.Stick{}, fault.Wrap(err, fault.KindInvalid, "form_unreadable")
+	}
+	return s.console.UndoStickMove(r.Context(), actorOf(r), id, seq)
 }
 
 func (s *Web) stickLost(r *http.Request, id string, form *view.StickForm) (api.Stick, error) {

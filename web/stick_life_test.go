@@ -70,6 +70,38 @@ func TestLifeOfAStick(t *testing.T) {
 	}
 }
 
+// What was done with a stick on its page by mistake is taken back there, once, as
+// long as nothing happened to the stick since.
+func TestUndoOnAStick(t *testing.T) {
+	t.Parallel()
+	scene := webtest.Play(t, webtest.Start(t))
+	v := signedIn(t, scene.Site, "helpdesk", "en")
+	b := scene.Done.Builds[0]
+	path := "/sticks/" + b.StickID
+	if len(v.get(path).want(http.StatusOK).all("button", "id", "stick-undo")) != 0 {
+		t.Error("pressing is offered to be undone")
+	}
+	before := stickOf(t, scene, b.StickID)
+	p := v.act(scene, path, "return", nil).want(http.StatusOK).shows("is back.", "Undo the return")
+	undo := url.Values{"seq": {p.value("seq")}}
+	v.post(path+"/undo", url.Values{"seq": {"x"}}).want(http.StatusUnprocessableEntity)
+	p = v.post(path+"/undo", undo).want(http.StatusOK).shows("is as it was before.").lacks("Undo the return", "Does it hold user data?")
+	if now := stickOf(t, scene, b.StickID); now.Life != before.Life || now.Holder != before.Holder || now.Holder == "" {
+		t.Errorf("undone: %s, %q", now.Life, now.Holder)
+	}
+	if len(p.all("form", "action", path+"/return")) != 1 {
+		t.Error("the stick cannot be returned again")
+	}
+	v.post(path+"/undo", undo).want(http.StatusConflict).shows("something happened to this stick since")
+	path = "/sticks/" + scene.Wiped.Builds[0].StickID
+	p = v.act(scene, path, "issue", url.Values{"holder": {"Ada"}}).want(http.StatusOK).shows("Undo handing out")
+	if len(signedIn(t, scene.Site, "viewer", "en").get(path).all("button", "id", "stick-undo")) != 0 {
+		t.Error("a viewer is offered to undo")
+	}
+	v.post(path+"/undo", url.Values{"seq": {p.value("seq")}}).want(http.StatusOK).lacks("Undo handing out")
+	signedIn(t, scene.Site, "viewer", "en").post(path+"/undo", undo).want(http.StatusForbidden)
+}
+
 // What is to be disabled after a loss is listed by what was pressed, and ticked
 // off; the list of sticks can be narrowed to what is left.
 func TestLostStick(t *testing.T) {

@@ -48,6 +48,7 @@ var Walls = map[string]api.UseCase{
 	"GET /sticks": api.UseListSticks, "GET /sticks/{id}": api.UseGetStick, "POST /sticks/{id}/return": api.UseReturnStick, "GET /sticks/{id}/record": api.UseGetStick,
 	"GET /sticks/{id}/label": api.UseGetStick, "POST /sticks/{id}/data": api.UseSettleStickData,
 	"GET /sticks/export": api.UseListSticks, "GET /sticks/scan": api.UseIssueStick, "POST /sticks/scan": api.UseIssueStick, "POST /sticks/scan/undo": api.UseUndoStickMove,
+	"POST /sticks/{id}/undo":  api.UseUndoStickMove,
 	"POST /sticks/scan/clear": api.UseIssueStick,
 	"GET /certificates/{id}":  api.UseGetCertificate, "GET /certificates/{id}/file": api.UseGetCertificate,
 
