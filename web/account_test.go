@@ -28,7 +28,11 @@ func TestPersonComesIn(t *testing.T) {
 	link := must[*url.URL](t)(url.Parse(p.all("pre", "id", "link")[0].FirstChild.Data))
 	v := visit(t, s, "en")
 	v.get(link.RequestURI()).want(http.StatusOK).shows("Choose a password")
-	form := url.Values{"token": {link.Query().Get("token")}, "password": {"short"}}
+	form := v.get(link.RequestURI()).fields()
+	if form.Get("username") != "eve" || form.Get("token") == "" {
+		t.Errorf("a password manager is told %v", form)
+	}
+	form.Set("password", "short")
 	v.post("/sign-in/password", form).want(http.StatusUnprocessableEntity).shows("at least 10 characters")
 	form.Set("password", apitest.Password)
 	if p := v.post("/sign-in/password", form).want(http.StatusOK); p.path != "/" {
@@ -67,12 +71,24 @@ func TestPersonComesIn(t *testing.T) {
 	if bare := p.all("noscript", "", ""); !slices.ContainsFunc(bare, func(n *html.Node) bool { return strings.Contains(n.FirstChild.Data, "/account/sessions/end") }) {
 		t.Error("without a script nobody can be signed out")
 	}
+	u := must[api.List[api.User]](t)(s.ListUsers(t.Context(), s.Admin, api.UserFilter{Text: "eve"}, api.Page{})).Items[0]
+	sessions := must[[]api.Session](t)(s.ListSessions(t.Context(), s.Admin, u.ID))
+	for _, x := range sessions {
+		act := "/account/sessions/" + x.ID + "/end"
+		if asks := p.all("form", "action", act); len(asks) != 1 || !within(asks[0], "dialog") || len(p.all("button", "data-opens", "end-"+x.ID)) != 1 {
+			t.Errorf("to end a session is asked %d times", len(asks))
+		}
+		if bare := p.all("noscript", "", ""); !slices.ContainsFunc(bare, func(n *html.Node) bool {
+			return strings.Contains(n.FirstChild.Data, act) && strings.Contains(n.FirstChild.Data, "<summary>")
+		}) {
+			t.Error("without a script it is not asked")
+		}
+	}
 	v.post("/account/sessions/end", nil).want(http.StatusOK)
 	if at := other.get("/hosts").path; !strings.HasPrefix(at, "/sign-in") {
 		t.Errorf("an ended session is at %s", at)
 	}
 	// An admin shuts her out at once.
-	u := must[api.List[api.User]](t)(s.ListUsers(t.Context(), s.Admin, api.UserFilter{Text: "eve"}, api.Page{})).Items[0]
 	other.post("/sign-in", url.Values{"login": {"eve"}, "password": {"not hers at all"}}).want(http.StatusUnauthorized)
 	admin.get("/audit?object_id=" + u.ID).want(http.StatusOK).shows("nobody signed in").lacks("anonymous")
 	for _, act := range []string{"disable", "reset-second-factor"} { // not without the login typed

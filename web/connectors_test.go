@@ -101,6 +101,9 @@ func TestConnectors(t *testing.T) {
 	p = v.get(path).want(http.StatusOK)
 	form = url.Values{"revision": {p.fields().Get("revision")}, "name": {"jira"}, "title": {"Jira"}, "method": {"hub_sha256"}}
 	v.post(path, form).want(http.StatusOK).shows("The connector Jira is saved.")
+	if f := p.all("form", "action", path+"/secret"); len(f) != 1 || !within(f[0], "details") {
+		t.Error("the secret is changed without being asked")
+	}
 	p = v.post(path+"/secret", url.Values{"revision": {"1"}}).want(http.StatusPreconditionFailed)
 	v.post(path+"/secret", url.Values{"revision": {p.fields().Get("revision")}, "secret": {"short"}}).want(http.StatusUnprocessableEntity).shows("A secret has from 12")
 	p = v.post(path+"/secret", url.Values{"revision": {p.fields().Get("revision")}, "secret": {"a secret of theirs"}}).want(http.StatusOK).shows("a secret of theirs")
