@@ -74,15 +74,21 @@ func (s *Web) signInCode(w http.ResponseWriter, r *http.Request) error {
 	return s.begin(w, r, in, p.Next)
 }
 
+// PasswordPath is where a link of CreatePasswordLink leads. The login is for the
+// password manager alone.
+func PasswordPath(secret, login string) string {
+	return "/sign-in/password?token=" + url.QueryEscape(secret) + "&login=" + url.QueryEscape(login)
+}
+
 func (s *Web) choosePasswordForm(w http.ResponseWriter, r *http.Request) error {
-	return s.show(w, r, view.ChoosePassword(s.frame(r, ""), r.FormValue("token"), view.Problem{}))
+	return s.show(w, r, view.ChoosePassword(s.frame(r, ""), r.FormValue("login"), r.FormValue("token"), view.Problem{}))
 }
 
 func (s *Web) choosePassword(w http.ResponseWriter, r *http.Request) error {
 	secret := r.PostFormValue("token")
 	in, err := s.console.ChoosePassword(r.Context(), actorOf(r), secret, r.PostFormValue("password"))
 	if err != nil {
-		return s.again(w, r, err, view.ChoosePassword(s.frame(r, ""), secret, view.NewProblem(localeOf(r), err)))
+		return s.again(w, r, err, view.ChoosePassword(s.frame(r, ""), r.PostFormValue("username"), secret, view.NewProblem(localeOf(r), err)))
 	}
 	return s.begin(w, r, in, "/")
 }

@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -198,11 +197,15 @@ func (s *Web) userLink(w http.ResponseWriter, r *http.Request, id string) error 
 	if err != nil {
 		return s.userWith(w, r, id, "act", view.UserPage{}, err)
 	}
+	u, err := s.console.GetUser(r.Context(), actorOf(r), id)
+	if err != nil {
+		return err
+	}
 	at, err := s.console.PublicURL(r.Context(), s.url)
 	if err != nil {
 		return err
 	}
 	return s.userWith(w, r, id, "", view.UserPage{
-		Link: at + "/sign-in/password?" + url.Values{"token": {link.Secret}}.Encode(), LinkEnds: link.ExpiresAt.Truncate(time.Minute),
+		Link: at + PasswordPath(link.Secret, u.Login), LinkEnds: link.ExpiresAt.Truncate(time.Minute),
 	}, nil)
 }

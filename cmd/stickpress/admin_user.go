@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/url"
 
 	"github.com/spf13/cobra"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/web"
 )
 
 func linkCommand(environ []string) *cobra.Command {
@@ -86,7 +86,7 @@ working.`,
 			}
 			at, err := s.console.PublicURL(cmd.Context(), s.config.URL(listenAddr(s.config.Listen)))
 			if err == nil {
-				fmt.Fprintln(cmd.OutOrStdout(), at+"/sign-in/password?"+url.Values{"token": {link.Secret}}.Encode())
+				fmt.Fprintln(cmd.OutOrStdout(), at+web.PasswordPath(link.Secret, u.Login))
 			}
 			return err
 		}),

@@ -41,10 +41,10 @@ func TestPages(t *testing.T) {
 			b := open(t, s.URL, language)
 			b.visit("/sign-in")
 			b.shoot(dir, "sign-in-"+language)
-			b.visit("/sign-in/password?token=spo_x")
+			b.visit("/sign-in/password?token=spo_x&login=mary")
 			b.shoot(dir, "sign-in-password-"+language)
 			b.visit("/sign-in")
-			b.fill("[name=login]", "viewer")
+			b.fill("[name=login]", "mary")
 			b.fill("[name=password]", apitest.Password+kb.Enter)
 			b.at("/sign-in/code")
 			b.shoot(dir, "sign-in-code-"+language)
@@ -247,16 +247,22 @@ func handOver(t *testing.T, s *webtest.Scene) {
 	}
 }
 
-// secondFactor has the viewer asked for a code at each sign-in.
+// secondFactor makes a person who is asked for a code at each sign-in.
 func secondFactor(t *testing.T, s *webtest.Scene) {
 	t.Helper()
-	secret, err := s.BeginTOTP(t.Context(), s.Viewer)
+	u, err := s.CreateUser(t.Context(), s.System, api.CreateUserInput{Login: "mary", Name: "Mary Jackson", Role: api.RoleViewer, Password: apitest.Password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mary := s.Viewer
+	mary.UserID, mary.Name = u.ID, u.Login
+	secret, err := s.BeginTOTP(t.Context(), mary)
 	if err != nil {
 		t.Fatal(err)
 	}
 	code, err := totp.GenerateCode(secret.Text, time.Now())
 	if err == nil {
-		_, err = s.ConfirmTOTP(t.Context(), s.Viewer, apitest.Password, code)
+		_, err = s.ConfirmTOTP(t.Context(), mary, apitest.Password, code)
 	}
 	if err != nil {
 		t.Fatal(err)
