@@ -67,7 +67,7 @@ func (s *Web) firstRunPage(r *http.Request, step api.FirstRunStep) (view.FirstRu
 	case api.FirstRunHost:
 		p.Hosts, err = s.firstHosts(r)
 	case api.FirstRunImage:
-		p.Publish = view.Publish{Channel: api.DefaultChannel, Back: "/first-run/image"}
+		p.Publish = view.Publish{Channel: api.DefaultChannel, Back: view.FirstRunImage}
 		p.Versions, err = s.firstVersions(r)
 	case api.FirstRunPress:
 		if p.Versions, err = s.firstVersions(r); err != nil {

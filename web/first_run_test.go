@@ -59,8 +59,23 @@ func TestFirstRun(t *testing.T) {
 	}
 	s.Connect(t, "bench", plugged("1-2.1"))
 
-	at(api.FirstRunImage)
+	form := at(api.FirstRunImage).fields()
+	fields := map[string]string{"image": "win11-ent", "version": "1.0.0", "channel": "stable", "back": form.Get("back")}
+	p = v.postFile(fields, "notes.wim", []byte("no image at all")).want(http.StatusUnprocessableEntity).shows("Image", "This file is no image that a stick can be made of")
+	if p.fields().Get("image") != "win11-ent" || p.fields().Get("back") != "/first-run/image" || len(p.all("a", "id", "step-image")) != 1 {
+		t.Errorf("an upload that was refused is not at its step:\n%s", p.text())
+	}
 	v.post("/first-run/image/mark", url.Values{"mark": {"skipped"}}).want(http.StatusOK)
+	// What is looked into for long says why it was refused on a page that leads back.
+	damaged := apitest.DiskImage(t, "zstd -q -o out disk")
+	damaged[len(damaged)-1] ^= 1
+	for p = v.postFile(fields, "bad.img.zst", damaged).want(http.StatusOK); strings.Contains(p.text(), "being inspected"); {
+		p = v.get(p.path).want(http.StatusOK)
+	}
+	if p.shows("The image is damaged"); len(p.all("a", "href", "/first-run/image#upload")) != 1 {
+		t.Errorf("a damaged image leads to %v", p.links())
+	}
+	v.get("/inspections/x?back=https://example.org").want(http.StatusNotFound)
 	at(api.FirstRunTemplate)
 	v.post("/first-run/image/mark", url.Values{"mark": {"open"}}).want(http.StatusOK)
 	s.Publish(t, "win11-ent", "1.0.0")

@@ -47,21 +47,40 @@ func (s *Web) imagePublish(w http.ResponseWriter, r *http.Request) error {
 	}
 	p, err := s.readPublish(r)
 	if err != nil {
-		return s.imagesWith(w, r, p, err)
+		return s.publishAgain(w, r, p, err)
 	}
 	in := api.PublishVersionInput{UploadID: p.Upload, Image: p.Image, Version: p.Version, Commit: p.Commit, Channel: p.Channel}
 	version, waits, err := s.console.Publish(r.Context(), actorOf(r), in)
 	if err != nil {
-		return s.imagesWith(w, r, p, err)
+		return s.publishAgain(w, r, p, err)
 	}
 	if waits != nil {
-		return see(w, r, "/inspections/"+waits.UploadID)
+		return see(w, r, view.InspectionPath(waits.UploadID, p.Back))
 	}
 	s.flash(r, localeOf(r).T("image.published", "image", version.ImageName, "version", version.Version))
 	if p.Back != "" {
-		return see(w, r, localPath(p.Back))
+		return see(w, r, p.Back)
 	}
 	return see(w, r, "/versions/"+version.ID)
+}
+
+// publishAgain says what went wrong where the file was uploaded: in the set-up, as
+// long as that is open, or above the images.
+func (s *Web) publishAgain(w http.ResponseWriter, r *http.Request, p view.Publish, problem error) error {
+	if p.Back == "" {
+		return s.imagesWith(w, r, p, problem)
+	}
+	page, err := s.firstRunPage(r, api.FirstRunImage)
+	if err != nil {
+		return err
+	}
+	if page.Run.FinishedAt != nil {
+		p.Back = ""
+		return s.imagesWith(w, r, p, problem)
+	}
+	p.Problem = view.NewProblem(localeOf(r), problem)
+	page.Publish = p
+	return s.again(w, r, problem, view.FirstRun(s.frame(r, "overview"), page))
 }
 
 // maxField bounds a text field of the multipart form, in bytes.
@@ -108,7 +127,7 @@ func readField(p *view.Publish, part *multipart.Part) error {
 	case "upload":
 		p.Upload = value
 	case "back":
-		p.Back = value
+		p.Back = setUpAt(value)
 	case "image":
 		p.Image = value
 	case "version":

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -17,10 +18,20 @@ func (s *Web) inspection(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	back := setUpAt(r.FormValue("back"))
 	if in.State == api.InspectionPublished && r.Header.Get("HX-Request") == "" {
-		return see(w, r, "/versions/"+in.VersionID)
+		return see(w, r, cmp.Or(back, "/versions/"+in.VersionID))
 	}
 	f := s.frame(r, "images")
 	f.Refresh = in.State == api.InspectionRunning
-	return s.show(w, r, view.Inspection(f, in))
+	return s.show(w, r, view.Inspection(f, in, back))
+}
+
+// setUpAt is where in the set-up a file is uploaded, if that is where somebody
+// came from.
+func setUpAt(back string) string {
+	if back == view.FirstRunImage {
+		return back
+	}
+	return ""
 }

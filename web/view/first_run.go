@@ -12,6 +12,9 @@ import (
 // bytes: a few versions of one Windows and the uploads of the next.
 const roomLeast = 50 << 30
 
+// FirstRunImage is the step of the set-up at which an image is uploaded.
+const FirstRunImage = "/first-run/" + string(api.FirstRunImage)
+
 // FirstRunPage is one step of the set-up.
 type FirstRunPage struct {
 	Run      api.FirstRun
