@@ -453,7 +453,7 @@ func auditRow(f Frame, e api.AuditEntry) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else if name := e.Names[e.ObjectID]; name != "" {
-			templ_7745c5c3_Err = Named(f, e.ObjectID, name).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = namedThing(f, e.ObjectID, name).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -479,7 +479,7 @@ func auditRow(f Frame, e api.AuditEntry) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Named(f, e.ObjectID, "").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = namedThing(f, e.ObjectID, "").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -220,7 +220,7 @@ func changeValue(f Frame, field, value string, names map[string]string) templ.Co
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = Named(f, id, names[id]).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = namedThing(f, id, names[id]).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -266,9 +266,9 @@ func changeValue(f Frame, field, value string, names map[string]string) templ.Co
 	})
 }
 
-// Named shows what an ID names by its name, which leads there if the reader may
+// namedThing shows what an ID names by its name, which leads there if the reader may
 // see it. What is called by its ID, or gone, is shown so.
-func Named(f Frame, id, name string) templ.Component {
+func namedThing(f Frame, id, name string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
