@@ -17,7 +17,7 @@ func FreeVirtual(d Device) bool {
 // FirstTemplateInput chooses what the starter template becomes.
 type FirstTemplateInput struct {
 	Language string // one of unattend.Languages; empty: Windows asks
-	TimeZone string // one of unattend.TimeZones; empty: Windows' own
+	TimeZone string // name of one of unattend.TimeZones; empty: Windows' own
 	Account  string // a local admin with a new password; empty: Windows asks for one
 	Fixed    bool   // every computer gets a name that Windows makes, whatever the job says
 }

@@ -80,7 +80,11 @@ func TestFirstRun(t *testing.T) {
 	v.post("/first-run/image/mark", url.Values{"mark": {"open"}}).want(http.StatusOK)
 	s.Publish(t, "win11-ent", "1.0.0")
 
-	at(api.FirstRunTemplate)
+	zones := at(api.FirstRunTemplate).shows("UTC-08:00 Los Angeles, Vancouver · Pacific Standard Time", "UTC+05:30 Kolkata").text()
+	if west, east := strings.Index(zones, "UTC-08:00"), strings.Index(zones, "UTC+10:00"); west < 0 || east < west || strings.Index(zones, "UTC+01:00") > east {
+		t.Error("the zones are not in the order of their clocks")
+	}
+	signedIn(t, s, "admin", "zh-CN").get("/first-run/template").want(http.StatusOK).shows("UTC+08:00 上海、北京、香港 · China Standard Time")
 	v.post("/first-run/template", url.Values{"account": {"a<b"}}).want(http.StatusUnprocessableEntity).shows("A local account has")
 	made := v.post("/first-run/template", url.Values{"account": {"desk"}, "language": {"de-DE"}, "naming": {"windows"}}).want(http.StatusOK)
 	secret := strings.TrimSpace(made.all("pre", "id", "account-password")[0].FirstChild.Data)

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
+	_ "time/tzdata" // the machine may have no list of zones
 
 	"github.com/stickpress/stickpress/api/fault"
 )
@@ -12,7 +14,7 @@ import (
 // Choices is what the starter template may say besides.
 type Choices struct {
 	Language string // one of Languages: of display, keyboard and formats; empty: Windows asks
-	TimeZone string // one of TimeZones; empty: Windows' own
+	TimeZone string // name of one of TimeZones; empty: Windows' own
 	Account  string // a local administrator; empty: Windows asks for an account
 	Password string // of that account: letters and digits
 	AnyName  bool   // Windows names the computer, whatever the job says
@@ -24,13 +26,41 @@ var Languages = []string{
 	"en-US", "en-GB", "de-DE", "fr-FR", "es-ES", "it-IT", "nl-NL", "pl-PL", "pt-BR", "sv-SE", "ja-JP", "ko-KR", "zh-CN", "zh-TW",
 }
 
-// TimeZones are those that the choices offer, by the names that Windows has
-// for them (tzutil /l).
-var TimeZones = []string{
-	"UTC", "Pacific Standard Time", "Mountain Standard Time", "Central Standard Time", "Eastern Standard Time",
-	"E. South America Standard Time", "GMT Standard Time", "W. Europe Standard Time", "Romance Standard Time",
-	"Central European Standard Time", "FLE Standard Time", "India Standard Time", "China Standard Time",
-	"Tokyo Standard Time", "AUS Eastern Standard Time",
+// TimeZone is one of Windows' time zones.
+type TimeZone struct {
+	Name  string // that Windows has for it (tzutil /l), as an answer file says it
+	Place string // IANA's zone of the same clocks: CLDR's windowsZones, territory 001
+}
+
+// TimeZones are those that the choices offer.
+var TimeZones = []TimeZone{
+	{"UTC", "Etc/UTC"},
+	{"Pacific Standard Time", "America/Los_Angeles"},
+	{"Mountain Standard Time", "America/Denver"},
+	{"Central Standard Time", "America/Chicago"},
+	{"Eastern Standard Time", "America/New_York"},
+	{"E. South America Standard Time", "America/Sao_Paulo"},
+	{"GMT Standard Time", "Europe/London"},
+	{"W. Europe Standard Time", "Europe/Berlin"},
+	{"Romance Standard Time", "Europe/Paris"},
+	{"Central European Standard Time", "Europe/Warsaw"},
+	{"FLE Standard Time", "Europe/Kiev"},
+	{"India Standard Time", "Asia/Calcutta"},
+	{"China Standard Time", "Asia/Shanghai"},
+	{"Tokyo Standard Time", "Asia/Tokyo"},
+	{"AUS Eastern Standard Time", "Australia/Sydney"},
+}
+
+// Ahead is how far the zone's clocks are ahead of UTC in the year of a moment, when
+// it is not summer there: what Windows shows beside its name.
+func (z TimeZone) Ahead(at time.Time) time.Duration {
+	place, err := time.LoadLocation(z.Place)
+	if err != nil { // of a name that Go does not know; a test holds that there is none
+		return 0
+	}
+	_, january := time.Date(at.Year(), time.January, 1, 0, 0, 0, 0, place).Zone()
+	_, july := time.Date(at.Year(), time.July, 1, 0, 0, 0, 0, place).Zone()
+	return time.Duration(min(january, july)) * time.Second
 }
 
 var (
@@ -50,7 +80,7 @@ func StarterWith(c Choices) ([]byte, error) {
 	switch {
 	case c.Language != "" && !slices.Contains(Languages, c.Language):
 		return bad("language")
-	case c.TimeZone != "" && !slices.Contains(TimeZones, c.TimeZone):
+	case c.TimeZone != "" && !slices.ContainsFunc(TimeZones, func(z TimeZone) bool { return z.Name == c.TimeZone }):
 		return bad("zone")
 	case c.Account != "" && (!accountForm.MatchString(c.Account) || !passwordForm.MatchString(c.Password)):
 		return bad("account")

@@ -1,9 +1,13 @@
 package unattend
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stickpress/stickpress/api/fault"
 )
@@ -85,5 +89,40 @@ func TestStarterWithRefuses(t *testing.T) {
 	}
 	if _, err := StarterWith(Choices{Account: "ok", Password: "short"}); err == nil {
 		t.Error("a short password is taken")
+	}
+}
+
+// Each zone is the one that CLDR has for Windows' name: Go keeps that list for its
+// own use on Windows.
+func TestTimeZones(t *testing.T) {
+	t.Parallel()
+	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "src", "time", "zoneinfo_abbrs_windows.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ahead := map[string]time.Duration{
+		"UTC": 0, "Pacific Standard Time": -8 * time.Hour, "India Standard Time": 5*time.Hour + 30*time.Minute,
+		"W. Europe Standard Time": time.Hour, "E. South America Standard Time": -3 * time.Hour, "AUS Eastern Standard Time": 10 * time.Hour, // where July is winter
+	}
+	for _, z := range TimeZones {
+		line := regexp.MustCompile(`(?m)^\s*` + regexp.QuoteMeta(`"`+z.Name+`":`) + `.*// (\S+)$`).FindSubmatch(list)
+		if line == nil || string(line[1]) != z.Place {
+			t.Errorf("%s is %s, and by CLDR %q", z.Name, z.Place, line)
+		}
+		if _, err := time.LoadLocation(z.Place); err != nil {
+			t.Error(err)
+		}
+		got := z.Ahead(time.Date(2026, time.July, 5, 12, 0, 0, 0, time.UTC))
+		if want, ok := ahead[z.Name]; ok && got != want {
+			t.Errorf("%s is %v ahead, want %v", z.Name, got, want)
+		}
+		delete(ahead, z.Name)
+	}
+	if len(ahead) > 0 {
+		t.Errorf("not offered: %v", ahead)
 	}
 }

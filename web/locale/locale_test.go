@@ -101,7 +101,7 @@ func TestCatalogueUse(t *testing.T) {
 	computed := []string{"filter.field_", "filter.search_", "view.list_", "nav_group.", "ports.note_", "ports.step_", "fault.", "log.", "check.", "verdict.", "lint.", "event.", "stick_event.", "event_type.", "state.", "state_hint.", "step.", "step_now.", "step_state.", "role.", "kind.", "job_kind.", "what.", "why.", "nav.", "sequence.layout_", "sequence.signature_", "life.", "wipe.method_", "wipe.passes_", "certificate.how_", "certificate.limit_", "certificate.class_", "certificate.fallback_", "certificate.result_", "verify.evidence_", "verify.outcome_", "stick.checked_"}
 	computed = append(computed, "setting.name_", "first_run.name_", "first_run.about_", "first_run.skip_", "first_run.state_", "setting.about_", "setting.origin_", "setting.group_", "setting.changed_", "site.back_", "site.retired_", "sequence.back_", "sequence.retired_", "template.back_", "template.retired_")
 	computed = append(computed, "connector.system_", "connector.method_", "connector.outcome_", "connector.why_", "connector.back_", "connector.retired_", "mapping.field_", "mapping.about_", "mapping.from_", "write_back.event_", "write_back.auth_", "write_back.state_")
-	computed = append(computed, "webhook.cause_", "token.scope_", "stick_task.", "stick.tasks_", "stick_event.data_", "data.is_")
+	computed = append(computed, "webhook.cause_", "zone.", "token.scope_", "stick_task.", "stick.tasks_", "stick_event.data_", "data.is_")
 	computed = append(computed, "action.", "field.", "audit.by_", "method.", "user.act_", "user.origin_")
 	for key := range en {
 		base := strings.TrimSuffix(strings.TrimSuffix(key, ".one"), ".other")

@@ -2,7 +2,10 @@ package view
 
 import (
 	"cmp"
+	"path"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/unattend"
@@ -102,10 +105,17 @@ func languageOptions(f Frame) []Option {
 	return all
 }
 
+// zoneOptions are the time zones from west to east: how far ahead of UTC, where, and
+// what Windows calls it.
 func zoneOptions(f Frame) []Option {
+	now := time.Now()
+	zones := slices.Clone(unattend.TimeZones)
+	slices.SortStableFunc(zones, func(a, b unattend.TimeZone) int { return cmp.Compare(a.Ahead(now), b.Ahead(now)) })
 	all := []Option{{Value: "", Label: f.T("first_run.zone_default")}}
-	for _, z := range unattend.TimeZones {
-		all = append(all, Option{Value: z, Label: z})
+	for _, z := range zones {
+		ahead := time.Time{}.In(time.FixedZone("", int(z.Ahead(now)/time.Second))).Format("UTC-07:00")
+		where := f.T("zone." + strings.ToLower(path.Base(z.Place)))
+		all = append(all, Option{Value: z.Name, Label: ahead + " " + where + " · " + z.Name})
 	}
 	return all
 }
