@@ -40,6 +40,7 @@ var nameQueries = []nameQuery{
 	{"tplver", `x.name || ' v' || t.number, ` + everywhere + ` FROM unattend_template_versions t JOIN unattend_templates x ON x.id = t.template_id`},
 	{"seq", `name, ` + everywhere + ` FROM task_sequences t`},
 	{"seqver", `x.name || ' v' || t.number, ` + everywhere + ` FROM task_sequence_versions t JOIN task_sequences x ON x.id = t.task_sequence_id`},
+	{"view", `name, ` + everywhere + ` FROM saved_views t`},
 	{"conn", `coalesce(nullif(title, ''), name), ` + everywhere + ` FROM connectors t`},
 }
 
@@ -73,12 +74,6 @@ func (r Reader) Names(ctx context.Context, ids []string) ([]Named, error) {
 		out[i] = Named{ID: encodeID(x.Prefix, x.Key), Name: x.Name, Shared: x.Shared, Sites: x.Sites}
 	}
 	return out, err
-}
-
-// HasName reports whether an ID is of a kind whose things have names.
-func HasName(id string) bool {
-	prefix, _, _ := strings.Cut(id, "_")
-	return slices.ContainsFunc(nameQueries, func(q nameQuery) bool { return q.prefix == prefix && len(keysOf(prefix, []string{id})) == 1 })
 }
 
 // keysOf are the keys of those IDs that have a prefix.
