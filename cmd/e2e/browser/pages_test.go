@@ -16,6 +16,7 @@ import (
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/apitest"
+	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/api/webhook/connector"
 	"github.com/stickpress/stickpress/web/webtest"
 )
@@ -115,6 +116,10 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []page {
 	if err != nil || len(views) == 0 {
 		t.Fatalf("%d views, %v", len(views), err)
 	}
+	away, err := s.GetHost(t.Context(), s.Admin, "bench-2")
+	if err != nil {
+		t.Fatal(err)
+	}
 	return []page{
 		{"overview", "/"},
 		{"jobs", "/jobs"},
@@ -144,6 +149,7 @@ func everyPage(t *testing.T, s *webtest.Scene, checked api.Job) []page {
 		{"task-sequence-compare", "/task-sequences/" + s.Sequence.ID + "/compare"},
 		{"hosts", "/hosts"},
 		{"host", "/hosts/" + s.Host.ID},
+		{"host-away", "/hosts/" + away.ID},
 		{"host-ports", "/hosts/" + s.Host.ID + "/ports"},
 		{"sticks", "/sticks"},
 		{"stick-scan", "/sticks/scan"},
@@ -279,7 +285,8 @@ func lose(t *testing.T, s *webtest.Scene, j api.Job) {
 	}
 }
 
-// told has a ticket declined and its system told so, which cannot be reached.
+// told has a ticket declined and its system told so, which cannot be reached, and
+// a delivery that proved nothing.
 func told(t *testing.T, s *webtest.Scene) {
 	t.Helper()
 	k, err := s.RenewConnectorSecret(t.Context(), s.Admin, s.Connector.ID, "", s.Connector.Revision)
@@ -294,6 +301,10 @@ func told(t *testing.T, s *webtest.Scene) {
 	}
 	r := s.Ask(t, k.Secret, `{"number":"RITM0010039","sys_id":"a0","requested_for":"Joan Clarke","variables":{"image":"win11-ent"}}`)
 	if _, err := s.DeclineStickRequest(t.Context(), s.Helpdesk, api.MoveRequestInput{ID: r.ID, Reason: "The laptop came first"}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.ReceiveHook(t.Context(), api.Anonymous("en", "req_x", "2001:db8:fab::25"), api.HookDelivery{Connector: s.Connector.Name, Body: []byte(`{}`)})
+	if fault.From(err).Code != api.CodeHookRefused {
 		t.Fatal(err)
 	}
 }
