@@ -79,4 +79,17 @@ func TestSticksKeepTheirTicks(t *testing.T) {
 	if !eval[bool](b, `document.getElementById("device-1-2.7-0").checked && document.activeElement.id === "device-1-2.8-0"`) {
 		t.Error("a tick or the focus was lost")
 	}
+	// Back, the page is as it first was; what was ticked of what came later is ticked.
+	b.press(`[id="device-1-2.8-0"]`)
+	b.shows("2 sticks are chosen.")
+	b.press("#next")
+	b.at("/jobs/confirm")
+	b.do(chromedp.Evaluate[chromedp.Void](`history.back()`))
+	b.at("/jobs/where")
+	b.shows("2 sticks are chosen.")
+	b.press("#next")
+	b.at("/jobs/confirm")
+	if n := eval[int](b, `document.querySelectorAll("#confirm input[name=device]").length`); n != 2 {
+		t.Errorf("%d sticks are to be confirmed", n)
+	}
 }

@@ -8,6 +8,10 @@ const htmx = window.htmx;
 let followed = null; // the part, its address, its stream
 let asking = false;
 let again = false;
+// What was ticked on this page before somebody left it, and is not on it again yet:
+// Back brings the page as it first was, and a stick that was plugged in later comes
+// by the stream.
+let awaited = [];
 
 function follow() {
   const part = document.querySelector('[data-follow]');
@@ -31,6 +35,7 @@ async function ask(part) {
     do {
       again = false;
       const body = new URLSearchParams(new FormData(part.closest('form')));
+      for (const device of awaited) body.append('device', device);
       const response = await fetch(part.dataset.from, { method: 'POST', body, headers: { 'HX-Request': 'true' } });
       if (response.status === 401) location.reload();
       if (!response.ok) break;
@@ -64,9 +69,34 @@ function exchange(part, fresh) {
   return fresh;
 }
 
+const boxes = () => [...document.querySelectorAll('[data-follow] input[name="device"]')];
+
+// remember keeps for this tab what is ticked in the form, by the form's key. (To
+// change the page's state in the history would make Back ask for it by GET.)
+function remember() {
+  const there = boxes();
+  awaited = awaited.filter((device) => !there.some((box) => box.value === device));
+  const chosen = there.filter((box) => box.checked).map((box) => box.value);
+  sessionStorage.setItem('ticked', JSON.stringify({ key: formKey(), chosen: [...chosen, ...awaited] }));
+}
+
+// recall finds what was ticked in this form and is not on the page.
+function recall() {
+  const kept = JSON.parse(sessionStorage.getItem('ticked') ?? '{}');
+  const there = boxes();
+  if (formKey() && kept.key === formKey()) awaited = kept.chosen.filter((device) => !there.some((box) => box.value === device));
+}
+
+const formKey = () => document.querySelector('[data-follow]')?.closest('form').elements.key?.value;
+
 document.addEventListener('change', (e) => {
   const part = document.querySelector('[data-follow]');
-  if (part && e.target.matches('[data-hosts] input')) ask(part);
+  if (!part) return;
+  if (e.target.matches('[data-hosts] input')) {
+    awaited = []; // another host has other sticks
+    ask(part);
+  }
+  remember();
 });
 
 // The zone of whoever looks, where the form does not know it yet, and a moment as
@@ -82,6 +112,7 @@ function ownZone() {
 }
 
 document.addEventListener('DOMContentLoaded', () => {
+  recall();
   follow();
   ownZone();
 });
