@@ -112,6 +112,8 @@ func (x *remote) upload(cmd *cobra.Command, c *client.Client, file *os.File, f c
 	}
 	if code := exitCode(err); code != exitNetwork && code != exitInterrupted {
 		mark.remove() // it is done, or refused
+	} else if mark.read() != "" {
+		fmt.Fprintln(cmd.ErrOrStderr(), "What has arrived is kept: the same command goes on with it.")
 	}
 	return up, err
 }
@@ -156,7 +158,11 @@ func sendImage(ctx context.Context, c *client.Client, b *bars, f client.File) (a
 	}
 	up, err := c.Upload(ctx, f)
 	if err != nil {
-		line.end("failed")
+		if exitCode(err) == exitInterrupted {
+			line.end("interrupted")
+		} else {
+			line.end("failed")
+		}
 		b.wait()
 		return up, err
 	}
