@@ -10,7 +10,7 @@ import (
 // Health is what the database says about itself and about what waits in it.
 type Health struct {
 	Version     int    // of the server, as 150004
-	Schema      int64  // number of the newest migration
+	Schema      int64  // number of the newest migration that is applied whole
 	MinApp      int    // the least level of a program that may use it
 	Fsync       bool   // without, a power cut may destroy it
 	Synchronous string // synchronous_commit
@@ -23,7 +23,7 @@ type Health struct {
 // one that is not there is an error.
 func (r Reader) Health(ctx context.Context) (Health, error) {
 	return one[Health](ctx, r.db, "health", "",
-		`SELECT current_setting('server_version_num')::integer AS version, m.version AS schema, q.min_app,
+		`SELECT current_setting('server_version_num')::integer AS version, CASE WHEN m.dirty THEN m.version - 1 ELSE m.version END AS schema, q.min_app,
 			current_setting('fsync')::boolean AS fsync, current_setting('synchronous_commit') AS synchronous,
 			(SELECT count(*)::integer FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections,
 			current_setting('max_connections')::integer AS most, clock_timestamp() AS at

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -71,7 +72,8 @@ type doctor struct {
 }
 
 func (d *doctor) say(status, check, do, says string, args ...any) {
-	d.findings = append(d.findings, finding{check, status, fmt.Sprintf(says, args...), do})
+	text := strings.Join(strings.Fields(fmt.Sprintf(says, args...)), " ") // some errors have several lines
+	d.findings = append(d.findings, finding{check, status, text, do})
 }
 
 func (d *doctor) ok(check, says string, args ...any) { d.say(findingOK, check, "", says, args...) }

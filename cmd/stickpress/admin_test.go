@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
 	"github.com/stickpress/stickpress/api"
@@ -238,6 +240,32 @@ func TestDoctorWithoutExtension(t *testing.T) {
 		t.Errorf("repaired: %v", err)
 	}
 	want(t, found, "database", findingOK, "")
+}
+
+// Of a database that cannot be used the doctor says what is the matter with it.
+func TestDoctorOfDatabases(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	if _, err := d.admin("correct horse battery\n", "create", "ada"); err != nil {
+		t.Fatal(err)
+	}
+	// A migration was cut off, so that it was not applied.
+	d.inside(func(cmd *cobra.Command, s *server) error {
+		_, err := s.store.Pool().Exec(cmd.Context(), `UPDATE schema_migrations SET dirty = true`)
+		return err
+	})
+	found, _ := d.findings("--database-url", "postgres://ada@127.0.0.1:1/one")
+	want(t, found, "database", findingFail, "refused")
+	if f := found["database"]; strings.ContainsAny(f.Says, "\n\t") {
+		t.Errorf("%+v", f)
+	}
+	found, _ = d.findings()
+	want(t, found, "database", findingWarn, "brings it up to date when it starts")
+	for code, do := range map[string]string{"28P01": "password", "28000": "password", "3D000": "Make", "53300": "runs"} {
+		if said := unreached(fmt.Errorf("reach: %w", &pgconn.PgError{Code: code})); !strings.Contains(said, do) {
+			t.Errorf("%s: %q", code, said)
+		}
+	}
 }
 
 // pair makes a certificate that began some time from now.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sys/unix"
 
 	"github.com/stickpress/stickpress/api/imagefile"
@@ -130,7 +131,7 @@ func (d *doctor) database(ctx context.Context, log *slog.Logger) (*store.Store, 
 	}
 	st, err := store.Open(ctx, url, store.Options{Keys: keys, Log: log, MaxConns: 2})
 	if err != nil {
-		d.fail("database", "Look whether it runs, and whether database-url names it.", "%v", err)
+		d.fail("database", unreached(err), "%v", err)
 		return nil, none
 	}
 	stop := func() { st.Close(); none() }
@@ -138,6 +139,20 @@ func (d *doctor) database(ctx context.Context, log *slog.Logger) (*store.Store, 
 		return nil, stop
 	}
 	return st, stop
+}
+
+// unreached is what to do about a database that cannot be reached.
+func unreached(err error) string {
+	var said *pgconn.PgError
+	if errors.As(err, &said) {
+		switch said.Code {
+		case "28P01", "28000": // invalid_password, invalid_authorization_specification
+			return "Mend the user or the password in database-url, or pg_hba.conf on the database's machine."
+		case "3D000": // invalid_catalog_name
+			return "Make the database, or name another one in database-url."
+		}
+	}
+	return "Look whether it runs, and whether database-url names it."
 }
 
 // privateDatabase finds or starts the Postgres in the data folder.
