@@ -39,7 +39,7 @@ func TestInterruptedUpload(t *testing.T) {
 	}
 	environ := []string{"STICKPRESS_SERVER=" + s.URL, "STICKPRESS_TOKEN=stp_good", "XDG_CONFIG_HOME=" + t.TempDir()}
 	var said bytes.Buffer
-	err := run(ctx, []string{"image", "add", path, "--image", "win", "--version", "1.0.0"}, environ, nil, io.Discard, &said)
+	_, err := run(ctx, []string{"image", "add", path, "--image", "win", "--version", "1.0.0"}, environ, nil, io.Discard, &said)
 	if exitCode(err) != exitInterrupted {
 		t.Errorf("exit code %d: %v", exitCode(err), err)
 	}
