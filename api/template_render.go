@@ -68,7 +68,7 @@ func RenderAnswer(source string, in RenderInput) (string, error) {
 	}
 	asked := t.Variables()
 	for _, name := range slices.Sorted(maps.Keys(in.Variables)) {
-		if !slices.Contains(asked, name) {
+		if name != VariableComputerName && !slices.Contains(asked, name) { // a job knows that one itself
 			return "", fault.New(fault.KindInvalid, CodeVariableUnasked, "name", name, "known", cmp.Or(strings.Join(asked, ", "), "–")).At("variables." + name)
 		}
 	}

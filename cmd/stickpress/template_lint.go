@@ -64,7 +64,8 @@ func templateRenderCommand(x *remote) *cobra.Command {
 or of a file (then no console is asked). What queuing a job with the same would be
 refused for is refused: a variable without a value, a name that no computer may
 have. What only a job would know (job_id, build_id, stick_id, image, version) is
-empty unless --var says it. A --var that the answer file does not ask for is refused.`,
+empty unless --var says it. A --var that the answer file does not ask for is
+refused, but for computer_name.`,
 		Args: cobra.MaximumNArgs(1), ValidArgsFunction: x.places(findTemplates),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (file == "") == (len(args) == 0) {

@@ -180,7 +180,7 @@ type CheckTemplate struct {
 type RenderTemplate struct {
 	ExternalRef api.ExternalRef   `json:"external_ref,omitzero"`
 	Holder      string            `json:"holder,omitempty"`
-	Variables   map[string]string `json:"variables,omitempty" doc:"computer_name may be a pattern, as of a job. What only a job would know (job_id, build_id, stick_id, image, version) is empty unless it is given. One that the template does not ask for is refused."`
+	Variables   map[string]string `json:"variables,omitempty" doc:"computer_name may be a pattern, as of a job. What only a job would know (job_id, build_id, stick_id, image, version) is empty unless it is given. One that the template does not ask for is refused, but for computer_name."`
 }
 
 // SaveTaskSequence is the body of POST /task-sequences and
