@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/store"
@@ -153,13 +154,13 @@ func isNotFound(err error, kind string) bool {
 	return errors.Is(err, store.NotFound(kind, ""))
 }
 
-// maxName is the length of names that people give, in bytes.
+// maxName is the length of names that people give, in characters.
 const maxName = 100
 
 // cleanName checks a name that people give to a thing.
 func cleanName(kind, name string) (string, error) {
 	name = strings.TrimSpace(name)
-	if name == "" || len(name) > maxName || strings.ContainsFunc(name, unicode.IsControl) {
+	if name == "" || utf8.RuneCountInString(name) > maxName || strings.ContainsFunc(name, unicode.IsControl) {
 		return "", fault.New(fault.KindInvalid, store.CodeNameInvalid, "kind", kind).At("name")
 	}
 	return name, nil
