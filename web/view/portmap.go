@@ -121,3 +121,29 @@ func (h Hub) held() int {
 	}
 	return n
 }
+
+// heldWords says how many of some sockets hold a stick. Of sockets that are known
+// by their sticks alone every one does.
+func heldWords(f Frame, held, count int) string {
+	if held == count {
+		return f.L.N("portmap.sticks", held)
+	}
+	return f.T("portmap.held", "held", held, "count", count)
+}
+
+// glanced is how many sockets of a host can be taken in at a glance: its picture
+// beside other hosts shows no more.
+const glanced = 40
+
+// glance are the sockets that such a picture shows, and how many it leaves out.
+func glance(hubs []Hub) (drawn []Hub, rest int) {
+	room := glanced
+	for _, h := range hubs {
+		n := min(room, len(h.Sockets))
+		if n > 0 {
+			drawn = append(drawn, Hub{Name: h.Name, Sockets: h.Sockets[:n]})
+		}
+		room, rest = room-n, rest+len(h.Sockets)-n
+	}
+	return drawn, rest
+}

@@ -96,3 +96,16 @@ func TestPortMapAside(t *testing.T) {
 		}
 	}
 }
+
+// A host's picture beside others shows as many sockets as can be taken in at a
+// glance, and says how many more there are.
+func TestGlance(t *testing.T) {
+	t.Parallel()
+	hubs := []Hub{{"A", make([]Socket, 32)}, {"B", make([]Socket, 32)}, {"C", make([]Socket, 32)}}
+	for _, tc := range []struct{ hubs, drawn, last, rest int }{{0, 0, 0, 0}, {1, 1, 32, 0}, {2, 2, 8, 24}, {3, 2, 8, 56}} {
+		drawn, rest := glance(hubs[:tc.hubs])
+		if len(drawn) != tc.drawn || rest != tc.rest || tc.drawn > 0 && len(drawn[tc.drawn-1].Sockets) != tc.last {
+			t.Errorf("of %d hubs %d are drawn, %d sockets are left out", tc.hubs, len(drawn), rest)
+		}
+	}
+}
