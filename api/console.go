@@ -21,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/api/webhook/outbound"
 	"github.com/stickpress/stickpress/store"
 	"github.com/stickpress/stickpress/store/blob"
@@ -217,10 +218,28 @@ func (c *Console) change(ctx context.Context, a Actor, u UseCase, do func(tx *st
 	if err != nil {
 		return err
 	}
-	return c.store.InTx(ctx, func(tx *store.Tx) error {
+	err = c.store.InTx(ctx, func(tx *store.Tx) error {
 		if err := do(tx, by); err != nil || a.repeatable == nil {
 			return err
 		}
 		return tx.Done(ctx, a.repeatable)
 	})
+	return c.fasterBy(ctx, err)
+}
+
+// fasterBy adds to a fault that says that somebody else was faster who that was,
+// where the audit log knows it.
+func (c *Console) fasterBy(ctx context.Context, err error) error {
+	x := fault.From(err)
+	if err == nil || x.Code != store.CodeStale {
+		return err
+	}
+	last, lookErr := c.store.History(ctx, []store.Object{{Kind: x.Params["kind"], ID: x.Params["id"]}}, []string{}, store.AuditPage{Limit: 1})
+	if lookErr != nil || len(last) == 0 || last[0].ActorKind != store.ActorUser && last[0].ActorKind != store.ActorToken {
+		return err
+	}
+	if name, lookErr := c.names().actor(ctx, last[0].ActorKind, last[0].ActorID); lookErr == nil && name != "" {
+		x.Params["by"] = name
+	}
+	return x
 }

@@ -74,7 +74,7 @@ func TestConnectors(t *testing.T) {
 	v.post(path+"/mapping", form).want(http.StatusNotFound).shows("There is no such image")
 	form.Set("otherwise_image", "win11-ent")
 	v.post(path+"/mapping", form).want(http.StatusOK).shows("The mapping is saved.")
-	v.post(path+"/mapping", form).want(http.StatusPreconditionFailed).shows("Somebody else has changed this connector")
+	v.post(path+"/mapping", form).want(http.StatusPreconditionFailed).shows("admin has changed this connector")
 
 	// What would be sent is shown before it is kept.
 	form = v.get(path+"/write-back").want(http.StatusOK).shows("https://INSTANCE.atlassian.net/rest/api/2/issue/REQ0010042/comment", "being made by grace").fields()

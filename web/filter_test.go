@@ -187,7 +187,7 @@ func TestViews(t *testing.T) {
 	values := url.Values{"list": {"jobs"}, "query": {"state=failed"}, "name": {"Broken"}, "revision": {"1"}}
 	viewer.post(rename, values).want(http.StatusOK).shows("The view Broken is saved.")
 	viewer.post(rename, values).want(http.StatusPreconditionFailed)
-	p = viewer.post(remove, stale).want(http.StatusPreconditionFailed).shows("Somebody else has changed this view", "Broken")
+	p = viewer.post(remove, stale).want(http.StatusPreconditionFailed).shows("viewer has changed this view", "Broken")
 	if len(p.all("form", "action", remove)) != 1 {
 		t.Error("who was asked is not asked again")
 	}

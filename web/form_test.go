@@ -89,7 +89,7 @@ func TestTemplateForm(t *testing.T) {
 	p.shows("version 2", "The volume is not told to grow")
 	// The form of the page before is stale now.
 	p = v.post(p.path, form).want(http.StatusPreconditionFailed)
-	p.shows("Somebody else has changed this template")
+	p.shows("admin saved version")
 	if p.value("source") != form.Get("source") {
 		t.Error("the form forgot what was typed")
 	}

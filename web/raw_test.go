@@ -135,7 +135,7 @@ func TestBlockMapForm(t *testing.T) {
 	send(apitest.DiskImage(t, "bmaptool -q create disk -o out"), "trusted").want(http.StatusOK).shows("The block map is saved.", "Trusted: jobs write only what it lists")
 
 	// It was made from what another admin has changed meanwhile.
-	p := send(nil).want(http.StatusPreconditionFailed).shows("Somebody else has changed this", "Trusted: jobs write only what it lists")
+	p := send(nil).want(http.StatusPreconditionFailed).shows("admin has changed this", "Trusted: jobs write only what it lists")
 	p.check("en")
 	if len(p.all("input", "name", "trusted")) != 1 || has(p.all("input", "name", "trusted")[0], "checked") {
 		t.Error("what was ticked is not kept")

@@ -77,7 +77,7 @@ func TestHostIsStale(t *testing.T) {
 		return url.Values{"host-name": {name}, "site": {scene.Host.SiteID}, "revision": {revision}}
 	}
 	v.post("/hosts/"+scene.Host.ID, form("first")).want(http.StatusOK)
-	p := v.post("/hosts/"+scene.Host.ID, form("second")).want(http.StatusPreconditionFailed).shows("first · Default", "Somebody else has changed this host")
+	p := v.post("/hosts/"+scene.Host.ID, form("second")).want(http.StatusPreconditionFailed).shows("first · Default", "admin has changed this host")
 	if p.value("host-name") != "second" {
 		t.Errorf("the form has %q", p.value("host-name"))
 	}

@@ -104,6 +104,9 @@ func (l Locale) Has(key string) bool {
 // Fault returns the sentence of a fault's code. A code without a sentence is
 // shown with its parameters, so that nothing is hidden.
 func (l Locale) Fault(code string, params map[string]string) string {
+	if params["by"] != "" && l.Has("fault."+code+"_by") { // the same sentence, which knows who it was
+		code += "_by"
+	}
 	return l.coded("fault.", code, params)
 }
 
