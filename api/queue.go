@@ -63,9 +63,11 @@ type QueueDevice struct {
 // variableForm is what placeholders of templates look like.
 var variableForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 
+// MaxDevices is how many sticks one job may have.
+const MaxDevices = 32
+
 // Bounds of a request.
 const (
-	maxDevices   = 32   // of one job
 	maxText      = 200  // of a reference or a holder, in characters
 	maxValue     = 4096 // of a variable, in bytes
 	maxVariables = 100
@@ -173,13 +175,13 @@ func checkRequest(in *QueueJobInput) error {
 	if len(in.Devices) == 0 {
 		return fault.New(fault.KindInvalid, CodeNoDevices).At("devices")
 	}
-	if len(in.Devices) > maxDevices {
-		return fault.New(fault.KindInvalid, CodeTooManyDevices, "most", maxDevices).At("devices")
+	if len(in.Devices) > MaxDevices {
+		return fault.New(fault.KindInvalid, CodeTooManyDevices, "most", MaxDevices).At("devices")
 	}
 	if in.Options.EraseFirst && !slices.Contains([]protocol.JobKind{protocol.JobPress, protocol.JobRaw}, in.Kind.OrPress()) {
 		return fault.New(fault.KindInvalid, store.CodeValueInvalid, "field", "options.erase_first").At("options.erase_first")
 	}
-	if len(in.StickRequests) > maxDevices || len(in.StickRequests) > 0 && in.Kind.OrPress() != protocol.JobPress {
+	if len(in.StickRequests) > MaxDevices || len(in.StickRequests) > 0 && in.Kind.OrPress() != protocol.JobPress {
 		return fault.New(fault.KindInvalid, store.CodeValueInvalid, "field", "stick_requests").At("stick_requests")
 	}
 	if in.Layout != "" && !slices.Contains(store.Layouts, in.Layout) {

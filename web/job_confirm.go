@@ -43,6 +43,8 @@ func (s *Web) chosenJob(w http.ResponseWriter, r *http.Request) (p view.NewJob, 
 		p.Problem = view.NewProblem(f.L, fault.New(fault.KindInvalid, "batch_rows_without_stick"))
 	case len(p.Chosen) == 0:
 		p.Problem = view.Problem{Field: "device", Sentence: view.ChooseOne(f, p.Kind)}
+	case len(p.Chosen) > api.MaxDevices:
+		p.Problem = view.Problem{Field: "device", Sentence: view.NewProblem(f.L, fault.New(fault.KindInvalid, api.CodeTooManyDevices, "most", api.MaxDevices)).Sentence}
 	default:
 		return p, f, true, nil
 	}

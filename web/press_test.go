@@ -6,9 +6,12 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/apitest"
 	"github.com/stickpress/stickpress/web/webtest"
 )
@@ -41,6 +44,29 @@ func (p *page) fields() url.Values {
 		}
 	}
 	return form
+}
+
+// More sticks than a job may have are refused where they are chosen, and not
+// after they were confirmed.
+func TestPressTooMany(t *testing.T) {
+	t.Parallel()
+	scene := webtest.Play(t, webtest.Start(t))
+	var devices []protocol.Device
+	for i := range api.MaxDevices + 1 {
+		devices = append(devices, apitest.Stick("stick-"+strconv.Itoa(i)))
+	}
+	h, _ := scene.Connect(t, "wall", devices...)
+	v := signedIn(t, scene.Site, "helpdesk", "en")
+	form := v.post("/jobs/where", v.get("/jobs/new?host="+h.ID).want(http.StatusOK).fields()).want(http.StatusOK).shows("33 free sticks").fields()
+	for _, d := range devices {
+		form.Add("device", picked(t, d))
+	}
+	p := v.post("/jobs/confirm", form).want(http.StatusUnprocessableEntity).shows("One job takes at most 32 sticks.")
+	if n := len(p.fields()["device"]); n != len(devices) {
+		t.Errorf("%d sticks are still chosen", n)
+	}
+	form["device"] = form["device"][1:]
+	v.post("/jobs/confirm", form).want(http.StatusOK).shows("Everything on these 32 sticks will be erased")
 }
 
 // The three steps of pressing, and back, without JavaScript.

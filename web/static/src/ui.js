@@ -48,11 +48,17 @@ document.addEventListener('change', (e) => {
   }
 });
 
-// [data-tick] ticks all boxes of its name that may be ticked, or none.
+// [data-tick] ticks all boxes of its name that may be ticked, [data-most] at most, or none.
 document.addEventListener('click', (e) => {
   const button = e.target.closest?.('[data-tick]');
   if (!button) return;
-  for (const box of document.querySelectorAll(`input[name="${button.dataset.tick}"]:not(:disabled)`)) box.checked = 'ticked' in button.dataset;
+  const boxes = [...document.querySelectorAll(`input[name="${button.dataset.tick}"]:not(:disabled)`)];
+  if ('ticked' in button.dataset) {
+    const room = Number(button.dataset.most || Infinity) - boxes.filter((box) => box.checked).length;
+    for (const box of boxes.filter((box) => !box.checked).slice(0, Math.max(room, 0))) box.checked = true;
+  } else {
+    for (const box of boxes) box.checked = false;
+  }
   button.dispatchEvent(new Event('change', { bubbles: true }));
 });
 
@@ -60,7 +66,8 @@ document.addEventListener('click', (e) => {
 function countTicked() {
   for (const place of document.querySelectorAll('[data-chosen-count]')) {
     const n = document.querySelectorAll(`input[name="${place.dataset.chosenCount}"]:checked`).length;
-    const words = [place.dataset.none, place.dataset.one][n] ?? place.dataset.other;
+    const { none, one, other, most, full, over } = place.dataset;
+    const words = n > most ? over : n == most ? full : [none, one][n] ?? other;
     const text = words.replace('{count}', n);
     if (place.textContent !== text) place.textContent = text;
   }
