@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -18,18 +19,22 @@ var axe = sync.OnceValues(func() (string, error) {
 	return string(script), err
 })
 
-// axeRun checks the page by WCAG 2.2 A and AA and by axe's best practices, and
-// says of each violation what it is and where.
-const axeRun = `axe.run(document, {
-	runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-	rules: {"target-size": {enabled: true}},
-	resultTypes: ["violations"],
-}).then((r) => r.violations.flatMap((v) => v.nodes.map((n) =>
+// axeRun checks the page by rules of axe-core, and says of each violation what
+// it is and where.
+const axeRun = `axe.run(document, Object.assign(%s, {resultTypes: ["violations"]})).then((r) => r.violations.flatMap((v) => v.nodes.map((n) =>
 	v.id + ": " + v.help + ": " + n.target.join(" ") + ": " + n.failureSummary.replace(/\s+/g, " "))))`
 
+// rules of axe-core: those of WCAG 2.2 A and AA with axe's best practices, all
+// of them, those on colours only, and those on everything else.
+const (
+	everyRule  = `{runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], rules: {"target-size": {enabled: true}}}`
+	colourRule = `{runOnly: {type: "rule", values: ["color-contrast"]}}`
+	wordRules  = `{runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], rules: {"target-size": {enabled: true}, "color-contrast": {enabled: false}}}`
+)
+
 // accessible holds the page that is open, in its present theme and size, to
-// what axe-core knows.
-func (b *tab) accessible(name string) {
+// rules of axe-core.
+func (b *tab) accessible(name, rules string) {
 	b.Helper()
 	script, err := axe()
 	if err != nil {
@@ -38,7 +43,7 @@ func (b *tab) accessible(name string) {
 	if !eval[bool](b, `typeof axe !== "undefined"`) {
 		b.do(chromedp.Evaluate[chromedp.Void](script))
 	}
-	found, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](axeRun, chromedp.EvalAwaitPromise))
+	found, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](fmt.Sprintf(axeRun, rules), chromedp.EvalAwaitPromise))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func TestPalette(t *testing.T) {
 	b.until("the palette is open", `document.activeElement.closest("#palette[open]")`)
 	b.do(chromedp.KeyEvent("INC-1042"))
 	b.until("the job is found", fmt.Sprintf(`document.querySelector("#palette .here")?.getAttribute("href") === "/jobs/%s"`, s.Failed.ID))
-	b.accessible("palette")
+	b.accessible("palette", everyRule)
 	b.do(chromedp.KeyEvent(kb.Escape))
 	b.until("the palette is closed", `!document.querySelector("#palette").open`)
 	b.do(chromedp.KeyEvent("k", chromedp.KeyModifiers(kb.ModifierCtrl)))

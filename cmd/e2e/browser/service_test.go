@@ -39,6 +39,7 @@ func TestSignInService(t *testing.T) {
 	b.shoot(dir, "account-service")
 	b.press(`main form[action="/sign-out"] button`)
 	b.shows("You are signed out")
+	b.expect("Clear-Site-Data") // the browser tells what it forgot
 	b.shoot(dir, "signed-out-service")
 	b.press(`main a[href*="end_session"]`)
 	b.at("/sign-in") // the provider sends the browser back
