@@ -37,6 +37,12 @@ func uiChanges() []api.Change {
 
 const uiSite = "site_01jz0000000000000000000001"
 
+// toNobody is a frame whose links are left out: what a sample names is nowhere.
+func (f Frame) toNobody() Frame {
+	f.Actor = api.Actor{}
+	return f
+}
+
 func uiNames() map[string]string { return map[string]string{uiSite: "Berlin"} }
 
 func uiHubs() []Hub {

@@ -1589,7 +1589,7 @@ func uiFolded(f Frame) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Changes(f, uiChanges(), uiNames(), 4).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Changes(f.toNobody(), uiChanges(), uiNames(), 4).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -217,7 +217,7 @@ func (b *bench) busy() {
 }
 
 // rottenImage: its structure is sound and its content is not, which is found
-// when it is applied, before a stick is touched.
+// before it is published, so no stick is ever pressed from it.
 func (b *bench) rottenImage() {
 	raw, err := os.ReadFile(b.Sample())
 	if err != nil {
@@ -228,11 +228,6 @@ func (b *bench) rottenImage() {
 		b.T.Fatal(err)
 	}
 	b.rot(path)
-	v := b.Publish(path, "1.1.0")
-	devices := b.sticks(2)
-	in := b.request(devices)
-	in.Version = v.ID
-	job := b.ended(b.queueAs(in).ID)
-	b.builds(job, "failed", "image_corrupt", false)
-	b.untouched(devices)
+	_, err = b.Client.UploadFile(b.Context(), path, nil, nil)
+	b.refused(err, 422, "image_damaged")
 }
