@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
 )
 
 // backgroundSchema is where River has its tables (migration 0009).
@@ -72,12 +73,31 @@ func (s *Store) Background(o BackgroundOptions) (*Background, error) {
 	client, err := river.NewClient(riverpgxv5.New(s.pool), &river.Config{
 		Schema: backgroundSchema, PollOnly: true, FetchPollInterval: backgroundPoll, JobTimeout: -1, RescueStuckJobsAfter: backgroundLost,
 		Queues: queues, Workers: o.Workers, Logger: o.Log,
+		Middleware: []rivertype.Middleware{river.WorkerMiddlewareFunc(storable)},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("prepare background work: %w", err)
 	}
 	return &Background{store: s, client: client, queue: o.Queue, shared: o.Shared}, nil
 }
+
+// storable makes of why work failed what River can keep: one error with U+0000 in
+// its text, which jsonb does not take, has River keep nothing of what ended
+// with it, over and over.
+func storable(ctx context.Context, _ *rivertype.JobRow, work func(context.Context) error) error {
+	err := work(ctx)
+	if err == nil || err.Error() == cleanText(err.Error()) {
+		return err
+	}
+	return &storableError{err}
+}
+
+type storableError struct{ error }
+
+func (e *storableError) Error() string { return cleanText(e.error.Error()) }
+
+// Unwrap has River find what it looks for: that work is to be cancelled.
+func (e *storableError) Unwrap() error { return e.error }
 
 // Enqueue asks for work once the transaction is committed.
 func (tx *Tx) Enqueue(ctx context.Context, b *Background, args river.JobArgs) error {

@@ -2,14 +2,19 @@ package store_test
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
 
+	"github.com/stickpress/stickpress/store"
 	"github.com/stickpress/stickpress/store/storetest"
 )
 
@@ -82,4 +87,42 @@ func difference(a, b []string) (out []string) {
 		}
 	}
 	return out
+}
+
+// halting is work that fails for good, with what River cannot keep as it is.
+type halting struct{}
+
+func (halting) Kind() string { return "halting" }
+
+type haltingWorker struct{ river.WorkerDefaults[halting] }
+
+func (haltingWorker) Work(context.Context, *river.Job[halting]) error {
+	return river.JobCancel(errors.New("a\x00b\xff"))
+}
+
+// Why work failed is kept whatever is in it, and the work has ended.
+func TestWhyWorkFailedIsKept(t *testing.T) {
+	t.Parallel()
+	db := storetest.Open(t)
+	s := store.New(db, store.Options{})
+	workers := river.NewWorkers()
+	river.AddWorker(workers, haltingWorker{})
+	b, err := s.Background(store.BackgroundOptions{Queue: "q", Most: 1, Workers: workers, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.InTx(t.Context(), func(tx *store.Tx) error { return tx.Enqueue(t.Context(), b, halting{}) }); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	go func() { _ = b.Run(ctx) }()
+	for state, why := "", ""; state != "cancelled"; {
+		if err := db.QueryRow(ctx, `SELECT state, coalesce(errors[1] ->> 'error', '') FROM river.river_job`).Scan(&state, &why); err != nil {
+			t.Fatalf("it is %s: %v", state, err)
+		}
+		if state == "cancelled" && !strings.HasSuffix(why, "a\uFFFDb\uFFFD") {
+			t.Errorf("kept is %q", why)
+		}
+	}
 }
