@@ -253,7 +253,7 @@ func (c *Console) tellTicket(ctx context.Context, row *store.WriteBack) (attempt
 	if err != nil || to.Scheme+"://"+to.Host != config.Template.Host() {
 		return attempt, true, fault.New(fault.KindInvalid, connector.CodeTemplateInvalid, "field", "url", "why", "host", "detail", "")
 	}
-	header, secrets, err := c.authorize(ctx, k.ID, &config.Auth)
+	header, mask, err := c.authorize(ctx, k.ID, &config.Auth)
 	if err != nil {
 		return attempt, true, err
 	}
@@ -261,21 +261,29 @@ func (c *Console) tellTicket(ctx context.Context, row *store.WriteBack) (attempt
 	header.Set("Accept", "application/json")
 	answer, err := c.outbound.Do(ctx, outbound.Request{Method: r.Method, URL: r.URL, Header: header, Body: r.Body})
 	attempt.Status, attempt.TookMS = answer.Status, answer.Took.Milliseconds()
-	attempt.Answer = string(answer.Body[:min(len(answer.Body), keptAnswer)])
-	for _, secret := range []string{secrets.Secret, secrets.ClientSecret} {
-		attempt.Answer = (&connector.Credentials{Secret: secret}).MaskBody(attempt.Answer)
-	}
+	attempt.Answer = mask.out(string(answer.Body))
+	attempt.Answer = attempt.Answer[:min(len(attempt.Answer), keptAnswer)]
 	if err == nil && !answer.OK() {
 		err = fault.New(fault.KindUnavailable, CodeAnswerRefused, "status", answer.Status, "host", to.Host)
 	}
 	return attempt, true, err
 }
 
-// authorize is what a write-back proves itself by.
-func (c *Console) authorize(ctx context.Context, id store.ConnectorID, a *WriteBackAuth) (http.Header, authSecrets, error) {
+// secretTexts are what is masked wherever a ticket system says it back.
+type secretTexts []string
+
+func (s secretTexts) out(text string) string {
+	for _, secret := range s {
+		text = (&connector.Credentials{Secret: secret}).MaskBody(text)
+	}
+	return text
+}
+
+// authorize is what a write-back proves itself by, and what of it is secret.
+func (c *Console) authorize(ctx context.Context, id store.ConnectorID, a *WriteBackAuth) (http.Header, secretTexts, error) {
 	h, secrets := http.Header{}, authSecrets{}
 	if a.Kind == AuthNone {
-		return h, secrets, nil
+		return h, nil, nil
 	}
 	text, err := c.store.ConnectorAuth(ctx, id)
 	if err == nil && text == "" {
@@ -285,31 +293,38 @@ func (c *Console) authorize(ctx context.Context, id store.ConnectorID, a *WriteB
 		err = json.Unmarshal([]byte(text), &secrets)
 	}
 	if err != nil {
-		return h, secrets, err
+		return h, nil, err
 	}
+	mask := secretTexts{secrets.Secret, secrets.ClientSecret}
 	switch a.Kind {
 	case AuthBasic:
-		h.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(a.User+":"+secrets.Secret)))
+		encoded := base64.StdEncoding.EncodeToString([]byte(a.User + ":" + secrets.Secret))
+		h.Set("Authorization", "Basic "+encoded)
+		mask = append(mask, encoded)
 	case AuthBearer:
 		h.Set("Authorization", "Bearer "+secrets.Secret)
 	case AuthHeader:
 		h.Set(a.Header, secrets.Secret)
 	case AuthPassword, AuthClient:
-		token, err := c.fetchToken(ctx, a, secrets)
+		token, err := c.fetchToken(ctx, a, secrets, mask)
 		if err != nil {
-			return h, secrets, err
+			return h, nil, err
 		}
 		h.Set("Authorization", "Bearer "+token)
+		mask = append(mask, token)
 	case AuthNone:
 	}
-	return h, secrets, nil
+	return h, mask, nil
 }
 
-// CodeTokenRefused is the fault of a token that was not given.
-const CodeTokenRefused fault.Code = "write_back_token_refused" // status, host, why: OAuth 2's error
+// The faults of a token that was not given.
+const (
+	CodeTokenRefused fault.Code = "write_back_token_refused" // status, host, why: OAuth 2's error
+	CodeTokenMissing fault.Code = "write_back_token_missing" // status, host: the answer says neither
+)
 
 // fetchToken asks for an access token (RFC 6749 sections 4.3.2, 4.4.2, 5.1).
-func (c *Console) fetchToken(ctx context.Context, a *WriteBackAuth, s authSecrets) (string, error) {
+func (c *Console) fetchToken(ctx context.Context, a *WriteBackAuth, s authSecrets, mask secretTexts) (string, error) {
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {a.ClientID}, "client_secret": {s.ClientSecret}}
 	if a.Kind == AuthPassword {
 		form.Set("grant_type", "password")
@@ -338,11 +353,17 @@ func (c *Console) fetchToken(ctx context.Context, a *WriteBackAuth, s authSecret
 		if u, parsed := url.Parse(a.TokenURL); parsed == nil {
 			host = u.Host
 		}
-		why := token.Error
-		if len(why) > 100 {
-			why = ""
+		if why := mask.out(token.Error); why != "" && len(why) <= maxOAuthError && !strings.ContainsFunc(why, notInOAuthError) {
+			return "", fault.Wrap(err, fault.KindUnavailable, CodeTokenRefused, "status", answer.Status, "host", host, "why", why)
 		}
-		return "", fault.Wrap(err, fault.KindUnavailable, CodeTokenRefused, "status", answer.Status, "host", host, "why", why)
+		return "", fault.Wrap(err, fault.KindUnavailable, CodeTokenMissing, "status", answer.Status, "host", host)
 	}
 	return token.AccessToken, nil
 }
+
+// maxOAuthError is the longest error of an authorization server that is shown, in
+// bytes.
+const maxOAuthError = 100
+
+// notInOAuthError tells what an error may not have (RFC 6749 section 5.2).
+func notInOAuthError(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r > '~' }

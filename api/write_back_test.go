@@ -305,3 +305,58 @@ func TestJobOfRequest(t *testing.T) {
 		must[api.Job](t)(f.CancelJob(t.Context(), f.Helpdesk, job.ID))
 	}
 }
+
+// What answers instead of a token is said, without what it says back of our
+// secrets, and without what no error of OAuth may have.
+func TestTokenAnswers(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	local(t, f)
+	answers := make(chan string, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/token" {
+			_, _ = io.WriteString(w, strings.ReplaceAll(<-answers, "SECRET", r.FormValue("client_secret")))
+			return
+		}
+		_, _ = io.WriteString(w, strings.Repeat("x", 990)+r.Header.Get("Authorization"))
+	}))
+	t.Cleanup(s.Close)
+	c, requests := asked(t, f, s, api.WriteBackAuth{Kind: api.AuthClient, TokenURL: s.URL + "/token", ClientID: "stickpress"}, "", "their secret")
+	changes := f.Store.Watch(t.Context(), store.TopicRequests)
+	var id string
+	for i, x := range []struct {
+		answer string
+		code   fault.Code
+		why    string
+	}{
+		{`{"error":"invalid_client"}`, api.CodeTokenRefused, "invalid_client"},
+		{`{"error":"no SECRET"}`, api.CodeTokenRefused, "no " + connector.Masked},
+		{`{"error":"in\u0000valid"}`, api.CodeTokenMissing, ""},
+		{`{"error":"` + strings.Repeat("x", 101) + `"}`, api.CodeTokenMissing, ""},
+		{`<html>`, api.CodeTokenMissing, ""},
+		{`{"access_token":"a\nb","token_type":"Bearer"}`, api.CodeTokenMissing, ""},
+		{`{"access_token":"some","token_type":"mac"}`, api.CodeTokenMissing, ""},
+		{`{"access_token":"the-token-0123","token_type":"Bearer"}`, "", ""},
+	} {
+		answers <- x.answer
+		if id == "" {
+			must[api.StickRequest](t)(f.DeclineStickRequest(t.Context(), f.Helpdesk, api.MoveRequestInput{ID: requests[0].ID, Reason: "no stick"}))
+		} else {
+			must[api.WriteBack](t)(f.ResendWriteBack(t.Context(), f.Admin, c.ID, id))
+		}
+		var got api.WriteBackAttempt
+		for range changes {
+			list := must[api.List[api.WriteBack]](t)(f.ListWriteBacks(t.Context(), f.Admin, c.ID, api.Page{}))
+			if len(list.Items) == 1 && len(list.Items[0].Attempts) == i+1 {
+				id, got = list.Items[0].ID, list.Items[0].Attempts[i]
+				break
+			}
+		}
+		switch {
+		case x.code != "" && (got.Fault == nil || got.Fault.Code != string(x.code) || got.Fault.Params["why"] != x.why):
+			t.Errorf("%s: kept is %+v", x.answer, got.Fault)
+		case x.code == "" && (got.Fault != nil || got.Answer != strings.Repeat("x", 990)+"Bearer "+connector.Masked[:3]):
+			t.Errorf("kept is %+v", got)
+		}
+	}
+}
