@@ -92,7 +92,7 @@ func findSource(ctx context.Context, c *client.Client, host, ref string) (protoc
 	case len(found) > 1:
 		return protocol.Identity{}, fmt.Errorf("%s is not the only source of that name on %s: give its whole path", ref, h.Name)
 	}
-	return protocol.Identity{}, fmt.Errorf("%s shows no source %s; it shows: %s", h.Name, ref, strings.Join(known, ", "))
+	return protocol.Identity{}, absent("%s shows no source %s; it shows: %s", h.Name, ref, strings.Join(known, ", "))
 }
 
 // captureImage queues a capture and follows it with a bar to its version.

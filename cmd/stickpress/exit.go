@@ -45,6 +45,13 @@ var errWarnings = errors.New("there are warnings, which --strict refuses")
 // errNoToken ends a command that nobody is signed in for.
 var errNoToken = errors.New("no token")
 
+// absentError is a stick, or a source, that a host does not show.
+type absentError struct{ error }
+
+func absent(format string, args ...any) error {
+	return &absentError{fmt.Errorf(format, args...)}
+}
+
 // usageError is a command line that cannot be meant.
 type usageError struct {
 	cmd *cobra.Command
@@ -65,6 +72,7 @@ func wrong(cmd *cobra.Command, format string, args ...any) error {
 // exitCode is the exit code that an error means.
 func exitCode(err error) int {
 	var usage *usageError
+	var away *absentError
 	var p *client.Problem
 	var f *fault.Error
 	var broken *url.Error
@@ -79,6 +87,8 @@ func exitCode(err error) int {
 		return exitUnverified
 	case errors.Is(err, errWarnings), errors.Is(err, errNoToken):
 		return exitRefused
+	case errors.As(err, &away):
+		return exitNotFound
 	case errors.Is(err, errPlanned):
 		return exitConflict
 	case errors.Is(err, context.Canceled):

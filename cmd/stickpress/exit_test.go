@@ -103,6 +103,15 @@ func TestOtherExitCodes(t *testing.T) {
 	}
 }
 
+// A stick that a host does not show is no failure of something else.
+func TestNotShown(t *testing.T) {
+	t.Parallel()
+	_, err := (&newJob{ports: []string{"9"}}).choose(api.Host{Name: "bench", Online: true})
+	if f := failureOf(err); f.Code != absentCode || f.ExitCode != exitNotFound || f.Detail != "--port 9: bench shows no stick that may be written" {
+		t.Errorf("it is %+v", f)
+	}
+}
+
 // Where a request is not as the API describes it, each field is named.
 func TestFieldErrors(t *testing.T) {
 	t.Parallel()

@@ -19,6 +19,7 @@ const (
 	unverifiedCode = "unverified"    // exitUnverified
 	warningsCode   = "warnings"      // exitRefused
 	noTokenCode    = "not_signed_in" // exitRefused
+	absentCode     = "not_shown"     // exitNotFound
 	plannedCode    = "planned"       // exitConflict
 	noAnswerCode   = "no_answer"     // exitNetwork
 )
@@ -38,11 +39,14 @@ func failureOf(err error) failure {
 	var p *client.Problem
 	var f *fault.Error
 	var usage *usageError
+	var away *absentError
 	switch {
 	case errors.As(err, &usage):
 		out.Code = usageCode
 	case errors.Is(err, errUnverified):
 		out.Code = unverifiedCode
+	case errors.As(err, &away):
+		out.Code = absentCode
 	case errors.Is(err, errPlanned):
 		out.Code = plannedCode
 	case errors.Is(err, errWarnings):

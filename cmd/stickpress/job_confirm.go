@@ -37,7 +37,7 @@ func (n *newJob) choose(h api.Host) ([]api.Device, error) {
 			}
 			switch len(found) {
 			case 0:
-				return nil, fmt.Errorf("%s %s: %s", name.flag, ref, shownBy(h))
+				return nil, absent("%s %s: %s", name.flag, ref, shownBy(h))
 			case 1:
 				chosen = append(chosen, found[0])
 			default:
