@@ -20,7 +20,7 @@ func TestKilledInEachStep(t *testing.T) {
 	devices := b.sticks(1)
 	pressed := b.ended(b.queue(devices).ID)
 	b.verified(pressed)
-	disk := b.diskImage(192)
+	disk := b.diskImage(448) // long enough to be met in each step
 	for i, c := range []struct {
 		in    api.QueueJobInput
 		step  protocol.Step
