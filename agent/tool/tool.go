@@ -1,7 +1,8 @@
 // Package tool runs the foreign programs that the agent builds on (wimlib,
-// ntfs-3g, mkfs.fat and mtools; on Windows diskpart, DISM and bcdboot) and tells apart the ways in which they end: not
-// installed, cancelled, failed. A cancelled program and all that it started
-// is killed, and none outlives the agent.
+// ntfs-3g, mkfs.fat and mtools; on Windows diskpart, DISM and bcdboot), and the
+// console with wimlib, and tells apart the ways in which they end: not installed,
+// cancelled, failed. A cancelled program and all that it started is killed, and
+// none outlives who started it.
 package tool
 
 import (

@@ -1,18 +1,15 @@
 package imagefile
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
+	"github.com/stickpress/stickpress/agent/tool"
 	"github.com/stickpress/stickpress/agent/wim/header"
 	"github.com/stickpress/stickpress/api/fault"
 )
@@ -34,7 +31,7 @@ const (
 // slowWIM reports whether to verify a WIM's content takes long. It fails if it
 // cannot be done here at all.
 func slowWIM(h *header.Info, size int64) (bool, error) {
-	if _, err := verifyTool(); err != nil {
+	if err := verifyTool(); err != nil {
 		return false, err
 	}
 	var content uint64
@@ -48,12 +45,11 @@ func slowWIM(h *header.Info, size int64) (bool, error) {
 	return size > quickBytes || content > quickContent, nil
 }
 
-func verifyTool() (string, error) {
-	path, err := exec.LookPath(VerifyTool)
-	if err != nil {
-		return "", fault.Wrap(err, fault.KindUnavailable, "image_tool_missing", "tool", VerifyTool, "package", VerifyPackage)
+func verifyTool() error {
+	if err := tool.Look(tool.Command{Name: VerifyTool, Package: VerifyPackage}); err != nil {
+		return fault.Wrap(err, fault.KindUnavailable, "image_tool_missing", "tool", VerifyTool, "package", VerifyPackage)
 	}
-	return path, nil
+	return nil
 }
 
 // verifyWIM has wimlib decompress all contents of a WIM of size bytes and compare
@@ -63,35 +59,27 @@ func verifyTool() (string, error) {
 // by what was compressed together: 64 MiB of an ESD as a rule. progress is told
 // in bytes of the file.
 func verifyWIM(ctx context.Context, path string, size int64, progress func(done int64)) error {
-	program, err := verifyTool()
-	if err != nil {
+	if err := verifyTool(); err != nil {
 		return err
 	}
-	said := &verifyOutput{size: size, progress: progress}
-	var failed bytes.Buffer
-	cmd := exec.CommandContext(ctx, program, "verify", path, "--nocheck")
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
-	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = said, limited{&failed, maxComplaint}, verifyKill
-	err = cmd.Run()
-	var exit *exec.ExitError
+	err := tool.Command{
+		Name: VerifyTool, Package: VerifyPackage, Args: []string{"verify", path, "--nocheck"},
+		Stdout: &verifyOutput{size: size, progress: progress},
+	}.Run(ctx)
+	var exit *tool.ExitError
 	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case !errors.As(err, &exit) || verifyTrouble[exit.ExitCode()]:
-		return fmt.Errorf("verify an image file: %w: %s", err, failed.String())
-	}
-	err = fmt.Errorf("%w: %s", err, failed.String())
-	if exit.ExitCode() == verifyEncrypted {
+	case !errors.As(err, &exit):
+		return err
+	case verifyTrouble[exit.Status]:
+		return fmt.Errorf("verify an image file: %w", err)
+	case exit.Status == verifyEncrypted:
 		return refuse(err, "image_unsupported", "detail", "its content is encrypted")
 	}
-	return refuse(err, "image_damaged", "detail", complaint(failed.String()))
+	return refuse(err, "image_damaged", "detail", complaint(exit.Output))
 }
 
 const (
-	verifyKill      = 5 * time.Second // how long the pipes of a killed program may stay open
-	maxComplaint    = 64 << 10
+	maxLine         = 64 << 10 // of what the program says
 	verifyEncrypted = 74
 )
 
@@ -114,18 +102,6 @@ func complaint(output string) string {
 	return text
 }
 
-// limited keeps the first bytes of what is written to it.
-type limited struct {
-	to   *bytes.Buffer
-	most int
-}
-
-// Write implements io.Writer.
-func (l limited) Write(p []byte) (int, error) {
-	l.to.Write(p[:min(len(p), max(0, l.most-l.to.Len()))])
-	return len(p), nil
-}
-
 // verifyLine is how wimlib-imagex tells how far it is. It rounds down to whole
 // units, which are larger for larger files.
 var verifyLine = regexp.MustCompile(`^Verifying file data: (\d+) (?:bytes|KiB|MiB|GiB|TiB) of (\d+) (?:bytes|KiB|MiB|GiB|TiB) \((\d+)%\)`)
@@ -144,7 +120,7 @@ func (v *verifyOutput) Write(p []byte) (int, error) {
 	for _, b := range p {
 		switch {
 		case b != '\r' && b != '\n':
-			if len(v.line) < maxComplaint {
+			if len(v.line) < maxLine {
 				v.line = append(v.line, b)
 			}
 			continue
