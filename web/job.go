@@ -44,9 +44,13 @@ func (s *Web) showJob(w http.ResponseWriter, r *http.Request, problem error) err
 // jobRun reads what of a job the reader wants to see: q is searched for in the
 // logs, b3=1 shows the first attempt of the third stick, open=3 unfolds it.
 func (s *Web) jobRun(r *http.Request) (*view.JobRun, error) {
-	x := &view.JobRun{Search: strings.TrimSpace(r.FormValue("q")), Attempts: map[int]int{}, URL: s.url}
+	x := &view.JobRun{Search: strings.TrimSpace(r.FormValue("q")), Attempts: map[int]int{}}
 	if len(x.Search) > maxSearch {
 		return nil, fault.New(fault.KindInvalid, "form_unreadable")
+	}
+	var err error
+	if x.URL, err = s.console.PublicURL(r.Context(), s.url); err != nil { // for the commands
+		return nil, err
 	}
 	x.Open, _ = strconv.Atoi(r.FormValue("open")) // what is no number unfolds nothing
 	for name, values := range r.URL.Query() {

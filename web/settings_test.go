@@ -81,6 +81,28 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// Wherever the console's address leaves it, it is the one that was set.
+func TestPublicURLIsTold(t *testing.T) {
+	t.Parallel()
+	scene := webtest.Play(t, webtest.Start(t))
+	const base = "https://stickpress.example.org"
+	if _, err := scene.SaveSetting(t.Context(), scene.Admin, api.SaveSettingInput{Name: api.SettingPublicURL, Value: base}); err != nil {
+		t.Fatal(err)
+	}
+	v := signedIn(t, scene.Site, "helpdesk", "en")
+	stick := "/sticks/" + scene.Done.Builds[0].StickID
+	for path, want := range map[string]string{
+		"/sticks/export":         "," + base + stick + "\n",
+		"/jobs/" + scene.Done.ID: "stickpress job show --server &#39;" + base + "&#39;",
+		stick + "/label":         base + stick,
+	} {
+		p := v.get(path).want(http.StatusOK)
+		if !strings.Contains(p.body, want) || strings.Contains(p.body, scene.URL) {
+			t.Errorf("%s lacks %s, or has %s", path, want, scene.URL)
+		}
+	}
+}
+
 // The list of settings is narrowed like the others, and views of it are kept.
 func TestSettingsNarrowed(t *testing.T) {
 	t.Parallel()

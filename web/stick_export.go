@@ -24,6 +24,10 @@ func (s *Web) stickExport(w http.ResponseWriter, r *http.Request) error {
 	if len(unknown) > 0 {
 		return fault.New(fault.KindInvalid, "filter_field_unknown", "name", unknown[0]).At(unknown[0])
 	}
+	base, err := s.console.PublicURL(r.Context(), s.url)
+	if err != nil {
+		return err
+	}
 	out, patience, begun := csv.NewWriter(w), http.NewResponseController(w), false
 	begin := func() error {
 		if begun {
@@ -36,12 +40,12 @@ func (s *Web) stickExport(w http.ResponseWriter, r *http.Request) error {
 		h.Set("Cache-Control", "no-store")
 		return out.Write(stickColumns)
 	}
-	err := s.console.ExportSticks(r.Context(), actorOf(r), filter, func(x api.Stick) error {
+	err = s.console.ExportSticks(r.Context(), actorOf(r), filter, func(x api.Stick) error {
 		_ = patience.SetWriteDeadline(time.Now().Add(writeTime)) // a server that knows none is one of a test
 		if err := begin(); err != nil {
 			return err
 		}
-		return out.Write(s.stickRow(&x))
+		return out.Write(stickRow(base, &x))
 	})
 	if err == nil {
 		if err = begin(); err == nil {
@@ -56,7 +60,7 @@ func (s *Web) stickExport(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-func (s *Web) stickRow(x *api.Stick) []string {
+func stickRow(base string, x *api.Stick) []string {
 	at := func(t *time.Time) string {
 		if t == nil {
 			return ""
@@ -65,5 +69,5 @@ func (s *Web) stickRow(x *api.Stick) []string {
 	}
 	return api.Inert(x.ID, api.ShortName(x.ID), x.Serial, x.State, x.Life, x.Holder, x.Reference, x.Computer, x.ImageName, x.Version,
 		at(x.VerifiedAt), at(x.CheckedAt), x.Data, x.Vendor, x.Model, x.VIDPID, strconv.FormatInt(x.Bytes, 10), x.HostName, x.Port,
-		s.url+"/sticks/"+x.ID)
+		base+"/sticks/"+x.ID)
 }
