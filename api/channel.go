@@ -112,7 +112,7 @@ func setChannel(ctx context.Context, tx *store.Tx, by store.Actor, image store.I
 		return ch, fault.New(fault.KindStale, store.CodeStale, "kind", "channel", "id", name)
 	case isNotFound(err, "channel"):
 		ch, err = tx.CreateChannel(ctx, image, name, v)
-		err = fault.Renamed(err, func(string) string { return "channel" })
+		err = fault.RenamedTo(err, "channel")
 	case err == nil:
 		ch, err = tx.PointChannel(ctx, ch.ID, seen(revision, ch.Revision), v)
 	}

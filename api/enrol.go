@@ -42,7 +42,7 @@ func (c *Console) CreateEnrolment(ctx context.Context, a Actor, in CreateEnrolme
 		}
 		site := found.ID
 		if _, err := tx.OpenSite(ctx, site); err != nil {
-			return fault.Renamed(err, func(string) string { return "site_id" })
+			return fault.RenamedTo(err, "site_id")
 		}
 		secret, token, err := tx.CreateOneTimeToken(ctx, store.NewOneTimeToken{
 			Purpose: store.PurposeEnroll, SiteID: site, Lifetime: lifetime(in.TTL, enrolmentLifetime, enrolmentLongest), By: by,

@@ -107,7 +107,7 @@ func (c *Console) SetHostPorts(ctx context.Context, a Actor, in SetHostPortsInpu
 		if now := portsRevision(before); seen(in.Revision, now) != now {
 			return fault.New(fault.KindStale, store.CodeStale, "kind", "host", "id", h.ID)
 		}
-		return fault.Renamed(tx.SetHostPorts(ctx, h.ID, rows), func(string) string { return "items" })
+		return fault.RenamedTo(tx.SetHostPorts(ctx, h.ID, rows), "items")
 	})
 }
 

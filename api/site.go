@@ -89,7 +89,7 @@ func (c *Console) SaveSite(ctx context.Context, a Actor, in SaveSiteInput) (Site
 			if _, err = tx.OpenSite(ctx, s.ID); err == nil {
 				s, err = tx.MakeDefaultSite(ctx, s.ID, s.Revision)
 			} else {
-				err = fault.Renamed(err, func(string) string { return "default" })
+				err = fault.RenamedTo(err, "default")
 			}
 		}
 		if err != nil {

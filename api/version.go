@@ -308,7 +308,7 @@ func publish(ctx context.Context, tx *store.Tx, by store.Actor, u UseCase, n new
 	image, err := findImage(ctx, tx.Reader, n.image)
 	if isNotFound(err, "image") {
 		image, err = createImage(ctx, tx, by, u, store.ImageFields{Name: n.image})
-		err = fault.Renamed(err, func(string) string { return "image" })
+		err = fault.RenamedTo(err, "image")
 	}
 	if err != nil {
 		return Version{}, err

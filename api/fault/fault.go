@@ -108,6 +108,12 @@ func Renamed(err error, name func(field string) string) error {
 	return e.At(name(e.Field))
 }
 
+// RenamedTo is Renamed for an input that has one name elsewhere, whatever it is
+// called here.
+func RenamedTo(err error, field string) error {
+	return Renamed(err, func(string) string { return field })
+}
+
 // Error is for logs; people get the catalogue's sentence.
 func (e *Error) Error() string {
 	s := string(e.Code)
