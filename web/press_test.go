@@ -176,7 +176,7 @@ func TestTypingIsAskedForWithCare(t *testing.T) {
 		t.Errorf("a host that is away offers %v", got)
 	}
 	v.post("/jobs/confirm", form).want(http.StatusOK).shows("Type the number of sticks", "was not written by this console, or belongs to somebody: b.")
-	v.post("/jobs", form).want(http.StatusUnprocessableEntity).shows("1 sticks are listed")
+	v.post("/jobs", form).want(http.StatusUnprocessableEntity).shows("1 stick is listed")
 	form.Set("device", picked(t, blank))
 	p = v.post("/jobs/confirm", form).want(http.StatusOK).lacks("Type the number of sticks")
 	p.shows("bench-1 is offline. The job waits until it is back.", "compares each stick with this confirmation again", "not known yet")

@@ -55,8 +55,8 @@ template, no second factor and not the console's identity can be read).`,
 
 // told says what a snapshot holds and what not.
 func told(m *snapshot.Manifest) string {
-	return fmt.Sprintf("%d rows of %d tables, as of %s. Not in it: %d image files, %d bytes.",
-		m.Rows(), len(m.Tables), m.MadeAt.Format("2006-01-02 15:04:05Z"), len(m.Blobs), m.BlobBytes())
+	return fmt.Sprintf("%d rows of %d tables, as of %s. Not in it: %s, %d bytes.",
+		m.Rows(), len(m.Tables), m.MadeAt.Format("2006-01-02 15:04:05Z"), counted(len(m.Blobs), "image file"), m.BlobBytes())
 }
 
 // backupFile gets its name when it is whole.

@@ -38,11 +38,11 @@ does what is uploaded or published in the same moment. It may run beside a serve
 			for _, g := range list {
 				bytes += g.Bytes
 			}
-			text := "%d files, %d bytes could go: --delete removes them"
+			text := "%s, %d bytes, that nothing needs: --delete removes what is listed"
 			if in.Delete {
-				text = "%d files, %d bytes were removed"
+				text = "removed %s, %d bytes"
 			}
-			x.tell(cmd, text, len(list), bytes)
+			x.tell(cmd, text, counted(len(list), "file"), bytes)
 			return nil
 		}),
 	}

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -109,6 +111,23 @@ func TestNotShown(t *testing.T) {
 	_, err := (&newJob{ports: []string{"9"}}).choose(api.Host{Name: "bench", Online: true})
 	if f := failureOf(err); f.Code != absentCode || f.ExitCode != exitNotFound || f.Detail != "--port 9: bench shows no stick that may be written" {
 		t.Errorf("it is %+v", f)
+	}
+}
+
+// A table has a row for each stick.
+func TestTableOfOtherLength(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"name":"bench-1","online":true,"devices":[{"port":"1-1"},{"port":"1-2"}]}`))
+	}))
+	t.Cleanup(s.Close)
+	table := filepath.Join(t.TempDir(), "new.csv")
+	if err := os.WriteFile(table, []byte("user\nAda\nGrace\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, said := try(t, s.URL, "job", "create", "--host", "bench-1", "--kind", "verify", "--port", "1-1", "--csv", table)
+	if code != exitUsage || !strings.Contains(said, "the table has 2 rows for 1 stick: each row is one stick") {
+		t.Errorf("exit code %d: %s", code, said)
 	}
 }
 

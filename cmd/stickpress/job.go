@@ -131,7 +131,7 @@ func stickOf(ctx context.Context, c *client.Client, id string, position int) (ap
 		return api.Build{}, err
 	}
 	if position < 1 || position > len(j.Builds) {
-		return api.Build{}, fmt.Errorf("the job has %d sticks, and none at position %d", len(j.Builds), position)
+		return api.Build{}, fmt.Errorf("the job has %s, and none at position %d", counted(len(j.Builds), "stick"), position)
 	}
 	return j.Builds[position-1], nil
 }

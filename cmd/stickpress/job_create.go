@@ -117,7 +117,7 @@ func (n *newJob) queue(x *remote, cmd *cobra.Command, c *client.Client) error {
 		return err
 	}
 	if len(rows) > 0 && len(rows) != len(chosen) {
-		return wrong(cmd, "the table has %d rows, and %d sticks are chosen: each row is one stick", len(rows), len(chosen))
+		return wrong(cmd, "the table has %s for %s: each row is one stick", counted(len(rows), "row"), counted(len(chosen), "stick"))
 	}
 	if !n.yes {
 		if err := n.confirm(cmd, h, chosen); err != nil {

@@ -176,6 +176,14 @@ func clean(s string) string {
 
 func number(n int) string { return strconv.Itoa(n) }
 
+// counted is a number of things, of which one is called so.
+func counted(n int, one string) string {
+	if n != 1 {
+		one += "s"
+	}
+	return number(n) + " " + one
+}
+
 // yes is a column that is empty for no.
 func yes(b bool) string {
 	if b {

@@ -30,7 +30,7 @@ Exit status: with --check 1 if anything differs.`,
 			for _, d := range report.Differences {
 				fmt.Fprintf(out, "%s %s %s: stored %s, replayed %s\n", d.Kind, d.ID, d.Field, d.Stored, d.Replayed)
 			}
-			fmt.Fprintf(out, "%d jobs, %d sticks, %d events, %d differences\n", report.Jobs, report.Sticks, report.Events, len(report.Differences))
+			fmt.Fprintf(out, "%s, %s, %s, %s\n", counted(report.Jobs, "job"), counted(report.Sticks, "stick"), counted(report.Events, "event"), counted(len(report.Differences), "difference"))
 			if check && len(report.Differences) > 0 {
 				return errDifferent
 			}

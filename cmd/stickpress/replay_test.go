@@ -42,7 +42,7 @@ func TestReplay(t *testing.T) {
 	if err := spoil.ExecuteContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := replay("--check"); exitCode(err) != exitFailed || !strings.Contains(out, "1 differences") || !strings.Contains(out, "stick stick_") {
+	if out, err := replay("--check"); exitCode(err) != exitFailed || !strings.Contains(out, " 1 difference\n") || !strings.Contains(out, "stick stick_") {
 		t.Errorf("a stick without a history: %q, %v", out, err)
 	}
 }

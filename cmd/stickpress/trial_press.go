@@ -35,7 +35,7 @@ func (t *trial) press(ctx context.Context, agent *agentProcess, v api.Version) (
 	if err != nil {
 		return job, err
 	}
-	t.say("queued %s for %d sticks; watch it on %s/jobs/%s", job.ID, len(job.Builds), t.server.url, job.ID)
+	t.say("queued %s for %s; watch it on %s/jobs/%s", job.ID, counted(len(job.Builds), "stick"), t.server.url, job.ID)
 	return t.watch(ctx, job)
 }
 

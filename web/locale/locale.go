@@ -88,11 +88,14 @@ func (l Locale) T(key string, pairs ...any) string {
 // N is T for a count: it takes key.one for 1 and key.other for all else, with
 // the parameter "count".
 func (l Locale) N(key string, count int, pairs ...any) string {
-	form := ".other"
-	if count == 1 {
-		form = ".one"
+	return l.T(key+form(count == 1), append([]any{"count", count}, pairs...)...)
+}
+
+func form(one bool) string {
+	if one {
+		return ".one"
 	}
-	return l.T(key+form, append([]any{"count", count}, pairs...)...)
+	return ".other"
 }
 
 // Has reports whether the catalogue has a message for the key.
@@ -121,7 +124,11 @@ func (l Locale) Lint(code string, params map[string]string) string {
 }
 
 func (l Locale) coded(prefix, code string, params map[string]string) string {
-	if !l.Has(prefix + code) {
+	key := prefix + code
+	if l.Has(key + ".other") { // it has a form for one, as N's have
+		key += form(params["count"] == "1")
+	}
+	if !l.Has(key) {
 		if len(params) == 0 {
 			return code
 		}
@@ -131,7 +138,7 @@ func (l Locale) coded(prefix, code string, params map[string]string) string {
 	for name, value := range params {
 		pairs = append(pairs, name, value)
 	}
-	return l.T(prefix+code, pairs...)
+	return l.T(key, pairs...)
 }
 
 // words are the parameters whose values are words of ours, not data: the
