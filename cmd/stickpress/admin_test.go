@@ -26,7 +26,7 @@ import (
 type desk struct {
 	t    *testing.T
 	data string
-	url  string // of something that answers /readyz
+	url  string // of something that answers /readyz, or empty
 }
 
 func newDesk(t *testing.T) *desk {
@@ -48,7 +48,10 @@ func newDesk(t *testing.T) *desk {
 // admin runs an admin command.
 func (d *desk) admin(stdin string, args ...string) (string, error) {
 	var out strings.Builder
-	args = append(append([]string{"admin"}, args...), "--data", d.data, "--public-url", d.url)
+	args = append(append([]string{"admin"}, args...), "--data", d.data)
+	if d.url != "" {
+		args = append(args, "--public-url", d.url)
+	}
 	_, err := run(d.t.Context(), args, nil, strings.NewReader(stdin), &out, io.Discard)
 	return out.String(), err
 }
@@ -170,6 +173,34 @@ func TestDoctor(t *testing.T) {
 	want(t, found, "certificate", findingFail, "is over since")
 	found, _ = d.findings(pair(t, -815*24*time.Hour)...)
 	want(t, found, "certificate", findingWarn, "ends on")
+}
+
+// The doctor looks at every host, not only at a page of them, and says so where it
+// does not.
+func TestDoctorOfManyHosts(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	if _, err := d.admin("correct horse battery\n", "create", "ada"); err != nil {
+		t.Fatal(err)
+	}
+	var bounded doctor
+	d.inside(func(cmd *cobra.Command, s *server) error {
+		_, err := s.store.Pool().Exec(cmd.Context(),
+			`INSERT INTO hosts (id, site_id, name, public_key, state, protocol_min, protocol_max, last_seen_at, enrolled_at, updated_at)
+			SELECT gen_random_uuid(), (SELECT id FROM sites WHERE is_default), 'bench-' || to_char(n, 'FM000'), decode(lpad(to_hex(n), 64, '0'), 'hex'), 'enrolled',
+				0, 0, now() - CASE WHEN n > 430 THEN interval '8 days' ELSE interval '1 day' END, now(), now()
+			FROM generate_series(1, 450) AS n`)
+		bounded.hosts(cmd.Context(), s.store, 430)
+		return err
+	})
+	found, err := d.findings()
+	if err != nil {
+		t.Errorf("a warning is a failure: %v", err)
+	}
+	want(t, found, "hosts", findingWarn, "bench-440 and 10 more")
+	if len(bounded.findings) != 2 || bounded.findings[0].Says != "those after bench-430 were not looked at: 430 are the most" || bounded.findings[1].Says != "430, 0 of them online" {
+		t.Errorf("of 430 it says %+v", bounded.findings)
+	}
 }
 
 // Of a database in which nothing may be made the doctor says what to grant, and

@@ -52,7 +52,7 @@ func (d *doctor) all(ctx context.Context, log *slog.Logger) {
 func (d *doctor) known(ctx context.Context, st *store.Store) {
 	d.masterKey(ctx, st)
 	d.imageFiles(ctx, st)
-	d.hosts(ctx, st)
+	d.hosts(ctx, st, mostHosts)
 	d.waiting(ctx, st)
 	d.lastBackup(ctx, st)
 }

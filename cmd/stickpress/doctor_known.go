@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -62,7 +63,7 @@ func (d *doctor) imageFiles(ctx context.Context, st *store.Store) {
 	}
 	if len(missing) > 0 {
 		d.fail("image files", "Copy them from a backup of the folder blobs, or upload the same files again.",
-			"%d of %d are missing or too short: %s", len(missing), used, strings.Join(missing[:min(len(missing), maxNamed)], ", "))
+			"%d of %d are missing or too short: %s", len(missing), used, someOf(missing))
 		return
 	}
 	d.ok("image files", "%d, all there", used)
@@ -75,8 +76,12 @@ const (
 	forgotten  = 7 * 24 * time.Hour
 )
 
-func (d *doctor) hosts(ctx context.Context, st *store.Store) {
-	hosts, err := st.Hosts(ctx, store.HostFilter{Page: store.ByName{Limit: api.MaxPage}})
+// mostHosts is how many hosts are looked at.
+const mostHosts = 10_000
+
+// hosts looks at most hosts, in the order of their names.
+func (d *doctor) hosts(ctx context.Context, st *store.Store, most int) {
+	hosts, err := hostsOf(ctx, st, most+1)
 	if err != nil {
 		d.fail("hosts", "", "%v", err)
 		return
@@ -85,6 +90,8 @@ func (d *doctor) hosts(ctx context.Context, st *store.Store) {
 		d.warn("hosts", "Enrol one: 'stickpress host enroll', or the console's page of hosts.", "there are none")
 		return
 	}
+	more := len(hosts) > most
+	hosts = hosts[:min(len(hosts), most)]
 	now := st.Now()
 	var away, old []string
 	online := 0
@@ -105,14 +112,45 @@ func (d *doctor) hosts(ctx context.Context, st *store.Store) {
 		}
 	}
 	if len(old) > 0 {
-		d.fail("hosts", "Update their agents.", "%s cannot work with this server", strings.Join(old, ", "))
+		d.fail("hosts", "Update their agents.", "%s cannot work with this server", someOf(old))
 	}
 	if len(away) > 0 {
-		d.warn("hosts", "Start their agents, or revoke hosts that are gone.", "not heard of for a week: %s", strings.Join(away, ", "))
+		d.warn("hosts", "Start their agents, or revoke hosts that are gone.", "not heard of for a week: %s", someOf(away))
+	}
+	if more {
+		d.warn("hosts", "The console's page of hosts has all of them.", "those after %s were not looked at: %d are the most", hosts[most-1].Name, most)
 	}
 	if len(old)+len(away) == 0 {
 		d.ok("hosts", "%d, %d of them online", len(hosts), online)
 	}
+}
+
+// hostsOf reads hosts page by page, as long as there are less than most.
+func hostsOf(ctx context.Context, st *store.Store, most int) (all []store.Host, err error) {
+	for len(all) < most {
+		page := store.ByName{Limit: min(api.MaxPage, most-len(all))}
+		if len(all) > 0 {
+			page.After = all[len(all)-1].Name
+		}
+		some, err := st.Hosts(ctx, store.HostFilter{Page: page})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+		if len(some) < page.Limit {
+			break
+		}
+	}
+	return all, nil
+}
+
+// someOf names things: the first, and how many more there are.
+func someOf(names []string) string {
+	text := strings.Join(names[:min(len(names), maxNamed)], ", ")
+	if more := len(names) - maxNamed; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // waiting looks at what should get on and does not.
@@ -124,13 +162,13 @@ func (d *doctor) waiting(ctx context.Context, st *store.Store) {
 	}
 	if w.Attempts > 0 {
 		d.warn("work", "Start the agents again: they report how it ended. If a host is gone for good, declare it lost on its page.",
-			"%d sticks are being written by hosts that were not heard of for %s", w.Attempts, stuckAfter)
+			"under way on hosts that were not heard of for %s: %s", stuckAfter, counted(w.Attempts, "stick"))
 	}
 	if w.Due > 0 {
-		d.warn("work", "Look whether a server runs, and into its log.", "%d pieces of background work are due for more than %s", w.Due, stuckAfter)
+		d.warn("work", "Look whether a server runs, and into its log.", "due for more than %s: %s of background work", stuckAfter, counted(w.Due, "piece"))
 	}
 	if w.GivenUp > 0 {
-		d.warn("work", "The server's log says why.", "%d pieces of background work were given up", w.GivenUp)
+		d.warn("work", "The server's log says why.", "given up: %s of background work", counted(w.GivenUp, "piece"))
 	}
 	if w == (store.Waiting{}) {
 		d.ok("work", "nothing is stuck")
