@@ -80,15 +80,21 @@ var settings = append([]setting{
 
 // addConfigFlags declares a flag for every setting, and --config for the file.
 func addConfigFlags(flags *pflag.FlagSet) {
-	flags.String("config", "", "TOML file with settings (deploy/stickpress.toml shows all of them)")
+	add := func(name, def, help string) {
+		flags.String(name, def, help)
+		flags.Lookup(name).Annotations = map[string][]string{settingAnnotation: {}}
+	}
+	add("config", "", "TOML file with settings (deploy/stickpress.toml shows all of them)")
 	for _, s := range settings {
-		help := s.help + " [" + s.env + "]"
-		flags.String(s.key, s.def, help)
+		add(s.key, s.def, s.help+" ["+s.env+"]")
 	}
 }
 
 // origin tells where a value came from, for `config dump`.
 type origin map[string]string
+
+// originFlag is the origin of what was given as a flag.
+const originFlag = "flag"
 
 // loadConfig merges the sources. environ is in the form of os.Environ; a
 // variable NAME_FILE names a file that holds the value of NAME.
@@ -136,7 +142,7 @@ func loadConfig(flags *pflag.FlagSet, environ []string) (Config, origin, error) 
 			set[f.Name] = f.Value.String()
 		}
 	})
-	if err := merge("flag", confmap.Provider(set, "."), nil); err != nil {
+	if err := merge(originFlag, confmap.Provider(set, "."), nil); err != nil {
 		return Config{}, nil, err
 	}
 

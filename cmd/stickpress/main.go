@@ -98,6 +98,7 @@ func rootCommand(environ []string) *cobra.Command {
 	root.AddCommand(manCommand())
 	addCompletion(root)
 	needSubcommands(root)
+	groupFlags(root)
 	return root
 }
 
@@ -132,5 +133,11 @@ func needSubcommands(cmd *cobra.Command) {
 		}
 		return errors.New(text)
 	}
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	takeLeading(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := leads(cmd); err != nil {
+			return err
+		}
+		return cmd.Help()
+	}
 }
