@@ -32,7 +32,7 @@ func adminCommand(environ []string) *cobra.Command {
 // withServer runs a command on the console's rooms without its doors.
 func withServer(environ []string, command func(*cobra.Command, []string, *server) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) (err error) {
-		c, _, err := loadConfig(cmd.Flags(), environ)
+		c, from, err := loadConfig(cmd.Flags(), environ)
 		if err != nil {
 			return err
 		}
@@ -46,7 +46,7 @@ func withServer(environ []string, command func(*cobra.Command, []string, *server
 				return err
 			}
 		}
-		s := &server{config: c, log: newLogger(c, cmd.ErrOrStderr())}
+		s := &server{config: c, from: from, log: newLogger(c, cmd.ErrOrStderr())}
 		defer func() { err = errors.Join(err, s.stop()) }()
 		if err := s.openStore(cmd.Context()); err != nil {
 			return err

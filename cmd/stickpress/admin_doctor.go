@@ -38,11 +38,11 @@ beside a running server or without one.
 Exit status: 1 if anything failed; warnings are no failure.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, _, err := loadConfig(cmd.Flags(), environ)
+			c, from, err := loadConfig(cmd.Flags(), environ)
 			if err != nil {
 				return err
 			}
-			d := &doctor{config: c}
+			d := &doctor{config: c, from: from}
 			d.all(cmd.Context(), newLogger(c, cmd.ErrOrStderr()))
 			if json {
 				err = printJSON(cmd, d.findings)
@@ -68,6 +68,7 @@ Exit status: 1 if anything failed; warnings are no failure.`,
 // doctor collects findings.
 type doctor struct {
 	config   Config
+	from     origin
 	findings []finding
 }
 

@@ -16,11 +16,11 @@ func linkCommand(environ []string) *cobra.Command {
 		Short: "Prints a link that signs a person in once",
 		Args:  cobra.ExactArgs(1),
 		RunE: withServer(environ, func(cmd *cobra.Command, args []string, s *server) error {
-			url, err := signInLink(cmd.Context(), s.console, s.config.URL(listenAddr(s.config.Listen)), args[0])
-			if err == nil {
-				fmt.Fprintln(cmd.OutOrStdout(), url)
+			link, err := s.console.CreateSignInLink(cmd.Context(), api.System("command line"), api.SignInLinkInput{Login: args[0]})
+			if err != nil {
+				return err
 			}
-			return err
+			return s.printLink(cmd, signInPath(link.Secret))
 		}),
 	}
 }
@@ -84,15 +84,31 @@ working.`,
 			if err != nil {
 				return err
 			}
-			at, err := s.console.PublicURL(cmd.Context(), s.config.URL(listenAddr(s.config.Listen)))
-			if err == nil {
-				fmt.Fprintln(cmd.OutOrStdout(), at+web.PasswordPath(link.Secret, u.Login))
-			}
-			return err
+			return s.printLink(cmd, web.PasswordPath(link.Secret, u.Login))
 		}),
 	}
 	reset.Flags().BoolVar(&factor, "second-factor", false, "turn the second factor off as well, and end all sessions")
 	return reset
+}
+
+// printLink prints where a page of the console is reached, and beside it why that
+// may be wrong.
+func (s *server) printLink(cmd *cobra.Command, path string) error {
+	at := s.config.reach(s.from)
+	if !at.set {
+		public, err := s.console.PublicURL(cmd.Context(), "")
+		if err != nil {
+			return err
+		}
+		if public != "" {
+			at = reached{url: public}
+		}
+	}
+	if at.doubt != "" {
+		fmt.Fprintln(cmd.ErrOrStderr(), at.doubt, "If the console is elsewhere, name that by --public-url, or by --listen.")
+	}
+	_, err := fmt.Fprintln(cmd.OutOrStdout(), at.url+path)
+	return err
 }
 
 // unlockUser is the way back in when nobody else can help.

@@ -66,8 +66,9 @@ func (d *doctor) leaf() *x509.Certificate {
 // publicURL asks the console at the address that people and agents are told. st
 // may be nil.
 func (d *doctor) publicURL(ctx context.Context, st *store.Store) {
-	address := d.config.URL(listenAddr(d.config.Listen))
-	if st != nil && d.config.PublicURL == "" {
+	at := d.config.reach(d.from)
+	address := at.url
+	if st != nil && !at.set {
 		if s, err := st.Setting(ctx, api.SettingPublicURL); err == nil && s.Value != "" {
 			address = strings.TrimSuffix(s.Value, "/")
 		}

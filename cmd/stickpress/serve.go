@@ -7,8 +7,6 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
-
-	"github.com/stickpress/stickpress/api"
 )
 
 func serveCommand(environ []string) *cobra.Command {
@@ -58,16 +56,5 @@ func announce(ctx context.Context, w io.Writer, s *server) error {
 	return nil
 }
 
-// signInLink makes a link that signs one person in once, at the console's public
-// address, or at url where none is set.
-func signInLink(ctx context.Context, console *api.Console, url, login string) (string, error) {
-	url, err := console.PublicURL(ctx, url)
-	if err != nil {
-		return "", err
-	}
-	link, err := console.CreateSignInLink(ctx, api.System("command line"), api.SignInLinkInput{Login: login})
-	if err != nil {
-		return "", err
-	}
-	return url + "/sign-in/link?token=" + link.Secret, nil
-}
+// signInPath is the page that a one-time link leads to.
+func signInPath(secret string) string { return "/sign-in/link?token=" + secret }

@@ -47,6 +47,7 @@ type server struct {
 	hub      *hub.Hub
 	http     *http.Server
 	listener net.Listener
+	address  *os.File // where it says where it is
 	ready    atomic.Bool
 
 	group  *errgroup.Group
@@ -80,6 +81,12 @@ func startServer(ctx context.Context, c Config, from origin, log *slog.Logger) (
 		return nil, err
 	}
 	if err := s.openDoors(ctx); err != nil {
+		return nil, err
+	}
+	at := address{PublicURL: c.PublicURL}
+	c.PublicURL = ""
+	at.URL = c.URL(s.listener.Addr())
+	if s.address, err = leaveAddress(c.Data, at); err != nil {
 		return nil, err
 	}
 	s.group.Go(func() error { return s.console.Run(s.ctx) })
@@ -265,6 +272,9 @@ func (s *server) stop() error {
 		if err := s.group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 			errs = append(errs, err)
 		}
+	}
+	if s.address != nil {
+		errs = append(errs, s.address.Close())
 	}
 	if s.sessions != nil {
 		s.sessions.StopCleanup()

@@ -231,17 +231,21 @@ func (t *trial) publish(cmd *cobra.Command, path string) (api.Version, error) {
 	if err != nil {
 		return v, err
 	}
-	t.say("published %s %s with %d editions", v.ImageName, v.Version, len(v.Editions))
+	t.say("published %s %s with %s", v.ImageName, v.Version, counted(len(v.Editions), "edition"))
 	return v, nil
 }
 
 // stay keeps the console up until it is interrupted.
 func (t *trial) stay(ctx context.Context, agent *agentProcess) error {
-	link, err := signInLink(ctx, t.server.console, t.server.url, trialLogin)
+	at, err := t.server.console.PublicURL(ctx, t.server.url)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(t.out, "\nThe console is up. This link signs you in once, within 15 minutes:\n  %s\nCtrl-C stops it.\n", link)
+	link, err := t.server.console.CreateSignInLink(ctx, api.System("trial"), api.SignInLinkInput{Login: trialLogin})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(t.out, "\nThe console is up. This link signs you in once, within 15 minutes:\n  %s\nCtrl-C stops it.\n", at+signInPath(link.Secret))
 	select {
 	case <-ctx.Done():
 		return nil
