@@ -155,40 +155,41 @@ func (c *Console) whileRunning(ctx context.Context) (context.Context, context.Ca
 	}
 }
 
-// overviewLeast is how often an overview is sent at most.
-const overviewLeast = time.Second
+// watching says what a watcher looks at: after changes of topics, at most once in
+// least, and at least once in poll.
+type watching struct {
+	what        string // for the log
+	least, poll time.Duration
+	topics      []string
+}
 
-// WatchOverview sends the overview as it is now and again after changes, at
-// most once a second. The channel closes when ctx or Run ends, or when the
-// database cannot be read any more.
-func (c *Console) WatchOverview(ctx context.Context, a Actor) (<-chan Overview, error) {
-	if err := allow(a, UseGetOverview); err != nil {
-		return nil, err
-	}
-	out := make(chan Overview)
+// watch sends what read finds, as it is now and again after changes. The channel
+// closes when ctx or Run ends, or when read fails.
+func watch[T any](ctx context.Context, c *Console, w watching, read func(context.Context) (T, error)) <-chan T {
+	out := make(chan T)
 	go func() {
 		defer close(out)
 		ctx, stop := c.whileRunning(ctx)
 		defer stop()
-		changed := c.store.Watch(ctx, store.TopicJobs, store.TopicHosts, store.TopicSticks, store.TopicRequests)
+		changed := c.store.Watch(ctx, w.topics...)
 		<-changed // its first value says to begin by reading
-		poll := time.NewTicker(watchPoll)
+		poll := time.NewTicker(w.poll)
 		defer poll.Stop()
 		for {
-			o, err := c.GetOverview(ctx, a)
+			now, err := read(ctx)
 			if err != nil {
 				if ctx.Err() == nil {
-					c.log.WarnContext(ctx, "watching the overview ended", "error", err)
+					c.log.WarnContext(ctx, "watching ended", "what", w.what, "error", err)
 				}
 				return
 			}
 			select {
-			case out <- o:
+			case out <- now:
 			case <-ctx.Done():
 				return
 			}
 			select {
-			case <-time.After(overviewLeast):
+			case <-time.After(w.least):
 			case <-ctx.Done():
 				return
 			}
@@ -200,5 +201,22 @@ func (c *Console) WatchOverview(ctx context.Context, a Actor) (<-chan Overview, 
 			}
 		}
 	}()
-	return out, nil
+	return out
+}
+
+// overviewLeast is how often an overview is sent at most.
+const overviewLeast = time.Second
+
+// WatchOverview sends the overview as it is now and again after changes, at
+// most once a second. The channel closes when ctx or Run ends, or when the
+// database cannot be read any more.
+func (c *Console) WatchOverview(ctx context.Context, a Actor) (<-chan Overview, error) {
+	if err := allow(a, UseGetOverview); err != nil {
+		return nil, err
+	}
+	w := watching{
+		what: "the overview", least: overviewLeast, poll: watchPoll,
+		topics: []string{store.TopicJobs, store.TopicHosts, store.TopicSticks, store.TopicRequests},
+	}
+	return watch(ctx, c, w, func(ctx context.Context) (Overview, error) { return c.GetOverview(ctx, a) }), nil
 }

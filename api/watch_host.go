@@ -22,40 +22,12 @@ func (c *Console) WatchHosts(ctx context.Context, a Actor) (<-chan []Host, error
 	if err := allow(a, UseListHosts); err != nil {
 		return nil, err
 	}
-	out := make(chan []Host)
-	go func() {
-		defer close(out)
-		ctx, stop := c.whileRunning(ctx)
-		defer stop()
-		changed := c.store.Watch(ctx, store.TopicHosts, store.TopicJobs, store.TopicSticks)
-		<-changed // its first value says to begin by reading
-		poll := time.NewTicker(socketsPoll)
-		defer poll.Stop()
-		for {
-			now, err := c.ListHosts(ctx, a, HostFilter{}, Page{Limit: MaxPage})
-			if err != nil {
-				if ctx.Err() == nil {
-					c.log.WarnContext(ctx, "watching hosts ended", "error", err)
-				}
-				return
-			}
-			select {
-			case out <- now.Items:
-			case <-ctx.Done():
-				return
-			}
-			select {
-			case <-time.After(socketsLeast):
-			case <-ctx.Done():
-				return
-			}
-			select {
-			case <-changed:
-			case <-poll.C:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return out, nil
+	w := watching{
+		what: "hosts", least: socketsLeast, poll: socketsPoll,
+		topics: []string{store.TopicHosts, store.TopicJobs, store.TopicSticks},
+	}
+	return watch(ctx, c, w, func(ctx context.Context) ([]Host, error) {
+		l, err := c.ListHosts(ctx, a, HostFilter{}, Page{Limit: MaxPage})
+		return l.Items, err
+	}), nil
 }

@@ -51,20 +51,28 @@ func (c *Client) WatchJob(ctx context.Context, id string, after int64) iter.Seq2
 				}
 				return nil
 			})
-			switch {
-			case errors.Is(err, errStopped):
+			if errors.Is(err, errStopped) {
 				return
-			case ctx.Err() != nil:
-				err = ctx.Err()
-			case passing(err) && try < c.o.Tries:
-				if err = c.o.Backoff(ctx, max(try, 1)); err == nil {
-					continue
-				}
+			}
+			if err = c.openAgain(ctx, err, try); err == nil {
+				continue
 			}
 			yield(api.JobUpdate{}, fmt.Errorf("watch job %s: %w", id, err))
 			return
 		}
 	}
+}
+
+// openAgain waits before a broken stream is opened again; an error is why it is
+// not.
+func (c *Client) openAgain(ctx context.Context, why error, try int) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case passing(why) && try < c.o.Tries:
+		return c.o.Backoff(ctx, max(try, 1))
+	}
+	return why
 }
 
 // seqText is a Last-Event-ID; of the beginning there is none.
@@ -93,15 +101,11 @@ func (c *Client) WatchEvents(ctx context.Context, f api.EventFilter, after strin
 				}
 				return nil
 			})
-			switch {
-			case errors.Is(err, errStopped):
+			if errors.Is(err, errStopped) {
 				return
-			case ctx.Err() != nil:
-				err = ctx.Err()
-			case passing(err) && try < c.o.Tries:
-				if err = c.o.Backoff(ctx, max(try, 1)); err == nil {
-					continue
-				}
+			}
+			if err = c.openAgain(ctx, err, try); err == nil {
+				continue
 			}
 			yield(api.Event{}, fmt.Errorf("watch events: %w", err))
 			return
