@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"context"
 	"encoding/csv"
 	"strings"
 	"testing"
@@ -151,7 +152,10 @@ func TestAdmin(t *testing.T) {
 	err = c.ExportAudit(ctx, api.AuditFilter{Actor: "nobody"}, "json", &file)
 	wantCode(t, err, 422, "actor_unknown")
 	n := 0
-	for _, err := range client.All(ctx, client.Narrow(c.ListAudit, api.AuditFilter{Action: "save_site"})) {
+	saved := func(ctx context.Context, p api.Page) (api.List[api.AuditEntry], error) {
+		return c.ListAudit(ctx, api.AuditFilter{Action: "save_site"}, p)
+	}
+	for _, err := range client.All(ctx, saved) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,8 +10,7 @@ import (
 	"github.com/stickpress/stickpress/api"
 )
 
-// All goes through every page of a list, such as All(ctx, Narrow(c.ListImages,
-// api.ImageFilter{})). It ends with the first error.
+// All goes through every page of a list. It ends with the first error.
 func All[T any](ctx context.Context, list func(context.Context, api.Page) (api.List[T], error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		p := api.Page{Limit: api.MaxPage}
@@ -33,13 +32,6 @@ func All[T any](ctx context.Context, list func(context.Context, api.Page) (api.L
 			p.After = l.Next
 		}
 	}
-}
-
-// Narrow is a list with a filter.
-func Narrow[F, T any](
-	list func(context.Context, F, api.Page) (api.List[T], error), f F,
-) func(context.Context, api.Page) (api.List[T], error) {
-	return func(ctx context.Context, p api.Page) (api.List[T], error) { return list(ctx, f, p) }
 }
 
 // query makes a page's parameters.

@@ -64,6 +64,11 @@ var walls = []struct {
 	{"agent/wim/exclusion", "agent", []string{"agent/wim/exclusion"}},
 	{"agent/partition", "agent", []string{"agent/partition"}},
 	{"agent/bcd", "agent", []string{"agent/bcd", "agent/hive"}},
+	{"agent/tool", "agent", []string{"agent/tool", "agent/protocol"}},
+	{"api", "agent", []string{
+		"agent/protocol", "agent/bmap", "agent/partition", "agent/stream", "agent/tool", "agent/vdisk", "agent/wim/exclusion", "agent/wim/header",
+	}},
+	{"store", "agent", []string{"agent/protocol"}},
 	{"store", "api", []string{"api/fault"}},
 	{"store", "web", nil},
 	{"store", "cmd", nil},
