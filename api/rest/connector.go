@@ -154,9 +154,10 @@ func (s *REST) connectorWriteBack() {
 		Connector
 		WriteBack string `path:"write_back" doc:"ID of what was told."`
 	}
-	op = action("/connectors/{connector}/write-backs/{write_back}/redeliveries", "resend_write_back", tag, "Tell a ticket once more")
-	register(s, op, func(ctx context.Context, a api.Actor, in *resend) (*plain[api.WriteBack], error) {
-		return plainOf(s.console.ResendWriteBack(ctx, a, in.Connector.Connector, in.WriteBack))
+	op = work("/connectors/{connector}/write-backs/{write_back}/redeliveries", "resend_write_back", tag, "Tell a ticket once more")
+	register(s, op, func(ctx context.Context, a api.Actor, in *resend) (*sent[api.WriteBack], error) {
+		told, err := s.console.ResendWriteBack(ctx, a, in.Connector.Connector, in.WriteBack)
+		return sentOf(told, "/connectors/"+in.Connector.Connector+"/write-backs", err)
 	})
 }
 

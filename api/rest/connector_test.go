@@ -79,7 +79,10 @@ func (w *world) tickets() {
 	w.no(404, "stick_request_not_found", get(s, helpdesk, "/stick-requests/nope/write-backs"))
 	w.ok(200, get(s, admin, "/connectors/desk/write-backs"))
 	w.no(422, "request_invalid", get(s, admin, "/connectors/desk/write-backs?limit=0"))
-	w.ok(200, post(s, admin, "/connectors/desk/write-backs/"+told.Items[0].ID+"/redeliveries", nil))
+	again := w.ok(202, post(s, admin, "/connectors/desk/write-backs/"+told.Items[0].ID+"/redeliveries", nil))
+	if at := again.header.Get("Location"); at != rest.Prefix+"/connectors/desk/write-backs" || again.header.Get("Retry-After") == "" {
+		w.t.Errorf("it is told how it goes at %q", at)
+	}
 	w.no(404, "write_back_not_found", post(s, admin, "/connectors/desk/write-backs/nope/redeliveries", nil))
 	w.ok(200, post(s, helpdesk, "/stick-requests/"+q.ID+"/reopenings", nil))
 	w.no(409, "stick_request_over", post(s, helpdesk, "/stick-requests/"+q.ID+"/reopenings", nil))

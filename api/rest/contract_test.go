@@ -158,7 +158,11 @@ func (w *world) people() {
 	w.ok(200, get(s, admin, "/users/"+u.ID))
 	w.no(404, "user_not_found", get(s, admin, "/users/nope"))
 
-	n := decode[api.NewToken](w.t, w.ok(201, post(s, admin, "/tokens", wire.CreateToken{Name: "ci", Role: "viewer", TTLSeconds: 3600})), 201)
+	made := w.ok(201, post(s, admin, "/tokens", wire.CreateToken{Name: "ci", Role: "viewer", TTLSeconds: 3600}))
+	n := decode[api.NewToken](w.t, made, 201)
+	if at := made.header.Get("Location"); at != rest.Prefix+"/tokens/"+n.ID {
+		w.t.Errorf("the token is at %q", at)
+	}
 	w.no(403, "forbidden", post(s, viewer, "/tokens", wire.CreateToken{Name: "ci", Role: "admin"}))
 	w.ok(200, get(s, viewer, "/tokens"))
 	w.no(422, "request_invalid", get(s, viewer, "/tokens?limit=-1"))

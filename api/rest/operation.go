@@ -123,7 +123,8 @@ func get(path, id, tag, summary string) huma.Operation {
 	return operation(http.MethodGet, path, id, tag, summary, http.StatusOK)
 }
 
-// create makes a thing: 201 with its Location (made).
+// create makes a thing: 201 with its Location (made, placed). What is shown this
+// once, as a link that signs somebody in, has none.
 func create(path, id, tag, summary string) huma.Operation {
 	return operation(http.MethodPost, path, id, tag, summary, http.StatusCreated)
 }

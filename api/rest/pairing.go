@@ -30,12 +30,9 @@ func (s *REST) pairingRoutes() {
 	op.Description = "The program shows the code, which the person opens or types at /pair of the console, signed in there, and allows or denies. " +
 		"Meanwhile the program asks POST /pairings/{pairing}/tokens with the secret. A pairing is good for ten minutes and one token. " +
 		"No token is needed. It is the device authorization grant (RFC 8628) with the answers of this API."
-	registerOn(s, s.open, op, func(ctx context.Context, a api.Actor, in *begin) (*made[api.NewPairing], error) {
+	registerOn(s, s.open, op, func(ctx context.Context, a api.Actor, in *begin) (*placed[api.NewPairing], error) {
 		p, err := s.console.BeginPairing(ctx, a, in.Body.Client)
-		if err != nil {
-			return nil, err
-		}
-		return &made[api.NewPairing]{Location: Prefix + "/pairings/" + p.ID + "/tokens", Body: p}, nil
+		return placedAt(p, "/pairings/"+p.ID+"/tokens", err)
 	})
 
 	type end struct {
@@ -45,8 +42,9 @@ func (s *REST) pairingRoutes() {
 	op = secret(create("/pairings/{pairing}/tokens", "end_pairing", "tokens", "Get the token that a person allowed, once"), "secret")
 	op.Security = needsNoToken
 	op.Description = "409 pairing_open with Retry-After while nobody has answered, 403 pairing_denied, 404 when it is over. No token is needed."
-	registerOn(s, s.open, op, func(ctx context.Context, a api.Actor, in *end) (*plain[api.NewToken], error) {
-		return plainOf(s.console.EndPairing(ctx, a, in.Pairing, in.Body.Secret))
+	registerOn(s, s.open, op, func(ctx context.Context, a api.Actor, in *end) (*placed[api.NewToken], error) {
+		t, err := s.console.EndPairing(ctx, a, in.Pairing, in.Body.Secret)
+		return placedAt(t, "/tokens/"+t.ID, err)
 	})
 
 	register(s, get("/me", "get_me", "users", "Whom this token is of, and what it may do"),

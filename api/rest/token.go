@@ -13,10 +13,11 @@ func (s *REST) tokenRoutes() {
 
 	type input struct{ Body wire.CreateToken }
 	op := secret(create("/tokens", "create_token", "tokens", "Make a bearer token; its secret is shown only once"), "secret")
-	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*plain[api.NewToken], error) {
-		return plainOf(s.console.CreateToken(ctx, a, api.CreateTokenInput{
+	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*placed[api.NewToken], error) {
+		t, err := s.console.CreateToken(ctx, a, api.CreateTokenInput{
 			Name: in.Body.Name, Role: api.Role(in.Body.Role), Sites: in.Body.Sites, Scopes: in.Body.Scopes, TTL: wire.Duration(in.Body.TTLSeconds), Login: in.Body.Login,
-		}))
+		})
+		return placedAt(t, "/tokens/"+t.ID, err)
 	})
 
 	type one struct {

@@ -32,27 +32,16 @@ func (s *REST) deliveryRoutes() {
 		Webhook string `path:"webhook" doc:"ID of a webhook."`
 	}
 	register(s, work("/webhooks/{webhook}/pings", "ping_webhook", "webhooks", "Send a test, once; a paused webhook gets it, too"),
-		func(ctx context.Context, a api.Actor, in *ping) (*queued, error) {
-			d, err := s.console.PingWebhook(ctx, a, in.Webhook)
-			return queuedOf(d, err)
+		func(ctx context.Context, a api.Actor, in *ping) (*sent[api.Delivery], error) {
+			return deliverySent(s.console.PingWebhook(ctx, a, in.Webhook))
 		})
 	register(s, work("/webhooks/{webhook}/deliveries/{delivery}/attempts", "redeliver_webhook", "webhooks", "Send once more, now, with the same ID"),
-		func(ctx context.Context, a api.Actor, in *one) (*queued, error) {
-			d, err := s.console.Redeliver(ctx, a, in.Webhook, in.Delivery)
-			return queuedOf(d, err)
+		func(ctx context.Context, a api.Actor, in *one) (*sent[api.Delivery], error) {
+			return deliverySent(s.console.Redeliver(ctx, a, in.Webhook, in.Delivery))
 		})
 }
 
-// queued is a delivery that is on its way.
-type queued struct {
-	Location   string `header:"Location" doc:"What tells how it goes."`
-	RetryAfter int    `header:"Retry-After" doc:"Seconds until it is worth while to look there."`
-	Body       api.Delivery
-}
-
-func queuedOf(d api.Delivery, err error) (*queued, error) {
-	if err != nil {
-		return nil, err
-	}
-	return &queued{Location: Prefix + "/webhooks/" + d.WebhookID + "/deliveries/" + d.ID, RetryAfter: 1, Body: d}, nil
+// deliverySent answers with a delivery that is on its way.
+func deliverySent(d api.Delivery, err error) (*sent[api.Delivery], error) {
+	return sentOf(d, "/webhooks/"+d.WebhookID+"/deliveries/"+d.ID, err)
 }
