@@ -23,11 +23,11 @@ func (s *Web) hostsWith(w http.ResponseWriter, r *http.Request, e *api.Enrolment
 	if err != nil {
 		return err
 	}
-	sites, err := s.console.ListSites(ctx, actor, api.ShelfFilter{}, api.Page{Limit: api.MaxPage})
+	sites, err := s.allSites(r)
 	if err != nil {
 		return err
 	}
-	page := view.Hosts(s.frame(r, "hosts"), narrowing, list, sites.Items, e, line, view.NewProblem(localeOf(r), problem))
+	page := view.Hosts(s.frame(r, "hosts"), narrowing, list, sites, e, line, view.NewProblem(localeOf(r), problem))
 	if problem != nil {
 		return s.again(w, r, problem, page)
 	}
@@ -84,11 +84,10 @@ func (s *Web) hostWith(w http.ResponseWriter, r *http.Request, problem error) er
 // hostMore finds what the page says of a host beside its sticks.
 func (s *Web) hostMore(r *http.Request, h *api.Host) (view.HostMore, error) {
 	more := view.HostMore{Name: h.Name, SiteID: h.SiteID}
-	sites, err := s.console.ListSites(r.Context(), actorOf(r), api.ShelfFilter{}, api.Page{Limit: api.MaxPage})
-	if err != nil {
+	var err error
+	if more.Sites, err = s.allSites(r); err != nil {
 		return more, err
 	}
-	more.Sites = sites.Items
 	if r.Method == http.MethodPost && r.PostForm.Has("site") { // as it was typed
 		more.Name, more.SiteID = r.PostFormValue("host-name"), r.PostFormValue("site")
 	}

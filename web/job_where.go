@@ -55,12 +55,12 @@ func (s *Web) jobWhereLive(w http.ResponseWriter, r *http.Request) error {
 	out := newStream(w)
 	last := ""
 	follow(ctx, s.log, out, updates, func(hosts []api.Host) error {
-		print := view.Print(hosts)
-		if print == last {
+		now := view.Print(hosts)
+		if now == last {
 			return nil
 		}
-		last = print
-		return out.send("changed", "", print)
+		last = now
+		return out.send("changed", "", now)
 	})
 	return nil
 }

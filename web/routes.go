@@ -3,7 +3,7 @@ package web
 import "github.com/go-chi/chi/v5"
 
 // routes are the pages of signed-in people: the table of contents of this
-// package. Each handler's file has the handler's name.
+// package. A handler lies in the file of its page, which has the path's name.
 func (s *Web) routes(r chi.Router) {
 	r.Get("/", s.page(s.overview))
 	r.Get("/live", s.stream(s.overviewLive))
@@ -35,7 +35,6 @@ func (s *Web) routes(r chi.Router) {
 	r.Post("/images/{name}/channel", s.page(s.imageChannel))
 	r.Get("/versions", s.page(tidy(s.versions)))
 	r.Get("/versions/{id}", s.page(s.version))
-	r.Post("/hosts/{id}", s.page(s.hostSave))
 	r.Post("/versions/{id}/withdraw", s.page(s.versionWithdraw))
 	r.Post("/versions/{id}/block-map", s.page(s.versionBlockMap))
 	r.Get("/inspections/{id}", s.page(s.inspection))
@@ -64,6 +63,7 @@ func (s *Web) routes(r chi.Router) {
 	r.Get("/hosts", s.page(tidy(s.hosts)))
 	r.Post("/hosts/enrol", s.page(s.hostEnrol))
 	r.Get("/hosts/{id}", s.page(s.host))
+	r.Post("/hosts/{id}", s.page(s.hostSave))
 	r.Post("/hosts/{id}/revoke", s.page(s.hostRevoke))
 	r.Post("/hosts/{id}/lost", s.page(s.hostLost))
 	r.Post("/hosts/{id}/identify", s.page(s.hostIdentify))
@@ -112,12 +112,14 @@ func (s *Web) routes(r chi.Router) {
 	r.Get("/search", s.page(s.search))
 	r.Get("/shortcuts", s.page(s.shortcuts))
 	r.Get("/ui", s.page(s.ui))
+
 	r.Get("/sites", s.page(tidy(s.sites)))
 	r.Post("/sites", s.page(s.siteCreate))
 	r.Get("/sites/{id}", s.page(s.site))
 	r.Post("/sites/{id}", s.page(s.siteSave))
 	r.Post("/sites/{id}/move", s.page(s.siteMove))
 	r.Post("/sites/{id}/retire", s.page(s.siteRetire))
+
 	r.Get("/first-run", s.page(s.firstRun))
 	r.Get("/first-run/{step}", s.page(s.firstRunStep))
 	r.Get("/first-run/host/live", s.stream(s.firstRunHostLive))
@@ -128,12 +130,15 @@ func (s *Web) routes(r chi.Router) {
 	r.Post("/first-run/template", s.page(s.firstRunTemplate))
 	r.Post("/first-run/press", s.page(s.firstRunPress))
 	r.Post("/first-run/finish", s.page(s.firstRunFinish))
+
 	r.Get("/settings", s.page(tidy(s.settings)))
 	r.Get("/settings/{name}", s.page(s.setting))
 	r.Post("/settings/{name}", s.page(s.settingSave))
+
 	r.Get("/tokens", s.page(tidy(s.tokens)))
 	r.Get("/tokens/{id}", s.page(s.token))
 	r.Post("/tokens/{id}/revoke", s.page(s.tokenRevoke))
+
 	r.Get("/views", s.page(s.views))
 	r.Post("/views", s.page(s.viewSave))
 	r.Post("/views/{id}", s.page(s.viewSave))
@@ -178,6 +183,7 @@ func (s *Web) routes(r chi.Router) {
 	r.Post("/account/sessions/end", s.page(s.sessionsEnd))
 	r.Post("/account/sessions/{id}/end", s.page(s.sessionEnd))
 	r.Post("/account/tokens", s.page(s.tokenCreate))
+
 	r.Get("/pair", s.page(s.pair))
 	r.Post("/pair", s.page(s.pairAnswer))
 }

@@ -164,9 +164,6 @@ const maxChoice = 16
 
 // preferences keeps the choice of language, theme or shortcuts in a cookie.
 func (s *Web) preferences(w http.ResponseWriter, r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
-		return fault.Wrap(err, fault.KindInvalid, "form_unreadable")
-	}
 	for _, name := range []string{cookieTheme, cookieLocale, cookieKeys} {
 		if value := r.PostForm.Get(name); r.PostForm.Has(name) && len(value) <= maxChoice {
 			http.SetCookie(w, &http.Cookie{

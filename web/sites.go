@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/go-chi/chi/v5"
 
@@ -26,6 +27,12 @@ func (s *Web) sitesWith(w http.ResponseWriter, r *http.Request, name string, pro
 		return s.again(w, r, problem, page)
 	}
 	return s.show(w, r, page)
+}
+
+// allSites are the actor's sites, as many as a form can show.
+func (s *Web) allSites(r *http.Request) ([]api.Site, error) {
+	l, err := s.console.ListSites(r.Context(), actorOf(r), api.ShelfFilter{}, api.Page{Limit: api.MaxPage})
+	return l.Items, err
 }
 
 func (s *Web) siteCreate(w http.ResponseWriter, r *http.Request) error {
@@ -60,15 +67,11 @@ func (s *Web) siteWith(w http.ResponseWriter, r *http.Request, typed string, pro
 		return err
 	}
 	p.Hosts = hosts
-	others, err := s.console.ListSites(ctx, actor, api.ShelfFilter{}, api.Page{Limit: api.MaxPage})
+	all, err := s.allSites(r)
 	if err != nil {
 		return err
 	}
-	for _, o := range others.Items {
-		if o.ID != x.ID {
-			p.Others = append(p.Others, o)
-		}
-	}
+	p.Others = slices.DeleteFunc(all, func(o api.Site) bool { return o.ID == x.ID })
 	if actor.Can(api.UseListUsers) {
 		if p.Scope, err = s.console.GetSiteScope(ctx, actor, x.ID); err != nil {
 			return err

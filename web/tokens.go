@@ -17,11 +17,11 @@ func (s *Web) tokens(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	sites, err := s.console.ListSites(r.Context(), actorOf(r), api.ShelfFilter{}, api.Page{Limit: api.MaxPage})
+	sites, err := s.allSites(r)
 	if err != nil {
 		return err
 	}
-	return s.show(w, r, view.Tokens(s.frame(r, "tokens"), narrowing, list, sites.Items))
+	return s.show(w, r, view.Tokens(s.frame(r, "tokens"), narrowing, list, sites))
 }
 
 func (s *Web) token(w http.ResponseWriter, r *http.Request) error {

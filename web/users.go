@@ -24,12 +24,6 @@ func (s *Web) users(w http.ResponseWriter, r *http.Request) error {
 	return s.show(w, r, view.Users(s.frame(r, "users"), narrowing, sites, list))
 }
 
-// allSites are the actor's sites, as many as a form can show.
-func (s *Web) allSites(r *http.Request) ([]api.Site, error) {
-	l, err := s.console.ListSites(r.Context(), actorOf(r), api.ShelfFilter{}, api.Page{Limit: api.MaxPage})
-	return l.Items, err
-}
-
 func (s *Web) userNew(w http.ResponseWriter, r *http.Request) error {
 	if err := needs(r, api.UseCreateUser); err != nil {
 		return err
@@ -44,11 +38,10 @@ func (s *Web) userNew(w http.ResponseWriter, r *http.Request) error {
 
 // userForm reads what was typed.
 func userForm(r *http.Request) view.UserForm {
-	f := view.UserForm{
+	return view.UserForm{
 		Login: r.PostFormValue("login"), Name: r.PostFormValue("name"), Role: api.Role(r.PostFormValue("role")),
 		Everywhere: r.PostFormValue("everywhere") == "yes", Sites: r.PostForm["site"],
 	}
-	return f
 }
 
 func (s *Web) userCreate(w http.ResponseWriter, r *http.Request) error {

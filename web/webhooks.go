@@ -45,16 +45,12 @@ func (s *Web) webhookNewWith(w http.ResponseWriter, r *http.Request, form view.W
 
 // webhookForm reads what was typed, and what it asks for.
 func webhookForm(r *http.Request) (view.WebhookForm, api.SaveWebhookInput, error) {
-	if err := r.ParseForm(); err != nil {
-		return view.WebhookForm{}, api.SaveWebhookInput{}, err
-	}
 	f := view.WebhookForm{
 		URL: r.PostFormValue("url"), Description: r.PostFormValue("description"),
 		Every: r.PostFormValue("every") != "no", Types: r.PostForm["type"],
 		Everywhere: r.PostFormValue("everywhere") != "no", Sites: r.PostForm["site"],
 	}
-	in := api.SaveWebhookInput{URL: f.URL, Description: f.Description}
-	in.Types, in.Sites = f.Types, f.Sites
+	in := api.SaveWebhookInput{URL: f.URL, Description: f.Description, Types: f.Types, Sites: f.Sites}
 	if err := chosen(f.Every, f.Types, errNoTypes()); err != nil {
 		return f, in, err
 	}
