@@ -3,13 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/stickpress/stickpress/store/pglocal"
 )
@@ -56,20 +53,6 @@ func withServer(environ []string, command func(*cobra.Command, []string, *server
 		}
 		return command(cmd, args, s)
 	}
-}
-
-// askPassword reads a password without showing it; from a pipe it takes the
-// first line.
-func askPassword(in io.Reader, prompt io.Writer) (string, error) {
-	if f, ok := in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		fmt.Fprint(prompt, "Password (at least 10 characters): ")
-		raw, err := term.ReadPassword(int(f.Fd()))
-		fmt.Fprintln(prompt)
-		return string(raw), err
-	}
-	raw, err := io.ReadAll(io.LimitReader(in, 4096))
-	line, _, _ := strings.Cut(string(raw), "\n")
-	return strings.TrimSuffix(line, "\r"), err
 }
 
 // listenAddr is an address as it was configured, for URLs of commands that do

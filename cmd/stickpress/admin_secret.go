@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
 	"filippo.io/age"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 // backupKeys are the flags that say how a backup is locked.
@@ -97,11 +95,10 @@ func (k *backupKeys) passphrase(cmd *cobra.Command, fresh bool) (string, error) 
 		if err != nil {
 			return "", fmt.Errorf("read the passphrase: %w", err)
 		}
-		line, _, _ := strings.Cut(string(raw), "\n")
-		return strings.TrimSuffix(line, "\r"), nil
+		return firstLine(raw), nil
 	}
-	in, ok := cmd.InOrStdin().(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
+	in := cmd.InOrStdin()
+	if !terminal(in) {
 		return "", wrong(cmd, "there is nobody to ask for the passphrase: name its file with --passphrase-file")
 	}
 	first, err := askSecret(in, cmd.ErrOrStderr(), "Passphrase of the backup: ")
@@ -113,11 +110,4 @@ func (k *backupKeys) passphrase(cmd *cobra.Command, fresh bool) (string, error) 
 		err = errors.New("the two passphrases differ")
 	}
 	return first, err
-}
-
-func askSecret(in *os.File, out io.Writer, prompt string) (string, error) {
-	fmt.Fprint(out, prompt)
-	raw, err := term.ReadPassword(int(in.Fd()))
-	fmt.Fprintln(out)
-	return string(raw), err
 }

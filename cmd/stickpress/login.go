@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -9,15 +8,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/stickpress/stickpress/api/client"
 )
@@ -185,13 +181,11 @@ func (x *remote) getToken(cmd *cobra.Command, s *savedServer, stdin, browser boo
 	env := lookup(x.environ, "STICKPRESS_TOKEN")
 	switch {
 	case stdin && terminal(in):
-		fmt.Fprint(cmd.ErrOrStderr(), "Paste the token here: ")
-		raw, err := term.ReadPassword(int(in.(*os.File).Fd()))
-		fmt.Fprintln(cmd.ErrOrStderr())
+		line, err := askSecret(in, cmd.ErrOrStderr(), "Paste the token here: ")
 		if err != nil {
 			return err
 		}
-		s.Token = string(raw)
+		s.Token = line
 	case stdin:
 		line, err := readLine(in)
 		if err != nil {
@@ -209,24 +203,6 @@ func (x *remote) getToken(cmd *cobra.Command, s *savedServer, stdin, browser boo
 		return wrong(cmd, "no token, and nobody types here: make one on %s/account and give it with --token-stdin, or show a link to allow it with --browser", s.URL)
 	}
 	return nil
-}
-
-// terminal reports whether somebody types what is read.
-func terminal(in io.Reader) bool {
-	f, ok := in.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// readLine reads the first line, without its end.
-func readLine(in io.Reader) (string, error) {
-	line, err := bufio.NewReader(io.LimitReader(in, 4096)).ReadString('\n')
-	if errors.Is(err, io.EOF) && line != "" {
-		err = nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("read an answer: %w", err)
-	}
-	return strings.TrimSpace(line), nil
 }
 
 // trustHint says what to do about a certificate that is not trusted.
