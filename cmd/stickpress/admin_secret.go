@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"filippo.io/age"
 	"github.com/spf13/cobra"
@@ -21,7 +22,7 @@ func (k *backupKeys) addPassphrase(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&k.passphraseFile, "passphrase-file", "", "file with the passphrase in its first line (default: it is asked for)")
 }
 
-// minPassphrase is the least length of a passphrase of a backup, in bytes:
+// minPassphrase is the least length of a passphrase of a backup, in characters:
 // whoever has the file may guess for years.
 const minPassphrase = 12
 
@@ -56,7 +57,7 @@ func (k *backupKeys) lock(cmd *cobra.Command) ([]age.Recipient, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(secret) < minPassphrase {
+	if utf8.RuneCountInString(secret) < minPassphrase {
 		return nil, fmt.Errorf("the passphrase has less than %d characters: whoever has the file may guess for years", minPassphrase)
 	}
 	r, err := age.NewScryptRecipient(secret)

@@ -47,5 +47,6 @@ func machineName() string {
 	return strings.ToValidUTF8(name[:min(len(name), maxMachineName)], "")
 }
 
-// maxMachineName is how long a token's name may be, in bytes.
+// maxMachineName is how long the name of who asks may be (wire.BeginPairing); cut
+// to as many bytes, it is not longer in characters.
 const maxMachineName = 64

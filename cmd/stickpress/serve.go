@@ -17,7 +17,8 @@ func serveCommand(environ []string) *cobra.Command {
 
 Without DATABASE_URL it keeps a private Postgres in the data folder. On the
 first start it prints a link that makes the first admin, unless setup-admin and
-setup-password do that without a browser. SIGTERM stops it gently: agents finish the sticks they began and reconnect elsewhere.`,
+setup-password do that without a browser. SIGTERM stops it gently: agents finish
+the sticks they began and reconnect elsewhere.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, from, err := loadConfig(cmd.Flags(), environ)
