@@ -195,8 +195,8 @@ func (c *Console) scope(ctx context.Context, a Actor, site string) ([]store.Site
 // maxNames is how many names Names offers.
 const maxNames = 200
 
-// Names lists what there is of an object ("host", "image", "site",
-// "task_sequence"), for fields that name one: the first 200 by name that the
+// Names lists what there is of an object ("host", "image", "site", "connector";
+// none of any other), for fields that name one: the first 200 by name that the
 // actor may see.
 func (c *Console) Names(ctx context.Context, a Actor, object string) ([]string, error) {
 	page := store.ByName{Limit: maxNames}

@@ -148,7 +148,12 @@ func (c *Console) PingWebhook(ctx context.Context, a Actor, webhook string) (Del
 			return err
 		}
 		id = ids[0]
-		return tx.EnqueueShared(ctx, c.background, webhookQueue, []river.JobArgs{byHand(w.ID, id, by)})
+		if err := tx.EnqueueShared(ctx, c.background, webhookQueue, []river.JobArgs{byHand(w.ID, id, by)}); err != nil {
+			return err
+		}
+		return tx.Audit(ctx, store.NewAudit{
+			By: by, Action: string(UsePingWebhook), ObjectKind: "webhook", ObjectID: w.ID.String(), After: map[string]string{"delivery": id.String()},
+		})
 	})
 	if err != nil {
 		return Delivery{}, err

@@ -184,6 +184,10 @@ func TestWebhookPauses(t *testing.T) {
 	if p := x.delivery(hook.ID, attempted(1)); p.ID != ping.ID || p.State != api.DeliveryDelivered || p.Type != api.EventPing || p.EventID != "" {
 		t.Errorf("the test is %+v", p)
 	}
+	lines := must[api.List[api.HistoryEntry]](t)(x.ListHistory(t.Context(), x.Admin, "webhook", hook.ID, api.Page{Limit: 1}))
+	if e := lines.Items[0]; e.Action != string(api.UsePingWebhook) || len(e.Changes) != 1 || !strings.Contains(e.Changes[0].After, ping.ID) {
+		t.Errorf("the audit log says %+v", e)
+	}
 	h := must[api.Webhook](t)(x.ResumeWebhook(t.Context(), x.Admin, hook.ID, 0))
 	if h.State != api.WebhookActive || h.FailingSince != nil {
 		t.Errorf("the webhook is %+v", h)
