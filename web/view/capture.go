@@ -9,8 +9,8 @@ import (
 	"github.com/stickpress/stickpress/api"
 )
 
-// captureFields are what only the form of a capture asks for. "version" is the
-// number of the version that it makes.
+// captureFields are what only the form of a capture asks for. "number" is that of
+// the version that it makes: "version" is the one that other kinds write.
 var captureFields = []string{"image", "number", "channel", "notes", "partition", "exclude", "any_state"}
 
 // CaptureOptions is what the form of a capture asks for. A partition that is
