@@ -34,6 +34,8 @@ func (x *remote) watchJob(cmd *cobra.Command, c *client.Client, id string) error
 		return err
 	case err != nil:
 		return err
+	case last.State == "cancelled":
+		return fmt.Errorf("the job was cancelled: %w", errUnverified)
 	case last.State != "succeeded":
 		return fmt.Errorf("the job %s: %w", last.State, errUnverified)
 	}
