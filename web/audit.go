@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/download"
 	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/web/view"
 )
@@ -55,34 +56,20 @@ func (s *Web) auditExport(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	patience := http.NewResponseController(w)
-	begun := false
-	begin := func() error {
-		if begun {
-			return nil
-		}
-		begun = true
-		h := w.Header()
-		h.Set("Content-Type", out.MediaType())
-		h.Set("Content-Disposition", `attachment; filename="stickpress-audit-`+time.Now().UTC().Format("20060102-150405")+"."+kind+`"`)
-		h.Set("Cache-Control", "no-store")
-		return out.Begin()
+	file := download.File{MediaType: out.MediaType(), Name: fileName("audit", kind), Begin: out.Begin, End: out.End}
+	return file.Stream(w, func(line func(func() error) error) error {
+		return s.console.ExportAudit(r.Context(), actorOf(r), filter, func(e api.AuditEntry) error { return line(func() error { return out.Entry(e) }) })
+	}, s.cutOff(r))
+}
+
+// fileName is what browsers keep an export as.
+func fileName(what, kind string) string {
+	return "stickpress-" + what + "-" + time.Now().UTC().Format("20060102-150405") + "." + kind
+}
+
+// cutOff logs why an export was cut off.
+func (s *Web) cutOff(r *http.Request) func(error) {
+	return func(err error) {
+		s.log.WarnContext(r.Context(), "export cut off", "path", r.URL.Path, "request_id", actorOf(r).RequestID, "error", err)
 	}
-	err = s.console.ExportAudit(r.Context(), actorOf(r), filter, func(e api.AuditEntry) error {
-		_ = patience.SetWriteDeadline(time.Now().Add(writeTime)) // a server that knows none is one of a test
-		if err := begin(); err != nil {
-			return err
-		}
-		return out.Entry(e)
-	})
-	if err == nil {
-		if err = begin(); err == nil {
-			err = out.End()
-		}
-	}
-	if err != nil && begun {
-		s.log.WarnContext(r.Context(), "audit export cut off", "error", err)
-		panic(http.ErrAbortHandler)
-	}
-	return err
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/download"
 	"github.com/stickpress/stickpress/api/fault"
 )
 
@@ -28,36 +29,16 @@ func (s *Web) stickExport(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out, patience, begun := csv.NewWriter(w), http.NewResponseController(w), false
-	begin := func() error {
-		if begun {
-			return nil
-		}
-		begun = true
-		h := w.Header()
-		h.Set("Content-Type", "text/csv; charset=utf-8")
-		h.Set("Content-Disposition", `attachment; filename="stickpress-sticks-`+time.Now().UTC().Format("20060102-150405")+`.csv"`)
-		h.Set("Cache-Control", "no-store")
-		return out.Write(stickColumns)
+	out := csv.NewWriter(w)
+	file := download.File{
+		MediaType: "text/csv; charset=utf-8", Name: fileName("sticks", "csv"), Begin: func() error { return out.Write(stickColumns) },
+		End: func() error { out.Flush(); return out.Error() },
 	}
-	err = s.console.ExportSticks(r.Context(), actorOf(r), filter, func(x api.Stick) error {
-		_ = patience.SetWriteDeadline(time.Now().Add(writeTime)) // a server that knows none is one of a test
-		if err := begin(); err != nil {
-			return err
-		}
-		return out.Write(stickRow(base, &x))
-	})
-	if err == nil {
-		if err = begin(); err == nil {
-			out.Flush()
-			err = out.Error()
-		}
-	}
-	if err != nil && begun {
-		s.log.WarnContext(r.Context(), "export of sticks cut off", "error", err)
-		panic(http.ErrAbortHandler)
-	}
-	return err
+	return file.Stream(w, func(line func(func() error) error) error {
+		return s.console.ExportSticks(r.Context(), actorOf(r), filter, func(x api.Stick) error {
+			return line(func() error { return out.Write(stickRow(base, &x)) })
+		})
+	}, s.cutOff(r))
 }
 
 func stickRow(base string, x *api.Stick) []string {

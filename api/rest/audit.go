@@ -3,21 +3,18 @@ package rest
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/download"
 )
 
 func (s *REST) auditRoutes() {
 	list(s, get("/audit", "list_audit", "audit", "Changes and who made them, newest first"), api.AuditFields, s.console.ListAudit)
 	s.exportAudit()
 }
-
-// exportPatience is how long a reader of an export may take for one line.
-const exportPatience = 30 * time.Second
 
 // exportAudit streams a file, so that it may be of any length.
 func (s *REST) exportAudit() {
@@ -48,39 +45,16 @@ func (s *REST) exportAudit() {
 // writeAudit answers with a file of the audit log, or with a problem as long as
 // nothing of it was written.
 func (s *REST) writeAudit(ctx context.Context, w http.ResponseWriter, r *http.Request, a api.Actor, f api.AuditFilter, format string) {
-	file, err := api.NewAuditFile(format, w)
-	if err != nil {
-		RenderFault(w, r, s.refusal(ctx, err))
-		return
-	}
-	patience, begun := http.NewResponseController(w), false
-	begin := func() error {
-		if begun {
-			return nil
-		}
-		begun = true
-		w.Header().Set("Content-Type", file.MediaType())
-		w.Header().Set("Content-Disposition", `attachment; filename="stickpress-audit.`+format+`"`)
-		return file.Begin()
-	}
-	err = s.console.ExportAudit(ctx, a, f, func(e api.AuditEntry) error {
-		_ = patience.SetWriteDeadline(time.Now().Add(exportPatience)) // a server that knows none needs none
-		if err := begin(); err != nil {
-			return err
-		}
-		return file.Entry(e)
-	})
+	out, err := api.NewAuditFile(format, w)
 	if err == nil {
-		if err = begin(); err == nil {
-			err = file.End()
-		}
+		file := download.File{MediaType: out.MediaType(), Name: "stickpress-audit." + format, Begin: out.Begin, End: out.End}
+		err = file.Stream(w, func(line func(func() error) error) error {
+			return s.console.ExportAudit(ctx, a, f, func(e api.AuditEntry) error { return line(func() error { return out.Entry(e) }) })
+		}, func(err error) {
+			s.log.WarnContext(ctx, "audit export cut off", "error", err, "request_id", requestOf(ctx).id)
+		})
 	}
-	switch {
-	case err == nil:
-	case begun:
-		s.log.WarnContext(ctx, "audit export cut off", "error", err, "request_id", requestOf(ctx).id)
-		panic(http.ErrAbortHandler)
-	default:
+	if err != nil {
 		RenderFault(w, r, s.refusal(ctx, err))
 	}
 }
