@@ -149,6 +149,25 @@ func (tx *Tx) EnqueueForgotten(ctx context.Context, b *Background, queue string,
 	return len(again), tx.EnqueueShared(ctx, b, queue, again)
 }
 
+// Hurry has work of a shared queue that waits with these arguments, be it for its
+// next attempt, begin at once. What is under way goes on, and what is not queued at
+// all is queued.
+func (tx *Tx) Hurry(ctx context.Context, b *Background, queue string, args river.JobArgs) error {
+	encoded, err := json.Marshal(args)
+	if err != nil {
+		return fmt.Errorf("encode background work: %w", err)
+	}
+	tag, err := tx.tx.Exec(ctx,
+		`UPDATE river.river_job SET state = 'available', scheduled_at = now()
+		WHERE queue = @queue AND kind = @kind AND args = @args::jsonb AND state IN ('available', 'retryable', 'scheduled')`,
+		pgx.NamedArgs{"queue": queue, "kind": args.Kind(), "args": json.RawMessage(encoded)})
+	if err != nil || tag.RowsAffected() > 0 {
+		return fail(err, "hurry background work")
+	}
+	_, err = tx.EnqueueForgotten(ctx, b, queue, []river.JobArgs{args})
+	return err
+}
+
 // TakeUpLost makes available again what a program left running in the shared
 // queues when it died. Any program may do this, now and then.
 func (b *Background) TakeUpLost(ctx context.Context) error {

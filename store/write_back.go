@@ -65,6 +65,12 @@ func (r Reader) WriteBack(ctx context.Context, id WriteBackID) (WriteBack, error
 		`SELECT `+writeBackColumns+` FROM write_backs w WHERE id = @id`, pgx.NamedArgs{"id": id})
 }
 
+// LockWriteBack is WriteBack; its row is locked until the end of the transaction.
+func (tx *Tx) LockWriteBack(ctx context.Context, id WriteBackID) (WriteBack, error) {
+	return one[WriteBack](ctx, tx.tx, "write_back", id,
+		`SELECT `+writeBackColumns+` FROM write_backs w WHERE id = @id FOR UPDATE`, pgx.NamedArgs{"id": id})
+}
+
 // WriteBacks lists what was told to the tickets of a connector, newest first.
 func (r Reader) WriteBacks(ctx context.Context, id ConnectorID, p WriteBackPage) ([]WriteBack, error) {
 	var w where
