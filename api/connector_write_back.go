@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/textproto"
@@ -43,14 +44,25 @@ const (
 // AuthKinds lists the kinds in the order in which they are offered.
 var AuthKinds = []AuthKind{AuthNone, AuthBasic, AuthBearer, AuthHeader, AuthPassword, AuthClient}
 
+// ClientAuth is how an OAuth client proves itself to the server that gives tokens,
+// by the names of OpenID Connect (Core section 9).
+type ClientAuth string
+
+// The ways of RFC 6749 section 2.3.1.
+const (
+	ClientPost  ClientAuth = "client_secret_post"  // in the form: what is meant if nothing is said
+	ClientBasic ClientAuth = "client_secret_basic" // by HTTP Basic
+)
+
 // WriteBackAuth is how a write-back proves itself, without its secrets.
 type WriteBackAuth struct {
-	Kind     AuthKind `json:"kind" enum:"none,basic,bearer,header,oauth_password,oauth_client"`
-	User     string   `json:"user,omitempty"`
-	Header   string   `json:"header,omitempty"`
-	TokenURL string   `json:"token_url,omitempty"`
-	ClientID string   `json:"client_id,omitempty"`
-	Scope    string   `json:"scope,omitempty"`
+	Kind       AuthKind   `json:"kind" enum:"none,basic,bearer,header,oauth_password,oauth_client"`
+	User       string     `json:"user,omitempty"`
+	Header     string     `json:"header,omitempty"`
+	TokenURL   string     `json:"token_url,omitempty"`
+	ClientID   string     `json:"client_id,omitempty"`
+	ClientAuth ClientAuth `json:"client_auth,omitempty" enum:"client_secret_post,client_secret_basic" doc:"How the client proves itself where a token is fetched; client_secret_post if left out."`
+	Scope      string     `json:"scope,omitempty"`
 }
 
 // authSecrets are the secrets of a WriteBackAuth, as they are sealed.
@@ -220,6 +232,9 @@ func (c *Console) checkWriteBack(ctx context.Context, in *SaveWriteBackInput) er
 		if a.Kind == AuthPassword {
 			w.Auth.User = a.User
 		}
+		if w.Auth.ClientAuth = cmp.Or(a.ClientAuth, ClientPost); w.Auth.ClientAuth != ClientPost && w.Auth.ClientAuth != ClientBasic {
+			return fault.New(fault.KindInvalid, CodeAuthInvalid, "field", "client_auth").At("config.auth.client_auth")
+		}
 		if w.Auth.ClientID == "" {
 			return fault.New(fault.KindInvalid, CodeAuthInvalid, "field", "client_id").At("config.auth.client_id")
 		}
@@ -355,7 +370,8 @@ func writeBacksOf(ctx context.Context, r store.Reader, rows []store.WriteBack) (
 }
 
 // ResendWriteBack tells a ticket once more, with what happened then and the
-// template of today (admin). Faults: connector_not_found, write_back_not_found.
+// template of today (admin). What is still to be told is told at once, and not
+// twice. Faults: connector_not_found, write_back_not_found.
 func (c *Console) ResendWriteBack(ctx context.Context, a Actor, id, writeBack string) (WriteBack, error) {
 	key, err := parse[store.WriteBackID]("write_back", writeBack)
 	if err != nil {
@@ -367,20 +383,16 @@ func (c *Console) ResendWriteBack(ctx context.Context, a Actor, id, writeBack st
 		if err != nil {
 			return err
 		}
-		w, err := tx.WriteBack(ctx, key)
+		w, err := tx.LockWriteBack(ctx, key)
 		if err == nil && w.ConnectorID != k.ID {
 			err = store.NotFound("write_back", writeBack)
 		}
 		if err != nil {
 			return err
 		}
-		if err := tx.SetWriteBackState(ctx, w.ID, store.WriteBackWaiting); err != nil {
+		if err := tellAgain(ctx, tx, c.background, &w); err != nil {
 			return err
 		}
-		if err := tx.EnqueueShared(ctx, c.background, writeBackQueue, []river.JobArgs{writeBackArgs{ID: writeBack}}); err != nil {
-			return err
-		}
-		w.State = store.WriteBackWaiting
 		list, err := writeBacksOf(ctx, tx.Reader, []store.WriteBack{w})
 		if err != nil {
 			return err
@@ -392,4 +404,17 @@ func (c *Console) ResendWriteBack(ctx context.Context, a Actor, id, writeBack st
 		})
 	})
 	return out, err
+}
+
+// tellAgain queues a write-back that has ended, and hurries one that waits.
+func tellAgain(ctx context.Context, tx *store.Tx, b *store.Background, w *store.WriteBack) error {
+	work := writeBackArgs{ID: w.ID.String()}
+	if w.State == store.WriteBackWaiting {
+		return tx.Hurry(ctx, b, writeBackQueue, work)
+	}
+	w.State = store.WriteBackWaiting
+	if err := tx.SetWriteBackState(ctx, w.ID, w.State); err != nil {
+		return err
+	}
+	return tx.EnqueueShared(ctx, b, writeBackQueue, []river.JobArgs{work})
 }

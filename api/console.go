@@ -87,6 +87,7 @@ type Console struct {
 	counted   statistics
 	known     settingCache
 	outbound  *outbound.Client
+	tickets   ticketTokens
 
 	background *store.Background
 

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -143,8 +142,8 @@ const (
 	writeBackQueue   = "write_backs"
 	writeBacksAtOnce = 8
 	writeBackLost    = 2 * writeBackPatience
-	// writeBackPatience bounds an attempt: a token and a request, each within
-	// outbound.Timeout.
+	// writeBackPatience bounds an attempt: a request, and where its token was refused
+	// another token and the request again, each within outbound.Timeout.
 	writeBackPatience = time.Minute
 )
 
@@ -253,13 +252,7 @@ func (c *Console) tellTicket(ctx context.Context, row *store.WriteBack) (attempt
 	if err != nil || to.Scheme+"://"+to.Host != config.Template.Host() {
 		return attempt, true, fault.New(fault.KindInvalid, connector.CodeTemplateInvalid, "field", "url", "why", "host", "detail", "")
 	}
-	header, mask, err := c.authorize(ctx, k.ID, &config.Auth)
-	if err != nil {
-		return attempt, true, err
-	}
-	header.Set("Content-Type", r.ContentType)
-	header.Set("Accept", "application/json")
-	answer, err := c.outbound.Do(ctx, outbound.Request{Method: r.Method, URL: r.URL, Header: header, Body: r.Body})
+	answer, mask, err := c.askTicketSystem(ctx, k.ID, &config.Auth, r)
 	attempt.Status, attempt.TookMS = answer.Status, answer.Took.Milliseconds()
 	attempt.Answer = mask.out(string(answer.Body))
 	attempt.Answer = attempt.Answer[:min(len(attempt.Answer), keptAnswer)]
@@ -267,6 +260,27 @@ func (c *Console) tellTicket(ctx context.Context, row *store.WriteBack) (attempt
 		err = fault.New(fault.KindUnavailable, CodeAnswerRefused, "status", answer.Status, "host", to.Host)
 	}
 	return attempt, true, err
+}
+
+// askTicketSystem sends what a template came out as. A token that was kept and is
+// not taken any more is replaced by a new one, once.
+func (c *Console) askTicketSystem(ctx context.Context, id store.ConnectorID, a *WriteBackAuth, r connector.Rendered) (outbound.Answer, secretTexts, error) {
+	for first := true; ; first = false {
+		p, err := c.authorize(ctx, id, a)
+		if err != nil {
+			return outbound.Answer{}, nil, err
+		}
+		p.header.Set("Content-Type", r.ContentType)
+		p.header.Set("Accept", "application/json")
+		answer, err := c.outbound.Do(ctx, outbound.Request{Method: r.Method, URL: r.URL, Header: p.header, Body: r.Body})
+		if answer.Status == http.StatusUnauthorized {
+			c.tickets.drop(id, p.token)
+			if first && p.kept {
+				continue
+			}
+		}
+		return answer, p.mask, err
+	}
 }
 
 // secretTexts are what is masked wherever a ticket system says it back.
@@ -279,11 +293,19 @@ func (s secretTexts) out(text string) string {
 	return text
 }
 
-// authorize is what a write-back proves itself by, and what of it is secret.
-func (c *Console) authorize(ctx context.Context, id store.ConnectorID, a *WriteBackAuth) (http.Header, secretTexts, error) {
-	h, secrets := http.Header{}, authSecrets{}
+// proof is what a write-back proves itself by.
+type proof struct {
+	header http.Header
+	mask   secretTexts // what of it is secret
+	token  string      // that OAuth gave
+	kept   bool        // for an earlier write-back
+}
+
+// authorize makes the proof for a connector's ticket system.
+func (c *Console) authorize(ctx context.Context, id store.ConnectorID, a *WriteBackAuth) (proof, error) {
+	p, secrets := proof{header: http.Header{}}, authSecrets{}
 	if a.Kind == AuthNone {
-		return h, nil, nil
+		return p, nil
 	}
 	text, err := c.store.ConnectorAuth(ctx, id)
 	if err == nil && text == "" {
@@ -293,77 +315,25 @@ func (c *Console) authorize(ctx context.Context, id store.ConnectorID, a *WriteB
 		err = json.Unmarshal([]byte(text), &secrets)
 	}
 	if err != nil {
-		return h, nil, err
+		return p, err
 	}
-	mask := secretTexts{secrets.Secret, secrets.ClientSecret}
+	p.mask = secretTexts{secrets.Secret, secrets.ClientSecret}
 	switch a.Kind {
 	case AuthBasic:
 		encoded := base64.StdEncoding.EncodeToString([]byte(a.User + ":" + secrets.Secret))
-		h.Set("Authorization", "Basic "+encoded)
-		mask = append(mask, encoded)
+		p.header.Set("Authorization", "Basic "+encoded)
+		p.mask = append(p.mask, encoded)
 	case AuthBearer:
-		h.Set("Authorization", "Bearer "+secrets.Secret)
+		p.header.Set("Authorization", "Bearer "+secrets.Secret)
 	case AuthHeader:
-		h.Set(a.Header, secrets.Secret)
+		p.header.Set(a.Header, secrets.Secret)
 	case AuthPassword, AuthClient:
-		token, err := c.fetchToken(ctx, a, secrets, mask)
-		if err != nil {
-			return h, nil, err
+		if p.token, p.kept, err = c.ticketToken(ctx, tokenRequest{id, *a, secrets}); err != nil {
+			return p, err
 		}
-		h.Set("Authorization", "Bearer "+token)
-		mask = append(mask, token)
+		p.header.Set("Authorization", "Bearer "+p.token)
+		p.mask = append(p.mask, p.token)
 	case AuthNone:
 	}
-	return h, mask, nil
+	return p, nil
 }
-
-// The faults of a token that was not given.
-const (
-	CodeTokenRefused fault.Code = "write_back_token_refused" // status, host, why: OAuth 2's error
-	CodeTokenMissing fault.Code = "write_back_token_missing" // status, host: the answer says neither
-)
-
-// fetchToken asks for an access token (RFC 6749 sections 4.3.2, 4.4.2, 5.1).
-func (c *Console) fetchToken(ctx context.Context, a *WriteBackAuth, s authSecrets, mask secretTexts) (string, error) {
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {a.ClientID}, "client_secret": {s.ClientSecret}}
-	if a.Kind == AuthPassword {
-		form.Set("grant_type", "password")
-		form.Set("username", a.User)
-		form.Set("password", s.Secret)
-	}
-	if a.Scope != "" {
-		form.Set("scope", a.Scope)
-	}
-	answer, err := c.outbound.Do(ctx, outbound.Request{
-		URL: a.TokenURL, Body: []byte(form.Encode()),
-		Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}},
-	})
-	if err != nil {
-		return "", err
-	}
-	var token struct {
-		AccessToken string `json:"access_token"`
-		TokenType   string `json:"token_type"`
-		Error       string `json:"error"`
-	}
-	err = json.Unmarshal(answer.Body, &token)
-	bad := strings.ContainsFunc(token.AccessToken, func(r rune) bool { return r <= ' ' || r > '~' })
-	if !answer.OK() || err != nil || token.AccessToken == "" || bad || !strings.EqualFold(token.TokenType, "bearer") {
-		host := ""
-		if u, parsed := url.Parse(a.TokenURL); parsed == nil {
-			host = u.Host
-		}
-		if why := mask.out(token.Error); why != "" && len(why) <= maxOAuthError && !strings.ContainsFunc(why, notInOAuthError) {
-			return "", fault.Wrap(err, fault.KindUnavailable, CodeTokenRefused, "status", answer.Status, "host", host, "why", why)
-		}
-		return "", fault.Wrap(err, fault.KindUnavailable, CodeTokenMissing, "status", answer.Status, "host", host)
-	}
-	return token.AccessToken, nil
-}
-
-// maxOAuthError is the longest error of an authorization server that is shown, in
-// bytes.
-const maxOAuthError = 100
-
-// notInOAuthError tells what an error may not have (RFC 6749 section 5.2).
-func notInOAuthError(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r > '~' }

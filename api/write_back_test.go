@@ -342,6 +342,7 @@ func TestTokenAnswers(t *testing.T) {
 		if id == "" {
 			must[api.StickRequest](t)(f.DeclineStickRequest(t.Context(), f.Helpdesk, api.MoveRequestInput{ID: requests[0].ID, Reason: "no stick"}))
 		} else {
+			idle(t, f)
 			must[api.WriteBack](t)(f.ResendWriteBack(t.Context(), f.Admin, c.ID, id))
 		}
 		var got api.WriteBackAttempt

@@ -55,7 +55,7 @@ func (s *Web) connectorWriteBackSave(w http.ResponseWriter, r *http.Request) err
 		Events:   r.PostForm["event"],
 		Auth: api.WriteBackAuth{
 			Kind: api.AuthKind(value("auth")), User: value("user"), Header: value("header"),
-			TokenURL: value("token_url"), ClientID: value("client_id"), Scope: value("scope"),
+			TokenURL: value("token_url"), ClientID: value("client_id"), ClientAuth: api.ClientAuth(value("client_auth")), Scope: value("scope"),
 		},
 	}
 	var failed error

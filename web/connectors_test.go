@@ -91,6 +91,16 @@ func TestConnectors(t *testing.T) {
 		t.Error("the secret is shown")
 	}
 	form.Set("revision", p.fields().Get("revision"))
+	for name, value := range map[string]string{"auth": "oauth_client", "client_id": "stickpress", "token_url": "https://id.example/token", "client_auth": "none", "client_secret": "their secret"} {
+		form.Set(name, value)
+	}
+	v.post(path+"/write-back", form).want(http.StatusUnprocessableEntity).shows("The field client_auth of the authorization cannot be used.")
+	form.Set("client_auth", string(api.ClientBasic))
+	p = v.post(path+"/write-back", form).want(http.StatusOK)
+	if got := p.fields().Get("client_auth"); got != string(api.ClientBasic) {
+		t.Errorf("the client proves itself by %q", got)
+	}
+	form.Set("revision", p.fields().Get("revision"))
 	form.Set("do", "off")
 	v.post(path+"/write-back", form).want(http.StatusOK).shows("Tickets are told nothing any more.")
 

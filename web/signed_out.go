@@ -12,7 +12,7 @@ import (
 // so that a new form's secret is not in a page until somebody says so. (A
 // template's source is given back, whatever is in it: it is the most to lose.)
 var keptFields = strings.Fields(`
-	account act any_state as_before at auth back block_map body boot_signature build by cert channel client_id commit
+	account act any_state as_before at auth back block_map body boot_signature build by cert channel client_auth client_id commit
 	computer_name content_type count data data-reason days default description device document done edition erase_first
 	event every everywhere exclude found-reason from header holder host host-name hub image kind language layout list
 	locale login lost-reason mark method min_random_iops min_write_rate name names naming next notes number object
