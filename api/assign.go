@@ -200,7 +200,7 @@ func (c *Console) assignments(ctx context.Context, tx *store.Tx, s HostSession, 
 		if err != nil {
 			return nil, err
 		}
-		template, failed := jobTemplate(ctx, n, &w.Job)
+		template, failed := n.template(ctx, &w.Job)
 		bytes := 0
 		for _, b := range w.Builds {
 			answer, err := "", failed
@@ -305,12 +305,12 @@ func (c *Console) assignment(ctx context.Context, n *names, s HostSession, j *st
 		if err != nil {
 			return a, err
 		}
-		name, err := n.r.Sequence(ctx, sequence.TaskSequenceID)
+		name, err := n.sequenceName(ctx, sequence.TaskSequenceID)
 		if err != nil {
 			return a, err
 		}
 		a.Recipe = protocol.Recipe{
-			TaskSequence: name.Name, TaskSequenceVersion: sequence.Number,
+			TaskSequence: name, TaskSequenceVersion: sequence.Number,
 			TaskSequenceVersionID: sequence.ID.String(), Edition: j.Edition, Layout: j.Layout, BootSignature: sequence.BootSignature,
 			PortableOperatingSystem: sequence.PortableOperatingSystem,
 			MinWriteRate:            sequence.MinWriteRate, MinRandomIOPS: sequence.MinRandomIOPS,
@@ -319,8 +319,8 @@ func (c *Console) assignment(ctx context.Context, n *names, s HostSession, j *st
 	return a, nil
 }
 
-// jobTemplate is the template of a job's answer files; nil where it has none.
-func jobTemplate(ctx context.Context, n *names, j *store.Job) (*unattend.Template, error) {
+// template is the template of a job's answer files; nil where it has none.
+func (n *names) template(ctx context.Context, j *store.Job) (*unattend.Template, error) {
 	if j.TaskSequenceVersionID.IsZero() {
 		return nil, nil //nolint:nilnil // jobs without a task sequence have no answer files
 	}
@@ -328,7 +328,18 @@ func jobTemplate(ctx context.Context, n *names, j *store.Job) (*unattend.Templat
 	if err != nil {
 		return nil, err
 	}
-	return loadTemplate(ctx, n.r, sequence.TemplateVersionID)
+	id := sequence.TemplateVersionID
+	if t, ok := n.templates[id]; ok {
+		return t, nil
+	}
+	t, err := loadTemplate(ctx, n.r, id)
+	if err == nil {
+		if n.templates == nil {
+			n.templates = map[store.TemplateVersionID]*unattend.Template{}
+		}
+		n.templates[id] = t
+	}
+	return t, err
 }
 
 // loadTemplate unseals and parses a task sequence's template; nil where it has

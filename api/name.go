@@ -4,6 +4,7 @@ import (
 	"context"
 	"regexp"
 
+	"github.com/stickpress/stickpress/api/unattend"
 	"github.com/stickpress/stickpress/store"
 )
 
@@ -14,6 +15,7 @@ type names struct {
 	known     map[string]string
 	versions  map[store.VersionID]store.Version
 	sequences map[store.SequenceVersionID]store.SequenceVersion
+	templates map[store.TemplateVersionID]*unattend.Template
 
 	connectors map[store.ConnectorID]store.Connector
 	shown      map[string]string // of known, what may be said of lines of the log

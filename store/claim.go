@@ -37,6 +37,8 @@ func (tx *Tx) ClaimBuilds(ctx context.Context, host HostID, session int64, kinds
 		return nil, err
 	}
 	var work []Work
+	var builds []BuildID
+	var attempts []int
 	for _, s := range jobs {
 		if limit <= 0 {
 			break
@@ -50,10 +52,7 @@ func (tx *Tx) ClaimBuilds(ctx context.Context, host HostID, session int64, kinds
 			if err := c.job(s, Event{Type: EventBuildAssigned, BuildID: b.ID, Attempt: b.Attempt + 1}, BuildReport{}); err != nil {
 				return nil, err
 			}
-			tx.tx.later(
-				`INSERT INTO build_attempts (build_id, attempt, host_id, state, begun_at)
-				VALUES (@build, @attempt, @host, 'leased', @at)`,
-				pgx.NamedArgs{"build": b.ID, "attempt": b.Attempt, "host": host, "at": tx.at})
+			builds, attempts = append(builds, b.ID), append(attempts, b.Attempt)
 			w.Builds = append(w.Builds, *b)
 			limit--
 		}
@@ -61,6 +60,12 @@ func (tx *Tx) ClaimBuilds(ctx context.Context, host HostID, session int64, kinds
 		work = append(work, w)
 	}
 	c.save()
+	if len(builds) > 0 {
+		tx.tx.later(
+			`INSERT INTO build_attempts (build_id, attempt, host_id, state, begun_at)
+			SELECT build_id, attempt, @host, 'leased', @at FROM unnest(@builds::uuid[], @attempts::integer[]) AS new (build_id, attempt)`,
+			pgx.NamedArgs{"builds": builds, "attempts": attempts, "host": host, "at": tx.at})
+	}
 	return work, nil
 }
 

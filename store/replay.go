@@ -132,7 +132,15 @@ func (tx *Tx) replayJob(ctx context.Context, id JobID, check bool, report *Repla
 		return found, err
 	}
 	batch := &pgx.Batch{}
-	saveJob(batch, &replayed, 0, upsert)
+	jobTable.restore(batch, jobRow(&replayed))
+	// As in change.save: those that are over give their sticks free.
+	for _, live := range []bool{false, true} {
+		for i := range replayed.Builds {
+			if b := &replayed.Builds[i]; b.State.Live() == live {
+				buildTable.restore(batch, buildRow(b))
+			}
+		}
+	}
 	return found, fail(tx.tx.SendBatch(ctx, batch).Close(), "write a job anew")
 }
 
@@ -209,7 +217,7 @@ func (tx *Tx) replayStick(ctx context.Context, id StickID, check bool, report *R
 
 func (tx *Tx) writeStick(ctx context.Context, s *Stick) error {
 	batch := &pgx.Batch{}
-	saveStick(batch, s, upsert)
+	stickTable.restore(batch, stickRow(s))
 	return fail(tx.tx.SendBatch(ctx, batch).Close(), "write a stick anew")
 }
 

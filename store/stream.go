@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -134,28 +133,46 @@ func (c *change) complete(e *Event, payload any) error {
 // save writes the events and the projections, later, and collects the
 // notifications.
 func (c *change) save() {
-	batch := &c.tx.tx.waiting
+	var sticks, jobs, ended, live lot
 	var ofSticks eventRows[stickKind]
 	for _, s := range sortedStreams(c.sticks) {
-		if len(s.events) > 0 {
-			saveStick(batch, &s.stick, wayOf(s.loaded))
-			c.tx.Notify(TopicSticks)
+		if len(s.events) == 0 {
+			continue
 		}
+		sticks.add(s.loaded == 0, stickRow(&s.stick))
 		for i := range s.events {
 			ofSticks.add(s.events[i].StickID, &s.events[i].Event)
 		}
+		c.tx.Notify(TopicSticks)
 	}
 	var ofJobs eventRows[jobKind]
 	for _, s := range sortedStreams(c.jobs) {
 		if len(s.events) == 0 {
 			continue
 		}
-		saveJob(batch, &s.job, s.loaded, wayOf(s.loaded))
+		jobs.add(s.loaded == 0, jobRow(&s.job))
+		for i := range s.job.Builds {
+			b := &s.job.Builds[i]
+			switch {
+			case b.Revision <= s.loaded: // nothing happened to it
+			case b.State.Live():
+				live.add(s.loaded == 0, buildRow(b))
+			default:
+				ended.add(s.loaded == 0, buildRow(b))
+			}
+		}
 		for i := range s.events {
 			ofJobs.add(s.events[i].JobID, &s.events[i].Event)
 		}
 		c.tx.Notify(TopicJob(s.job.ID), TopicJobs)
 	}
+	// Postgres looks at keys row by row: a job before its builds, and a build that
+	// gives a stick free before one that takes it.
+	batch := &c.tx.tx.waiting
+	stickTable.save(batch, sticks)
+	jobTable.save(batch, jobs)
+	buildTable.save(batch, ended)
+	buildTable.save(batch, live)
 	ofSticks.insert(batch, "stick")
 	ofJobs.insert(batch, "job")
 }
@@ -171,56 +188,6 @@ func sortedStreams[K kind, S any](m map[ID[K]]*S) []*S {
 		list[i] = m[id]
 	}
 	return list
-}
-
-// saveJob queues the writing of a job and of its builds that changed after the
-// given seq.
-func saveJob(batch *pgx.Batch, j *Job, after int64, how way) {
-	batch.Queue(jobTable[how], pgx.NamedArgs{
-		"id": j.ID, "site_id": j.SiteID, "host_id": j.HostID, "kind": j.Kind, "state": j.State,
-		"image_version_id": j.ImageVersionID, "channel": j.Channel,
-		"task_sequence_version_id": j.TaskSequenceVersionID, "layout": j.Layout, "edition": j.Edition,
-		"options": j.Options, "overrides": j.Overrides, "reference": j.Reference, "reference_system": j.ReferenceSystem, "holder": j.Holder,
-		"variables": j.Variables, "not_before": j.NotBefore, "created_by_kind": j.CreatedByKind, "created_by_id": j.CreatedByID,
-		"created_at": j.CreatedAt, "cancel_requested_at": j.CancelRequestedAt, "started_at": j.StartedAt,
-		"ended_at": j.EndedAt, "seq": j.Seq,
-	})
-	builds := slices.Clone(j.Builds)
-	// A stick that one build of a transaction frees may be taken by another.
-	slices.SortStableFunc(builds, func(a, b Build) int { return cmp.Compare(busy(a), busy(b)) })
-	for i := range builds {
-		if builds[i].Revision > after {
-			saveBuild(batch, &builds[i], how)
-		}
-	}
-}
-
-func busy(b Build) int {
-	if b.State.Live() {
-		return 1
-	}
-	return 0
-}
-
-func saveBuild(batch *pgx.Batch, b *Build, how way) {
-	batch.Queue(buildTable[how], pgx.NamedArgs{
-		"id": b.ID, "job_id": b.JobID, "host_id": b.HostID, "position": b.Position, "state": b.State,
-		"attempt": b.Attempt, "stick_id": b.StickID, "device": b.Device, "reference": b.Reference, "reference_system": b.ReferenceSystem,
-		"holder": b.Holder, "variables": b.Variables, "step": b.Step, "touched": b.Touched,
-		"fault": b.Fault, "result": b.Result, "cancel_requested_at": b.CancelRequestedAt, "assigned_at": b.AssignedAt, "started_at": b.StartedAt,
-		"ended_at": b.EndedAt, "revision": b.Revision,
-	})
-}
-
-func saveStick(batch *pgx.Batch, s *Stick, how way) {
-	batch.Queue(stickTable[how], pgx.NamedArgs{
-		"id": s.ID, "state": s.State, "life": s.Life, "data": s.Data, "holder": s.Holder, "reference": s.Reference, "kind": s.Kind, "serial": s.Serial, "vid_pid": s.VIDPID, "vendor": s.Vendor,
-		"model": s.Model, "bytes": s.Bytes, "host_id": s.HostID, "port": s.Port, "lun": s.LUN,
-		"image_version_id": s.ImageVersionID, "layout": s.Layout, "disk_id": s.DiskID,
-		"last_build_id": s.LastBuildID, "fault": s.Fault, "verified_at": s.VerifiedAt,
-		"checked_at": s.CheckedAt, "check_result": s.CheckResult, "check_fault": s.CheckFault,
-		"created_at": s.CreatedAt, "updated_at": s.UpdatedAt, "seq": s.Seq,
-	})
 }
 
 // stamp is the time of an event as it comes back from the database.
