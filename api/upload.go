@@ -220,16 +220,19 @@ func (c *Console) GetUpload(ctx context.Context, a Actor, ref string) (Upload, e
 }
 
 // publicationOf is what was asked for of an upload that takes its time to be
-// inspected; nil where nothing was.
+// inspected; nil where nothing was. It fails with why the upload was refused,
+// which may have happened a moment ago.
 func (c *Console) publicationOf(ctx context.Context, id string) (*Publication, error) {
 	row, err := c.store.Inspection(ctx, id)
-	if isNotFound(err, "inspection") || err == nil && row.Publication == nil {
+	p := row.Publication
+	switch {
+	case err == nil && row.State == store.InspectionRefused:
+		return nil, kept(row.Fault)
+	case isNotFound(err, "inspection"), err == nil && p == nil:
 		return nil, nil //nolint:nilnil // nothing was asked for
-	}
-	if err != nil {
+	case err != nil:
 		return nil, err
 	}
-	p := row.Publication
 	out := &Publication{Image: p.Image, Version: p.Version, Commit: p.Commit, Notes: p.Notes, Channel: p.Channel, VersionID: row.VersionID.String()}
 	if row.Fault != nil {
 		out.Fault = &PublicationFault{Code: row.Fault.Code, Params: row.Fault.Params}
