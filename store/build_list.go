@@ -32,13 +32,7 @@ func (r Reader) Builds(ctx context.Context, f BuildFilter) ([]Build, error) {
 	equal(&w, "host_id = @host", "host", f.HostID)
 	equal(&w, "job_id = @job", "job", f.JobID)
 	equal(&w, "stick_id = @stick", "stick", f.StickID)
-	switch len(f.States) {
-	case 0:
-	case 1:
-		w.and("state = @state", "state", f.States[0])
-	default:
-		w.and("state = ANY (@states)", "states", f.States)
-	}
+	andStates(&w, f.States)
 	// The index is of those that are not empty, in lower case.
 	w.text("reference <> '' AND lower(reference) = lower(@reference) AND reference = @reference", "reference", f.Reference)
 	w.text("reference_system = @system", "system", f.ReferenceSystem)

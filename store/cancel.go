@@ -146,7 +146,7 @@ func (tx *Tx) RevokeHost(ctx context.Context, id HostID, by Actor) (Host, error)
 func (tx *Tx) loseBuilds(ctx context.Context, host HostID, by Actor, queued bool) error {
 	c := tx.change(by)
 	jobs, err := c.lockJobs(ctx,
-		`host_id = @host AND state IN ('queued', 'running', 'cancelling') ORDER BY id FOR NO KEY UPDATE`,
+		`host_id = @host AND outcome IS NULL ORDER BY id FOR NO KEY UPDATE`,
 		pgx.NamedArgs{"host": host})
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ func (tx *Tx) ClaimBuilds(ctx context.Context, host HostID, session int64, kinds
 	}
 	c := tx.change(HostActor(host))
 	jobs, err := c.lockJobs(ctx,
-		`host_id = @host AND kind = ANY (@kinds) AND state IN ('queued', 'running') AND cancel_requested_at IS NULL
+		`host_id = @host AND kind = ANY (@kinds) AND outcome IS NULL AND state <> 'cancelling' AND cancel_requested_at IS NULL
 			AND (not_before IS NULL OR not_before <= @now)
 			AND EXISTS (SELECT FROM builds b WHERE b.job_id = jobs.id AND b.state = 'queued')
 		ORDER BY id LIMIT @limit FOR NO KEY UPDATE SKIP LOCKED`, pgx.NamedArgs{"host": host, "kinds": kinds, "limit": limit, "now": tx.at})
@@ -74,7 +74,7 @@ func (tx *Tx) ClaimBuilds(ctx context.Context, host HostID, session int64, kinds
 func (r Reader) Unfinished(ctx context.Context, host HostID) ([]Work, error) {
 	jobs, err := many[Job](ctx, r.db, "jobs",
 		`SELECT `+jobColumns+` FROM jobs
-		WHERE host_id = @host AND state IN ('running', 'cancelling') ORDER BY id`, pgx.NamedArgs{"host": host})
+		WHERE host_id = @host AND outcome IS NULL AND state <> 'queued' ORDER BY id`, pgx.NamedArgs{"host": host})
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func (tx *Tx) CancelUnheld(ctx context.Context, host HostID, session int64, held
 // with the fault that the event tells.
 func (c *change) endUnsent(ctx context.Context, host HostID, pick func(*Job, *Build) (EventType, *protocol.Fault)) error {
 	jobs, err := c.lockJobs(ctx,
-		`host_id = @host AND state IN ('running', 'cancelling')
+		`host_id = @host AND outcome IS NULL AND state <> 'queued'
 			AND EXISTS (SELECT FROM builds b WHERE b.job_id = jobs.id AND b.state = 'assigned')
 		ORDER BY id FOR NO KEY UPDATE`, pgx.NamedArgs{"host": host})
 	if err != nil {

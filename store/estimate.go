@@ -42,7 +42,7 @@ func (r Reader) BuildTimes(ctx context.Context, f TimesFilter) (Times, error) {
 	return one[Times](ctx, r.db, "host", f.HostID, // sums always make a row
 		`WITH recent AS (
 			SELECT job_id, device, ended_at - started_at AS heard, (`+hostAt+` DESC LIMIT 1) - (`+hostAt+` LIMIT 1) AS took
-			FROM builds b WHERE host_id = @host AND state = 'verified' ORDER BY id DESC LIMIT @depth),
+			FROM builds b WHERE host_id = @host AND outcome = 'verified' ORDER BY id DESC LIMIT @depth),
 		timed AS (
 			SELECT job_id, device, extract(epoch FROM CASE WHEN took >= interval '0' THEN took ELSE heard END)::double precision AS seconds
 			FROM recent)

@@ -149,13 +149,7 @@ func (r Reader) Jobs(ctx context.Context, f JobFilter) ([]Job, error) {
 	if len(f.Sites) > 0 {
 		w.and("site_id = ANY (@sites)", "sites", f.Sites)
 	}
-	switch len(f.States) {
-	case 0:
-	case 1:
-		w.and("state = @state", "state", f.States[0])
-	default:
-		w.and("state = ANY (@states)", "states", f.States)
-	}
+	andStates(&w, f.States)
 	equal(&w, "host_id = @host", "host", f.HostID)
 	if !f.ImageID.IsZero() {
 		versions, err := r.versionIDs(ctx, f.ImageID)
@@ -274,7 +268,7 @@ func (r Reader) Build(ctx context.Context, id BuildID) (Build, error) {
 // of its devices.
 func (r Reader) LiveBuilds(ctx context.Context, host HostID) ([]Build, error) {
 	return many[Build](ctx, r.db, "builds",
-		`SELECT `+buildColumns+` FROM builds WHERE host_id = @host AND state IN ('queued', 'assigned', 'running')`,
+		`SELECT `+buildColumns+` FROM builds WHERE host_id = @host AND outcome IS NULL`,
 		pgx.NamedArgs{"host": host})
 }
 
@@ -320,7 +314,7 @@ type busyPlace struct {
 
 // busyPlaces lists those of the host that is put behind it.
 const busyPlaces = `SELECT device ->> 'port' AS port, (device ->> 'lun')::integer AS lun, job_id FROM builds
-	WHERE state IN ('queued', 'assigned', 'running') AND host_id = `
+	WHERE outcome IS NULL AND host_id = `
 
 func jobsAt(places []busyPlace) map[Place]JobID {
 	at := make(map[Place]JobID, len(places))
@@ -333,10 +327,8 @@ func jobsAt(places []busyPlace) map[Place]JobID {
 // HasQueued reports whether a build waits for the host.
 func (r Reader) HasQueued(ctx context.Context, host HostID) (bool, error) {
 	var has bool
-	// The condition on live builds is that of their index.
 	err := r.db.QueryRow(ctx,
-		`SELECT EXISTS (SELECT FROM builds
-			WHERE host_id = @host AND state IN ('queued', 'assigned', 'running') AND state = 'queued')`,
+		`SELECT EXISTS (SELECT FROM builds WHERE host_id = @host AND outcome IS NULL AND state = 'queued')`,
 		pgx.NamedArgs{"host": host}).Scan(&has)
 	return has, fail(err, "look for queued builds")
 }

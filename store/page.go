@@ -146,6 +146,35 @@ func equal[K kind](w *where, condition, name string, value ID[K]) {
 	}
 }
 
+// andStates adds the condition that jobs or builds are in one of some states, if
+// there are any. Those that are over are found by their outcome; the others are
+// few, and no index knows their states.
+func andStates[S interface {
+	~string
+	Final() bool
+}](w *where, states []S) {
+	var live, over []S
+	for _, s := range states {
+		if s.Final() {
+			over = append(over, s)
+		} else {
+			live = append(live, s)
+		}
+	}
+	switch {
+	case len(states) == 0:
+	case len(states) == 1 && len(over) == 1: // in the order of the index
+		w.and("outcome = @over", "over", over[0])
+	case len(live) == 0:
+		w.and("outcome = ANY (@over)", "over", over)
+	case len(over) == 0:
+		w.and("outcome IS NULL AND state = ANY (@live)", "live", live)
+	default:
+		w.and("(outcome = ANY (@over) OR outcome IS NULL AND state = ANY (@live))", "over", over)
+		w.args["live"] = live
+	}
+}
+
 // listed runs the query of a list of one table. CacheDescribe has it planned
 // anew with its values: a plan for all of them would be wrong for rare ones.
 func listed[T any](ctx context.Context, r Reader, kind, from, columns string, w *where, order string, limit int) ([]T, error) {

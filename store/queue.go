@@ -266,7 +266,7 @@ func (tx *Tx) busySticks(ctx context.Context, ids []StickID) (map[StickID]bool, 
 		return map[StickID]bool{}, nil
 	}
 	rows, _ := tx.db.Query(ctx,
-		`SELECT stick_id FROM builds WHERE stick_id = ANY (@ids) AND state IN ('queued', 'assigned', 'running')`,
+		`SELECT stick_id FROM builds WHERE stick_id = ANY (@ids) AND outcome IS NULL`,
 		pgx.NamedArgs{"ids": ids})
 	found, err := pgx.CollectRows(rows, pgx.RowTo[StickID])
 	busy := make(map[StickID]bool, len(found))

@@ -46,7 +46,7 @@ func (x *externalRefs) hold(q *Questions) func() error {
 		`SELECT b.job_id, b.reference_system, b.reference FROM builds b
 		JOIN unnest(@systems::text[], @references::text[]) AS wanted (system, reference)
 			ON b.reference_system = wanted.system AND b.reference = wanted.reference
-		WHERE b.state IN ('queued', 'assigned', 'running') AND b.reference <> '' AND b.reference_system <> '' AND b.job_id IS DISTINCT FROM @job
+		WHERE b.outcome IS NULL AND b.reference <> '' AND b.reference_system <> '' AND b.job_id IS DISTINCT FROM @job
 		LIMIT 1`,
 		args)
 	return func() error {

@@ -24,8 +24,8 @@ func (r Reader) MovedRequests(ctx context.Context, at time.Time, limit int) ([]M
 	return many[MovedRequest](ctx, r.db, "moved stick requests",
 		`SELECT id, state, begun FROM (
 			SELECT q.id, q.state AS was, q.running_at IS NULL AND bool_or(b.started_at IS NOT NULL) AS begun,
-				CASE WHEN bool_or(b.state NOT IN ('verified', 'failed', 'cancelled')) THEN 'queued'
-					WHEN bool_and(b.state = 'verified') THEN 'done' ELSE 'failed' END AS state
+				CASE WHEN bool_or(b.outcome IS NULL) THEN 'queued'
+					WHEN bool_and(b.outcome = 'verified') THEN 'done' ELSE 'failed' END AS state
 			FROM stick_requests q
 			JOIN builds b ON b.job_id = q.job_id
 			JOIN stick_request_builds x ON x.stick_request_id = q.id AND x.build_id = b.id

@@ -36,12 +36,12 @@ func checkRights(ctx context.Context, db querier) error {
 }
 
 // referencesHeld is the constraint that goes with the extension, and what makes
-// it: migration 0020.
+// it: migrations 0020 and 0032.
 const (
 	referencesHeld     = "builds_reference_open_excl"
 	makeReferencesHeld = `CREATE EXTENSION IF NOT EXISTS ` + extension + `; ALTER TABLE builds ADD CONSTRAINT ` + referencesHeld + `
 	EXCLUDE USING gist (reference_system WITH =, reference WITH =, job_id WITH <>)
-	WHERE (state IN ('queued', 'assigned', 'running') AND reference <> '' AND reference_system <> '');`
+	WHERE (outcome IS NULL AND reference <> '' AND reference_system <> '');`
 )
 
 // ReferencesHeld reports whether the database still holds external references to

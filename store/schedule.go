@@ -70,7 +70,7 @@ type Due struct {
 func (r Reader) NextDue(ctx context.Context, after time.Time) ([]Due, error) {
 	return many[Due](ctx, r.db, "jobs for later",
 		`SELECT host_id, min(not_before) AS at FROM jobs
-		WHERE state = 'queued' AND not_before > @after GROUP BY host_id ORDER BY at`, pgx.NamedArgs{"after": after})
+		WHERE outcome IS NULL AND state = 'queued' AND not_before > @after GROUP BY host_id ORDER BY at`, pgx.NamedArgs{"after": after})
 }
 
 // NotBefore decodes the payload of EventJobRescheduled.

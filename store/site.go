@@ -79,7 +79,7 @@ func (r Reader) SiteUses(ctx context.Context, sites []SiteID) (map[SiteID]SiteUs
 	}
 	rows, err := many[row](ctx, r.db, "sites' hosts",
 		`SELECT id, (SELECT count(*) FROM hosts WHERE site_id = sites.id AND state = 'enrolled') AS hosts,
-			(SELECT count(*) FROM jobs WHERE site_id = sites.id AND state IN ('queued', 'running', 'cancelling')) AS jobs
+			(SELECT count(*) FROM jobs WHERE site_id = sites.id AND outcome IS NULL) AS jobs
 		FROM sites WHERE id = ANY (@sites)`, pgx.NamedArgs{"sites": sites})
 	uses := make(map[SiteID]SiteUse, len(rows))
 	for _, x := range rows {

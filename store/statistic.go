@@ -25,10 +25,10 @@ func (r Reader) LiveCounts(ctx context.Context, sites []SiteID) (LiveCounts, err
 	return one[LiveCounts](ctx, r.db, "counts", "",
 		`WITH live AS (
 			SELECT id, state FROM jobs
-			WHERE state IN ('queued', 'running', 'cancelling') AND (cardinality(@sites::uuid[]) = 0 OR site_id = ANY (@sites))
+			WHERE outcome IS NULL AND (cardinality(@sites::uuid[]) = 0 OR site_id = ANY (@sites))
 		), sticks AS (
 			SELECT b.state FROM builds b JOIN live ON live.id = b.job_id
-			WHERE b.state IN ('queued', 'assigned', 'running')
+			WHERE b.outcome IS NULL
 		)
 		SELECT (SELECT count(*) FROM live WHERE state = 'queued') AS jobs_queued,
 			(SELECT count(*) FROM live WHERE state <> 'queued') AS jobs_running,
@@ -84,7 +84,7 @@ type EndedBuilds struct {
 // oldest first.
 func (r Reader) EndedBuilds(ctx context.Context, sites []SiteID, since time.Time) ([]EndedBuilds, error) {
 	return many[EndedBuilds](ctx, r.db, "ended builds",
-		`SELECT date_trunc('day', b.ended_at, 'UTC') AS day, j.kind, b.state, coalesce(b.fault_code, '') AS fault_code,
+		`SELECT date_trunc('day', b.ended_at, 'UTC') AS day, j.kind, b.outcome AS state, coalesce(b.fault_code, '') AS fault_code,
 			count(*) AS builds, coalesce(sum(b.bytes_written), 0)::bigint AS bytes_written
 		FROM builds b JOIN jobs j ON j.id = b.job_id
 		WHERE b.ended_at >= @since AND (cardinality(@sites::uuid[]) = 0 OR j.site_id = ANY (@sites))
@@ -115,7 +115,7 @@ func (r Reader) ModelRates(ctx context.Context, sites []SiteID, since time.Time,
 			SELECT coalesce(b.device ->> 'vid_pid', '') AS vid_pid, coalesce(b.device ->> 'vendor', '') AS vendor,
 				coalesce(b.device ->> 'model', '') AS model, b.bytes_written::float8 * 1000 / b.write_ms AS rate
 			FROM builds b JOIN jobs j ON j.id = b.job_id
-			WHERE b.ended_at >= @since AND b.state = 'verified' AND b.write_ms >= 1000 AND b.bytes_written > 0
+			WHERE b.ended_at >= @since AND b.outcome = 'verified' AND b.write_ms >= 1000 AND b.bytes_written > 0
 				AND j.kind IN ('press', 'raw') AND (cardinality(@sites::uuid[]) = 0 OR j.site_id = ANY (@sites))
 			ORDER BY b.ended_at DESC LIMIT @sample
 		) AS written
@@ -128,7 +128,7 @@ func (r Reader) ModelRates(ctx context.Context, sites []SiteID, since time.Time,
 func (r Reader) FailedBuilds(ctx context.Context, sites []SiteID, since time.Time, limit int) ([]Build, error) {
 	return many[Build](ctx, r.db, "builds",
 		`SELECT `+buildColumns+` FROM builds
-		WHERE state = 'failed' AND ended_at >= @since AND (cardinality(@sites::uuid[]) = 0
+		WHERE outcome = 'failed' AND ended_at >= @since AND (cardinality(@sites::uuid[]) = 0
 			OR (SELECT j.site_id FROM jobs j WHERE j.id = builds.job_id) = ANY (@sites))
 		ORDER BY ended_at DESC, id DESC LIMIT @limit`,
 		pgx.NamedArgs{"sites": append([]SiteID{}, sites...), "since": since, "limit": limit})
