@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -52,13 +53,7 @@ func (b *bench) traces(devices []api.Device) (all []stickTrace) {
 // agentKilledPreparing: before the first byte, a stick is not touched, and what
 // the agent had begun to prepare is in nobody's way.
 func (b *bench) agentKilledPreparing() {
-	devices := b.sticks(1)
-	job := b.queue(devices)
-	masters := filepath.Join(b.AgentData(), "cache", "masters")
-	b.pauseWhen("a master is being made", func() bool {
-		found, err := filepath.Glob(filepath.Join(masters, "*", "*.tmp", "windows.img"))
-		return err == nil && len(found) > 0 && allocated(b.T, found[0]) > 16*mib
-	})
+	job, devices := b.inMaster()
 	b.Agent.Kill()
 	b.StartAgent()
 	job = b.ended(job.ID)
@@ -70,9 +65,7 @@ func (b *bench) agentKilledPreparing() {
 // agentKilled: what was being written failed, and stays as it is until a person
 // decides.
 func (b *bench) agentKilled() []stickTrace {
-	devices := b.sticks(2)
-	job := b.queue(devices)
-	b.pauseInProgress(job, devices)
+	job, devices := b.inProgress(2)
 	b.Agent.Kill()
 	left := b.traces(devices)
 	b.StartAgent()
@@ -108,10 +101,8 @@ func (b *bench) agentKilledLate() {
 // and tells everything when one is back; also when it was killed itself in the
 // meantime. Who watches the job misses nothing.
 func (b *bench) serverKilled(agentToo bool) {
-	devices := b.sticks(2)
-	job := b.queue(devices)
+	job, devices := b.inWrite(2)
 	watched := b.watch(job.ID)
-	b.pauseInWrite(devices)
 	b.Server.Kill()
 	b.signal(syscall.SIGCONT)
 	b.Until("the sticks are finished without a server", func() (bool, error) {
@@ -140,13 +131,16 @@ type watched struct {
 	err    error
 }
 
-// watch follows a job's stream to its end.
+// watch follows a job's stream to its end. It has begun when this returns.
 func (b *bench) watch(id string) <-chan watched {
-	end := make(chan watched, 1)
+	end, begun := make(chan watched, 1), make(chan struct{})
 	ctx := b.Context()
 	go func() {
 		var w watched
+		begin := sync.OnceFunc(func() { close(begun) })
+		defer begin()
 		for u, err := range b.Client.WatchJob(ctx, id, 0) {
+			begin()
 			w.err = errors.Join(w.err, err)
 			for _, e := range u.Events {
 				if w.events++; e.Seq != w.events {
@@ -156,6 +150,7 @@ func (b *bench) watch(id string) <-chan watched {
 		}
 		end <- w
 	}()
+	<-begun
 	return end
 }
 
@@ -185,9 +180,7 @@ func (b *bench) unchanged(left []stickTrace) {
 
 // allKilled is the plug pulled on the whole bench.
 func (b *bench) allKilled() []stickTrace {
-	devices := b.sticks(2)
-	job := b.queue(devices)
-	b.pauseInWrite(devices)
+	job, devices := b.inWrite(2)
 	b.kill9(b.Postgres())
 	b.Server.Kill()
 	b.Agent.Kill()
@@ -217,9 +210,7 @@ func (b *bench) held(d api.Device) bool {
 
 // postgresKilled: the console starts it again, and nothing is lost.
 func (b *bench) postgresKilled(pid func() int) {
-	devices := b.sticks(2)
-	job := b.queue(devices)
-	b.pauseInWrite(devices)
+	job, _ := b.inWrite(2)
 	before := b.Server.Output()
 	b.kill9(pid())
 	b.signal(syscall.SIGCONT)
@@ -263,9 +254,7 @@ func (b *bench) backend() int {
 // serverStopped: SIGTERM in mid-write lets the agent go, takes nothing away
 // from it, and the next server hears the rest.
 func (b *bench) serverStopped() {
-	devices := b.sticks(2)
-	job := b.queue(devices)
-	b.pauseInWrite(devices)
+	job, _ := b.inWrite(2)
 	if err := b.Server.Signal(syscall.SIGTERM); err != nil {
 		b.T.Fatal(err)
 	}

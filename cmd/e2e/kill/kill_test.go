@@ -5,7 +5,8 @@
 // A moment in the middle of a write is made, not hit: the agent is stopped
 // (SIGSTOP) as soon as its sticks hold some of the content. What a test does
 // then, such as killing it or the server, falls into that moment however fast
-// the machine is. See bench.pauseInWrite.
+// the machine is. A machine that stalls may be too late for it all the same:
+// then the job is let go to its end, and another one is begun. See bench.meet.
 package kill
 
 import (
@@ -14,11 +15,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"testing"
-	"time"
 
-	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
 	"github.com/stickpress/stickpress/api/client"
 	"github.com/stickpress/stickpress/cmd/e2e/sample"
@@ -159,87 +157,3 @@ func (b *bench) refused(err error, status int, code string) map[string]string {
 
 // file is where a device's virtual stick lies.
 func (b *bench) file(d api.Device) string { return filepath.Join(b.Sticks(), d.Port) }
-
-// pauseInWrite stops the agent when every device holds some of its content and
-// none all of it. The devices must be new. The agent goes on, at the latest,
-// with the end of the test.
-func (b *bench) pauseInWrite(devices []api.Device) {
-	b.T.Helper()
-	b.pauseWhen("the sticks are being written", func() bool {
-		for _, d := range devices {
-			// What is wiped before the content is 2 MiB.
-			if allocated(b.T, b.file(d)) < 12*mib {
-				return false
-			}
-		}
-		return true
-	})
-	b.stoppedInWrite(devices)
-}
-
-func (b *bench) stoppedInWrite(devices []api.Device) {
-	b.T.Helper()
-	for _, d := range devices {
-		if got := allocated(b.T, b.file(d)); got > 250*mib {
-			b.T.Fatalf("%s was stopped too late: %d MiB are written", d.Port, got/mib)
-		}
-	}
-}
-
-// pauseInProgress is pauseInWrite a little later: when the console shows how
-// many bytes are written. The agent goes on in small steps until then.
-func (b *bench) pauseInProgress(job api.Job, devices []api.Device) {
-	b.T.Helper()
-	b.pauseInWrite(devices)
-	step := time.NewTicker(5 * time.Millisecond)
-	defer step.Stop()
-	for late := time.Now().Add(world.Patience); time.Now().Before(late); {
-		seen, err := b.Client.GetJob(b.Context(), job.ID)
-		if err != nil {
-			b.T.Fatal(err)
-		}
-		if !slices.ContainsFunc(seen.Builds, func(x api.Build) bool { return !writing(&x) }) {
-			b.stoppedInWrite(devices)
-			return
-		}
-		b.signal(syscall.SIGCONT)
-		<-step.C
-		b.signal(syscall.SIGSTOP)
-		b.Until("the agent stands still", b.Agent.Stopped)
-	}
-	b.T.Fatal("the console shows no progress")
-}
-
-func writing(x *api.Build) bool {
-	p := x.Progress
-	return x.State == "running" && x.Touched && p != nil && p.Step == protocol.StepWrite && p.Done > 0 && p.Done < p.Total
-}
-
-// pauseWhen stops the agent at a moment.
-func (b *bench) pauseWhen(what string, now func() bool) {
-	b.T.Helper()
-	agent := b.Agent
-	b.T.Cleanup(func() { _ = agent.Signal(syscall.SIGCONT) }) // it may have ended
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	late := time.After(world.Patience)
-	for !now() {
-		if err := agent.Ended(); err != nil {
-			b.T.Fatalf("%s: %v\n%s", what, err, agent.Output())
-		}
-		select {
-		case <-tick.C:
-		case <-late:
-			b.T.Fatalf("%s: not within %s\n%s", what, world.Patience, agent.Output())
-		}
-	}
-	b.signal(syscall.SIGSTOP)
-	b.Until("the agent stands still", agent.Stopped)
-}
-
-func (b *bench) signal(s syscall.Signal) {
-	b.T.Helper()
-	if err := b.Agent.Signal(s); err != nil {
-		b.T.Fatalf("%v to the agent: %v", s, err)
-	}
-}

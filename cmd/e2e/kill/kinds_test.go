@@ -3,7 +3,6 @@ package kill
 import (
 	"fmt"
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -20,37 +19,53 @@ func TestKilledInEachStep(t *testing.T) {
 	devices := b.sticks(1)
 	pressed := b.ended(b.queue(devices).ID)
 	b.verified(pressed)
-	disk := b.diskImage(448) // long enough to be met in each step
+	disks := map[int]api.Version{} // by how many MiB they have
+	raw := api.QueueJobInput{Kind: protocol.JobRaw}
 	for i, c := range []struct {
 		in    api.QueueJobInput
 		step  protocol.Step
-		stick string // "" is the pressed one
+		fresh bool   // no stick that was pressed
 		left  string // state of the stick
 	}{
-		{api.QueueJobInput{Kind: protocol.JobRaw, Version: disk.ID}, protocol.StepFetch, "raw-1", "unknown"},
-		{api.QueueJobInput{Kind: protocol.JobRaw, Version: disk.ID}, protocol.StepWrite, "raw-2", "incomplete"},
-		{api.QueueJobInput{Kind: protocol.JobRaw, Version: disk.ID}, protocol.StepVerify, "raw-3", "incomplete"},
-		{wiping(), protocol.StepErase, "wipe-1", "incomplete"},
-		{wiping(), protocol.StepVerify, "wipe-2", "incomplete"},
-		{api.QueueJobInput{Kind: protocol.JobVerify}, protocol.StepVerify, "", "verified"},
-		{capturing("2.0.0"), protocol.StepCapture, "", "verified"},
-		{capturing("2.0.1"), protocol.StepUpload, "", "verified"},
+		{raw, protocol.StepFetch, true, "unknown"},
+		{raw, protocol.StepWrite, true, "incomplete"},
+		{raw, protocol.StepVerify, true, "incomplete"},
+		{wiping(), protocol.StepErase, true, "incomplete"},
+		{wiping(), protocol.StepVerify, true, "incomplete"},
+		{api.QueueJobInput{Kind: protocol.JobVerify}, protocol.StepVerify, false, "verified"},
+		{capturing(), protocol.StepCapture, false, "verified"},
+		{capturing(), protocol.StepUpload, false, "verified"},
 	} {
 		b.Run(fmt.Sprint(c.in.Kind, " in ", c.step), func(*testing.T) {
-			port := devices[0].Port
-			if c.stick != "" {
-				b.AddStick(c.stick, 512*mib) // too small to be pressed, and for nothing else
-				port = c.stick + ".img"
-			}
-			in := c.in
-			in.Host = world.Host
-			d := b.free(port, in.Kind)
-			in.Devices = []api.QueueDevice{{Identity: d.Identity}}
-			before := trace(b.T, b.file(d))
-			job := b.killedIn(b.queueAs(in), c.step)
+			in, port, before := c.in, devices[0].Port, ""
+			var job api.Job
+			b.meet(fmt.Sprintf("%s in %s", in.Kind, c.step), func(n int) (met bool) {
+				size := 256 << n // MiB: too small to be pressed, and each time the step is longer
+				if c.fresh {
+					name := fmt.Sprintf("%s-%d-%d", in.Kind, i, n)
+					b.AddStick(name, int64(size)*mib)
+					port = name + ".img"
+				}
+				if in.Kind == protocol.JobRaw {
+					if _, made := disks[size]; !made {
+						disks[size] = b.diskImage(size - 64)
+					}
+					in.Version = disks[size].ID
+				}
+				if in.Options.Capture != nil {
+					in.Options.Capture.Version = fmt.Sprintf("2.%d.%d", i, n)
+				}
+				in.Host = world.Host
+				d := b.free(port, in.Kind)
+				in.Devices = []api.QueueDevice{{Identity: d.Identity}}
+				before = trace(b.T, b.file(d))
+				job, met = b.inStep(in, c.step)
+				return met
+			})
+			job = b.killed(job, c.step)
 			b.builds(job, "failed", "agent_restarted", c.left == "incomplete")
 			b.stickState(job.Builds[0].StickID, c.left)
-			if c.left != "incomplete" && trace(b.T, b.file(d)) != before {
+			if c.left != "incomplete" && trace(b.T, filepath.Join(b.Sticks(), port)) != before {
 				b.T.Error("a stick that was not touched was written to")
 			}
 			if list, err := b.Client.StickCertificates(b.Context(), job.Builds[0].StickID); err != nil || len(list) != 0 {
@@ -71,9 +86,9 @@ func wiping() api.QueueJobInput {
 	}}
 }
 
-func capturing(version string) api.QueueJobInput {
+func capturing() api.QueueJobInput {
 	return api.QueueJobInput{Kind: protocol.JobCapture, Options: protocol.JobOptions{
-		Capture: &protocol.CaptureOptions{Image: "captured", Version: version},
+		Capture: &protocol.CaptureOptions{Image: "captured"},
 	}}
 }
 
@@ -97,7 +112,7 @@ func (b *bench) diskImage(size int) api.Version {
 	if err != nil {
 		b.T.Fatal(err)
 	}
-	v, err := b.Client.PublishVersion(b.Context(), api.PublishVersionInput{UploadID: up.ID, Image: "disk", Version: "1.0.0"})
+	v, err := b.Client.PublishVersion(b.Context(), api.PublishVersionInput{UploadID: up.ID, Image: "disk", Version: fmt.Sprintf("1.0.%d", size)})
 	if err != nil {
 		b.T.Fatal(err)
 	}
@@ -110,24 +125,15 @@ func (b *bench) free(port string, kind protocol.JobKind) api.Device {
 	return b.seeThat("free", func(d *api.Device) bool { return d.JobID == "" && !d.Busy && d.Refusal(kind) == nil }, port)[0]
 }
 
-// killedIn kills the agent when the job's only build is in a step, and starts it
+// killed kills the agent in the step in which it was stopped, and starts it
 // again.
-func (b *bench) killedIn(job api.Job, step protocol.Step) api.Job {
+func (b *bench) killed(job api.Job, step protocol.Step) api.Job {
 	b.T.Helper()
-	steps := job.Kind.Steps()
-	b.pauseWhen(fmt.Sprintf("a %s job is in its step %s", job.Kind, step), func() bool {
-		j, err := b.Client.GetJob(b.Context(), job.ID)
-		if err != nil {
-			b.T.Fatal(err)
-		}
-		// A later one is too late: what follows says so.
-		return slices.Index(steps, j.Builds[0].Step) >= slices.Index(steps, step) || j.Ended()
-	})
 	b.Agent.Kill()
 	b.StartAgent()
 	job = b.ended(job.ID)
 	if f := job.Builds[0].Fault; f == nil || f.Params["step"] != string(step) {
-		b.T.Fatalf("killed too late: %s, %+v", job.State, f)
+		b.T.Fatalf("killed in %s: the job is %s, %+v", step, job.State, f)
 	}
 	return job
 }

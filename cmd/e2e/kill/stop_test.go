@@ -13,9 +13,7 @@ import (
 // cancelled: a job cancelled in mid-write leaves its sticks so that nobody
 // hands them out.
 func (b *bench) cancelled() []stickTrace {
-	devices := b.sticks(2)
-	job := b.queue(devices)
-	b.pauseInWrite(devices)
+	job, devices := b.inWrite(2)
 	asked, err := b.Client.CancelJob(b.Context(), job.ID)
 	if err != nil {
 		b.T.Fatal(err)
@@ -62,9 +60,7 @@ func (b *bench) cancelledBefore() {
 
 // pulledOut: one stick goes in mid-write; the other one does not care.
 func (b *bench) pulledOut() {
-	devices := b.sticks(2)
-	job := b.queue(devices)
-	b.pauseInWrite(devices)
+	job, devices := b.inWrite(2)
 	if err := os.Remove(b.file(devices[0])); err != nil {
 		b.T.Fatal(err)
 	}
@@ -84,9 +80,7 @@ func (b *bench) pulledOut() {
 // revoked: a host that is removed in mid-job is cut off at once. Its agent
 // stops, says why, and leaves nothing that starts.
 func (b *bench) revoked() []stickTrace {
-	devices := b.sticks(2)
-	job := b.queue(devices)
-	b.pauseInWrite(devices)
+	job, devices := b.inWrite(2)
 	if _, err := b.Client.RevokeHost(b.Context(), api.ChangeHostInput{ID: job.HostID}); err != nil {
 		b.T.Fatal(err)
 	}
