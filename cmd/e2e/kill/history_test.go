@@ -92,16 +92,7 @@ func (b *bench) checkHistory() {
 // replay is what `stickpress replay --check` would say.
 func (b *bench) replay() {
 	b.T.Helper()
-	keys, err := store.LoadKeyring(filepath.Join(b.Dir, "server", "master.key"))
-	if err != nil {
-		b.T.Fatal(err)
-	}
-	s, err := store.Open(b.Context(), b.DatabaseURL(), store.Options{Keys: keys, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		b.T.Fatal(err)
-	}
-	defer s.Close()
-	report, err := s.Replay(b.Context(), true)
+	report, err := b.store().Replay(b.Context(), true)
 	if err != nil {
 		b.T.Fatal(err)
 	}
@@ -112,4 +103,19 @@ func (b *bench) replay() {
 	if len(differences) > 0 || report.Jobs == 0 || report.Sticks == 0 {
 		b.T.Errorf("replay of %d jobs, %d sticks, %d events:\n%s", report.Jobs, report.Sticks, report.Events, strings.Join(differences, "\n"))
 	}
+}
+
+// store is the console's database, behind its back.
+func (b *bench) store() *store.Store {
+	b.T.Helper()
+	keys, err := store.LoadKeyring(filepath.Join(b.Data(), "master.key"))
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	s, err := store.Open(b.Context(), b.DatabaseURL(), store.Options{Keys: keys, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	b.T.Cleanup(s.Close)
+	return s
 }

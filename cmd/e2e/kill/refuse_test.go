@@ -30,6 +30,7 @@ func TestRefused(t *testing.T) {
 	b.Run("full disk", func(*testing.T) { b.fullDisk() })
 	b.Run("bad stick", func(*testing.T) { b.badStick() })
 	b.Run("rotten store", func(*testing.T) { b.rottenStore() })
+	b.Run("rotten and published", func(*testing.T) { b.rottenPublished() })
 	b.Run("rotten cache", func(*testing.T) { b.rottenCache() })
 	b.Run("damaged master", func(*testing.T) { b.damagedMaster() })
 	b.Run("and then it works", func(*testing.T) { b.verified(b.ended(b.queue(b.sticks(1)).ID)) })

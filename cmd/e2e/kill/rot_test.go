@@ -1,9 +1,16 @@
 package kill
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
+
+	"github.com/stickpress/stickpress/agent/protocol"
+	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/store"
+	"github.com/stickpress/stickpress/store/blob"
 )
 
 // rot changes some bytes of an image's content in place. A second time changes
@@ -32,18 +39,118 @@ func (b *bench) rot(path string) {
 }
 
 // rottenStore: the server's own copy changed since it was published. No stick
-// gets it.
+// gets it; a damaged block is asked for three times more, and then no more.
 func (b *bench) rottenStore() {
+	carries, empty := b.oldAndNew()
 	b.Agent.Stop()
 	b.dropCache()
 	b.StartAgent()
-	blob := b.blob()
-	b.rot(blob)
-	devices := b.sticks(2)
-	job := b.ended(b.queue(devices).ID)
-	b.rot(blob)
-	b.builds(job, "failed", "fetch_digest", false)
-	b.untouched(devices)
+	file := b.blob()
+	b.rot(file)
+	job := b.notPressed(b.request([]api.Device{carries, empty}), protocol.FaultDigest)
+	b.rot(file)
+	if n := strings.Count(b.Agent.Output(), "block at byte"); n != 3 {
+		b.T.Errorf("a damaged block was asked for %d times more:\n%s", n, b.Agent.Output())
+	}
+	if again, err := b.Client.GetJob(b.Context(), job.ID); err != nil || again.LastSeq != job.LastSeq {
+		b.T.Errorf("after its end the job went on from event %d to %d, %v", job.LastSeq, again.LastSeq, err)
+	}
+	b.again(job, empty.Port) // as soon as the copy is whole
+}
+
+// rottenPublished: the server holds an image that it would not take, as one that
+// was published before it looked into them. All its sums are those of the rotten
+// file, and it is not packed: nothing tells but the SHA-1 that the image has of
+// each content, which wimlib compares on the host.
+func (b *bench) rottenPublished() {
+	carries, empty := b.oldAndNew()
+	in := b.request([]api.Device{carries, empty})
+	in.Version = b.smuggled("1.1.0")
+	job := b.notPressed(in, protocol.FaultImageCorrupt)
+	if f := job.Builds[0].Fault; !strings.Contains(f.Params["detail"], "SHA-1 message digest of a WIM resource did not match") {
+		b.T.Errorf("it is not wimlib that refused its content: %+v", f)
+	}
+	if again := b.ended(job.ID); again.LastSeq != job.LastSeq {
+		b.T.Errorf("after its end the job went on from event %d to %d", job.LastSeq, again.LastSeq)
+	}
+}
+
+// oldAndNew is a stick that carries the bench's image, and one that is new.
+func (b *bench) oldAndNew() (carries, empty api.Device) {
+	b.T.Helper()
+	d := b.sticks(2)
+	b.verified(b.ended(b.queue(d[:1]).ID))
+	d = b.see(d[0].Port, d[1].Port)
+	return d[0], d[1]
+}
+
+// notPressed queues a job for an old and a new stick, which must fail with a
+// fault and leave both as they are, byte for byte.
+func (b *bench) notPressed(in api.QueueJobInput, code string) api.Job {
+	b.T.Helper()
+	carries := filepath.Join(b.Sticks(), in.Devices[0].Identity.Port)
+	content, left := contentOf(b.T, carries), stickTrace{carries, trace(b.T, carries)}
+	job := b.ended(b.queueAs(in).ID)
+	b.builds(job, "failed", code, false)
+	b.unchanged([]stickTrace{left})
+	if contentOf(b.T, carries) != content {
+		b.T.Error("what the stick carried is not the same")
+	}
+	b.stickState(job.Builds[0].StickID, "verified")
+	if n := allocated(b.T, filepath.Join(b.Sticks(), in.Devices[1].Identity.Port)); n != 0 {
+		b.T.Errorf("%d bytes were written to the new stick", n)
+	}
+	return job
+}
+
+// smuggled puts the bench's image, unpacked and rotten, into the server's store and
+// into its database, and returns the version that it is then.
+func (b *bench) smuggled(number string) (version string) {
+	b.T.Helper()
+	path := filepath.Join(b.T.TempDir(), "rotten.wim")
+	tool(b.T, "wimlib-imagex", "export", b.blob(), "all", path, "--compress=none")
+	b.rot(path)
+	f, err := os.Open(path)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	defer f.Close()
+	sums := blob.NewHasher()
+	if _, err := io.Copy(sums, f); err != nil {
+		b.T.Fatal(err)
+	}
+	folder, err := blob.OpenFolder(filepath.Join(b.Data(), "blobs"), time.Now())
+	if err == nil {
+		err = folder.Adopt(b.Context(), path, sums.Record())
+	}
+	if err == nil {
+		err = folder.Verify(b.Context(), sums.Record().SHA256)
+	}
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	good, err := store.ParseID[store.VersionID](b.version.ID)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	err = b.store().InTx(b.Context(), func(tx *store.Tx) error {
+		v, err := tx.Version(b.Context(), good)
+		if err == nil {
+			err = tx.PutBlobRecord(b.Context(), sums.Record())
+		}
+		if err == nil {
+			v, err = tx.CreateVersion(b.Context(), store.NewVersion{
+				ImageID: v.ImageID, Version: number, SHA256: sums.Record().SHA256, Bytes: sums.Bytes(),
+				Format: v.Format, FileName: v.FileName, Editions: v.Editions, By: store.Actor{Kind: v.CreatedByKind, ID: v.CreatedByID},
+			})
+		}
+		version = v.ID.String()
+		return err
+	})
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	return version
 }
 
 // blob is the file of the bench's image in the store.

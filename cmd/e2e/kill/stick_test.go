@@ -2,6 +2,8 @@ package kill
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -168,19 +170,49 @@ func extract(t *testing.T, path string, p partition) string {
 	if err := to.Truncate(end - start); err != nil {
 		t.Fatal(err)
 	}
-	for at := start; at < end; {
-		data, err := unix.Seek(int(from.Fd()), at, unix.SEEK_DATA)
-		if errors.Is(err, unix.ENXIO) || data >= end {
-			break
+	eachData(t, from, start, end, func(at, size int64) {
+		if _, err := io.Copy(io.NewOffsetWriter(to, at-start), io.NewSectionReader(from, at, size)); err != nil {
+			t.Fatal(err)
 		}
-		hole, holeErr := unix.Seek(int(from.Fd()), data, unix.SEEK_HOLE)
+	})
+	return to.Name()
+}
+
+// contentOf is the SHA-256 of what lies on a stick and where.
+func contentOf(t *testing.T, path string) string {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.New()
+	eachData(t, f, 0, info.Size(), func(at, size int64) {
+		fmt.Fprintln(sum, at, size)
+		if _, err := io.Copy(sum, io.NewSectionReader(f, at, size)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// eachData visits what is no hole between two places of a file.
+func eachData(t *testing.T, f *os.File, start, end int64, visit func(at, size int64)) {
+	t.Helper()
+	for at := start; at < end; {
+		data, err := unix.Seek(int(f.Fd()), at, unix.SEEK_DATA)
+		if errors.Is(err, unix.ENXIO) || data >= end {
+			return
+		}
+		hole, holeErr := unix.Seek(int(f.Fd()), data, unix.SEEK_HOLE)
 		if err := errors.Join(err, holeErr); err != nil {
 			t.Fatal(err)
 		}
 		at = min(hole, end)
-		if _, err := io.Copy(io.NewOffsetWriter(to, data-start), io.NewSectionReader(from, data, at-data)); err != nil {
-			t.Fatal(err)
-		}
+		visit(data, at-data)
 	}
-	return to.Name()
 }
