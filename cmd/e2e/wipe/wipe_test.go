@@ -5,6 +5,7 @@ package wipe
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -119,16 +120,7 @@ func (d *desk) overwrite() {
 // killed: an agent that dies in the middle has wiped nothing, as far as anybody
 // may say.
 func (d *desk) killed() {
-	const bytes = 768 * mib
-	d.AddStick("stick-3", bytes)
-	job, err := d.Client.QueueJob(d.Context(), d.wipe("stick-3.img", &protocol.WipeOptions{Method: protocol.WipeOverwrite, Passes: 1}))
-	if err != nil {
-		d.T.Fatal(err)
-	}
-	d.stopWhen("the wipe is on its way", func() bool { return d.allocated("stick-3") > 12*mib })
-	if got := d.allocated("stick-3"); got > bytes*3/4 {
-		d.T.Fatalf("stopped too late: %d MiB are written", got/mib)
-	}
+	stick, job := d.stoppedInWipe()
 	d.Agent.Kill()
 	d.StartAgent()
 	job = d.ended(job.ID)
@@ -143,7 +135,40 @@ func (d *desk) killed() {
 	if list, err := d.Client.StickCertificates(d.Context(), b.StickID); err != nil || len(list) != 0 {
 		d.T.Errorf("%+v, %v", list, err)
 	}
-	d.certified(d.done(d.wipe("stick-3.img", &protocol.WipeOptions{Method: protocol.WipeOverwrite, Passes: 1})), "Overwritten once", "was overwritten once")
+	d.certified(d.done(d.wipe(stick+".img", once)), "Overwritten once", "was overwritten once")
+}
+
+// once is a wipe that takes its time.
+var once = &protocol.WipeOptions{Method: protocol.WipeOverwrite, Passes: 1}
+
+// stoppedInWipe wipes a stick and has the agent stand still in the middle. On a
+// machine that stalls that may come too late: then it is begun anew with a
+// larger stick, up to three times.
+func (d *desk) stoppedInWipe() (stick string, job api.Job) {
+	d.T.Helper()
+	for n := range 4 {
+		stick = fmt.Sprintf("wiped-%d", n+1)
+		bytes := int64(768*mib) << n
+		d.AddStick(stick, bytes)
+		job, err := d.Client.QueueJob(d.Context(), d.wipe(stick+".img", once))
+		if err != nil {
+			d.T.Fatal(err)
+		}
+		d.stopWhen("the wipe is on its way", func() bool { return d.allocated(stick) > 12*mib })
+		got := d.allocated(stick)
+		if got <= bytes*3/4 {
+			return stick, job
+		}
+		d.T.Logf("stopped too late: %d MiB are written", got/mib)
+		if err := d.Agent.Signal(syscall.SIGCONT); err != nil {
+			d.T.Fatal(err)
+		}
+		if job = d.ended(job.ID); job.State != "succeeded" {
+			d.T.Fatalf("a wipe that was only stopped for a while is %s: %+v", job.State, job.Builds[0].Fault)
+		}
+	}
+	d.T.Fatal("stopped too late each time")
+	return "", api.Job{}
 }
 
 // certified checks a job's certificate as a stranger would: from a file, with
