@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/stickpress/stickpress/api"
@@ -146,4 +147,24 @@ func TestVersionsAndChannels(t *testing.T) {
 	}
 	_, err = f.ListVersions(t.Context(), f.Viewer, api.VersionFilter{Image: "win11-ent"}, api.Page{After: "zzz"})
 	wantFault(t, err, api.CodeCursorInvalid)
+}
+
+// What can be pressed of several images is found at once, without what was withdrawn.
+func TestNewestVersions(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	first, second := f.Publish(t, "a", "1.0.0"), f.Publish(t, "a", "1.1.0")
+	other := f.Publish(t, "b", "1.0.0")
+	f.Publish(t, "c", "1.0.0")
+	gone := must[api.Version](t)(f.PublishVersion(t.Context(), f.Admin, api.PublishVersionInput{SHA256: first.SHA256, Image: "a", Version: "1.2.0"}))
+	must[api.Version](t)(f.WithdrawVersion(t.Context(), f.Admin, api.WithdrawVersionInput{ID: gone.ID}))
+	var got []string
+	for _, v := range must[[]api.Version](t)(f.NewestVersions(t.Context(), f.Viewer, []string{first.ImageID, other.ImageID})) {
+		got = append(got, v.ID)
+	}
+	slices.Sort(got)
+	want := []string{first.ID, second.ID, other.ID}
+	if slices.Sort(want); !slices.Equal(got, want) {
+		t.Errorf("found are %v, want %v", got, want)
+	}
 }

@@ -55,14 +55,46 @@ func (c *Console) GetHostPorts(ctx context.Context, a Actor, host string) (HostP
 		return HostPorts{}, err
 	}
 	out := HostPorts{Items: make([]HostPort, 0, len(rows)), Revision: portsRevision(rows)}
-	for _, p := range rows {
-		out.Items = append(out.Items, HostPort{Hub: p.Hub, Number: p.Number, Socket: p.Socket})
+	for i := range rows {
+		out.Items = append(out.Items, hostPortOf(&rows[i]))
 	}
 	row, err := c.store.Calibration(ctx, h.ID)
 	if isNotFound(err, "calibration") {
 		return out, nil
 	}
 	out.Calibration = &Calibration{Hub: row.Hub, First: row.First, Next: row.Next, Note: string(row.Note), StartedAt: row.StartedAt}
+	return out, err
+}
+
+func hostPortOf(p *store.HostPort) HostPort {
+	return HostPort{Hub: p.Hub, Number: p.Number, Socket: p.Socket}
+}
+
+// PortsOfHosts returns the numbers of the sockets of some hosts (IDs) at once, by
+// the hosts' IDs. Of a host that the actor does not see, or that has none, there is
+// nothing. Faults: host_not_found.
+func (c *Console) PortsOfHosts(ctx context.Context, a Actor, hosts []string) (map[string][]HostPort, error) {
+	if err := allow(a, UseGetHost); err != nil {
+		return nil, err
+	}
+	ids := make([]store.HostID, 0, len(hosts))
+	for _, text := range hosts {
+		id, err := parse[store.HostID]("host", text)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	sites, err := a.sites()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := c.store.PortsOfHosts(ctx, ids, sites)
+	out := map[string][]HostPort{}
+	for i := range rows {
+		host := rows[i].HostID.String()
+		out[host] = append(out[host], hostPortOf(&rows[i]))
+	}
 	return out, err
 }
 

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 
@@ -121,6 +122,29 @@ func TestCalibrationOfASecondHub(t *testing.T) {
 	p := must[api.HostPorts](t)(f.GetHostPorts(t.Context(), f.Viewer, "bench"))
 	if len(p.Items) != 2 || p.Items[1] != (api.HostPort{Hub: "B", Number: 2, Socket: "pci-0000:00:14.0-usb-0:1.1"}) {
 		t.Errorf("%+v", p.Items)
+	}
+}
+
+// The sockets of many hosts are found at once; those of another site's are not.
+func TestPortsOfHosts(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	a, b := f.Enroll(t, "a"), f.Enroll(t, "b")
+	f.Enroll(t, "c")
+	want := map[string][]api.HostPort{}
+	for _, h := range []apitest.Host{a, b} {
+		ports := []api.HostPort{{Number: 1, Socket: "x"}, {Number: 2, Socket: h.ID}}
+		must[api.HostPorts](t)(f.SetHostPorts(t.Context(), f.Admin, api.SetHostPortsInput{Host: h.ID, Ports: ports}))
+		want[h.ID] = ports
+	}
+	got := must[map[string][]api.HostPort](t)(f.PortsOfHosts(t.Context(), f.Viewer, []string{a.ID, b.ID}))
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	elsewhere := f.Viewer
+	elsewhere.Sites = []string{"site_01jd6y9k3te0mv8b0g2z5q4w7x"}
+	if got := must[map[string][]api.HostPort](t)(f.PortsOfHosts(t.Context(), elsewhere, []string{a.ID, b.ID})); len(got) != 0 {
+		t.Errorf("of another site's: %+v", got)
 	}
 }
 

@@ -100,6 +100,30 @@ func (c *Console) ListVersions(ctx context.Context, a Actor, f VersionFilter, p 
 	return l, err
 }
 
+// newestOf is how many versions of each image NewestVersions returns.
+const newestOf = 50
+
+// NewestVersions returns what can be pressed of some images (IDs): of each the newest
+// versions that are not withdrawn, in no order. Faults: image_not_found.
+func (c *Console) NewestVersions(ctx context.Context, a Actor, images []string) ([]Version, error) {
+	if err := allow(a, UseGetImage); err != nil {
+		return nil, err
+	}
+	ids := make([]store.ImageID, 0, len(images))
+	for _, text := range images {
+		id, err := parse[store.ImageID]("image", text)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	rows, err := c.store.NewestVersions(ctx, ids, newestOf)
+	if err != nil {
+		return nil, err
+	}
+	return versionsOf(ctx, c.store.Reader, rows)
+}
+
 // GetVersion returns a version by ID. Faults: image_version_not_found.
 func (c *Console) GetVersion(ctx context.Context, a Actor, id string) (Version, error) {
 	return c.FindVersion(ctx, a, "", id, "")

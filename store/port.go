@@ -59,6 +59,15 @@ func (r Reader) HostPorts(ctx context.Context, id HostID) ([]HostPort, error) {
 	return many[HostPort](ctx, r.db, "host ports", hostPorts+`@id`+hostPortOrder, pgx.NamedArgs{"id": id})
 }
 
+// PortsOfHosts is HostPorts of several hosts, host by host; no sites mean every
+// site, else hosts of other ones are left out.
+func (r Reader) PortsOfHosts(ctx context.Context, ids []HostID, sites []SiteID) ([]HostPort, error) {
+	return many[HostPort](ctx, r.db, "host ports",
+		`SELECT p.host_id, p.hub, p.number, p.socket FROM host_ports p JOIN hosts h ON h.id = p.host_id
+		WHERE h.id = ANY (@ids) AND (cardinality(@sites::uuid[]) = 0 OR h.site_id = ANY (@sites))
+		ORDER BY p.host_id, p.hub, p.number`, pgx.NamedArgs{"ids": ids, "sites": append([]SiteID{}, sites...)})
+}
+
 const (
 	hostPorts     = `SELECT host_id, hub, number, socket FROM host_ports WHERE host_id = `
 	hostPortOrder = ` ORDER BY hub, number`

@@ -149,6 +149,15 @@ func (r Reader) Versions(ctx context.Context, f VersionFilter) ([]Version, error
 	return byID[Version](ctx, r, "image versions", "image_versions", versionColumns, &w, f.Page)
 }
 
+// NewestVersions lists the newest versions of some images that are not withdrawn,
+// of each at most so many, in no order.
+func (r Reader) NewestVersions(ctx context.Context, images []ImageID, most int) ([]Version, error) {
+	return many[Version](ctx, r.db, "image versions",
+		`SELECT v.* FROM unnest(@images::uuid[]) AS i (id) CROSS JOIN LATERAL (
+			SELECT `+versionColumns+` FROM image_versions WHERE image_id = i.id AND state <> 'withdrawn' ORDER BY id DESC LIMIT @most) v`,
+		pgx.NamedArgs{"images": images, "most": most})
+}
+
 // versionIDs lists the versions of an image.
 func (r Reader) versionIDs(ctx context.Context, image ImageID) ([]VersionID, error) {
 	rows, _ := r.db.Query(ctx, `SELECT id FROM image_versions WHERE image_id = @image`, pgx.NamedArgs{"image": image})

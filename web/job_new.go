@@ -124,18 +124,19 @@ func (s *Web) newJobPage(r *http.Request) (view.NewJob, error) {
 		return p, err
 	}
 	p.Images = images.Items
+	ids := make([]string, 0, len(images.Items))
 	for _, image := range images.Items {
-		versions, err := s.console.ListVersions(ctx, actor, api.VersionFilter{Image: image.ID}, api.Page{})
-		if err != nil {
-			return p, err
-		}
-		p.Versions = append(p.Versions, slices.DeleteFunc(versions.Items, func(v api.Version) bool { return v.State == "withdrawn" })...)
+		ids = append(ids, image.ID)
 	}
-	p.Versions = view.Fitting(p.Kind, p.Versions)
+	versions, err := s.console.NewestVersions(ctx, actor, ids)
+	if err != nil {
+		return p, err
+	}
+	p.Versions = view.Fitting(p.Kind, versions)
 	// What a channel points to comes first, the newest of it first of all: it
 	// is what should be handed out.
-	slices.SortStableFunc(p.Versions, func(a, b api.Version) int {
-		return cmp.Or(cmp.Compare(len(b.Channels), len(a.Channels)), b.PublishedAt.Compare(a.PublishedAt))
+	slices.SortFunc(p.Versions, func(a, b api.Version) int {
+		return cmp.Or(cmp.Compare(len(b.Channels), len(a.Channels)), b.PublishedAt.Compare(a.PublishedAt), cmp.Compare(b.ID, a.ID))
 	})
 	sequences, err := s.console.ListTaskSequences(ctx, actor, api.ShelfFilter{}, api.Page{Limit: api.MaxPage})
 	if err != nil {

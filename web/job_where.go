@@ -67,13 +67,9 @@ func (s *Web) jobWhereLive(w http.ResponseWriter, r *http.Request) error {
 
 // portsOf are the numbered sockets of hosts, by the hosts' IDs.
 func (s *Web) portsOf(r *http.Request, hosts []api.Host) (map[string][]api.HostPort, error) {
-	all := make(map[string][]api.HostPort, len(hosts))
+	ids := make([]string, 0, len(hosts))
 	for _, h := range hosts {
-		ports, err := s.console.GetHostPorts(r.Context(), actorOf(r), h.ID)
-		if err != nil {
-			return nil, err
-		}
-		all[h.ID] = ports.Items
+		ids = append(ids, h.ID)
 	}
-	return all, nil
+	return s.console.PortsOfHosts(r.Context(), actorOf(r), ids)
 }
