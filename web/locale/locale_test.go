@@ -28,8 +28,17 @@ func catalogue(t *testing.T, name string) map[string]string {
 	if err := json.Unmarshal(raw, &m); err != nil {
 		t.Fatal(err)
 	}
+	var keys []string
+	for _, k := range key.FindAllStringSubmatch(string(raw), -1) {
+		keys = append(keys, k[1])
+	}
+	if d := cmp.Diff(slices.Sorted(maps.Keys(m)), keys); d != "" {
+		t.Errorf("%s.json is not sorted, or has a key twice (-sorted +file):\n%s", name, d)
+	}
 	return m
 }
+
+var key = regexp.MustCompile(`(?m)^  "([^"]+)": `)
 
 var placeholder = regexp.MustCompile(`\{[a-z_]+\}`)
 

@@ -253,7 +253,7 @@ func Hosts(f Frame, n Narrowing, list api.List[api.Host], sites []api.Site, e *a
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var14 string
-				templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(f.T("host.enrol_until") + " ")
+				templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(lead(f.T("host.enrol_until")))
 				if templ_7745c5c3_Err != nil {
 					return templ.Error{Err: templ_7745c5c3_Err, FileName: `view/hosts.templ`, Line: 38, Col: 37}
 				}
@@ -339,7 +339,7 @@ func Hosts(f Frame, n Narrowing, list api.List[api.Host], sites []api.Site, e *a
 							return templ_7745c5c3_Err
 						}
 					} else if f.Actor.Can(api.UseCreateEnrolment) {
-						templ_7745c5c3_Err = Empty(f.T("host.none")+" "+f.T("host.agent_from")).Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = Empty(sentences(f.T("host.none"), f.T("host.agent_from"))).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
@@ -1880,7 +1880,7 @@ func hostAway(f Frame, h api.Host) templ.Component {
 				}
 				if h.LastSeenAt != nil {
 					var templ_7745c5c3_Var105 string
-					templ_7745c5c3_Var105, templ_7745c5c3_Err = templ.JoinStringErrs(f.T("host.away_since") + " ")
+					templ_7745c5c3_Var105, templ_7745c5c3_Err = templ.JoinStringErrs(lead(f.T("host.away_since")))
 					if templ_7745c5c3_Err != nil {
 						return templ.Error{Err: templ_7745c5c3_Err, FileName: `view/hosts.templ`, Line: 269, Col: 36}
 					}
@@ -1908,7 +1908,7 @@ func hostAway(f Frame, h api.Host) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var107 string
-				templ_7745c5c3_Var107, templ_7745c5c3_Err = templ.JoinStringErrs(f.T("host.away_look") + " ")
+				templ_7745c5c3_Var107, templ_7745c5c3_Err = templ.JoinStringErrs(lead(f.T("host.away_look")))
 				if templ_7745c5c3_Err != nil {
 					return templ.Error{Err: templ_7745c5c3_Err, FileName: `view/hosts.templ`, Line: 276, Col: 34}
 				}

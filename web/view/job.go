@@ -286,14 +286,15 @@ func eventSentence(f Frame, e api.JobEvent) string {
 	sentence := f.T(eventKey(e), pairs...)
 	if e.Preflight != nil {
 		for _, c := range e.Preflight.Checks {
-			sentence += " " + checkSentence(f, c) + "."
+			key := "job.check"
 			if c.Verdict != protocol.VerdictOK {
-				sentence += " (" + f.T("verdict."+string(c.Verdict)) + ")"
+				key = "job.check_not_ok"
 			}
+			sentence = sentences(sentence, f.T(key, "check", checkSentence(f, c), "verdict", f.T("verdict."+string(c.Verdict))))
 		}
 	}
 	if e.Fault != nil {
-		sentence += " " + f.L.Fault(e.Fault.Code, e.Fault.Params)
+		sentence = sentences(sentence, f.L.Fault(e.Fault.Code, e.Fault.Params))
 	}
 	return sentence
 }

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"net/url"
 	"slices"
 
 	"github.com/a-h/templ"
@@ -25,6 +26,17 @@ func SettingName(l locale.Locale, name string) string {
 		return l.T(key)
 	}
 	return name
+}
+
+// settingPath is the page of what is kept as a setting: some have one of their own.
+func settingPath(name string) string {
+	switch name {
+	case "first_run":
+		return "/first-run"
+	case "capture_exclusions":
+		return "/exclusions"
+	}
+	return "/settings/" + url.PathEscape(name)
 }
 
 // numeric are the kinds whose values are whole numbers.

@@ -87,10 +87,10 @@ func stickEventSentence(f Frame, e api.StickEvent) string {
 	}
 	sentence := f.T(key, "actor", e.ActorName, "port", e.Port, "holder", e.Holder, "signer", e.Signer)
 	if e.Check != nil {
-		sentence += " " + f.T("verify.outcome_"+e.Check.Outcome)
+		sentence = sentences(sentence, f.T("verify.outcome_"+e.Check.Outcome))
 	}
 	if e.Fault != nil {
-		sentence += " " + f.L.Fault(e.Fault.Code, e.Fault.Params)
+		sentence = sentences(sentence, f.L.Fault(e.Fault.Code, e.Fault.Params))
 	}
 	return sentence
 }

@@ -919,7 +919,7 @@ func taskSentence(f Frame, t api.StickTask) string {
 	}
 	sentence := f.T("stick_task."+t.Kind, "subject", subject)
 	if t.Place != "" {
-		sentence += " " + f.T("stick.task_place", "place", t.Place)
+		sentence = sentences(sentence, f.T("stick.task_place", "place", t.Place))
 	}
 	return sentence
 }

@@ -1,8 +1,6 @@
 package view
 
 import (
-	"strings"
-
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api"
 )
@@ -19,7 +17,7 @@ func evidenceOf(f Frame, c *protocol.CheckResult) string {
 	for _, e := range c.Evidence {
 		all = append(all, f.T("verify.evidence_"+e))
 	}
-	return strings.Join(all, " ")
+	return sentences(all...)
 }
 
 // foundOf is what a comparison found on a build's stick, in short, or "".

@@ -149,3 +149,21 @@ func tone(state string) string {
 	}
 	return "idle"
 }
+
+// lead is a text with the space that parts it from what follows, which a
+// full-width stop or colon has in itself.
+func lead(text string) string {
+	if strings.HasSuffix(text, "。") || strings.HasSuffix(text, "：") || text == "" {
+		return text
+	}
+	return text + " "
+}
+
+// sentences are one after the other.
+func sentences(all ...string) string {
+	text := ""
+	for _, s := range all {
+		text = lead(text) + s
+	}
+	return text
+}
