@@ -37,7 +37,7 @@ func (p Paper) Known() bool { return slices.Contains(Papers, p) }
 func carried(l *api.Label) string {
 	image := l.ImageName + " " + l.Version
 	if l.BootSignature != "" {
-		image += " · CA " + l.BootSignature
+		image += " · CA\u00a0" + l.BootSignature
 	}
 	return image
 }
