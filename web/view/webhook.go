@@ -134,11 +134,13 @@ func indented(text string) string {
 	return b.String()
 }
 
-// receiverExample is a receiver in five lines, for who has none yet.
+// receiverExample is a receiver in a few lines, for who has none yet.
 const receiverExample = `wh, _ := standardwebhooks.NewWebhook("whsec_…")
 http.HandleFunc("POST /stickpress", func(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
 	if err := wh.Verify(body, r.Header); err != nil {
 		http.Error(w, "bad signature", http.StatusUnauthorized)
+		return
 	}
+	// body is an event: it is from the console, and as it was sent
 })`
