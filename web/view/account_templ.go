@@ -2062,7 +2062,7 @@ func siteBoxes(f Frame, sites []api.Site, chosen []string, hint, problem string)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if contains(chosen, s.ID) {
+			if slices.Contains(chosen, s.ID) {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 161, " checked")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -2075,7 +2075,7 @@ func siteBoxes(f Frame, sites []api.Site, chosen []string, hint, problem string)
 			var templ_7745c5c3_Var109 string
 			templ_7745c5c3_Var109, templ_7745c5c3_Err = templ.JoinStringErrs(s.Name)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `view/account.templ`, Line: 336, Col: 153}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `view/account.templ`, Line: 336, Col: 160}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var109))
 			if templ_7745c5c3_Err != nil {

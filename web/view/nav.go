@@ -15,7 +15,7 @@ var navOrder = []struct {
 	sections []string
 }{
 	{"work", []string{"overview", "jobs", "requests", "sticks", "hosts"}},
-	{"content", []string{"images", "templates", "sequences", "exclusions", "drivers"}},
+	{"content", []string{"images", "templates", "sequences"}},
 	{"console", nil},
 }
 

@@ -18,7 +18,7 @@ type StickMore struct {
 
 // StickForm is what was typed about a stick.
 type StickForm struct {
-	Act       string // "issue", "lost", "found", "retire", "data", "task": which form it was
+	Act       string // which form it was: "issue", "return", "undo", "lost", "found", "retire", "data", "task"
 	Holder    string
 	Reference string
 	Reason    string

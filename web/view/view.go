@@ -140,11 +140,9 @@ func tone(state string) string {
 		return "good"
 	case "failed", "incomplete", "revoked", "lost", "withdrawn", "refused", "disabled", "stopped":
 		return "bad"
-	case "running", "assigned", "pressing", "erasing", "receiving", "inspecting", "cancelling", "to_read":
+	case "running", "assigned", "pressing", "erasing", "inspecting", "cancelling", "to_read":
 		return "run"
-	case "declined":
-		return "warn"
-	case "cancelled", "update_needed", "locked", "to_erase", "data_open", "failing":
+	case "cancelled", "declined", "update_needed", "locked", "to_erase", "data_open", "failing":
 		return "warn"
 	}
 	return "idle"
