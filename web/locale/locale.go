@@ -143,7 +143,7 @@ func (l Locale) coded(prefix, code string, params map[string]string) string {
 
 // words are the parameters whose values are words of ours, not data: the
 // value "task_sequence" of kind has the message "kind.task_sequence".
-var words = map[string]bool{"kind": true, "role": true, "state": true, "step": true, "what": true, "why": true}
+var words = map[string]bool{"found": true, "kind": true, "role": true, "state": true, "step": true, "what": true, "why": true}
 
 // value renders one parameter: names that end in _bytes are sizes, in _rate
 // bytes per second.
