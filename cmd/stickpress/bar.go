@@ -109,7 +109,7 @@ func (x *bar) say(text string) {
 	fmt.Fprintf(x.parent.w, "%s  %s\n", x.name, text)
 }
 
-// end completes the bar with a last note.
+// end ends the bar where it is, with a last note.
 func (x *bar) end(note string) {
 	x.mu.Lock()
 	if x.ended {
@@ -119,7 +119,7 @@ func (x *bar) end(note string) {
 	x.ended, x.note = true, note
 	x.mu.Unlock()
 	if x.bar != nil {
-		x.bar.SetTotal(-1, true)
+		x.bar.Abort(false)
 	}
 	x.say(note)
 }

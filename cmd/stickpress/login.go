@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -188,7 +189,7 @@ func (x *remote) getToken(cmd *cobra.Command, s *savedServer, stdin, browser boo
 		s.Token = line
 	case stdin:
 		line, err := readLine(in)
-		if err != nil {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
 		s.Token = line
@@ -199,7 +200,11 @@ func (x *remote) getToken(cmd *cobra.Command, s *savedServer, stdin, browser boo
 	case env != "":
 		s.Token = env
 	}
-	if s.Token = strings.TrimSpace(s.Token); s.Token == "" {
+	s.Token = strings.TrimSpace(s.Token)
+	switch {
+	case s.Token == "" && stdin:
+		return wrong(cmd, "there is no token on standard input: make one on %s/account", s.URL)
+	case s.Token == "":
 		return wrong(cmd, "no token, and nobody types here: make one on %s/account and give it with --token-stdin, or show a link to allow it with --browser", s.URL)
 	}
 	return nil

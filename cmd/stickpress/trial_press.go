@@ -108,7 +108,8 @@ func (t *trial) watch(ctx context.Context, job api.Job) (api.Job, error) {
 func draw(line *bar, b api.Build) {
 	switch {
 	case b.State == "verified":
-		line.end("verified")
+		line.set(1, 1, b.State) // full, be it that no progress was heard of
+		line.end(b.State)
 	case b.Fault != nil:
 		line.end(b.State + ": " + locale.English.Fault(b.Fault.Code, b.Fault.Params))
 	case b.Progress != nil:
