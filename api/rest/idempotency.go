@@ -73,6 +73,7 @@ func (s *REST) once(next http.Handler) http.Handler {
 			}
 		}()
 		next.ServeHTTP(reply, r)
+		reply.WriteHeader(http.StatusOK) // what net/http makes of a handler that writes nothing
 		answered = true
 		if reply.status >= http.StatusOK && reply.status < http.StatusMultipleChoices {
 			s.endOnce(r.Context(), func(ctx context.Context) error { return run.Answered(ctx, keptReply(op, reply)) })
