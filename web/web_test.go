@@ -10,11 +10,12 @@ import (
 
 	"golang.org/x/net/html"
 
+	"github.com/stickpress/stickpress/api/oidc/oidctest"
 	"github.com/stickpress/stickpress/store/storetest"
 	"github.com/stickpress/stickpress/web/webtest"
 )
 
-func TestMain(m *testing.M) { storetest.Main(m) }
+func TestMain(m *testing.M) { storetest.Main(m, oidctest.Cleanup) }
 
 // visitor is a browser without JavaScript: it keeps cookies, follows links
 // and holds every page to the rules of check_test.go.

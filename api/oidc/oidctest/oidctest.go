@@ -33,8 +33,18 @@ type Provider struct {
 	config oidc.Config
 }
 
-// program is the provider's, built once per process into a folder that is left
-// to the system.
+// folder is where program was built, or "".
+var folder string
+
+// Cleanup removes the provider's program. A package whose tests start one calls
+// it after them.
+func Cleanup() {
+	if folder != "" {
+		_ = os.RemoveAll(folder)
+	}
+}
+
+// program is the provider's, built once per process.
 var program = sync.OnceValues(func() (string, error) {
 	_, here, _, _ := runtime.Caller(0)
 	source, err := filepath.Abs(filepath.Join(filepath.Dir(here), "..", "..", "..", "cmd", "e2e", "provider"))
@@ -46,11 +56,10 @@ var program = sync.OnceValues(func() (string, error) {
 			return "", err
 		}
 	}
-	dir, err := os.MkdirTemp("", "stickpress-provider-")
-	if err != nil {
+	if folder, err = os.MkdirTemp("", "stickpress-provider-"); err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "provider")
+	path := filepath.Join(folder, "provider")
 	cmd := exec.CommandContext(context.Background(), "go", "build", "-o", path, ".")
 	cmd.Dir = source
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -22,11 +22,12 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
+	"github.com/stickpress/stickpress/api/oidc/oidctest"
 	"github.com/stickpress/stickpress/cmd/e2e/world"
 	"github.com/stickpress/stickpress/store/storetest"
 )
 
-func TestMain(m *testing.M) { storetest.Main(m, world.Cleanup) }
+func TestMain(m *testing.M) { storetest.Main(m, world.Cleanup, oidctest.Cleanup) }
 
 // patience ends a test that hangs.
 const patience = 12 * time.Minute
@@ -65,7 +66,8 @@ func open(t testing.TB, url, language string) *tab {
 		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("font-render-hinting", "none"),
 		chromedp.Flag("lang", language), chromedp.Flag("accept-lang", language),
-		chromedp.Env("TZ=Europe/Berlin", "LANGUAGE="+language),
+		// What it lays beside its profile goes with it.
+		chromedp.Env("TZ=Europe/Berlin", "LANGUAGE="+language, "TMPDIR="+profile),
 		chromedp.WSURLReadTimeout(time.Minute),
 	)...)
 	t.Cleanup(stop)
