@@ -22,7 +22,7 @@ func TestWatchJob(t *testing.T) {
 	d := apitest.Stick("a")
 	_, s := f.Connect(t, "bench", d)
 	job := must[api.Job](t)(f.QueueJob(t.Context(), f.Helpdesk, apitest.Order("win11-ent", "bench", d)))
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	updates := must[<-chan api.JobUpdate](t)(f.WatchJob(ctx, f.Viewer, job.ID, 0))
 	first := <-updates
@@ -90,7 +90,7 @@ func TestWatchOverview(t *testing.T) {
 	f.Publish(t, "win11-ent", "1.0.0")
 	d := apitest.Stick("a")
 	f.Connect(t, "bench", d)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	updates := must[<-chan api.Overview](t)(f.WatchOverview(ctx, f.Viewer))
 	if o := <-updates; len(o.Running) != 0 {

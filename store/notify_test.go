@@ -24,7 +24,7 @@ func next[T any](t *testing.T, from <-chan T) T {
 			t.Fatal("the channel was closed")
 		}
 		return v
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("nothing came")
 	}
 	panic("not reached")
@@ -153,7 +153,7 @@ func TestFeedWaitsForOpenTransactions(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	patient, cancel := context.WithTimeout(ctx, 30*time.Second)
+	patient, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	read := func(at store.Cursor) (all []store.FeedEvent) {
 		for len(all) < 4 {

@@ -26,7 +26,7 @@ import (
 func TestMain(m *testing.M) { storetest.Main(m) }
 
 // patience bounds each wait; only a broken test takes that long.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // serve starts a hub on a console.
 func serve(t *testing.T, c *api.Console, change ...func(*hub.Deps)) (*hub.Hub, string) {
