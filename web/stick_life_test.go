@@ -45,6 +45,9 @@ func TestLifeOfAStick(t *testing.T) {
 		t.Error("a lost stick is offered to be wiped or taken back")
 	}
 	v.act(scene, path, "lost", nil).want(http.StatusConflict).shows("That cannot be done with this stick where it is now")
+	back := "/sticks/" + scene.Failed.Builds[0].StickID
+	v.act(scene, back, "return", nil).want(http.StatusOK)
+	v.act(scene, back, "issue", url.Values{"holder": {"Bob"}}).want(http.StatusConflict).shows("was not wiped since")
 	v.act(scene, path, "return", nil).want(http.StatusConflict).shows("is declared lost")
 	p = v.act(scene, path, "found", url.Values{"reason": {"in a drawer"}}).want(http.StatusOK).shows("Found; noted by helpdesk.", "in a drawer", "returned")
 	if first := p.all("li", "data-event", "stick_found"); len(first) != 1 {
