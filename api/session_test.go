@@ -84,8 +84,9 @@ func TestSignIn(t *testing.T) {
 			signIn(t, f, from, login, "wrong", api.CodeSignInFailed)
 		}
 		_, err := f.SignIn(t.Context(), anyone(from), api.SignInInput{Login: strings.ToUpper(login), Password: apitest.Password})
-		if wait := faultOf(t, err, api.CodeTooManyAttempts).Params["retry_seconds"]; wait != "30" && wait != "31" {
-			t.Errorf("%s is to wait for %s s", login, wait)
+		wait, _ := strconv.Atoi(faultOf(t, err, api.CodeTooManyAttempts).Params["retry_seconds"])
+		if wait <= 15 || wait > 31 { // some of the 30 s may be over
+			t.Errorf("%s is to wait for %d s", login, wait)
 		}
 	}
 	// It outlives the program, and an admin sees it.
@@ -126,7 +127,7 @@ func TestLockGrowsToItsBound(t *testing.T) {
 		for range 3 {
 			_, err := f.SignIn(t.Context(), anyone(here), api.SignInInput{Login: "eve", Password: apitest.Password})
 			wait, _ := strconv.Atoi(faultOf(t, err, api.CodeTooManyAttempts).Params["retry_seconds"])
-			if wait < want-5 || wait > want+1 {
+			if wait <= want/2 || wait > want+1 { // above the one before, some of it may be over
 				t.Errorf("attempt %d is to wait for %d s, want %d", i, wait, want)
 			}
 		}
