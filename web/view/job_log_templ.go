@@ -419,7 +419,7 @@ func stepLog(f Frame, x *JobRun, s Shown, step protocol.Step) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = Log(logID(s.Build, step), templ.Attributes{"aria-label": f.T("job.log_of", "step", stepName(f, step))}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var18), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Log(logID(s.Build, step), templ.Attributes{"aria-label": f.T("job.log_of", "step", stepName(f, step)), "data-none": f.T("job.no_lines")}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var18), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

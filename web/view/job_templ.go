@@ -214,7 +214,7 @@ func Job(f Frame, x *JobRun, now time.Time) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = Log("log-job", templ.Attributes{"aria-labelledby": "history"}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var8), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Log("log-job", templ.Attributes{"aria-labelledby": "history", "data-none": f.T("job.no_lines")}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var8), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
