@@ -3,6 +3,7 @@ package api
 import (
 	"encoding"
 	"errors"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -62,6 +63,27 @@ func listOf[R, T any](p Page, rows []R, view func(*R) (T, error), key func(R) st
 		l.Items = append(l.Items, v)
 	}
 	return l, nil
+}
+
+// pieceOf is listOf for rows that are all there are. Faults: cursor_invalid.
+func pieceOf[R, T any](p Page, rows []R, view func(*R) (T, error), key func(R) string) (List[T], error) {
+	at := func(cursor string) int { return slices.IndexFunc(rows, func(r R) bool { return key(r) == cursor }) }
+	unknown := fault.New(fault.KindInvalid, CodeCursorInvalid)
+	switch {
+	case p.After != "":
+		i := at(p.After)
+		if i < 0 {
+			return List[T]{}, unknown.At("cursor")
+		}
+		rows = rows[i+1:]
+	case p.Before != "":
+		i := at(p.Before)
+		if i < 0 {
+			return List[T]{}, unknown.At("before")
+		}
+		rows = rows[:i]
+	}
+	return listOf(p, rows, view, key)
 }
 
 // cut takes the row too many away and says what lies on either side of a page.

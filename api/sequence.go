@@ -215,29 +215,22 @@ func findSequence(ctx context.Context, r store.Reader, ref string) (store.Sequen
 }
 
 // ListTaskSequenceVersions lists a task sequence's versions, newest first.
-// Faults: task_sequence_not_found.
-func (c *Console) ListTaskSequenceVersions(ctx context.Context, a Actor, ref string) ([]TaskSequenceVersion, error) {
+// Faults: task_sequence_not_found, cursor_invalid.
+func (c *Console) ListTaskSequenceVersions(ctx context.Context, a Actor, ref string, p Page) (List[TaskSequenceVersion], error) {
 	if err := allow(a, UseGetTaskSequence); err != nil {
-		return nil, err
+		return List[TaskSequenceVersion]{}, err
 	}
 	s, err := findSequence(ctx, c.store.Reader, ref)
 	if err != nil {
-		return nil, err
+		return List[TaskSequenceVersion]{}, err
 	}
 	rows, err := c.store.SequenceVersions(ctx, s.ID)
 	if err != nil {
-		return nil, err
+		return List[TaskSequenceVersion]{}, err
 	}
 	n := c.names()
-	out := make([]TaskSequenceVersion, 0, len(rows))
-	for _, v := range rows {
-		view, err := sequenceVersionOf(ctx, c.store.Reader, n, v)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, view)
-	}
-	return out, nil
+	return pieceOf(p, rows, func(v *store.SequenceVersion) (TaskSequenceVersion, error) { return sequenceVersionOf(ctx, n.r, n, *v) },
+		func(v store.SequenceVersion) string { return v.ID.String() })
 }
 
 func sequenceOf(ctx context.Context, r store.Reader, n *names, s store.Sequence) (TaskSequence, error) {

@@ -78,7 +78,7 @@ func (c *Console) GetTemplate(ctx context.Context, a Actor, ref string) (Templat
 }
 
 // ListTemplateVersions lists a template's versions, newest first.
-// Faults: template_not_found.
+// Faults: template_not_found, cursor_invalid.
 func (c *Console) ListTemplateVersions(ctx context.Context, a Actor, ref string, p Page) (List[TemplateVersion], error) {
 	if err := allow(a, UseGetTemplate); err != nil {
 		return List[TemplateVersion]{}, err
@@ -91,14 +91,8 @@ func (c *Console) ListTemplateVersions(ctx context.Context, a Actor, ref string,
 	if err != nil {
 		return List[TemplateVersion]{}, err
 	}
-	for i, v := range rows {
-		if v.ID.String() == p.After {
-			rows = rows[i+1:]
-			break
-		}
-	}
 	n := c.names()
-	return listOf(p, rows, func(v *store.TemplateVersion) (TemplateVersion, error) { return templateVersionOf(ctx, n, *v) },
+	return pieceOf(p, rows, func(v *store.TemplateVersion) (TemplateVersion, error) { return templateVersionOf(ctx, n, *v) },
 		func(v store.TemplateVersion) string { return v.ID.String() })
 }
 

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -81,6 +82,43 @@ func TestTemplates(t *testing.T) {
 	if versions.Items[0].Number != 2 || rest.Items[0].Number != 1 || rest.Next != "" {
 		t.Errorf("versions are %+v and %+v", versions, rest)
 	}
+}
+
+// The versions of a task sequence come in pages, there and back.
+func TestTaskSequenceVersions(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	in := api.SaveTaskSequenceInput{Name: "UEFI", Spec: api.TaskSequenceSpec{Layout: protocol.LayoutGPTUEFI, Edition: 1, BootSignature: protocol.BootSignature2023}}
+	made := must[api.TaskSequence](t)(f.SaveTaskSequence(t.Context(), f.Admin, in))
+	for edition := range 4 {
+		in.ID, in.Revision, in.Spec.Edition = made.ID, made.Revision, edition+2
+		made = must[api.TaskSequence](t)(f.SaveTaskSequence(t.Context(), f.Admin, in))
+	}
+	page := func(p api.Page) (numbers []int, l api.List[api.TaskSequenceVersion]) {
+		t.Helper()
+		p.Limit = 2
+		l = must[api.List[api.TaskSequenceVersion]](t)(f.ListTaskSequenceVersions(t.Context(), f.Viewer, made.ID, p))
+		for _, v := range l.Items {
+			numbers = append(numbers, v.Number)
+		}
+		return numbers, l
+	}
+	var got [][]int
+	numbers, l := page(api.Page{})
+	got = append(got, numbers)
+	for l.Next != "" {
+		numbers, l = page(api.Page{After: l.Next})
+		got = append(got, numbers)
+	}
+	for l.Prev != "" {
+		numbers, l = page(api.Page{Before: l.Prev})
+		got = append(got, numbers)
+	}
+	if want := [][]int{{5, 4}, {3, 2}, {1}, {3, 2}, {5, 4}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("pages are %v, want %v", got, want)
+	}
+	_, err := f.ListTaskSequenceVersions(t.Context(), f.Viewer, made.ID, api.Page{After: made.ID})
+	wantFault(t, err, api.CodeCursorInvalid)
 }
 
 func TestTaskSequences(t *testing.T) {

@@ -16,6 +16,18 @@ func pageOf(r *http.Request) api.Page {
 	return api.Page{After: q.Get("after"), Before: q.Get("before")}
 }
 
+// everyPage reads a list from its first page to its last.
+func everyPage[T any](list func(api.Page) (api.List[T], error)) ([]T, error) {
+	var all []T
+	for page := (api.Page{Limit: api.MaxPage}); ; {
+		l, err := list(page)
+		if all = append(all, l.Items...); err != nil || l.Next == "" {
+			return all, err
+		}
+		page.After = l.Next
+	}
+}
+
 // notFields are the names in a list's address that are none of its fields.
 var notFields = []string{"after", "before"}
 

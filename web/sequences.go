@@ -61,7 +61,7 @@ func (s *Web) sequencePage(r *http.Request) (view.SequencePage, error) {
 		}
 		p.Name, p.Description = p.Sequence.Name, p.Sequence.Description
 		p.Spec, p.Template = p.Sequence.Current.Spec, p.Sequence.Current.TemplateID
-		if p.Versions, err = s.console.ListTaskSequenceVersions(r.Context(), actorOf(r), id); err != nil {
+		if p.Versions, err = s.console.ListTaskSequenceVersions(r.Context(), actorOf(r), id, pageOf(r)); err != nil {
 			return p, err
 		}
 		p.History, err = s.history(r, "task_sequence", p.Sequence.ID)
@@ -103,16 +103,26 @@ func (s *Web) sequenceCompare(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	versions, err := s.allSequenceVersions(r, p.Sequence.ID)
+	if err != nil {
+		return err
+	}
 	f := s.frame(r, "sequences")
 	c := view.Comparison{Path: "/task-sequences/" + p.Sequence.ID, Name: p.Sequence.Name, Revision: p.Sequence.Revision}
 	texts := map[string]string{}
-	for _, v := range p.Versions {
+	for _, v := range versions {
 		c.Versions = append(c.Versions, view.ComparedVersion{ID: v.ID, Number: v.Number, At: v.CreatedAt, By: v.CreatedBy})
 		texts[v.ID] = view.SequenceText(f, v)
 	}
 	c.Choose(r.FormValue("from"), r.FormValue("to"))
 	c.Rows, c.Restores = diff.Lines(texts[c.From.ID], texts[c.To.ID]), actorOf(r).Can(api.UseSaveTaskSequence)
 	return s.show(w, r, view.Compare(f, c))
+}
+
+func (s *Web) allSequenceVersions(r *http.Request, id string) ([]api.TaskSequenceVersion, error) {
+	return everyPage(func(page api.Page) (api.List[api.TaskSequenceVersion], error) {
+		return s.console.ListTaskSequenceVersions(r.Context(), actorOf(r), id, page)
+	})
 }
 
 // sequenceRestore saves an older version's choices as a new version.
@@ -128,11 +138,15 @@ func (s *Web) sequenceRestore(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(p.Versions, func(v api.TaskSequenceVersion) bool { return v.ID == r.PostFormValue("version") })
+	versions, err := s.allSequenceVersions(r, p.Sequence.ID)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(versions, func(v api.TaskSequenceVersion) bool { return v.ID == r.PostFormValue("version") })
 	if i < 0 {
 		return fault.New(fault.KindInvalid, "form_unreadable")
 	}
-	old := p.Versions[i]
+	old := versions[i]
 	saved, err := s.console.SaveTaskSequence(r.Context(), actorOf(r), api.SaveTaskSequenceInput{
 		ID: p.Sequence.ID, Name: p.Name, Description: p.Description, Spec: old.Spec, Template: old.TemplateVersionID, Revision: revision,
 	})

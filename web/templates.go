@@ -122,14 +122,9 @@ func (s *Web) templateCompare(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Web) allTemplateVersions(r *http.Request, id string) ([]api.TemplateVersion, error) {
-	var all []api.TemplateVersion
-	for page := (api.Page{Limit: api.MaxPage}); ; {
-		l, err := s.console.ListTemplateVersions(r.Context(), actorOf(r), id, page)
-		if all = append(all, l.Items...); err != nil || l.Next == "" {
-			return all, err
-		}
-		page.After = l.Next
-	}
+	return everyPage(func(page api.Page) (api.List[api.TemplateVersion], error) {
+		return s.console.ListTemplateVersions(r.Context(), actorOf(r), id, page)
+	})
 }
 
 // templateRestore saves an older version's source as a new version.

@@ -67,7 +67,8 @@ func TestSequenceVersions(t *testing.T) {
 		}
 	}
 	v.post(path, form("2", "2")).want(http.StatusOK).shows("saved as version 2", "Task sequence saved")
-	old, err := scene.ListTaskSequenceVersions(t.Context(), scene.Admin, scene.Sequence.ID)
+	versions, err := scene.ListTaskSequenceVersions(t.Context(), scene.Admin, scene.Sequence.ID, api.Page{})
+	old := versions.Items
 	if err != nil || len(old) != 2 || old[1].Spec.Edition != 1 {
 		t.Fatalf("%v, %v", old, err)
 	}

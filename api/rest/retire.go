@@ -49,11 +49,13 @@ func (s *REST) retireRoutes() {
 	retireSequence(action("/task-sequences/{task_sequence}/retirements", "retire_task_sequence", "task sequences", "Take a task sequence out of use"), false)
 	retireSequence(action("/task-sequences/{task_sequence}/restorations", "restore_task_sequence", "task sequences", "Bring a task sequence back into use"), true)
 
-	type of struct {
+	type versions struct {
+		Paging
 		Sequence string `path:"task_sequence" doc:"ID or name of a task sequence."`
 	}
 	register(s, get("/task-sequences/{task_sequence}/versions", "list_task_sequence_versions", "task sequences", "A task sequence's versions, newest first"),
-		func(ctx context.Context, a api.Actor, in *of) (*whole[api.TaskSequenceVersion], error) {
-			return itemsOf(s.console.ListTaskSequenceVersions(ctx, a, in.Sequence))
+		func(ctx context.Context, a api.Actor, in *versions) (*listed[api.TaskSequenceVersion], error) {
+			l, err := s.console.ListTaskSequenceVersions(ctx, a, in.Sequence, in.page())
+			return pageOf(&in.Paging, l, err)
 		})
 }

@@ -25,7 +25,7 @@ type SequencePage struct {
 	Spec        api.TaskSequenceSpec
 	Template    string // ID
 	Templates   []api.Template
-	Versions    []api.TaskSequenceVersion // newest first
+	Versions    api.List[api.TaskSequenceVersion] // newest first
 	History     []api.HistoryEntry
 	Stale       bool // somebody else saved meanwhile
 	Problem     Problem
@@ -1071,7 +1071,7 @@ func Sequence(f Frame, p SequencePage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if len(p.Versions) > 0 {
+			if len(p.Versions.Items) > 0 {
 				templ_7745c5c3_Err = sequenceVersions(f, p).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -1223,7 +1223,7 @@ func sequenceVersions(f Frame, p SequencePage) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		for _, v := range p.Versions {
+		for _, v := range p.Versions.Items {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 97, "<tr><td>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -1325,7 +1325,15 @@ func sequenceVersions(f Frame, p SequencePage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 107, "</tbody></table></div></section>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 107, "</tbody></table></div>")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = Pager(f, p.Versions.Next).Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 108, "</section>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
