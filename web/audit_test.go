@@ -98,7 +98,7 @@ func TestAuditNames(t *testing.T) {
 	if links := log.all("a", "href", "/webhooks/"+w.ID); len(links) > 0 {
 		t.Error("what is gone is linked")
 	}
-	v.get("/audit?object_kind=user&object_id=" + u.ID).want(http.StatusOK).shows("ID: eve")
+	v.get("/audit?object_kind=user&object_id=" + u.ID).want(http.StatusOK).shows("Thing's ID eve")
 	named(v.get("/hosts/"+h.ID).want(http.StatusOK).shows("Last changes"), "/sites/"+site.ID, "Oslo")
 
 	// Who is limited to a site is not told what another is called.

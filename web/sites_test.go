@@ -42,7 +42,7 @@ func TestSites(t *testing.T) {
 
 	closing := url.Values{"name": {"Lab 2"}, "revision": {"2"}, "reason": {"moved out"}}
 	v.post(lab+"/retire", url.Values{"name": {"lab"}, "revision": {"2"}}).want(http.StatusUnprocessableEntity)
-	v.post(lab+"/retire", closing).want(http.StatusConflict).shows("Lab 2 still has 1 hosts")
+	v.post(lab+"/retire", closing).want(http.StatusConflict).shows("Lab 2 is still in use (hosts: 1")
 	v.post("/hosts/"+scene.Host.ID, url.Values{"host-name": {"bench one"}, "site": {scene.Host.SiteID}, "revision": {"2"}}).want(http.StatusOK).shows("bench one is saved.")
 	v.post(lab+"/retire", closing).want(http.StatusOK).shows("The site Lab 2 is closed.", "Open the site again", "moved out")
 	v.get("/sites").lacks("Lab 2")
