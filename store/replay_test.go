@@ -16,11 +16,12 @@ func TestReplayAfterARandomWalk(t *testing.T) {
 	hosts := []store.Host{w.host, w.enroll("bench-2")}
 	r := rand.New(rand.NewPCG(1, 2))
 	next, retried := map[protocol.AttemptRef]int64{}, 0
+	var known []protocol.AttemptRef // the keys of next, in an order that is the same each time
 	types := []protocol.EventType{
 		protocol.EventAccepted, protocol.EventStepBegun, protocol.EventStepDone, protocol.EventTouched, protocol.EventLog,
 		protocol.EventVerified, protocol.EventFailed, protocol.EventCancelled, "strange",
 	}
-	for range 300 {
+	for range 500 {
 		h := r.IntN(len(hosts))
 		switch r.IntN(14) {
 		case 0, 1:
@@ -52,7 +53,7 @@ func TestReplayAfterARandomWalk(t *testing.T) {
 		case 2, 3:
 			for _, work := range w.claim(hosts[h], 1+r.IntN(3)) {
 				for _, b := range work.Builds {
-					next[b.Ref()] = 1
+					next[b.Ref()], known = 1, append(known, b.Ref())
 				}
 			}
 		case 4:
@@ -92,7 +93,8 @@ func TestReplayAfterARandomWalk(t *testing.T) {
 			}
 		default:
 			var events []protocol.Event
-			for ref := range next {
+			for _, i := range r.Perm(len(known))[:min(3, len(known))] {
+				ref := known[i]
 				e := protocol.Event{Type: types[r.IntN(len(types))], Step: protocol.StepWrite}
 				if e.Type == protocol.EventVerified && r.IntN(2) == 0 {
 					e.Result = erased()
@@ -102,9 +104,6 @@ func TestReplayAfterARandomWalk(t *testing.T) {
 					e.Fault.Touched = r.IntN(2) == 0
 				}
 				events = append(events, said(ref, next[ref], e)...)
-				if len(events) == 3 {
-					break
-				}
 			}
 			for ref, acked := range w.report(hosts[h], events...).Acked {
 				next[ref] = acked + 1
