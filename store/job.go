@@ -281,7 +281,7 @@ type Place struct {
 // Workplace is a host with what is known of some of its sockets.
 type Workplace struct {
 	Host  Host            // of its devices those in these ports alone
-	Busy  map[Place]JobID // which devices a build is using, and of what job
+	Busy  map[Place]JobID // which of these a build is using, and of what job
 	Ports []HostPort      // how the sockets are numbered
 }
 
@@ -294,7 +294,7 @@ func (q *Questions) Workplace(ref string, ports []string) func() (Workplace, err
 	}
 	id := `(SELECT id FROM hosts WHERE ` + called + `)`
 	hosts := ask[Host](q, `SELECT `+strings.Replace(hostColumns, "inventory,", devicesIn+" AS inventory,", 1)+` FROM hosts WHERE `+called, args)
-	busy := ask[busyPlace](q, busyPlaces+id, args)
+	busy := ask[busyPlace](q, busyPlaces+id+` AND device ->> 'port' = ANY (@ports)`, args)
 	numbers := ask[HostPort](q, hostPorts+id+hostPortOrder, args)
 	return func() (Workplace, error) {
 		host, err := hosts.one("host", ref)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -15,7 +16,10 @@ import (
 type projection struct {
 	insert, update, upsert string
 
-	moving []string // columns that an update writes, and the key
+	// The columns that are written, in the order of the statements' values: the key,
+	// what an update writes, and the others.
+	all    []string
+	moving []string // all but the others
 }
 
 // The tables that are projections of histories: the columns that have their
@@ -40,12 +44,21 @@ var (
 )
 
 // row is what is written of one thing, by column.
-type row = pgx.NamedArgs
+type row map[string]any
+
+// pick returns the values of columns, in their order.
+func (r row) pick(columns []string) []any {
+	values := make([]any, len(columns))
+	for i, name := range columns {
+		values[i] = r[name]
+	}
+	return values
+}
 
 func projected(table, fixed, moving string) projection {
 	p := projection{moving: []string{"id"}}
-	var sets, unnested []string
-	for _, column := range strings.Split(moving, ",") {
+	sets, unnested := []string{}, []string{"$1::uuid[]"}
+	for i, column := range strings.Split(moving, ",") {
 		name, kind, _ := strings.Cut(strings.TrimSpace(column), " ")
 		value := "new." + name
 		// Postgres takes arrays of arrays for one with more dimensions.
@@ -53,21 +66,21 @@ func projected(table, fixed, moving string) projection {
 			kind, value = "jsonb", "ARRAY(SELECT jsonb_array_elements_text("+value+"))"
 		}
 		p.moving = append(p.moving, name)
-		sets, unnested = append(sets, name+" = "+value), append(unnested, "@"+name+"::"+kind+"[]")
+		sets, unnested = append(sets, name+" = "+value), append(unnested, fmt.Sprintf("$%d::%s[]", i+2, kind))
 	}
 	p.update = "UPDATE " + table + " SET " + strings.Join(sets, ", ") +
-		" FROM unnest(@id::uuid[], " + strings.Join(unnested, ", ") + ") AS new (" + strings.Join(p.moving, ", ") + ")" +
+		" FROM unnest(" + strings.Join(unnested, ", ") + ") AS new (" + strings.Join(p.moving, ", ") + ")" +
 		" WHERE " + table + ".id = new.id"
 
-	all := slices.Clone(p.moving)
+	p.all = slices.Clone(p.moving)
 	for column := range strings.SplitSeq(fixed, ",") {
-		all = append(all, strings.TrimSpace(column))
+		p.all = append(p.all, strings.TrimSpace(column))
 	}
-	p.insert = "INSERT INTO " + table + " (" + strings.Join(all, ", ") + ") VALUES (@" + strings.Join(all, ", @") + ")"
-	same := make([]string, len(all))
-	for i, name := range all {
-		same[i] = name + " = excluded." + name
+	holes, same := make([]string, len(p.all)), make([]string, len(p.all))
+	for i, name := range p.all {
+		holes[i], same[i] = fmt.Sprintf("$%d", i+1), name+" = excluded."+name
 	}
+	p.insert = "INSERT INTO " + table + " (" + strings.Join(p.all, ", ") + ") VALUES (" + strings.Join(holes, ", ") + ")"
 	p.upsert = p.insert + " ON CONFLICT (id) DO UPDATE SET " + strings.Join(same, ", ")
 	return p
 }
@@ -87,23 +100,23 @@ func (l *lot) add(fresh bool, r row) {
 // new, which may take what the former give free.
 func (p *projection) save(batch *pgx.Batch, l lot) {
 	if len(l.known) > 0 {
-		args := pgx.NamedArgs{}
-		for _, column := range p.moving {
+		columns := make([]any, len(p.moving))
+		for i, name := range p.moving {
 			values := make([]any, len(l.known))
-			for i, r := range l.known {
-				values[i] = r[column]
+			for k, r := range l.known {
+				values[k] = r[name]
 			}
-			args[column] = values
+			columns[i] = values
 		}
-		batch.Queue(p.update, args)
+		batch.Queue(p.update, columns...)
 	}
 	for _, r := range l.fresh {
-		batch.Queue(p.insert, r)
+		batch.Queue(p.insert, r.pick(p.all)...)
 	}
 }
 
 // restore queues the writing of a row of which nobody knows whether it is there.
-func (p *projection) restore(batch *pgx.Batch, r row) { batch.Queue(p.upsert, r) }
+func (p *projection) restore(batch *pgx.Batch, r row) { batch.Queue(p.upsert, r.pick(p.all)...) }
 
 func jobRow(j *Job) row {
 	return row{
