@@ -110,10 +110,11 @@ func (w *Windows) Command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Env is the environment of every program in this Windows.
+// Env is the environment of every program in this Windows, whose server lays its
+// socket into TMPDIR.
 func (w *Windows) Env() []string {
 	return []string{
-		"WINEPREFIX=" + w.Dir, "WINEDEBUG=-all", "DISPLAY=",
+		"WINEPREFIX=" + w.Dir, "TMPDIR=" + w.Dir, "WINEDEBUG=-all", "DISPLAY=",
 		// Ours before theirs, and nobody asks to install .NET or a browser.
 		"WINEDLLOVERRIDES=bcryptprimitives,dism.exe,diskpart.exe,bcdboot.exe,icacls.exe=n,b;mscoree=;mshtml=",
 	}
