@@ -150,6 +150,22 @@ func parse[T any, P interface {
 	return id, nil
 }
 
+// parseAll is parse of several.
+func parseAll[T any, P interface {
+	*T
+	encoding.TextUnmarshaler
+}](kind string, texts []string) ([]T, error) {
+	ids := make([]T, 0, len(texts))
+	for _, text := range texts {
+		id, err := parse[T, P](kind, text)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
 // optional is parse for a field that may be empty.
 func optional[T any, P interface {
 	*T

@@ -77,13 +77,9 @@ func (c *Console) PortsOfHosts(ctx context.Context, a Actor, hosts []string) (ma
 	if err := allow(a, UseGetHost); err != nil {
 		return nil, err
 	}
-	ids := make([]store.HostID, 0, len(hosts))
-	for _, text := range hosts {
-		id, err := parse[store.HostID]("host", text)
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
+	ids, err := parseAll[store.HostID]("host", hosts)
+	if err != nil {
+		return nil, err
 	}
 	sites, err := a.sites()
 	if err != nil {

@@ -49,12 +49,8 @@ func (c *Console) RetryBuilds(ctx context.Context, a Actor, in RetryBuildsInput)
 	if err := checkOverrides(a, again.Overrides); err != nil {
 		return Job{}, err
 	}
-	for _, id := range in.Builds {
-		key, err := parse[store.BuildID]("build", id)
-		if err != nil {
-			return Job{}, err
-		}
-		again.Builds = append(again.Builds, key)
+	if again.Builds, err = parseAll[store.BuildID]("build", in.Builds); err != nil {
+		return Job{}, err
 	}
 	err = c.change(ctx, a, UseRetryBuilds, func(tx *store.Tx, by store.Actor) error {
 		before, err := tx.Job(ctx, row.ID)

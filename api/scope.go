@@ -177,15 +177,11 @@ func (a Actor) grant(u UseCase, role Role, sites []string) error {
 
 // siteIDs reads the IDs of sites, each once, in their order.
 func siteIDs(sites []string) ([]store.SiteID, error) {
-	out := make([]store.SiteID, 0, len(sites))
-	for _, s := range slices.Compact(slices.Sorted(slices.Values(sites))) {
-		id, err := parse[store.SiteID]("site", s)
-		if err != nil {
-			return nil, fault.From(err).At("sites")
-		}
-		out = append(out, id)
+	ids, err := parseAll[store.SiteID]("site", slices.Compact(slices.Sorted(slices.Values(sites))))
+	if err != nil {
+		return nil, fault.From(err).At("sites")
 	}
-	return out, nil
+	return ids, nil
 }
 
 func siteTexts(sites []store.SiteID) []string {

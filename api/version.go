@@ -109,13 +109,9 @@ func (c *Console) NewestVersions(ctx context.Context, a Actor, images []string) 
 	if err := allow(a, UseGetImage); err != nil {
 		return nil, err
 	}
-	ids := make([]store.ImageID, 0, len(images))
-	for _, text := range images {
-		id, err := parse[store.ImageID]("image", text)
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
+	ids, err := parseAll[store.ImageID]("image", images)
+	if err != nil {
+		return nil, err
 	}
 	rows, err := c.store.NewestVersions(ctx, ids, newestOf)
 	if err != nil {
