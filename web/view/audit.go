@@ -48,3 +48,11 @@ func actorText(e api.AuditEntry) string {
 	}
 	return string(e.ActorKind)
 }
+
+// by names who made something as the audit log does: the console itself has no name.
+func (f Frame) by(name string) string {
+	if name == string(api.ActorSystem) {
+		return actorName(f, api.ActorSystem, "")
+	}
+	return name
+}

@@ -290,7 +290,7 @@ func comparedSelect(f Frame, name, label, chosen string, versions []ComparedVers
 }
 
 func comparedName(f Frame, v ComparedVersion) string {
-	return f.T("template.version_n", "number", v.Number) + " · " + v.At.UTC().Format("2006-01-02") + " · " + v.By
+	return f.T("template.version_n", "number", v.Number) + " · " + v.At.UTC().Format("2006-01-02") + " · " + f.by(v.By)
 }
 
 var _ = templruntime.GeneratedTemplate
