@@ -92,8 +92,7 @@ func (v *Volume) packAttached(ctx context.Context, a *attachment, description st
 	}
 	do := func(ctx context.Context, name string) error {
 		err := run(ctx, a.script(name))
-		var exit *tool.ExitError
-		if errors.As(err, &exit) {
+		if exit := tool.Exit(err); exit != nil {
 			return exit.Fault()
 		}
 		return err

@@ -69,8 +69,7 @@ func Make(ctx context.Context, path, tree string, o Options) error {
 
 func run(ctx context.Context, c tool.Command) error {
 	err := c.Run(ctx)
-	var exit *tool.ExitError
-	if errors.As(err, &exit) {
+	if exit := tool.Exit(err); exit != nil {
 		return exit.Fault()
 	}
 	return err

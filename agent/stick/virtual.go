@@ -42,8 +42,7 @@ func (h *windowsHost) take(ctx context.Context) (done func(), err error) {
 // do runs a program; its failure is a fault.
 func (h *windowsHost) do(ctx context.Context, c tool.Command) error {
 	err := h.run(ctx, c)
-	var exit *tool.ExitError
-	if errors.As(err, &exit) {
+	if exit := tool.Exit(err); exit != nil {
 		return exit.Fault()
 	}
 	return err

@@ -347,8 +347,7 @@ func checkShadows(v *ntfs.Volume) error {
 func runTool(ctx context.Context, c tool.Command, args ...string) error {
 	c.Args = args
 	err := c.Run(ctx)
-	var exit *tool.ExitError
-	if errors.As(err, &exit) {
+	if exit := tool.Exit(err); exit != nil {
 		return exit.Fault()
 	}
 	return err

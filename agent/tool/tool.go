@@ -51,6 +51,14 @@ func (e *ExitError) Unwrap() error {
 	return nil
 }
 
+// Exit returns what Run returned if it is the program's own failure, and nil for
+// anything else. The cause of a cancelled call may itself be a program's failure:
+// of another one, which came first.
+func Exit(err error) *ExitError {
+	exit, _ := err.(*ExitError) //nolint:errorlint // Run wraps its own in nothing
+	return exit
+}
+
 // Fault is the failure as data, for callers that know nothing more exact.
 func (e *ExitError) Fault() *protocol.Fault {
 	return protocol.WrapFault(e, protocol.FaultTool, "tool", e.Tool, "status", e.Status, "detail", e.Output)

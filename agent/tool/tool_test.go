@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"syscall"
@@ -66,5 +67,21 @@ func TestCancel(t *testing.T) {
 	cancel(cause)
 	if err := <-done; !errors.Is(err, cause) {
 		t.Errorf("%v", err)
+	}
+}
+
+// What cancelled a program is not that program's own failure, even if it is
+// another program's.
+func TestExit(t *testing.T) {
+	t.Parallel()
+	first := Command{Name: "sh", Args: []string{"-c", "exit 28"}}.Run(t.Context())
+	if exit := Exit(first); exit == nil || exit.Status != 28 {
+		t.Errorf("%v is its own failure", first)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(fmt.Errorf("apply image: %w", first))
+	err := Command{Name: "sh", Args: []string{"-c", "sleep 1000"}}.Run(ctx)
+	if exit := Exit(err); exit != nil || !errors.Is(err, first) {
+		t.Errorf("cancelled by another one's failure: %v", err)
 	}
 }

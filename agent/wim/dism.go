@@ -3,7 +3,6 @@ package wim
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -63,28 +62,33 @@ func (d DISM) command(args ...string) tool.Command {
 
 // run is for what reads an image file.
 func (d DISM) run(ctx context.Context, c tool.Command) error {
-	err := d.call(ctx, c)
-	var exit *tool.ExitError
-	if !errors.As(err, &exit) {
-		return err
+	err := d.do(ctx, c)
+	if exit := tool.Exit(err); exit != nil {
+		switch uint32(exit.Status) {
+		case statusBadFormat, statusInvalidData, statusFileCorrupt,
+			resultWin32 | statusBadFormat, resultWin32 | statusInvalidData, resultWin32 | statusFileCorrupt:
+			return protocol.WrapFault(exit, protocol.FaultImageCorrupt, "detail", exit.Output)
+		}
 	}
-	switch status := uint32(exit.Status); status {
-	case statusBadFormat, statusInvalidData, statusFileCorrupt,
-		resultWin32 | statusBadFormat, resultWin32 | statusInvalidData, resultWin32 | statusFileCorrupt:
-		return protocol.WrapFault(exit, protocol.FaultImageCorrupt, "detail", exit.Output)
-	}
-	return err
+	return dismFault(err)
 }
 
-// call runs a command. The fault of one that failed wraps its *tool.ExitError.
+// call is for what reads none.
 func (d DISM) call(ctx context.Context, c tool.Command) error {
-	run := d.Run
-	if run == nil {
-		run = func(ctx context.Context, c tool.Command) error { return c.Run(ctx) }
+	return dismFault(d.do(ctx, c))
+}
+
+func (d DISM) do(ctx context.Context, c tool.Command) error {
+	if d.Run != nil {
+		return d.Run(ctx, c)
 	}
-	err := run(ctx, c)
-	var exit *tool.ExitError
-	if !errors.As(err, &exit) {
+	return c.Run(ctx)
+}
+
+// dismFault makes a fault of DISM's own failure, and leaves any other error.
+func dismFault(err error) error {
+	exit := tool.Exit(err)
+	if exit == nil {
 		return err
 	}
 	switch uint32(exit.Status) {

@@ -43,8 +43,8 @@ func run(ctx context.Context, src Source, c tool.Command) error {
 	// the caller wants it.
 	c.Env = append([]string{ignoreCase + "=0"}, c.Env...)
 	err := c.Run(ctx)
-	var exit *tool.ExitError
-	if !errors.As(err, &exit) {
+	exit := tool.Exit(err)
+	if exit == nil {
 		return err
 	}
 	switch {

@@ -2,7 +2,6 @@ package imagefile
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -66,9 +65,9 @@ func verifyWIM(ctx context.Context, path string, size int64, progress func(done 
 		Name: VerifyTool, Package: VerifyPackage, Args: []string{"verify", path, "--nocheck"},
 		Stdout: &verifyOutput{size: size, progress: progress},
 	}.Run(ctx)
-	var exit *tool.ExitError
+	exit := tool.Exit(err)
 	switch {
-	case !errors.As(err, &exit):
+	case exit == nil:
 		return err
 	case verifyTrouble[exit.Status]:
 		return fmt.Errorf("verify an image file: %w", err)
