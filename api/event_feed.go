@@ -107,8 +107,8 @@ func (c *Console) WatchEvents(ctx context.Context, a Actor, f EventFilter, after
 // followFeed sends events after a place until ctx ends.
 func (c *Console) followFeed(ctx context.Context, query store.FeedFilter, at store.Cursor, out chan<- Event) error {
 	changed := c.store.Watch(ctx, store.TopicJobs, store.TopicSticks)
-	poll := time.NewTicker(feedPoll)
-	defer poll.Stop()
+	wait := pace{feedLeast, feedPoll}.begin(changed)
+	defer wait.stop()
 	for {
 		rows, err := c.store.Feed(ctx, at, query)
 		if err != nil {
@@ -129,15 +129,7 @@ func (c *Console) followFeed(ctx context.Context, query store.FeedFilter, at sto
 		if len(rows) == query.Limit {
 			continue
 		}
-		select {
-		case <-time.After(feedLeast):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		select {
-		case <-changed:
-		case <-poll.C:
-		case <-ctx.Done():
+		if !wait.next(ctx, nil) {
 			return ctx.Err()
 		}
 	}

@@ -70,8 +70,8 @@ type jobWatch struct {
 func (w *jobWatch) run(ctx context.Context, out chan<- JobUpdate) {
 	changed := w.c.store.Watch(ctx, store.TopicJob(w.id))
 	<-changed // its first value says to begin by reading
-	poll := time.NewTicker(watchPoll)
-	defer poll.Stop()
+	wait := pace{watchLeast, watchPoll}.begin(changed)
+	defer wait.stop()
 	for {
 		moved := w.c.progress.next(w.host)
 		u, err := w.update(ctx)
@@ -89,16 +89,7 @@ func (w *jobWatch) run(ctx context.Context, out chan<- JobUpdate) {
 		if u.Job.Ended() {
 			return
 		}
-		select {
-		case <-time.After(watchLeast):
-		case <-ctx.Done():
-			return
-		}
-		select {
-		case <-changed:
-		case <-moved:
-		case <-poll.C:
-		case <-ctx.Done():
+		if !wait.next(ctx, moved) {
 			return
 		}
 	}
@@ -155,12 +146,11 @@ func (c *Console) whileRunning(ctx context.Context) (context.Context, context.Ca
 	}
 }
 
-// watching says what a watcher looks at: after changes of topics, at most once in
-// least, and at least once in poll.
+// watching says what a watcher looks at, after changes of topics.
 type watching struct {
-	what        string // for the log
-	least, poll time.Duration
-	topics      []string
+	pace
+	what   string // for the log
+	topics []string
 }
 
 // watch sends what read finds, as it is now and again after changes. The channel
@@ -173,8 +163,8 @@ func watch[T any](ctx context.Context, c *Console, w watching, read func(context
 		defer stop()
 		changed := c.store.Watch(ctx, w.topics...)
 		<-changed // its first value says to begin by reading
-		poll := time.NewTicker(w.poll)
-		defer poll.Stop()
+		wait := w.begin(changed)
+		defer wait.stop()
 		for {
 			now, err := read(ctx)
 			if err != nil {
@@ -188,15 +178,7 @@ func watch[T any](ctx context.Context, c *Console, w watching, read func(context
 			case <-ctx.Done():
 				return
 			}
-			select {
-			case <-time.After(w.least):
-			case <-ctx.Done():
-				return
-			}
-			select {
-			case <-changed:
-			case <-poll.C:
-			case <-ctx.Done():
+			if !wait.next(ctx, nil) {
 				return
 			}
 		}
@@ -215,7 +197,7 @@ func (c *Console) WatchOverview(ctx context.Context, a Actor) (<-chan Overview, 
 		return nil, err
 	}
 	w := watching{
-		what: "the overview", least: overviewLeast, poll: watchPoll,
+		pace: pace{overviewLeast, watchPoll}, what: "the overview",
 		topics: []string{store.TopicJobs, store.TopicHosts, store.TopicSticks, store.TopicRequests},
 	}
 	return watch(ctx, c, w, func(ctx context.Context) (Overview, error) { return c.GetOverview(ctx, a) }), nil

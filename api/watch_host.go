@@ -23,7 +23,7 @@ func (c *Console) WatchHosts(ctx context.Context, a Actor) (<-chan []Host, error
 		return nil, err
 	}
 	w := watching{
-		what: "hosts", least: socketsLeast, poll: socketsPoll,
+		pace: pace{socketsLeast, socketsPoll}, what: "hosts",
 		topics: []string{store.TopicHosts, store.TopicJobs, store.TopicSticks},
 	}
 	return watch(ctx, c, w, func(ctx context.Context) ([]Host, error) {

@@ -51,8 +51,8 @@ const (
 // sendWebhooks turns events into messages until ctx ends.
 func (c *Console) sendWebhooks(ctx context.Context) {
 	changed := c.store.Watch(ctx, store.TopicJobs, store.TopicSticks)
-	poll := time.NewTicker(feedPoll)
-	defer poll.Stop()
+	wait := pace{feedLeast, feedPoll}.begin(changed)
+	defer wait.stop()
 	var lost time.Time // at once: this may be the replica that died
 	for {
 		for more := true; more && ctx.Err() == nil; {
@@ -67,15 +67,7 @@ func (c *Console) sendWebhooks(ctx context.Context) {
 				c.log.Warn("what nobody is at any more is not taken up yet", "error", err)
 			}
 		}
-		select {
-		case <-time.After(feedLeast):
-		case <-ctx.Done():
-			return
-		}
-		select {
-		case <-changed:
-		case <-poll.C:
-		case <-ctx.Done():
+		if !wait.next(ctx, nil) {
 			return
 		}
 	}

@@ -54,13 +54,7 @@ func (s *REST) watchEvents() {
 	op := get("/events", "watch_events", "events", "What happens to jobs, builds and sticks, as it happens")
 	op.Description = "Server-Sent Events, each named 'event', with an Event as its data and that event's ID as its ID: a reader that comes back with it, " +
 		"to whichever server, misses none and sees none twice."
-	op.Responses = map[string]*huma.Response{"200": {
-		Description: "The stream",
-		Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{
-			Type: huma.TypeString, Description: "The data of each event is an Event.",
-			Extensions: map[string]any{"x-event-data": schemaOf[api.Event](s)},
-		}}},
-	}}
+	op.Responses = streamOf[api.Event](s)
 	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*huma.StreamResponse, error) {
 		from, after := "Last-Event-ID", in.Last
 		if after == "" {

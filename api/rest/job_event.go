@@ -46,13 +46,7 @@ func (s *REST) watchJob() {
 	op := get("/jobs/{job}/events", "watch_job", "jobs", "A job as it goes on")
 	op.Description = "Server-Sent Events, each named 'job', with a JobUpdate as its data: the whole job as it is now and the events since the update before. " +
 		"It begins with a snapshot and ends after the update that shows the job's end. The ID of an event is the seq of the last of its job events."
-	op.Responses = map[string]*huma.Response{"200": {
-		Description: "The stream",
-		Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{
-			Type: huma.TypeString, Description: "The data of each event is a JobUpdate.",
-			Extensions: map[string]any{"x-event-data": schemaOf[api.JobUpdate](s)},
-		}}},
-	}}
+	op.Responses = streamOf[api.JobUpdate](s)
 	register(s, op, func(ctx context.Context, a api.Actor, in *input) (*huma.StreamResponse, error) {
 		updates, err := s.console.WatchJob(ctx, a, in.Job, max(in.After, in.Last))
 		if err != nil {

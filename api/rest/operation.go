@@ -115,6 +115,17 @@ func schemaOf[T any](s *REST) *huma.Schema {
 	return s.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[T](), true, "")
 }
 
+// streamOf is the answer of Server-Sent Events, each with a T as its data.
+func streamOf[T any](s *REST) map[string]*huma.Response {
+	return map[string]*huma.Response{"200": {
+		Description: "The stream",
+		Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{
+			Type: huma.TypeString, Description: "Server-Sent Events.",
+			Extensions: map[string]any{"x-event-data": schemaOf[T](s)},
+		}}},
+	}}
+}
+
 // What an operation is, in one line: register(s, work("/jobs", …), h). The
 // status of its success, and what its answer has, follow from the kind.
 
