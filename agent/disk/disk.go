@@ -14,7 +14,9 @@
 //     or put it in an array between the check and the write.
 //
 // Handle repeats identity and guards once more right before the first byte,
-// through the descriptor that it will write to.
+// through the descriptor that it will write to. Before each change it asks the
+// kernel whether the medium is still that one: a card reader stays, and open,
+// while its cards change.
 //
 // A virtual stick is a sparse file that stands for a stick, for trials and
 // tests. It needs no root and takes the same way.

@@ -37,6 +37,7 @@ func (l *Lister) OpenToRead(context.Context, protocol.Identity) (*Handle, error)
 type Handle struct {
 	device protocol.Device
 	direct bool
+	fate
 }
 
 // Check returns errors.ErrUnsupported.

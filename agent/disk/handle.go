@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/stickpress/stickpress/agent/protocol"
@@ -28,6 +29,21 @@ func (h *Handle) bounds(off, length int64) error {
 			length, off, h.device.Path, h.device.Bytes, sector, fs.ErrInvalid)
 	}
 	return nil
+}
+
+// fate is what became of a device while it was open.
+type fate struct {
+	touched atomic.Bool
+	lost    atomic.Pointer[protocol.Fault] // once it was gone
+}
+
+// gone is the fault of a device that is not there any more. Nothing is changed
+// through the Handle from then on: what comes back in its place is another one.
+func (h *Handle) gone(err error) *protocol.Fault {
+	f := protocol.WrapFault(err, protocol.FaultDeviceGone, "port", h.device.Port)
+	f.Touched = h.touched.Load()
+	h.lost.Store(f)
+	return f
 }
 
 // bounceBytes is the size of the aligned buffers for callers' unaligned ones.

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -24,22 +23,26 @@ import (
 // A device that disappears gives device_gone, other failed writes give
 // write_failed; Touched says whether a write was ever let through.
 type Handle struct {
-	lister  *Lister
-	device  protocol.Device
-	sys     string // sysfs folder of a block device
-	usb     string // sysfs folder of its USB device
-	file    *os.File
-	direct  bool
-	why     purpose
-	ready   func() error // the last check, made once
-	touched atomic.Bool
-	close   func() error
+	lister *Lister
+	device protocol.Device
+	sys    string // sysfs folder of a block device
+	usb    string // sysfs folder of its USB device
+	file   *os.File
+	direct bool
+	seq    uint64 // the kernel's number of the medium; 0 before Linux 5.15
+	why    purpose
+	ready  func() error // the last check, made once
+	close  func() error
+	fate
 }
 
 func newHandle(l *Lister, c *candidate, f *os.File, why purpose) *Handle {
 	h := &Handle{lister: l, device: c.Device, sys: c.sys, usb: c.usb, file: f, why: why}
 	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
 	h.direct = err == nil && flags&unix.O_DIRECT != 0
+	if h.sys != "" {
+		h.seq, _ = sequence(f) // Check says what is wrong with it
+	}
 	h.ready = sync.OnceValue(h.Check)
 	h.close = sync.OnceValue(func() error {
 		l.mu.Lock()
@@ -164,6 +167,9 @@ func (h *Handle) arm(off, length int64) error {
 	if err := h.bounds(off, length); err != nil {
 		return err
 	}
+	if f := h.lost.Load(); f != nil {
+		return f
+	}
 	if err := h.ready(); err != nil {
 		return err
 	}
@@ -174,10 +180,14 @@ func (h *Handle) arm(off, length int64) error {
 	return nil
 }
 
-// present notices that a virtual stick was pulled out, which is that its file
-// was removed or renamed: the kernel would go on writing to it.
+// present notices what the kernel would go on with: a virtual stick that was
+// pulled out, which is that its file was removed or renamed, and a card in whose
+// slot another one is by now.
 func (h *Handle) present() error {
 	if h.sys != "" {
+		if now, err := sequence(h.file); err == nil && now != h.seq {
+			return h.gone(fmt.Errorf("medium %d of %s has become %d", h.seq, h.device.Path, now))
+		}
 		return nil
 	}
 	var open, named unix.Stat_t
@@ -189,9 +199,7 @@ func (h *Handle) present() error {
 	case err == nil && open.Dev == named.Dev && open.Ino == named.Ino:
 		return nil
 	case err == nil, errors.Is(err, fs.ErrNotExist):
-		f := protocol.WrapFault(err, protocol.FaultDeviceGone, "port", h.device.Port)
-		f.Touched = h.touched.Load()
-		return f
+		return h.gone(err)
 	}
 	return fmt.Errorf("look for %s: %w", h.device.Path, err)
 }
@@ -220,9 +228,7 @@ func (h *Handle) failed(err error) error {
 		now, gone := h.lister.connection(h.sys)
 		if gone != nil || !exists(h.sys, "dev") || now != h.device.Connection ||
 			errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENOMEDIUM) {
-			f := protocol.WrapFault(err, protocol.FaultDeviceGone, "port", h.device.Port)
-			f.Touched = h.touched.Load()
-			return f
+			return h.gone(err)
 		}
 		if time.Now().After(deadline) {
 			return err

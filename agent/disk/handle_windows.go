@@ -36,8 +36,8 @@ type Handle struct {
 	ready   func() error // the last check, made once
 	forgot  atomic.Bool  // Windows, the old partitions
 	old     drive.Layout // those
-	touched atomic.Bool
 	close   func() error
+	fate
 }
 
 func newHandle(l *Lister, c *candidate, why purpose) *Handle {
@@ -234,6 +234,9 @@ func (h *Handle) arm(off, length int64) error {
 	if err := h.bounds(off, length); err != nil {
 		return err
 	}
+	if f := h.lost.Load(); f != nil {
+		return f
+	}
 	if err := h.ready(); err != nil {
 		return err
 	}
@@ -257,7 +260,5 @@ func (h *Handle) failed(err error) error {
 	if h.file != nil || errors.Is(err, os.ErrClosed) || !drive.Gone(err) && !drive.NoMedium(err) {
 		return err
 	}
-	f := protocol.WrapFault(err, protocol.FaultDeviceGone, "port", h.device.Port)
-	f.Touched = h.touched.Load()
-	return f
+	return h.gone(err)
 }

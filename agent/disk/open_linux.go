@@ -239,14 +239,14 @@ func (h *Handle) checkBlock(c *candidate, st *unix.Stat_t) error {
 	if open := numberOf(st.Rdev); open != c.num {
 		return h.changed("number", c.num, open)
 	}
-	var seq, size uint64
-	if err := ioctl(fd, unix.BLKGETDISKSEQ, unsafe.Pointer(&seq)); err == nil {
+	if seq, err := sequence(h.file); err == nil {
 		if listed := readInt(c.sys, "diskseq"); listed != 0 && uint64(listed) != seq {
 			return h.changed("connection", listed, seq)
 		}
 	} else if !errors.Is(err, unix.ENOTTY) && !errors.Is(err, unix.EINVAL) { // before Linux 5.15
 		return h.failed(fmt.Errorf("ask %s for its sequence number: %w", c.Path, err))
 	}
+	var size uint64
 	if err := ioctl(fd, unix.BLKGETSIZE64, unsafe.Pointer(&size)); err != nil {
 		return h.failed(fmt.Errorf("ask %s for its size: %w", c.Path, err))
 	}
@@ -264,6 +264,13 @@ func (h *Handle) checkBlock(c *candidate, st *unix.Stat_t) error {
 		return protocol.NewFault(protocol.FaultReadOnly, "path", c.Path)
 	}
 	return nil
+}
+
+// sequence is the number that the kernel gave to what is in an open block device:
+// to each disk that appears, and to each medium that comes into it (Linux 5.15).
+func sequence(f *os.File) (seq uint64, err error) {
+	err = ioctl(int(f.Fd()), unix.BLKGETDISKSEQ, unsafe.Pointer(&seq))
+	return seq, err
 }
 
 func (h *Handle) changed(what string, want, have any) error {

@@ -212,6 +212,15 @@ func (m *machine) unplug(id string) {
 	}
 }
 
+// swap puts another card into a slot.
+func (m *machine) swap(slot, drive string) {
+	m.t.Helper()
+	m.control("blockdev-open-tray", map[string]any{"id": slot, "force": true})
+	m.control("blockdev-remove-medium", map[string]any{"id": slot})
+	m.control("blockdev-insert-medium", map[string]any{"id": slot, "node-name": drive})
+	m.control("blockdev-close-tray", map[string]any{"id": slot})
+}
+
 // start sends the probe a request without waiting for its response.
 func (m *machine) start(q Request) <-chan *Response {
 	m.t.Helper()

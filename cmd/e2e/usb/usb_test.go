@@ -101,6 +101,10 @@ func TestUSB(t *testing.T) {
 	d.plug("ide-hd,drive=sata,bus=ide.0")
 	d.add("virtio", 64*gib, "")
 	d.plug("virtio-blk-pci,drive=virtio")
+	d.add("card1", 64*gib, "")
+	d.add("card2", 64*gib, "")
+	d.plug("usb-uas,id=reader,bus=xhci.0,port=12")
+	d.plug("scsi-hd,id=slot,bus=reader.0,drive=card1,removable=on")
 	d.add("spare", 64*gib, "")
 	d.add("other", 64*gib, "")
 	d.add("third", 64*gib, "")
@@ -262,6 +266,25 @@ func TestUSB(t *testing.T) {
 		m.do(Request{Op: OpClose, Path: dev.Path})
 		if !bytes.Equal(d.bytesAt("spare", 0), make([]byte, 1<<20)) {
 			t.Error("the stick that was put in its place was written")
+		}
+	})
+	m.part("card swapped in mid-write", func(t *testing.T) {
+		dev := m.at("1-12", 0)
+		m.do(Request{Op: OpOpen, Identity: dev.Identity})
+		m.do(Request{Op: OpWrite, Path: dev.Path, Fill: 0x55})
+		m.swap("slot", "card2")
+		m.find("the other card", func(d *protocol.Device) bool { return d.Port == "1-12" && d.Connection != dev.Connection })
+		for range 2 { // the second is what wipes the table of what was not finished
+			if f := m.refuse(Request{Op: OpWrite, Path: dev.Path, Fill: 0x66}, protocol.FaultDeviceGone); !f.Touched {
+				t.Error("said not to be touched")
+			}
+		}
+		m.do(Request{Op: OpClose, Path: dev.Path})
+		if !bytes.Equal(d.bytesAt("card1", 0), bytes.Repeat([]byte{0x55}, 1<<20)) {
+			t.Error("the card does not hold what was written")
+		}
+		if !bytes.Equal(d.bytesAt("card2", 0), make([]byte, 1<<20)) {
+			t.Error("the card that was put in its place was written")
 		}
 	})
 	m.part("pulled out in mid-write", func(t *testing.T) {

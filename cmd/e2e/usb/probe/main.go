@@ -46,6 +46,10 @@ func run() error {
 	if err := loadModules("/modules"); err != nil {
 		return err
 	}
+	// As udev does it: the kernel looks every two seconds whether a card is another one.
+	if err := os.WriteFile("/sys/module/block/parameters/events_dfl_poll_msecs", []byte("2000"), 0); err != nil {
+		return err
+	}
 	ports, err := filepath.Glob("/dev/vport*")
 	if err != nil || len(ports) != 1 {
 		return errors.Join(err, fmt.Errorf("virtio ports %v: want one", ports))
