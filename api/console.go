@@ -52,6 +52,9 @@ type Deps struct {
 	// OfflineAfter is how long a host may be silent before it counts as
 	// offline; default one minute.
 	OfflineAfter time.Duration
+	// DuePoll is how long this replica may not have heard of a job for later, if
+	// what is told between replicas is lost; default 20 seconds.
+	DuePoll time.Duration
 	// Service and People are where people may sign in besides: an OpenID
 	// provider, a directory. Either may be nil.
 	Service *SignInService
@@ -75,6 +78,7 @@ type Console struct {
 	maxUpload int64
 	ticketTTL time.Duration
 	offline   time.Duration
+	duePoll   time.Duration
 	passwords *passwords
 	limits    struct{ address, enroll, hook, hookFailed, pairing *limiter }
 	tokens    tokenCounts
@@ -120,6 +124,9 @@ func New(d Deps) (*Console, error) {
 	if d.OfflineAfter <= 0 {
 		d.OfflineAfter = time.Minute
 	}
+	if d.DuePoll <= 0 {
+		d.DuePoll = 20 * time.Second
+	}
 	if d.Replica == "" {
 		var b [6]byte
 		if _, err := io.ReadFull(d.Rand, b[:]); err != nil {
@@ -130,7 +137,7 @@ func New(d Deps) (*Console, error) {
 	c := &Console{
 		store: d.Store, blobs: d.Blobs, staging: d.Staging, log: d.Logger.With("part", "api"),
 		now: d.Clock, rand: d.Rand, replica: d.Replica, config: d.Config, tls: d.TLS, maxUpload: d.MaxUpload,
-		ticketTTL: d.TicketLifetime, offline: d.OfflineAfter,
+		ticketTTL: d.TicketLifetime, offline: d.OfflineAfter, duePoll: d.DuePoll,
 	}
 	c.service, c.directory = d.Service, d.People
 	c.reports.store = c.storeReports

@@ -74,9 +74,6 @@ func (c *Console) ScheduleJob(ctx context.Context, a Actor, in ScheduleJobInput)
 	return c.GetJob(ctx, a, in.ID)
 }
 
-// duePoll is how long a replica may not have heard of a job for later.
-const duePoll = 20 * time.Second
-
 // wakeDue tells the sockets of hosts when work is due that was queued for
 // later, until ctx ends. Every replica does; a host that is told twice, or not
 // at all, finds its work by asking, as always.
@@ -84,7 +81,7 @@ func (c *Console) wakeDue(ctx context.Context) {
 	changed := c.store.Watch(ctx, store.TopicJobs)
 	seen := c.store.Now()
 	for {
-		wait := duePoll
+		wait := c.duePoll
 		due, err := c.store.NextDue(ctx, seen)
 		if err != nil && ctx.Err() == nil {
 			c.log.WarnContext(ctx, "looking for due jobs failed", "error", err)

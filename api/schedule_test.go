@@ -73,15 +73,18 @@ func called(ctx context.Context, f *apitest.Fixture, s api.HostSession) <-chan s
 	return woken
 }
 
+// neverPolls leaves a replica nothing but what it knows of jobs for later.
+func neverPolls(d *api.Deps) { d.DuePoll = 24 * time.Hour }
+
 // The replica that has a host's socket is told when work is due, without
 // anybody doing anything then.
 func TestDueJobWakesItsHost(t *testing.T) {
 	t.Parallel()
-	f := apitest.New(t)
+	f := apitest.New(t, neverPolls)
 	f.Publish(t, "win11-ent", "1.0.0")
 	d := apitest.Stick("a")
 	_, session := f.Connect(t, "bench", d)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	in := apitest.Order("win11-ent", "bench", d)
 	at := f.Store.Now().Add(time.Second)
@@ -108,11 +111,11 @@ func TestDueJobWakesItsHost(t *testing.T) {
 // nobody takes the first.
 func TestEachDueJobWakesItsHost(t *testing.T) {
 	t.Parallel()
-	f := apitest.New(t)
+	f := apitest.New(t, neverPolls)
 	f.Publish(t, "win11-ent", "1.0.0")
 	a, b := apitest.Stick("a"), apitest.Stick("b")
 	_, session := f.Connect(t, "bench", a, b)
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	first := f.Store.Now().Add(2 * time.Second)
 	second := first.Add(1500 * time.Millisecond)
