@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,7 +94,21 @@ func TestScanStick(t *testing.T) {
 	if refused.Stick.ID != stick.ID {
 		t.Error("it is not said which stick was refused")
 	}
+	undoable := func() (seqs []int64) {
+		for _, e := range must[[]api.StickEvent](t)(f.StickEvents(t.Context(), f.Viewer, stick.ID, 0)) {
+			if e.Undoable {
+				seqs = append(seqs, e.Seq)
+			}
+		}
+		return seqs
+	}
+	if got := undoable(); !slices.Equal(got, []int64{out.Seq}) {
+		t.Errorf("undoable are %v, and the handover was %d", got, out.Seq)
+	}
 	undone := must[api.Stick](t)(f.UndoStickMove(t.Context(), f.Helpdesk, stick.ID, out.Seq))
+	if got := undoable(); len(got) != 0 {
+		t.Errorf("undoable after the undoing: %v", got)
+	}
 	if undone.Life != stick.Life || undone.Holder != "" || undone.Reference != stick.Reference {
 		t.Errorf("undone: %+v", undone)
 	}

@@ -85,6 +85,7 @@ type StickEvent struct {
 	Reason    string          `json:"reason,omitempty"`    // what was said of a loss, a find, an end; where a copy lies
 	Data      string          `json:"data,omitempty"`      // what became of a user's data: DataNone, …
 	Signer    string          `json:"signer,omitempty"`    // who answers for the loss of a user's data
+	Undoable  bool            `json:"undoable,omitempty"`  // UndoStickMove takes it back: nothing happened to the stick since
 	// Of a stick that was wiped.
 	Wipe          *protocol.WipeResult `json:"wipe,omitempty"`
 	CertificateID string               `json:"certificate_id,omitempty"`
@@ -211,7 +212,7 @@ func (c *Console) StickEvents(ctx context.Context, a Actor, id string, after int
 			}
 			jobs[id] = b.JobID.String()
 		}
-		e.JobID = jobs[rows[i].BuildID]
+		e.JobID, e.Undoable = jobs[rows[i].BuildID], s.Undoable(rows[i].Seq, rows[i].Type)
 		out = append(out, e)
 	}
 	return out, nil

@@ -26,10 +26,15 @@ func (s *Stick) applyUndone(e *StickEvent) error {
 	return s.live(p.Life)
 }
 
+// Undoable reports whether UndoHandover takes back an event of the stick, by its
+// seq and type: it handed the stick out or took it back, and is the newest.
+func (s *Stick) Undoable(seq int64, e EventType) bool {
+	return seq == s.Seq && (e == EventStickIssued || e == EventStickReturned)
+}
+
 // UndoHandover takes back that a stick was handed out or returned, by the seq of
-// that event. It must be the newest of the stick: if anything happened to it
-// since, or the event is another, it is the fault stick_moved_on; what a build
-// is using is stick_busy.
+// that event. One that is not Undoable is the fault stick_moved_on; a stick that a
+// build is using is stick_busy.
 func (tx *Tx) UndoHandover(ctx context.Context, id StickID, seq int64, by Actor) (Stick, error) {
 	was, last, err := tx.stickBefore(ctx, id, seq)
 	if err != nil {
@@ -37,7 +42,7 @@ func (tx *Tx) UndoHandover(ctx context.Context, id StickID, seq int64, by Actor)
 	}
 	p := StickUndone{Undone: seq, Life: was.Life, Holder: was.Holder, Reference: was.Reference, Data: was.Data}
 	return tx.moveStick(ctx, id, by, EventStickUndone, p, func(s *Stick) (bool, error) {
-		if s.Seq != seq || last != EventStickIssued && last != EventStickReturned {
+		if !s.Undoable(seq, last) {
 			return false, fault.New(fault.KindConflict, CodeStickMovedOn)
 		}
 		return false, nil

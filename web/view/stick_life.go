@@ -58,19 +58,13 @@ func StickName(s *api.Stick) string {
 	return s.ID
 }
 
-// undoable is what can be taken back of a stick's last event, in words, with that
-// event's number; nothing if it cannot.
-func undoable(f Frame, s *api.Stick, events []api.StickEvent) (string, int64) {
-	if len(events) == 0 || s.State == "pressing" || s.State == "erasing" || !f.Actor.Can(api.UseUndoStickMove) {
-		return "", 0
+// undoable is the event that can be taken back; none if there is no such.
+func (m *StickMore) undoable(f Frame) (api.StickEvent, bool) {
+	i := slices.IndexFunc(m.Events, func(e api.StickEvent) bool { return e.Undoable })
+	if i < 0 || !f.Actor.Can(api.UseUndoStickMove) {
+		return api.StickEvent{}, false
 	}
-	switch last := events[len(events)-1]; last.Type {
-	case "stick_issued":
-		return f.T("stick.undo_issue"), last.Seq
-	case "stick_returned":
-		return f.T("stick.undo_return"), last.Seq
-	}
-	return "", 0
+	return m.Events[i], true
 }
 
 // newestFirst turns events round.

@@ -1609,7 +1609,7 @@ func stickActions(f Frame, s api.Stick, m StickMore) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		at := m.At
-		templ_7745c5c3_Err = stickUndo(f, s, m.Events).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = stickUndo(f, m).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
