@@ -26,8 +26,9 @@ const (
 	signInLinkLongest  = 24 * time.Hour
 )
 
-// CreateSignInLink makes a link for a person (admin or system).
-// Faults: user_not_found.
+// CreateSignInLink makes a link for a person (admin or system). A token for some
+// of its owner's sites makes none for its owner, who would come in with all.
+// Faults: user_not_found, not_oneself.
 func (c *Console) CreateSignInLink(ctx context.Context, a Actor, in SignInLinkInput) (SignInLink, error) {
 	ttl := lifetime(in.TTL, signInLinkLifetime, signInLinkLongest)
 	var link SignInLink
@@ -35,6 +36,9 @@ func (c *Console) CreateSignInLink(ctx context.Context, a Actor, in SignInLinkIn
 		u, err := findUserByLogin(ctx, tx.Reader, a, in.Login)
 		if err != nil {
 			return err
+		}
+		if !a.within(siteTexts(u.Sites)) {
+			return fault.New(fault.KindConflict, CodeOneself)
 		}
 		secret, token, err := tx.CreateOneTimeToken(ctx, store.NewOneTimeToken{
 			Purpose: store.PurposeSignIn, UserID: u.ID, Lifetime: ttl, By: by,

@@ -47,6 +47,20 @@ func TestTokensOfTokens(t *testing.T) {
 	wantFault(t, err, api.CodeLifetime)
 }
 
+// A token for some of its owner's sites is no way to the others.
+func TestTokenOfASiteStaysThere(t *testing.T) {
+	t.Parallel()
+	f := apitest.New(t)
+	site := must[api.Site](t)(f.SaveSite(t.Context(), f.Admin, api.SaveSiteInput{Name: "Elsewhere"}))
+	of := func(sites ...string) api.Actor {
+		return program(t, f, must[api.NewToken](t)(f.CreateToken(t.Context(), f.Admin, api.CreateTokenInput{Name: "ci", Role: api.RoleAdmin, Sites: sites})))
+	}
+	in := api.SignInLinkInput{Login: must[api.User](t)(f.GetUser(t.Context(), f.Admin, f.Admin.UserID)).Login}
+	_, err := f.CreateSignInLink(t.Context(), of(site.ID), in)
+	wantFault(t, err, api.CodeOneself)
+	must[api.SignInLink](t)(f.CreateSignInLink(t.Context(), of(), in))
+}
+
 // A token sees and ends itself and what it made; an admin's all.
 func TestTokensSeeThemselves(t *testing.T) {
 	t.Parallel()
