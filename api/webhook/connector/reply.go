@@ -104,14 +104,14 @@ var helpers = template.FuncMap{
 	"json":  encode,
 }
 
-// segment is a value as one segment of a path; what would lead to another path
-// is none.
+// segment is a value as one segment of a path, or as one value of a query; what
+// would lead to another path is none.
 func segment(v any) (string, error) {
 	text := fmt.Sprint(v)
 	if text == "" || text == "." || text == ".." {
 		return "", fmt.Errorf("%q is no part of a path", text)
 	}
-	return url.PathEscape(text), nil
+	return strings.ReplaceAll(url.QueryEscape(text), "+", "%20"), nil
 }
 
 // encode is a value as JSON that stands in JSON, in HTML and in scripts alike.

@@ -16,7 +16,7 @@ func TestTemplateEscapes(t *testing.T) {
 	t.Parallel()
 	tpl := connector.Reply{
 		Method: "POST", ContentType: "application/json",
-		URL:  "https://x.example/t/{{.key}}/notes?who={{query .holder}}",
+		URL:  "https://x.example/t/{{.key}}/notes?who={{query .holder}}&by={{.by}}",
 		Body: `{"a": "{{.holder}}", "b": {{json .holder}}, "c": "{{printf "%s!" .holder}}", "n": {{.count}}, "all": {{json .sticks}}, "s": [{{range $i, $s := .sticks}}{{if $i}},{{end}}"{{.serial}}"{{end}}]}`,
 	}
 	if err := tpl.Check(); err != nil {
@@ -24,13 +24,14 @@ func TestTemplateEscapes(t *testing.T) {
 	}
 	d := connector.Sample(connector.EventVerified)
 	d.Key, d.Holder = "a/../b?x#y", "\"}{\n\\\u2028</script>&x=1"
+	d.By = "a&who=b;c=d+e %2f"
 	d.Sticks = append(d.Sticks, connector.DataStick{Serial: `","x":"`})
 	r, err := tpl.Render(d)
 	if err != nil {
 		t.Fatal(err)
 	}
 	u, err := url.Parse(r.URL)
-	if err != nil || u.EscapedPath() != "/t/a%2F..%2Fb%3Fx%23y/notes" || u.Query().Get("who") != d.Holder {
+	if err != nil || u.EscapedPath() != "/t/a%2F..%2Fb%3Fx%23y/notes" || u.Query().Get("who") != d.Holder || u.Query().Get("by") != d.By {
 		t.Errorf("the URL is %s, %v", r.URL, err)
 	}
 	var got struct {
