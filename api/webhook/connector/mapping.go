@@ -126,7 +126,8 @@ type Request struct {
 }
 
 // Apply reads a document that Decode made. It returns what each field came to,
-// in the order of Fields, and the request of it.
+// in the order of Fields, and the request of it. What is too long to be a ticket's
+// number is none.
 func (m Mapping) Apply(document json.RawMessage) ([]Value, Request) {
 	values := make([]Value, 0, len(Fields))
 	text := map[string]string{}
@@ -134,6 +135,9 @@ func (m Mapping) Apply(document json.RawMessage) ([]Value, Request) {
 		v := m[name].value(name, document)
 		values = append(values, v)
 		text[name] = v.Value
+		if name == FieldTicket && v.Cut {
+			text[name] = "" // two tickets could begin alike, and would be one
+		}
 	}
 	r := Request{
 		Ticket: text[FieldTicket], TicketKey: text[FieldTicketKey], TicketURL: webAddress(text[FieldTicketURL]),

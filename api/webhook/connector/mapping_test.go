@@ -92,6 +92,7 @@ func TestApply(t *testing.T) {
 			connector.Request{Ticket: "A-1", TicketKey: "A-1", Image: "win11-ent", Sticks: 1, TicketURL: "https://x.example/1", Site: "Berlin"},
 		},
 		{`{"id":"","os":null}`, connector.Request{Image: "win11-ent", Sticks: 2, Site: "Berlin"}},
+		{`{"id":"` + strings.Repeat("x", 201) + `"}`, connector.Request{Image: "win11-ent", Sticks: 2, Site: "Berlin"}},
 		{`{"id":"x\u0000y\u2028z","who":"` + strings.Repeat("é", 300) + `"}`, connector.Request{
 			Ticket: "xy z", TicketKey: "xy z", Holder: strings.Repeat("é", 200), Image: "win11-ent", Sticks: 2, Site: "Berlin",
 		}},
