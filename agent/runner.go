@@ -126,7 +126,7 @@ func (r *runner) assign(m *protocol.Assign) error {
 		}
 		return nil
 	}
-	r.tickets.put(m.JobID, m.Ticket)
+	r.tickets.hold(m.JobID, m.Ticket)
 	r.changed()
 	r.jobs.Go(j.run)
 	return nil

@@ -15,43 +15,73 @@ type tickets struct {
 	send func(protocol.Message)
 
 	mu     sync.Mutex
-	jobs   map[string]string
-	asked  map[string]bool // Refresh sent, Ticket not here
-	change chan struct{}   // closed and replaced when a ticket arrives
+	jobs   map[string]*jobTicket
+	change chan struct{} // closed and replaced when a ticket arrives
+}
+
+// jobTicket is the newest ticket of a job.
+type jobTicket struct {
+	ticket string
+	users  int  // a job may come in several assignments
+	asked  bool // Refresh sent, Ticket not here
 }
 
 func newTickets(send func(protocol.Message)) *tickets {
-	return &tickets{send: send, jobs: map[string]string{}, asked: map[string]bool{}, change: make(chan struct{})}
+	return &tickets{send: send, jobs: map[string]*jobTicket{}, change: make(chan struct{})}
 }
 
-// put keeps a job's newest ticket.
+// hold keeps a job's tickets, this one first, until forget.
+func (t *tickets) hold(job, ticket string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.jobs[job] == nil {
+		t.jobs[job] = new(jobTicket)
+	}
+	t.jobs[job].users++
+	t.set(job, ticket)
+}
+
+// put takes a new ticket, if its job is not over.
 func (t *tickets) put(job, ticket string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.jobs[job] = ticket
-	delete(t.asked, job)
+	if t.jobs[job] != nil {
+		t.set(job, ticket)
+	}
+}
+
+func (t *tickets) set(job, ticket string) {
+	j := t.jobs[job]
+	j.ticket, j.asked = ticket, false
 	close(t.change)
 	t.change = make(chan struct{})
 }
 
-// forget drops what belongs to a finished job.
+// forget ends what hold began.
 func (t *tickets) forget(job string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.jobs, job)
-	delete(t.asked, job)
+	if t.jobs[job].users--; t.jobs[job].users == 0 {
+		delete(t.jobs, job)
+	}
 }
 
-// get returns a ticket that is not stale, waiting for one if it must.
+// get returns a ticket that is not stale, waiting for one if it must. There is
+// none for a job that is over.
 func (t *tickets) get(ctx context.Context, job, stale string) (string, error) {
 	for waited := false; ; waited = true {
 		t.mu.Lock()
-		ticket, change := t.jobs[job], t.change
+		j, change := t.jobs[job], t.change
+		if j == nil {
+			t.mu.Unlock()
+			return "", errNobody
+		}
+		ticket := j.ticket
 		// What the server answers is taken, even if it is the same again.
-		have := ticket != stale || (waited && !t.asked[job])
-		ask := !have && !t.asked[job]
+		have := ticket != stale || (waited && !j.asked)
+		ask := !have && !j.asked
 		if ask {
-			t.asked[job] = true
+			j.asked = true
 		}
 		t.mu.Unlock()
 		if have {
@@ -73,8 +103,10 @@ func (t *tickets) open() []protocol.Message {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var out []protocol.Message
-	for _, job := range slices.Sorted(maps.Keys(t.asked)) {
-		out = append(out, &protocol.Refresh{JobID: job})
+	for _, job := range slices.Sorted(maps.Keys(t.jobs)) {
+		if t.jobs[job].asked {
+			out = append(out, &protocol.Refresh{JobID: job})
+		}
 	}
 	return out
 }
