@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"sync"
@@ -201,6 +200,14 @@ func progress(attempts []*attempt, s protocol.Step) func(done, total int64) {
 type image struct {
 	mu sync.Mutex
 	*cache.Entry
+	lost error // why a rotten one could not be fetched anew
+}
+
+// now is the file as it is by now, or why there is none.
+func (im *image) now() (*cache.Entry, error) {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	return im.Entry, im.lost
 }
 
 // fetch brings the image into the cache. Only this waits for the server, so
@@ -261,25 +268,32 @@ func (g *group) master(ctx context.Context, im *image) (m master, err error) {
 // evict.
 func (g *group) prepare(ctx context.Context, dir string, im *image) (*stick.Master, error) {
 	r := g.job.r
+	var used *cache.Entry
 	try := func() (*stick.Master, error) {
 		spec := g.spec
-		im.mu.Lock()
-		spec.ImagePath = im.Path
-		im.mu.Unlock()
+		var err error
+		if used, err = im.now(); err != nil {
+			return nil, err
+		}
+		spec.ImagePath = used.Path
 		return r.engine.Prepare(ctx, dir, spec, progress(g.attempts, protocol.StepMaster))
 	}
 	m, err := try()
 	if err == nil || ctx.Err() != nil {
 		return m, err
 	}
+	now, lost := im.now()
 	var f *protocol.Fault
 	switch errors.As(err, &f); {
+	case lost != nil:
+		return nil, lost
+	case now != used: // another master of the job found it rotten
 	case errors.Is(err, syscall.ENOSPC), f != nil && f.Code == protocol.FaultCacheFull:
 		if full := r.cache.MakeRoom(g.need(f)); full != nil {
 			return nil, full
 		}
 	case f != nil && f.Code == protocol.FaultImageCorrupt:
-		if g.refetch(ctx, im) != nil {
+		if err := g.refetch(ctx, im, used, err); err != nil {
 			return nil, err
 		}
 	default:
@@ -299,20 +313,25 @@ func (g *group) need(f *protocol.Fault) int64 {
 	return 3 * g.job.assign.Image.Bytes
 }
 
-// refetch replaces the image if it rotted on the disk; an error means that it
-// is the image that was assigned.
-func (g *group) refetch(ctx context.Context, im *image) error {
+// refetch replaces the image that was used and found rotten, unless that was
+// done meanwhile. An error is what to report: why, if it is the image that was
+// assigned, else what keeps it from being fetched.
+func (g *group) refetch(ctx context.Context, im *image, used *cache.Entry, why error) error {
 	im.mu.Lock()
 	defer im.mu.Unlock()
+	if im.lost != nil || im.Entry != used {
+		return im.lost
+	}
 	r := g.job.r
 	err := r.cache.Verify(ctx, im.Entry)
 	if err == nil {
-		return fmt.Errorf("image %s is as it was published", g.job.assign.Image.SHA256)
+		return why
 	}
 	r.log.Error("an image in the cache was damaged and is fetched again", "err", err)
 	im.Release()
 	next, err := g.job.fetch(ctx, g.attempts)
 	if err != nil {
+		im.lost = err
 		return err
 	}
 	im.Entry = next.Entry

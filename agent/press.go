@@ -17,6 +17,7 @@ type ready struct {
 	at     *attempt
 	device Device
 	target stick.Target
+	why    error // of a round that did not end it
 }
 
 // press writes the master to all sticks of the group in one pass and ends
@@ -65,7 +66,7 @@ func (g *group) ready() (sticks []ready) {
 			at.fail(err)
 			continue
 		}
-		sticks = append(sticks, ready{at, d, stick.Target{
+		sticks = append(sticks, ready{at: at, device: d, target: stick.Target{
 			Device: d, Personal: own, EraseFirst: g.job.assign.Options.EraseFirst, Context: at.ctx, Report: at,
 			Demands: at.demands(&g.job.assign.Recipe),
 		}})
@@ -107,6 +108,7 @@ func (j *job) round(content stick.Content, sticks []ready, mendable error) (agai
 				})
 			case mendable != nil && s.at.ctx.Err() == nil && errors.Is(o.Err, mendable):
 				left()
+				s.why = o.Err
 				mu.Lock()
 				again = append(again, s)
 				mu.Unlock()

@@ -32,15 +32,14 @@ func (j *job) raw(ctx context.Context) {
 	defer func() { im.Release() }()
 	content, err := g.disk(ctx, im)
 	rotten := protocol.NewFault(protocol.FaultImageCorrupt)
+	if rotten.Is(err) {
+		if err = g.refetch(ctx, im, im.Entry, err); err == nil {
+			content, err = g.disk(ctx, im)
+		}
+	}
 	if err != nil {
-		if !rotten.Is(err) || g.refetch(ctx, im) != nil {
-			j.fail(g.attempts, err)
-			return
-		}
-		if content, err = g.disk(ctx, im); err != nil {
-			j.fail(g.attempts, err)
-			return
-		}
+		j.fail(g.attempts, err)
+		return
 	}
 	sticks := j.readyForRaw(g.attempts)
 	warnOfCopies(content.DiskID(), sticks)
@@ -49,13 +48,12 @@ func (j *job) raw(ctx context.Context) {
 	if len(again) == 0 {
 		return
 	}
-	err = g.refetch(ctx, im)
-	if err == nil {
+	if err = g.refetch(ctx, im, im.Entry, again[0].why); err == nil {
 		content, err = g.disk(ctx, im)
 	}
 	if err != nil {
 		for _, s := range again {
-			j.fail([]*attempt{s.at}, protocol.WrapFault(err, protocol.FaultImageCorrupt, "detail", err))
+			j.fail([]*attempt{s.at}, err)
 		}
 		return
 	}
@@ -176,7 +174,7 @@ func (j *job) readyForRaw(attempts []*attempt) (sticks []ready) {
 			at.fail(err)
 			continue
 		}
-		sticks = append(sticks, ready{at, d, stick.Target{
+		sticks = append(sticks, ready{at: at, device: d, target: stick.Target{
 			Device: d, EraseFirst: j.assign.Options.EraseFirst, Context: at.ctx, Report: at,
 			Demands: at.demands(&j.assign.Recipe),
 		}})
