@@ -257,6 +257,21 @@ func TestCancelInMidWrite(t *testing.T) {
 	})
 }
 
+// A stick that failed has failed, also if somebody cancels it while its end is
+// still on the way.
+func TestCancelAfterTheFailure(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		h.engine.outcome = func(int, string) error { return protocol.NewFault(protocol.FaultDeviceGone, "port", "1-1") }
+		h.start()
+		h.send(h.assignment("1-1"))
+		begun := "accepted preflight< preflight> fetch< fetch> master< master> write< touched"
+		h.wantStory(ref(1, 1), begun) // it waits for others that vanish with it
+		h.send(&protocol.Cancel{Attempts: []protocol.AttemptRef{ref(1, 1)}})
+		later(atOnce)
+		h.wantStory(ref(1, 1), begun+" failed:device_gone:touched")
+	})
+}
+
 // A stick that does not answer keeps its neighbours from nothing: they are
 // reported and may be pulled out.
 func TestNobodyWaitsForAStickThatHangs(t *testing.T) {

@@ -116,7 +116,7 @@ func (j *job) round(content stick.Content, sticks []ready, mendable error) (agai
 				ends.Go(func() {
 					err := j.r.hubs.explain(j.r.hard, id, o.Err, j.r.weakHub)
 					left()
-					j.fail([]*attempt{s.at}, err)
+					s.at.fail(err) // also if it was cancelled since
 				})
 			}
 		}

@@ -47,7 +47,7 @@ func (j *job) erase(at *attempt, o protocol.WipeOptions) {
 	w := wipe.Wipe{Device: d, Options: o, Report: at, Rand: rand.Reader}
 	res, err := w.Run(at.ctx)
 	if err != nil {
-		j.fail([]*attempt{at}, err)
+		at.fail(err)
 		return
 	}
 	(&ready{at: at, device: d}).eject(res)
