@@ -31,11 +31,12 @@ type attempt struct {
 	build  *protocol.Build
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	after  <-chan struct{} // closed when the device's earlier users have left
+	after  <-chan struct{} // closed when the device's earlier users have left; nil without any
 	done   chan struct{}   // closed when the end is in the journal
 	left   chan struct{}   // closed when it is done and its earlier users have left
 
 	mu       sync.Mutex
+	opening  chan struct{} // closed when the device is open, or is not; nil before
 	device   Device
 	pressing bool
 	ended    bool
@@ -153,6 +154,11 @@ func (at *attempt) openBy(open func(context.Context, protocol.Identity) (Device,
 	if err := at.enter(); err != nil {
 		return nil, err
 	}
+	opened, ok := at.beginOpen()
+	if !ok {
+		return nil, at.why()
+	}
+	defer opened()
 	d, err := open(at.ctx, at.build.Identity)
 	if err != nil {
 		return nil, err
@@ -185,6 +191,18 @@ func (at *attempt) enter() error {
 	return nil
 }
 
+// beginOpen makes the attempt keep its place until opened, also if it ends before;
+// false if it has ended.
+func (at *attempt) beginOpen() (opened func(), ok bool) {
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	if at.ended {
+		return nil, false
+	}
+	at.opening = make(chan struct{})
+	return func() { close(at.opening) }, true
+}
+
 // hold keeps the open device until the press; it reports false, and closes
 // it, if the attempt has ended meanwhile.
 func (at *attempt) hold(d Device) bool {
@@ -214,6 +232,13 @@ func (at *attempt) alive() bool {
 	at.mu.Lock()
 	defer at.mu.Unlock()
 	return !at.ended && at.ctx.Err() == nil
+}
+
+// over reports whether the attempt has ended; it may not have left yet.
+func (at *attempt) over() bool {
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	return at.ended
 }
 
 // stop ends an attempt on the server's word.

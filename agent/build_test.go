@@ -225,6 +225,30 @@ func TestThirdAttemptWaitsForTheFirst(t *testing.T) {
 	}
 }
 
+// An attempt that ends while its device is being opened keeps the place until
+// that is over: the next one, of whichever build, would find the device busy.
+func TestNextAttemptWaitsForAnOpenUnderWay(t *testing.T) {
+	t.Parallel()
+	for _, next := range []protocol.AttemptRef{ref(1, 2), ref(2, 1)} {
+		t.Run(next.BuildID, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, h *host) {
+				opening := make(chan struct{})
+				h.rack.devices["1-1"].opening = opening
+				h.start()
+				h.send(h.assignment("1-1"))
+				h.send(&protocol.Cancel{Attempts: []protocol.AttemptRef{ref(1, 1)}})
+				again := h.assignment("1-1")
+				again.JobID, again.Builds[0].BuildID, again.Builds[0].Attempt = "job_2", next.BuildID, next.Attempt
+				h.send(again)
+				h.wantStory(ref(1, 1), "accepted preflight< cancelled:cancelled:untouched")
+				h.wantStory(next, "accepted")
+				close(opening)
+				h.wantStory(next, wholeStory)
+			})
+		})
+	}
+}
+
 func TestCancelBeforeTheWrite(t *testing.T) {
 	inBubble(t, func(t *testing.T, h *host) {
 		h.srv.hold = make(chan struct{})

@@ -72,6 +72,11 @@ func (r *rack) Open(_ context.Context, id protocol.Identity) (Device, error) {
 	}
 	d.open = true
 	d.rack = r
+	if opening := d.opening; opening != nil {
+		r.mu.Unlock()
+		<-opening
+		r.mu.Lock()
+	}
 	return d, nil
 }
 
@@ -109,6 +114,7 @@ type fakeDevice struct {
 	size    int64
 	sector  int
 	open    bool
+	opening chan struct{} // Open waits for it, if set
 	ejected bool
 	check   error
 	hub     string

@@ -144,7 +144,8 @@ func (r *runner) checkBroken(err error) {
 }
 
 // begin makes an attempt and claims its place. A place that another build
-// uses refuses it; an earlier attempt of the same build has to leave.
+// uses refuses it; an earlier attempt of the same build has to leave, and what
+// has ended is about to.
 func (r *runner) begin(b *protocol.Build) *attempt {
 	at := &attempt{
 		AttemptRef: protocol.AttemptRef{BuildID: b.BuildID, Attempt: b.Attempt},
@@ -155,7 +156,7 @@ func (r *runner) begin(b *protocol.Build) *attempt {
 	r.attempts[at.AttemptRef] = at
 	p := placeOf(&b.Identity)
 	holder := r.places[p]
-	busy := holder != nil && holder.BuildID != b.BuildID
+	busy := holder != nil && holder.BuildID != b.BuildID && !holder.over()
 	if !busy {
 		r.places[p] = at
 		if holder != nil {
@@ -222,12 +223,21 @@ func (r *runner) busy(id *protocol.Identity) bool {
 }
 
 // release gives an ended attempt's place free. One that ended while it waited
-// for an earlier one keeps it until that has left.
+// for an earlier one, or while its device was being opened, keeps it until that
+// is over.
 func (r *runner) release(at *attempt) {
 	r.mu.Lock()
 	delete(r.attempts, at.AttemptRef)
 	r.mu.Unlock()
-	leave := func() {
+	at.mu.Lock()
+	opening := at.opening
+	at.mu.Unlock()
+	go func() {
+		for _, over := range []<-chan struct{}{at.after, opening} {
+			if over != nil {
+				<-over
+			}
+		}
 		r.mu.Lock()
 		if p := placeOf(&at.build.Identity); r.places[p] == at {
 			delete(r.places, p)
@@ -235,20 +245,7 @@ func (r *runner) release(at *attempt) {
 		r.mu.Unlock()
 		close(at.left)
 		r.changed()
-	}
-	if at.after == nil {
-		leave()
-		return
-	}
-	select {
-	case <-at.after:
-		leave()
-	default:
-		go func() {
-			<-at.after
-			leave()
-		}()
-	}
+	}()
 }
 
 // persistEnd writes the last event of an attempt, for as long as it takes: an
