@@ -462,6 +462,39 @@ func TestImageThatRottedUnderTwoMasters(t *testing.T) {
 	})
 }
 
+// So do two jobs.
+func TestImageThatRottedUnderTwoJobs(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		h.rack.devices["1-2"].size = 60 * gib // a master of its own
+		fetched := make(chan struct{})
+		h.engine.prepare = func(n int, spec stick.Spec) error {
+			switch n {
+			case 1:
+				<-fetched
+				return protocol.NewFault(protocol.FaultTool, "detail", "no such file")
+			case 2:
+				if err := os.WriteFile(spec.ImagePath, []byte("rot"), 0o600); err != nil {
+					t.Error(err)
+				}
+				return protocol.NewFault(protocol.FaultImageCorrupt)
+			}
+			return nil
+		}
+		h.start()
+		h.send(h.assignment("1-1"))
+		a := h.assignment("1-2")
+		a.JobID, a.Builds[0].BuildID = "job_2", ref(2, 1).BuildID
+		h.send(a)
+		again := strings.Replace(wholeStory, "master< ", "master< fetch< fetch> ", 1)
+		h.wantStory(ref(2, 1), again)
+		close(fetched)
+		h.wantStory(ref(1, 1), again)
+		if h.srv.asked != 2 {
+			t.Errorf("image asked for %d times", h.srv.asked)
+		}
+	})
+}
+
 func TestTicketIsRenewedOverTheSocket(t *testing.T) {
 	inBubble(t, func(t *testing.T, h *host) {
 		h.start()

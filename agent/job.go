@@ -292,7 +292,7 @@ func (g *group) prepare(ctx context.Context, dir string, im *image) (*stick.Mast
 		if full := r.cache.MakeRoom(g.need(f)); full != nil {
 			return nil, full
 		}
-	case f != nil && f.Code == protocol.FaultImageCorrupt:
+	case f != nil && f.Code == protocol.FaultImageCorrupt, used.Gone():
 		if err := g.refetch(ctx, im, used, err); err != nil {
 			return nil, err
 		}
@@ -322,12 +322,13 @@ func (g *group) refetch(ctx context.Context, im *image, used *cache.Entry, why e
 	if im.lost != nil || im.Entry != used {
 		return im.lost
 	}
-	r := g.job.r
-	err := r.cache.Verify(ctx, im.Entry)
-	if err == nil {
-		return why
+	if r := g.job.r; !used.Gone() { // else another job has found out
+		err := r.cache.Verify(ctx, used)
+		if err == nil {
+			return why
+		}
+		r.log.Error("an image in the cache was damaged and is fetched again", "err", err)
 	}
-	r.log.Error("an image in the cache was damaged and is fetched again", "err", err)
 	im.Release()
 	next, err := g.job.fetch(ctx, g.attempts)
 	if err != nil {

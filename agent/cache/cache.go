@@ -230,6 +230,16 @@ func (e *Entry) Release() {
 	})
 }
 
+// Gone reports whether the cache has something else by this name by now, or
+// nothing: what was found damaged is forgotten, whoever uses it.
+func (e *Entry) Gone() bool {
+	c := e.cache
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key, err := filepath.Rel(c.cfg.Dir, e.Path)
+	return err != nil || c.entries[key] != e.entry
+}
+
 // drop removes what Work gave.
 func (c *Cache) drop(e *entry) {
 	if err := os.RemoveAll(e.path); err != nil {

@@ -332,6 +332,17 @@ func TestDamageOnTheDiskIsFound(t *testing.T) {
 	}
 	wantFault(t, h.Verify(t.Context(), e), protocol.FaultDigest, "want", digest)
 	again := h.fetch(t, digest, blob)
+	if !e.Gone() || again.Gone() {
+		t.Errorf("the damaged one is gone: %v, the new one: %v", e.Gone(), again.Gone())
+	}
+	// What somebody else found in the damaged one, but later, is not about the new.
+	if err := os.WriteFile(again.Path, rotten, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantFault(t, h.Verify(t.Context(), e), protocol.FaultDigest, "want", digest)
+	if _, err := os.Stat(again.Path); err != nil {
+		t.Error(err)
+	}
 	e.Release()
 	h.mu.Lock()
 	pins := again.entry.pins

@@ -288,11 +288,12 @@ func (c *Cache) Verify(ctx context.Context, e *Entry) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	// Whoever was quicker to find it may have another one there by now.
 	if key := filepath.Join(blobDir, want); c.entries[key] == e.entry {
 		delete(c.entries, key)
-	}
-	if err := os.Remove(e.Path); err != nil {
-		c.cfg.Log.Warn("could not remove a damaged image", "path", e.Path, "err", err)
+		if err := os.Remove(e.Path); err != nil {
+			c.cfg.Log.Warn("could not remove a damaged image", "path", e.Path, "err", err)
+		}
 	}
 	return protocol.NewFault(protocol.FaultDigest, "want", want, "have", have)
 }
