@@ -65,7 +65,7 @@ func TestProblemHeaders(t *testing.T) {
 	t.Parallel()
 	s := resttest.Start(t)
 	a := send(t, s, ask{method: "PATCH", path: "/jobs"})
-	if allow := a.header.Get("Allow"); allow != "GET, POST" {
+	if allow := a.header.Get("Allow"); allow != "GET, HEAD, POST" {
 		t.Errorf("Allow is %q", allow)
 	}
 	a = send(t, s, ask{method: "GET", path: "/jobs", token: "stp_nobody"})

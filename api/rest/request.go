@@ -159,11 +159,14 @@ func (b *begun) Unwrap() http.ResponseWriter { return b.ResponseWriter }
 func (s *REST) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	var allow []string
 	for _, m := range []string{
-		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut,
+		http.MethodGet, http.MethodPost, http.MethodPut,
 		http.MethodPatch, http.MethodDelete, http.MethodOptions,
 	} {
 		if s.mux.Match(chi.NewRouteContext(), m, strings.TrimPrefix(r.URL.EscapedPath(), Prefix)) {
 			allow = append(allow, m)
+			if m == http.MethodGet {
+				allow = append(allow, http.MethodHead) // the house answers it by GET
+			}
 		}
 	}
 	list := strings.Join(allow, ", ")

@@ -52,7 +52,7 @@ func (s *server) handler(staging *blob.Staging) (http.Handler, error) {
 	if s.config.TLSCert == "" {
 		r.Use(onlyProxy(s.config.BehindProxy))
 	}
-	r.Use(trustProxy(s.config.BehindProxy), recoverer(s.log), observe)
+	r.Use(trustProxy(s.config.BehindProxy), recoverer(s.log), observe, answerHead)
 	r.Get("/livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	r.Get("/readyz", s.readyz)
 	r.With(onlyFrom(s.config.MetricsAllow)).Handle("/metrics", metrics)
