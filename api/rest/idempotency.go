@@ -44,11 +44,12 @@ const keepTime = 5 * time.Second
 // refusal changed nothing, is not kept, and frees the key for another try.
 func (s *REST) once(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		key := r.Header.Get(wire.HeaderIdempotencyKey)
-		if r.Method != http.MethodPost || key == "" {
+		keys := r.Header.Values(wire.HeaderIdempotencyKey)
+		if r.Method != http.MethodPost || len(keys) == 0 {
 			next.ServeHTTP(w, r)
 			return
 		}
+		key := strings.Join(keys, "\n") // of several nobody knows which is meant: none is
 		q := requestOf(r.Context())
 		fingerprint, err := fingerprintOf(w, r, key)
 		var run *api.Repeatable
@@ -138,7 +139,7 @@ func (s *REST) endOnce(ctx context.Context, end func(context.Context) error) {
 // fingerprintOf is a digest of what makes a request what it is, and leaves its
 // body to be read again.
 func fingerprintOf(w http.ResponseWriter, r *http.Request, key string) ([]byte, error) {
-	if len(key) > 200 || strings.ContainsFunc(key, func(c rune) bool { return c < ' ' || c > '~' }) {
+	if key == "" || len(key) > 200 || strings.ContainsFunc(key, func(c rune) bool { return c < ' ' || c > '~' }) {
 		return nil, fault.New(fault.KindInvalid, codeKeyInvalid).At(wire.HeaderIdempotencyKey)
 	}
 	// A server that sets no deadlines of its own needs none here.

@@ -46,7 +46,9 @@ func TestIdempotencyKey(t *testing.T) {
 	wantProblem(t, send(t, s, q), http.StatusUnprocessableEntity, "idempotency_reused")
 	wantProblem(t, send(t, s, keyed(post(s, admin, "/users", wire.CreateUser{Login: "x", Role: "viewer"}), "k")), http.StatusUnprocessableEntity, "idempotency_reused")
 	wantProblem(t, send(t, s, keyed(post(s, helpdesk, "/images", wire.CreateImage{Name: "a"}), "k")), http.StatusForbidden, "forbidden")
-	wantProblem(t, send(t, s, keyed(post(s, admin, "/images", wire.CreateImage{Name: "c"}), strings.Repeat("k", 201))), http.StatusUnprocessableEntity, "idempotency_key_invalid")
+	for _, key := range []string{"", strings.Repeat("k", 201)} {
+		wantProblem(t, send(t, s, keyed(post(s, admin, "/images", wire.CreateImage{Name: "c"}), key)), http.StatusUnprocessableEntity, "idempotency_key_invalid")
+	}
 }
 
 // A refusal changed nothing: its key is good for another try.
