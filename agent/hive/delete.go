@@ -2,7 +2,6 @@ package hive
 
 import (
 	"fmt"
-	"strings"
 )
 
 // DeleteValue deletes one value of a key. It returns [ErrNotExist] if key or value is missing.
@@ -61,43 +60,15 @@ func (h *Hive) deleteValues(key uint32, doomed func(vk uint32) bool) error {
 	return h.touch(key)
 }
 
-// DeleteKey deletes a key with all that lies below it. It returns [ErrNotExist] if there is no key at path,
-// and refuses the root key.
-func (h *Hive) DeleteKey(path string) error {
-	key, err := h.find(path)
-	if err != nil {
-		return err
-	}
-	if key == h.root() {
-		return fmt.Errorf("delete key %q: %w: the root key stays", path, ErrUnsupported)
-	}
-	parent, err := h.find(path[:max(0, strings.LastIndexByte(path, '\\'))])
-	if err != nil {
-		return err
-	}
-	d := h.deletion()
-	if err := d.key(key, 0); err != nil {
-		return fmt.Errorf("delete key %q: %w", path, err)
-	}
-	if err := h.unlink(parent, key); err != nil {
-		return fmt.Errorf("delete key %q: %w", path, err)
-	}
-	if err := d.run(); err != nil {
-		return fmt.Errorf("delete key %q: %w", path, err)
-	}
-	return h.touch(parent)
-}
-
 // A deletion first gathers the cells to free, so that a corrupt hive is found out before anything is changed.
 type deletion struct {
-	h        *Hive
-	cells    []uint32
-	seen     map[uint32]bool
-	security map[uint32]uint32 // security cell: number of keys that leave it
+	h     *Hive
+	cells []uint32
+	seen  map[uint32]bool
 }
 
 func (h *Hive) deletion() *deletion {
-	return &deletion{h: h, seen: map[uint32]bool{}, security: map[uint32]uint32{}}
+	return &deletion{h: h, seen: map[uint32]bool{}}
 }
 
 func (d *deletion) add(cells ...uint32) error {
@@ -110,69 +81,6 @@ func (d *deletion) add(cells ...uint32) error {
 		}
 		d.seen[off] = true
 		d.cells = append(d.cells, off)
-	}
-	return nil
-}
-
-func (d *deletion) key(off uint32, depth int) error {
-	if depth > maxDepth {
-		return fmt.Errorf("%w: keys are nested more than %d deep", ErrCorrupt, maxDepth)
-	}
-	nk, err := d.h.nk(off)
-	if err != nil {
-		return err
-	}
-	if err := d.add(off); err != nil {
-		return err
-	}
-	if u16(nk, nkClassLength) > 0 && u32(nk, nkClass) != none {
-		if err := d.add(u32(nk, nkClass)); err != nil {
-			return err
-		}
-	}
-	if sk := u32(nk, nkSecurity); sk != none {
-		if _, err := d.h.security(sk); err != nil {
-			return err
-		}
-		d.security[sk]++
-	}
-	if err := d.values(off, nk); err != nil {
-		return err
-	}
-	leaves, index, err := d.h.leaves(nk)
-	if err != nil {
-		return err
-	}
-	if index != none {
-		if err := d.add(index); err != nil {
-			return err
-		}
-	}
-	for _, l := range leaves {
-		if err := d.add(l.off); err != nil {
-			return err
-		}
-		for _, e := range l.entries {
-			if err := d.key(e.key, depth+1); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (d *deletion) values(key uint32, nk []byte) error {
-	list, err := d.h.valueList(key)
-	if err != nil || len(list) == 0 {
-		return err
-	}
-	if err := d.add(u32(nk, nkValueList)); err != nil {
-		return err
-	}
-	for at := 0; at < len(list); at += 4 {
-		if err := d.value(u32(list, at)); err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -193,11 +101,6 @@ func (d *deletion) value(off uint32) error {
 func (d *deletion) run() error {
 	for _, off := range d.cells {
 		if err := d.h.release(off); err != nil {
-			return err
-		}
-	}
-	for sk, keys := range d.security {
-		if err := d.h.leaveSecurity(sk, keys); err != nil {
 			return err
 		}
 	}

@@ -7,13 +7,8 @@ import (
 	"slices"
 )
 
-// Create makes the key at path and those above it that are missing. It may be repeated.
+// create makes the key at path and those above it that are missing, and returns its cell.
 // New keys share the security descriptor of their parent and have no class.
-func (h *Hive) Create(path string) error {
-	_, err := h.create(path)
-	return err
-}
-
 func (h *Hive) create(path string) (uint32, error) {
 	names, err := splitPath(path)
 	if err != nil {

@@ -15,7 +15,7 @@ func (h *Hive) Audit() (leaked int, err error) {
 	if !slices.Equal(again.free, h.free) {
 		return 0, fmt.Errorf("free cells in memory %v, in the file %v", h.free, again.free)
 	}
-	d := again.deletion()
+	d := &walk{again.deletion(), map[uint32]uint32{}}
 	if err := d.key(again.root(), 0); err != nil {
 		return 0, err
 	}
@@ -57,6 +57,76 @@ func (h *Hive) Audit() (leaked int, err error) {
 		}
 	}
 	return leaked, nil
+}
+
+// A walk gathers all cells that are used.
+type walk struct {
+	*deletion
+	security map[uint32]uint32 // security cell: number of keys that have it
+}
+
+// key gathers the cells of a key with all that lies below it.
+func (w *walk) key(off uint32, depth int) error {
+	if depth > maxDepth {
+		return fmt.Errorf("%w: keys are nested more than %d deep", ErrCorrupt, maxDepth)
+	}
+	nk, err := w.h.nk(off)
+	if err != nil {
+		return err
+	}
+	if err := w.add(off); err != nil {
+		return err
+	}
+	if u16(nk, nkClassLength) > 0 && u32(nk, nkClass) != none {
+		if err := w.add(u32(nk, nkClass)); err != nil {
+			return err
+		}
+	}
+	if sk := u32(nk, nkSecurity); sk != none {
+		if _, err := w.h.security(sk); err != nil {
+			return err
+		}
+		w.security[sk]++
+	}
+	if err := w.values(off, nk); err != nil {
+		return err
+	}
+	leaves, index, err := w.h.leaves(nk)
+	if err != nil {
+		return err
+	}
+	if index != none {
+		if err := w.add(index); err != nil {
+			return err
+		}
+	}
+	for _, l := range leaves {
+		if err := w.add(l.off); err != nil {
+			return err
+		}
+		for _, e := range l.entries {
+			if err := w.key(e.key, depth+1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *walk) values(key uint32, nk []byte) error {
+	list, err := w.h.valueList(key)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	if err := w.add(u32(nk, nkValueList)); err != nil {
+		return err
+	}
+	for at := 0; at < len(list); at += 4 {
+		if err := w.value(u32(list, at)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (h *Hive) auditKey(key uint32) error {
@@ -188,4 +258,84 @@ func (h *Hive) SetBig(path, valueName string, data []byte) error {
 func Seal(file []byte) []byte {
 	put32(file, baseChecksum, checksum(file))
 	return file
+}
+
+// Tree reads a key with all that lies below it. It returns [ErrNotExist] if there is no key at path.
+func (h *Hive) Tree(path string) (Key, error) {
+	off, err := h.find(path)
+	if err != nil {
+		return Key{}, err
+	}
+	k, err := h.reader().tree(off, 0)
+	if err != nil {
+		return Key{}, fmt.Errorf("read tree of %q: %w", path, err)
+	}
+	return k, nil
+}
+
+// children returns the cells of a key's subkeys.
+func (h *Hive) children(key uint32) ([]uint32, error) {
+	nk, err := h.nk(key)
+	if err != nil {
+		return nil, err
+	}
+	leaves, _, err := h.leaves(nk)
+	if err != nil {
+		return nil, err
+	}
+	var offs []uint32
+	for _, l := range leaves {
+		for _, e := range l.entries {
+			offs = append(offs, e.key)
+		}
+	}
+	return offs, nil
+}
+
+func (r *reader) tree(off uint32, depth int) (Key, error) {
+	if depth > maxDepth {
+		return Key{}, fmt.Errorf("%w: keys are nested more than %d deep", ErrCorrupt, maxDepth)
+	}
+	if err := r.charge(nkName); err != nil {
+		return Key{}, err
+	}
+	n, err := r.h.keyName(off)
+	if err != nil {
+		return Key{}, err
+	}
+	k := Key{Name: n.String()}
+	if k.Values, err = r.values(off); err != nil {
+		return Key{}, fmt.Errorf("key %q: %w", n, err)
+	}
+	children, err := r.h.children(off)
+	if err != nil {
+		return Key{}, fmt.Errorf("key %q: %w", n, err)
+	}
+	if err := r.charge(4 * len(children)); err != nil {
+		return Key{}, err
+	}
+	for _, c := range children {
+		child, err := r.tree(c, depth+1)
+		if err != nil {
+			return Key{}, err
+		}
+		k.Keys = append(k.Keys, child)
+	}
+	return k, nil
+}
+
+func (r *reader) values(key uint32) ([]Value, error) {
+	list, err := r.h.valueList(key)
+	if err != nil {
+		return nil, err
+	}
+	var values []Value
+	for at := 0; at < len(list); at += 4 {
+		v, err := r.value(u32(list, at))
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, v)
+	}
+	return values, nil
 }

@@ -72,28 +72,6 @@ func (h *Hive) find(path string) (uint32, error) {
 	return at, nil
 }
 
-// Keys returns the names of the subkeys of a key, in the order of the hive.
-// It returns [ErrNotExist] if there is no key at path.
-func (h *Hive) Keys(path string) ([]string, error) {
-	key, err := h.find(path)
-	if err != nil {
-		return nil, err
-	}
-	offs, err := h.children(key)
-	if err != nil {
-		return nil, fmt.Errorf("list keys of %q: %w", path, err)
-	}
-	names := make([]string, 0, len(offs))
-	for _, off := range offs {
-		n, err := h.keyName(off)
-		if err != nil {
-			return nil, fmt.Errorf("list keys of %q: %w", path, err)
-		}
-		names = append(names, n.String())
-	}
-	return names, nil
-}
-
 // Value returns one value of a key, or [ErrNotExist].
 func (h *Hive) Value(path, valueName string) (Value, error) {
 	key, err := h.find(path)
@@ -111,38 +89,6 @@ func (h *Hive) Value(path, valueName string) (Value, error) {
 	return v, nil
 }
 
-// Tree reads a key with all that lies below it. It returns [ErrNotExist] if there is no key at path.
-func (h *Hive) Tree(path string) (Key, error) {
-	off, err := h.find(path)
-	if err != nil {
-		return Key{}, err
-	}
-	k, err := h.reader().tree(off, 0)
-	if err != nil {
-		return Key{}, fmt.Errorf("read tree of %q: %w", path, err)
-	}
-	return k, nil
-}
-
-// children returns the cells of a key's subkeys.
-func (h *Hive) children(key uint32) ([]uint32, error) {
-	nk, err := h.nk(key)
-	if err != nil {
-		return nil, err
-	}
-	leaves, _, err := h.leaves(nk)
-	if err != nil {
-		return nil, err
-	}
-	var offs []uint32
-	for _, l := range leaves {
-		for _, e := range l.entries {
-			offs = append(offs, e.key)
-		}
-	}
-	return offs, nil
-}
-
 // A reader copies keys and values out of a hive. No two cells of a sound hive share content, so what is read never
 // exceeds the hive; a hive that leads into circles is found out by that.
 type reader struct {
@@ -157,54 +103,6 @@ func (r *reader) charge(n int) error {
 		return fmt.Errorf("%w: keys or values refer to the same cells", ErrCorrupt)
 	}
 	return nil
-}
-
-func (r *reader) tree(off uint32, depth int) (Key, error) {
-	if depth > maxDepth {
-		return Key{}, fmt.Errorf("%w: keys are nested more than %d deep", ErrCorrupt, maxDepth)
-	}
-	if err := r.charge(nkName); err != nil {
-		return Key{}, err
-	}
-	n, err := r.h.keyName(off)
-	if err != nil {
-		return Key{}, err
-	}
-	k := Key{Name: n.String()}
-	if k.Values, err = r.values(off); err != nil {
-		return Key{}, fmt.Errorf("key %q: %w", n, err)
-	}
-	children, err := r.h.children(off)
-	if err != nil {
-		return Key{}, fmt.Errorf("key %q: %w", n, err)
-	}
-	if err := r.charge(4 * len(children)); err != nil {
-		return Key{}, err
-	}
-	for _, c := range children {
-		child, err := r.tree(c, depth+1)
-		if err != nil {
-			return Key{}, err
-		}
-		k.Keys = append(k.Keys, child)
-	}
-	return k, nil
-}
-
-func (r *reader) values(key uint32) ([]Value, error) {
-	list, err := r.h.valueList(key)
-	if err != nil {
-		return nil, err
-	}
-	var values []Value
-	for at := 0; at < len(list); at += 4 {
-		v, err := r.value(u32(list, at))
-		if err != nil {
-			return nil, err
-		}
-		values = append(values, v)
-	}
-	return values, nil
 }
 
 func (r *reader) value(off uint32) (Value, error) {

@@ -239,38 +239,3 @@ func (h *Hive) relink(parent uint32, leaves []leaf, index uint32, changed int) e
 	put32(nk, nkSubkeyList, list)
 	return nil
 }
-
-// unlink takes a key out of its parent's lists and frees those that become empty.
-func (h *Hive) unlink(parent, key uint32) error {
-	nk, err := h.nk(parent)
-	if err != nil {
-		return err
-	}
-	leaves, index, err := h.leaves(nk)
-	if err != nil {
-		return err
-	}
-	at := slices.IndexFunc(leaves, func(l leaf) bool {
-		return slices.ContainsFunc(l.entries, func(e entry) bool { return e.key == key })
-	})
-	if at < 0 {
-		return fmt.Errorf("%w: key at offset %#x is not listed by its parent", ErrCorrupt, key)
-	}
-	put32(nk, nkSubkeys, u32(nk, nkSubkeys)-1)
-	l := &leaves[at]
-	l.entries = slices.DeleteFunc(l.entries, func(e entry) bool { return e.key == key })
-	if len(l.entries) > 0 {
-		return h.relink(parent, leaves, index, at)
-	}
-	if err := h.release(l.off); err != nil {
-		return err
-	}
-	if leaves = slices.Delete(leaves, at, at+1); len(leaves) > 0 {
-		return h.relink(parent, leaves, index, -1)
-	}
-	put32(nk, nkSubkeyList, none)
-	if index != none {
-		return h.release(index)
-	}
-	return nil
-}
