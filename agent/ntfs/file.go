@@ -32,14 +32,8 @@ type File struct {
 	plain     bool  // neither compressed nor encrypted
 }
 
-// Record is the file's MFT record number.
-func (f *File) Record() int64 { return f.number }
-
 // IsDirectory reports whether f is a directory; one has no content.
 func (f *File) IsDirectory() bool { return f.directory }
-
-// Size is the length of the content in bytes.
-func (f *File) Size() int64 { return f.size }
 
 // Extents says where the content lies on the volume, in its order. It fails
 // for content that has no such place: resident, compressed, encrypted, or

@@ -41,7 +41,6 @@ func FuzzVolume(f *testing.F) {
 			return
 		}
 		_, _ = v.UsedExtents()
-		_, _ = v.Label()
 		if labels, err := v.LabelExtents(); err == nil && volume.Total(labels[0]) != volume.Total(labels[1]) {
 			t.Errorf("copies of the label at %v", labels)
 		}

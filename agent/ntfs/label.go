@@ -20,9 +20,12 @@ func (v *Volume) LabelExtents() ([][]volume.Extent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := labelOf(rec)
+	a, ok, err := findAttribute(rec, func(a attribute) bool { return a.typ == attrVolumeName })
 	if err != nil {
 		return nil, err
+	}
+	if !ok {
+		return nil, fmt.Errorf("volume label: %w", ErrNotFound)
 	}
 	value, err := a.value()
 	if err != nil {
@@ -47,24 +50,6 @@ func (v *Volume) LabelExtents() ([][]volume.Extent, error) {
 	return labels, nil
 }
 
-// Label is the volume's label. ErrNotFound is wrapped when it has no place for
-// one.
-func (v *Volume) Label() (string, error) {
-	rec, err := v.record(recordVolume)
-	if err != nil {
-		return "", err
-	}
-	a, err := labelOf(rec)
-	if err != nil {
-		return "", err
-	}
-	value, err := a.value()
-	if err != nil {
-		return "", err
-	}
-	return decodeUTF16(value), nil
-}
-
 // EncodeLabel is how a label lies on a volume.
 func EncodeLabel(label string) []byte {
 	var raw []byte
@@ -72,14 +57,6 @@ func EncodeLabel(label string) []byte {
 		raw = binary.LittleEndian.AppendUint16(raw, u)
 	}
 	return raw
-}
-
-func labelOf(rec []byte) (attribute, error) {
-	a, ok, err := findAttribute(rec, func(a attribute) bool { return a.typ == attrVolumeName })
-	if err == nil && !ok {
-		err = fmt.Errorf("volume label: %w", ErrNotFound)
-	}
-	return a, err
 }
 
 // copies are the places of MFT record n: its own, and that of its copy in

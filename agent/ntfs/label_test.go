@@ -53,9 +53,6 @@ func TestLabel(t *testing.T) {
 				}
 				runTool(t, "ntfsfix", "-n", image)
 				runTool(t, "ntfs-3g.probe", "--readwrite", image)
-				if got, err := v.Label(); err != nil || got != label {
-					t.Errorf("%q, %v", got, err)
-				}
 			})
 		}
 		if !displaced {

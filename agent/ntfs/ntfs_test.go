@@ -137,7 +137,7 @@ func checkContent(t *testing.T, v *Volume, image string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if string(got) != want || file.Size() != int64(len(want)) {
+		if string(got) != want || file.size != int64(len(want)) {
 			t.Errorf("%s: %d bytes, ntfscat has %d", path, len(got), len(want))
 		}
 		middle := make([]byte, len(want))
