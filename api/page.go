@@ -8,6 +8,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/store"
 )
@@ -195,11 +197,20 @@ func isNotFound(err error, kind string) bool {
 // maxName is the length of names that people give, in characters.
 const maxName = 100
 
-// cleanName checks a name that people give to a thing.
+// cleanName checks a name that people give to a thing: it shows something, and
+// turns nothing round that is printed beside it.
 func cleanName(kind, name string) (string, error) {
-	name = strings.TrimSpace(name)
-	if name == "" || utf8.RuneCountInString(name) > maxName || strings.ContainsFunc(name, unicode.IsControl) {
+	name = norm.NFC.String(strings.TrimSpace(name)) // or two that look alike would be two
+	if !strings.ContainsFunc(name, unicode.IsGraphic) || utf8.RuneCountInString(name) > maxName ||
+		strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || turning(r) }) {
 		return "", fault.New(fault.KindInvalid, store.CodeNameInvalid, "kind", kind).At("name")
 	}
 	return name, nil
+}
+
+// turning reports whether a character opens or ends a change of the direction in
+// which what follows is written (Unicode, UAX #9, section 2). The marks for one
+// place, which Arabic and Hebrew names may need, do not.
+func turning(r rune) bool {
+	return '\u202A' <= r && r <= '\u202E' || '\u2066' <= r && r <= '\u2069'
 }
