@@ -158,9 +158,12 @@ func currentStep(b api.Build) protocol.Step {
 	return ""
 }
 
-// stepState is what the step list shows for one step of a build.
+// stepState is what the step list shows for one step of a build. An attempt that
+// ended badly before its next step began did so in the step before.
 func stepState(b api.Build, s api.BuildStep) string {
 	switch {
+	case s.BegunAt != nil && s.Step == b.Step && (b.State == "failed" || b.State == "cancelled"):
+		return b.State
 	case s.DoneAt != nil:
 		return "done"
 	case s.BegunAt == nil:

@@ -9,14 +9,14 @@ import (
 	"github.com/stickpress/stickpress/web/locale"
 )
 
-// stickNowText says in words where a stick is.
+// stickNowText says in words where a stick is, or why it is no further.
 func stickNowText(f Frame, j api.Job, b api.Build) string {
 	step := currentStep(b)
 	switch {
 	case step != "" && b.State == "running":
 		return f.T("step_now." + string(step))
-	case step != "" && b.State == "failed":
-		return f.T("job.failed_in", "step", f.T("step."+string(step)))
+	case b.State == "failed" && b.Fault != nil:
+		return f.L.Fault(b.Fault.Code, b.Fault.Params)
 	case foundOf(f, b) != "":
 		return foundOf(f, b)
 	case b.State == "verified" && j.Kind != protocol.JobCapture:
@@ -25,6 +25,15 @@ func stickNowText(f Frame, j api.Job, b api.Build) string {
 		return f.T("state_hint." + b.State)
 	}
 	return ""
+}
+
+// runName is whose stick it is, where each is for somebody else: of one model they
+// all are. Else it is what it is.
+func runName(f Frame, j api.Job, b api.Build) string {
+	if b.Holder != "" && b.Holder != j.Holder {
+		return b.Holder
+	}
+	return sourceName(f, b)
 }
 
 // meanRate is how fast a stick that is done was written.

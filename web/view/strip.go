@@ -50,7 +50,7 @@ func StripsOf(f Frame, j api.Job, now time.Time) Strips {
 	}
 	all := Strips{Span: leastSpan}
 	for _, b := range j.Builds {
-		line := Strip{ID: "strip-" + b.ID, Port: portName(b.PortLabel, b.Identity.Port), Name: sourceName(f, b)}
+		line := Strip{ID: "strip-" + b.ID, Port: portName(b.PortLabel, b.Identity.Port), Name: runName(f, j, b)}
 		if b.StickID != "" {
 			line.Href = "/sticks/" + b.StickID
 		}

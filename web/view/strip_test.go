@@ -31,6 +31,10 @@ func TestStripsOf(t *testing.T) {
 			Steps: []api.BuildStep{{Step: protocol.StepPreflight, BegunAt: at(2)}, {Step: protocol.StepWrite}},
 		},
 		{ID: "c", State: "queued", Identity: protocol.Identity{Port: "1-3"}, Steps: []api.BuildStep{{Step: protocol.StepPreflight}}},
+		{ // pulled out when the next step was about to begin
+			ID: "d", State: "failed", Holder: "Ada", Identity: protocol.Identity{Port: "1-4"}, EndedAt: at(9), Step: protocol.StepMaster,
+			Steps: []api.BuildStep{{Step: protocol.StepPreflight, BegunAt: at(0), DoneAt: at(2)}, {Step: protocol.StepMaster, BegunAt: at(2), DoneAt: at(8)}, {Step: protocol.StepWrite}},
+		},
 	}}
 	all := StripsOf(Frame{}, j, *at(20))
 	second := time.Second
@@ -38,6 +42,7 @@ func TestStripsOf(t *testing.T) {
 		{{"Check", "done", 0, 4 * second}, {"Write", "running", 4 * second, 20 * second}, {"Write", "expected", 20 * second, 50 * second}},
 		{{"Check", "failed", 2 * second, 9 * second}},
 		nil,
+		{{"Check", "done", 0, 2 * second}, {"Prepare", "failed", 2 * second, 8 * second}},
 	}
 	for i, line := range all.Lines {
 		if d := cmp.Diff(want[i], line.Steps); d != "" {
@@ -46,6 +51,9 @@ func TestStripsOf(t *testing.T) {
 	}
 	if all.Span != 50*second || all.Lines[0].Took != "0:20" || all.Lines[1].Took != "0:07" || all.Lines[2].Took != "" || all.Lines[0].Port != "7" {
 		t.Errorf("%+v", all)
+	}
+	if all.Lines[3].Name != "Ada" {
+		t.Errorf("of a stick for somebody it says %q", all.Lines[3].Name)
 	}
 	if said := all.Lines[1].said(Frame{}); said != "Check: failed, 0:07" {
 		t.Errorf("the failed one says %q", said)
