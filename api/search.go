@@ -15,8 +15,9 @@ import (
 type Found struct {
 	Kind   string `json:"kind"` // "job", "stick", "host", "image" or "request"
 	ID     string `json:"id"`
-	Name   string `json:"name"`   // of a host or an image; a stick's maker and model; a job's or request's holder
-	Detail string `json:"detail"` // a host's name of its own; a stick's serial; a job's reference; a request's ticket
+	Name   string `json:"name"`             // of a host or an image; a stick's maker and model; a job's or request's holder
+	Detail string `json:"detail"`           // a host's name of its own; a stick's serial; a job's reference; a request's ticket
+	Holder string `json:"holder,omitempty"` // of a stick
 	State  string `json:"state"`
 	Count  int    `json:"count"` // sticks of a job
 	// Job is what a job does.
@@ -32,8 +33,9 @@ const (
 
 // Search finds jobs, sticks, hosts and images of the actor's sites by an ID or
 // by a part of a name, reference, holder or serial; without a text the newest.
-// Of jobs and sticks that are not among the newest few thousand only the whole
-// reference, serial or holder is found.
+// Of jobs and sticks that are not among the newest few thousand the whole
+// reference, serial or holder is found, and how the ticket, holder or computer of
+// one of their sticks begins.
 func (c *Console) Search(ctx context.Context, a Actor, text string) ([]Found, error) {
 	if err := allow(a, UseSearch); err != nil {
 		return nil, err
@@ -86,7 +88,7 @@ func (c *Console) searchID(ctx context.Context, a Actor, text string) (Found, bo
 		}
 	case "stick":
 		if s, err := c.GetStick(ctx, a, text); err == nil {
-			return Found{Kind: "stick", ID: s.ID, Name: strings.TrimSpace(s.Vendor + " " + s.Model), Detail: s.Serial, State: s.State}, true
+			return Found{Kind: "stick", ID: s.ID, Name: strings.TrimSpace(s.Vendor + " " + s.Model), Detail: s.Serial, Holder: s.Holder, State: s.State}, true
 		}
 	case "host":
 		if _, err := parse[store.HostID]("host", text); err != nil {

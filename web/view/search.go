@@ -89,7 +89,11 @@ func (f Frame) foundItem(x api.Found) foundItem {
 		}
 		return foundItem{icon: "jobs", name: name, detail: x.Detail, state: x.State, path: "/jobs/" + x.ID}
 	case "stick":
-		return foundItem{icon: "sticks", name: deviceName(f, x.Name, ""), detail: serialOr(f, x.Detail), state: x.State, path: "/sticks/" + x.ID}
+		detail := serialOr(f, x.Detail)
+		if x.Holder != "" {
+			detail = x.Holder + " · " + detail
+		}
+		return foundItem{icon: "sticks", name: deviceName(f, x.Name, ""), detail: detail, state: x.State, path: "/sticks/" + x.ID}
 	case "request":
 		return foundItem{icon: "requests", name: x.Detail, detail: x.Name, state: x.State, path: "/requests/" + x.ID}
 	case "host":
