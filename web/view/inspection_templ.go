@@ -102,7 +102,7 @@ func Inspection(f Frame, in api.Inspection, back string) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if in.State == api.InspectionReady {
-				templ_7745c5c3_Err = upload(f, PublishAgain(f, in, back)).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = upload(f, f.T("image.upload"), PublishAgain(f, in, back)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
