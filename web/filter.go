@@ -74,6 +74,11 @@ func narrowed[F, T any](
 		if field.Names, err = s.console.Names(r.Context(), actorOf(r), x.Object); err != nil {
 			return n, found, err
 		}
+		if x.Name == "version" && field.Value != "" {
+			if v, err := s.console.GetVersion(r.Context(), actorOf(r), field.Value); err == nil { // else the ID says it
+				field.Says = v.ImageName + " " + v.Version
+			}
+		}
 		n.Fields = append(n.Fields, field)
 	}
 	var err error

@@ -73,6 +73,11 @@ func TestNarrowedList(t *testing.T) {
 			t.Errorf("the chip leads to %s", attr(a, "href"))
 		}
 	}
+	// A version's ID says nothing to people.
+	p = v.get("/sticks?version=" + scene.Version.ID).want(http.StatusOK)
+	if named := scene.Version.ImageName + " " + scene.Version.Version; len(p.all("a", "aria-label", "Remove the filter Version's ID: "+named)) != 1 {
+		t.Errorf("no chip says %s", named)
+	}
 	// A form that was sent without scripts has an address without its empty fields.
 	if p := v.get("/jobs?q=&state=failed&host=&kind="); p.path != "/jobs?state=failed" {
 		t.Errorf("the address is %s", p.path)

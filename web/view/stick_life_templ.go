@@ -792,9 +792,9 @@ func stickTasks(f Frame, s api.Stick, tasks []api.StickTask) templ.Component {
 							return templ_7745c5c3_Err
 						}
 						var templ_7745c5c3_Var39 string
-						templ_7745c5c3_Var39, templ_7745c5c3_Err = templ.JoinStringErrs(f.T("stick.task_done_by", "actor", t.DoneBy))
+						templ_7745c5c3_Var39, templ_7745c5c3_Err = templ.JoinStringErrs(lead(f.T("stick.task_done_by", "actor", t.DoneBy)))
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `view/stick_life.templ`, Line: 149, Col: 56}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `view/stick_life.templ`, Line: 149, Col: 62}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var39))
 						if templ_7745c5c3_Err != nil {

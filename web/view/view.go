@@ -149,9 +149,9 @@ func tone(state string) string {
 }
 
 // lead is a text with the space that parts it from what follows, which a
-// full-width stop or colon has in itself.
+// full-width stop, comma or colon has in itself.
 func lead(text string) string {
-	if strings.HasSuffix(text, "。") || strings.HasSuffix(text, "：") || text == "" {
+	if strings.HasSuffix(text, "。") || strings.HasSuffix(text, "：") || strings.HasSuffix(text, "，") || text == "" {
 		return text
 	}
 	return text + " "
