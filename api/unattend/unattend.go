@@ -132,6 +132,10 @@ func (t *Template) read() error {
 			} else if len(bytes.TrimSpace(tok)) > 0 {
 				return malformed(line, column, "text outside the root element")
 			}
+		case xml.ProcInst: // the decoder takes it anywhere, Windows does not
+			if strings.EqualFold(tok.Target, "xml") && start > 0 {
+				return malformed(line, column, "the XML declaration is not at the very beginning")
+			}
 		case xml.Directive:
 			return malformed(line, column, "a document type or other declaration is not allowed")
 		}

@@ -147,6 +147,7 @@ func TestParseRefuses(t *testing.T) {
 		"second root":      {"<unattend " + ns + "/>\n<unattend " + ns + "/>", "template_malformed", fault.Params{"line": "2", "column": "1"}},
 		"text after":       {"<unattend " + ns + "/>more", "template_malformed", nil},
 		"doctype":          {"<!DOCTYPE unattend [<!ENTITY a 'b'>]>\n<unattend " + ns + "/>", "template_malformed", fault.Params{"line": "1", "column": "1"}},
+		"late declaration": {"<!-- ours -->\n<?xml version=\"1.0\"?>\n<unattend " + ns + "/>", "template_malformed", fault.Params{"line": "2", "column": "1"}},
 		"UTF-16":           {"\xff\xfe<\x00u\x00", "template_malformed", nil},
 		"other encoding":   {`<?xml version="1.0" encoding="utf-16"?><unattend ` + ns + "/>", "template_malformed", nil},
 		"NUL":              {"<unattend " + ns + ">\x00</unattend>", "template_malformed", nil},
