@@ -70,6 +70,7 @@ func (s *Web) hostWith(w http.ResponseWriter, r *http.Request, problem error) er
 	if err != nil {
 		return err
 	}
+	h.Devices = api.InOrder(h.Devices, ports.Items)
 	more, err := s.hostMore(r, &h)
 	if err != nil {
 		return err

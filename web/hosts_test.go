@@ -2,8 +2,10 @@ package web_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
+	"github.com/stickpress/stickpress/api/apitest"
 	"github.com/stickpress/stickpress/web/webtest"
 )
 
@@ -29,4 +31,15 @@ func TestHostsHelp(t *testing.T) {
 	signedIn(t, s, "viewer", "zh-CN").get("/hosts/"+there.ID).want(http.StatusOK).shows("此主机上次连接的时间", "systemctl status stickpress-agent").check("zh-CN")
 
 	v.get("/task-sequences/new").want(http.StatusOK).shows("Without one Windows asks everything")
+}
+
+// The sticks of a host stand in the order of its sockets, as where they are chosen.
+func TestHostSocketsInOrder(t *testing.T) {
+	t.Parallel()
+	s := webtest.Start(t)
+	there, _ := s.Connect(t, "bench-1", apitest.Stick("1-10"), apitest.Stick("1-2"))
+	p := signedIn(t, s, "viewer", "en").get("/hosts/" + there.ID).want(http.StatusOK)
+	if text := p.text(); strings.Index(text, "1-2 ") > strings.Index(text, "1-10 ") {
+		t.Errorf("1-10 stands before 1-2:\n%s", text)
+	}
 }

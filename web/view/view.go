@@ -148,6 +148,14 @@ func tone(state string) string {
 	return "idle"
 }
 
+// saveWord is the name of a button that makes a thing of versions, or saves one more.
+func saveWord(id, first, more string) string {
+	if id == "" {
+		return first
+	}
+	return more
+}
+
 // lead is a text with the space that parts it from what follows, which a
 // full-width stop, comma or colon has in itself.
 func lead(text string) string {
