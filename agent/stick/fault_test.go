@@ -210,4 +210,15 @@ func TestDamagedMaster(t *testing.T) {
 	if _, err := os.Stat(m.dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the damaged master is still there: %v", err)
 	}
+	// Whoever finds it out later leaves alone what was made since.
+	next := filepath.Join(m.dir, m.manifest.Partitions[0].Name)
+	if err := errors.Join(os.Mkdir(m.dir, 0o700), os.WriteFile(next, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if o := Press(t.Context(), m, targets[:1])[0]; !errors.Is(o.Err, ErrMasterDamaged) {
+		t.Error(o.Err)
+	}
+	if _, err := os.Stat(next); err != nil {
+		t.Errorf("the master that was made in its place: %v", err)
+	}
 }

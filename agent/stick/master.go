@@ -189,8 +189,16 @@ func (m *Master) Close() error {
 	return errors.Join(errs...)
 }
 
-// Remove takes the master out of the cache. It stays usable until Close.
+// Remove takes the master out of the cache, unless another one was made in its
+// place since. It stays usable until Close.
 func (m *Master) Remove() error {
+	if len(m.files) > 0 {
+		own, err := m.files[0].file.Stat()
+		there, gone := os.Stat(filepath.Join(m.dir, m.manifest.Partitions[0].Name))
+		if err == nil && gone == nil && !os.SameFile(own, there) {
+			return nil
+		}
+	}
 	if err := removeTree(m.dir); err != nil {
 		return fmt.Errorf("remove master: %w", err)
 	}
