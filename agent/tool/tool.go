@@ -95,7 +95,7 @@ func (c Command) Run(ctx context.Context) error {
 		return err
 	}
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return stopped(ctx)
 	}
 	tail := &tailBuffer{limit: 4 << 10}
 	cmd := exec.CommandContext(ctx, path, c.Args...)
@@ -119,11 +119,20 @@ func (c Command) Run(ctx context.Context) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return context.Cause(ctx)
+		return stopped(ctx)
 	case errors.As(err, &exit):
 		return &ExitError{c.Name, exit.ExitCode(), tail.String()}
 	}
 	return fmt.Errorf("run %s: %w", c.Name, err)
+}
+
+// stopped is the cause of ctx, never as a failure of the program that it ended.
+func stopped(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if Exit(cause) != nil {
+		return fmt.Errorf("stopped: %w", cause)
+	}
+	return cause
 }
 
 // tailBuffer keeps the last bytes written to it.

@@ -78,10 +78,12 @@ func TestExit(t *testing.T) {
 	if exit := Exit(first); exit == nil || exit.Status != 28 {
 		t.Errorf("%v is its own failure", first)
 	}
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(fmt.Errorf("apply image: %w", first))
-	err := Command{Name: "sh", Args: []string{"-c", "sleep 1000"}}.Run(ctx)
-	if exit := Exit(err); exit != nil || !errors.Is(err, first) {
-		t.Errorf("cancelled by another one's failure: %v", err)
+	for _, cause := range []error{first, fmt.Errorf("apply image: %w", first)} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(cause)
+		err := Command{Name: "sh", Args: []string{"-c", "sleep 1000"}}.Run(ctx)
+		if exit := Exit(err); exit != nil || !errors.Is(err, first) {
+			t.Errorf("cancelled by another one's failure: %v", err)
+		}
 	}
 }
