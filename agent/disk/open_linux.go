@@ -186,15 +186,15 @@ func openDirect(c *candidate, why purpose) (int, error) {
 	if err == nil {
 		// Some filesystems take the flag and refuse the reads, or want more
 		// alignment than a stick's sectors have.
-		if _, err = unix.Pread(fd, aligned(c.SectorSize), 0); !errors.Is(err, unix.EINVAL) {
-			return fd, err
+		if _, err = unix.Pread(fd, aligned(c.SectorSize), 0); err == nil {
+			return fd, nil
 		}
 		unix.Close(fd)
 	}
 	if errors.Is(err, unix.EINVAL) {
 		return unix.Openat(folder, filepath.Base(c.file.path), flags&^unix.O_DIRECT, 0)
 	}
-	return fd, err
+	return -1, err
 }
 
 // Check proves again that the open descriptor is the device that was
