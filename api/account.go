@@ -115,13 +115,10 @@ func (c *Console) ChangePassword(ctx context.Context, a Actor, current, next str
 	if u.Origin != store.OriginLocal {
 		return errOrigin(&u)
 	}
-	if next == "" {
-		return errPasswordShort()
-	}
-	if err := c.recheck(ctx, a, UseChangePassword, &u, current); err != nil {
+	if err := fault.All(c.recheck(ctx, a, UseChangePassword, &u, current), checkPassword(next)); err != nil {
 		return err
 	}
-	hash, err := c.hashPassword(ctx, next)
+	hash, err := c.passwords.Hash(ctx, next)
 	if err != nil {
 		return err
 	}
@@ -184,10 +181,10 @@ func (c *Console) ChoosePassword(ctx context.Context, a Actor, secret, password 
 	if err := c.attemptFrom(a); err != nil {
 		return SignedIn{}, err
 	}
-	if password == "" {
-		return SignedIn{}, errPasswordShort()
+	if err := checkPassword(password); err != nil {
+		return SignedIn{}, err
 	}
-	hash, err := c.hashPassword(ctx, password)
+	hash, err := c.passwords.Hash(ctx, password)
 	if err != nil {
 		return SignedIn{}, err
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -123,27 +124,30 @@ func (c *Console) SaveConnector(ctx context.Context, a Actor, in SaveConnectorIn
 	if err := allow(a, UseSaveConnector); err != nil {
 		return NewConnector{}, err
 	}
-	n, err := checkConnector(&in)
-	if err != nil {
-		return NewConnector{}, err
-	}
 	var out NewConnector
-	err = c.change(ctx, a, UseSaveConnector, func(tx *store.Tx, by store.Actor) error {
+	err := c.change(ctx, a, UseSaveConnector, func(tx *store.Tx, by store.Actor) error {
 		var before any
 		var row store.Connector
+		var err error
+		if in.ID != "" {
+			if row, err = findConnector(ctx, tx.Reader, in.ID); err != nil {
+				return err
+			}
+			before, in.System = connectorChange(&row), connector.System(row.System)
+		}
+		n, err := checkConnector(ctx, tx.Reader, &in, row.ID)
 		if in.ID == "" {
-			if out.Secret, err = newSecret(in.Secret); err != nil {
-				return err
+			var secret error
+			out.Secret, secret = newSecret(in.Secret)
+			err = fault.All(err, secret)
+		}
+		switch {
+		case err != nil:
+		case in.ID == "":
+			if n.Mapping, err = json.Marshal(in.System.DefaultMapping()); err == nil {
+				row, err = tx.CreateConnector(ctx, n, out.Secret)
 			}
-			if n.Mapping, err = json.Marshal(in.System.DefaultMapping()); err != nil {
-				return err
-			}
-			row, err = tx.CreateConnector(ctx, n, out.Secret)
-		} else if row, err = findConnector(ctx, tx.Reader, in.ID); err == nil {
-			if m := connector.System(row.System); !m.Has(connector.Method(n.Method)) {
-				return fault.New(fault.KindInvalid, CodeMethodRefused, "system", m, "method", n.Method, "methods", oneOf(m.Methods())).At("method")
-			}
-			before = connectorChange(&row)
+		default:
 			row, err = tx.UpdateConnector(ctx, row.ID, seen(in.Revision, row.Revision), n)
 		}
 		if err != nil {
@@ -161,43 +165,38 @@ func (c *Console) SaveConnector(ctx context.Context, a Actor, in SaveConnectorIn
 
 var connectorName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
-func checkConnector(in *SaveConnectorInput) (store.NewConnector, error) {
+// checkConnector checks what was typed, all of it, but for the secret; id is the
+// connector's that it changes.
+func checkConnector(ctx context.Context, r store.Reader, in *SaveConnectorInput, id store.ConnectorID) (store.NewConnector, error) {
 	n := store.NewConnector{
 		Name: strings.ToLower(strings.TrimSpace(in.Name)), Title: strings.TrimSpace(in.Title), System: string(in.System),
 		Method: string(in.Method), UserName: strings.TrimSpace(in.User),
 	}
+	n.Title = cmp.Or(n.Title, n.Name)
+	var name, method, header error
 	if !connectorName.MatchString(n.Name) {
-		return n, fault.New(fault.KindInvalid, store.CodeNameInvalid, "kind", "connector").At("name")
+		name = fault.New(fault.KindInvalid, store.CodeNameInvalid, "kind", "connector").At("name")
+	} else {
+		other, err := r.ConnectorByName(ctx, n.Name)
+		name = unused("connector", err, other.ID == id)
 	}
-	if n.Title == "" {
-		n.Title = n.Name
+	methods := in.System.Methods()
+	if n.Method == "" && in.ID == "" && len(methods) > 0 {
+		n.Method = string(methods[0])
 	}
-	for field, text := range map[string]string{"title": n.Title, "user": n.UserName} {
-		if utf8.RuneCountInString(text) > maxText {
-			return n, fault.New(fault.KindInvalid, CodeTextTooLong, "field", field, "max", maxText).At(field)
-		}
-	}
-	if in.ID == "" {
-		if len(in.System.Methods()) == 0 {
-			return n, fault.New(fault.KindInvalid, CodeSystemUnknown, "system", in.System, "systems", oneOf(connector.Systems)).At("system")
-		}
-		if n.Method == "" {
-			n.Method = string(in.System.Methods()[0])
-		}
-		if !in.System.Has(connector.Method(n.Method)) {
-			return n, fault.New(fault.KindInvalid, CodeMethodRefused, "system", in.System, "method", in.Method, "methods", oneOf(in.System.Methods())).At("method")
-		}
+	switch {
+	case len(methods) == 0:
+		method = fault.New(fault.KindInvalid, CodeSystemUnknown, "system", in.System, "systems", oneOf(connector.Systems)).At("system")
+	case !in.System.Has(connector.Method(n.Method)):
+		method = fault.New(fault.KindInvalid, CodeMethodRefused, "system", in.System, "method", n.Method, "methods", oneOf(methods)).At("method")
 	}
 	if n.Method == string(connector.MethodHeader) {
-		n.Header = textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(in.Header))
-		if n.Header == "" {
-			n.Header = connector.DefaultHeader
-		}
+		n.Header = textproto.CanonicalMIMEHeaderKey(cmp.Or(strings.TrimSpace(in.Header), connector.DefaultHeader))
 		if !httpguts.ValidHeaderFieldName(n.Header) || len(n.Header) > 100 {
-			return n, fault.New(fault.KindInvalid, CodeHeaderInvalid, "header", in.Header).At("header")
+			header = fault.New(fault.KindInvalid, CodeHeaderInvalid, "header", in.Header).At("header")
 		}
 	}
-	return n, nil
+	return n, fault.All(method, name, tooLong("title", n.Title, maxText), header, tooLong("user", n.UserName, maxText))
 }
 
 // newSecret is the secret that somebody brings, or a new one of 130 bits.

@@ -67,7 +67,7 @@ func (c *Console) SaveConnectorMapping(ctx context.Context, a Actor, id string, 
 		return Connector{}, err
 	}
 	m = tidyMapping(m)
-	if err := m.Check(); err != nil {
+	if err := fault.All(m.Check(), checkUsual(ctx, c.store.Reader, a, m)); err != nil {
 		return Connector{}, inMapping(err)
 	}
 	var out Connector
@@ -75,9 +75,6 @@ func (c *Console) SaveConnectorMapping(ctx context.Context, a Actor, id string, 
 		before, err := findConnector(ctx, tx.Reader, id)
 		if err != nil {
 			return err
-		}
-		if err := checkUsual(ctx, tx.Reader, a, m); err != nil {
-			return inMapping(err)
 		}
 		raw, err := json.Marshal(m)
 		if err != nil {
@@ -118,45 +115,51 @@ func inMapping(err error) error {
 
 // checkUsual refuses values of the mapping's own that name nothing.
 func checkUsual(ctx context.Context, r store.Reader, a Actor, m connector.Mapping) error {
-	usual := func(field string) string { return m[field].Otherwise }
-	_, err := thing(connector.FieldImage, usual(connector.FieldImage), func(ref string) (store.Image, error) { return findImage(ctx, r, ref) },
-		func(i store.Image) store.ImageID { return i.ID })
-	if err != nil {
+	var wrong []error
+	check := func(field string, look func(value string) error) {
+		value := m[field].Otherwise
+		if value == "" {
+			return
+		}
+		if err := look(value); err != nil {
+			wrong = append(wrong, fault.From(err).At(field))
+		}
+	}
+	var image store.Image
+	check(connector.FieldImage, func(ref string) (err error) {
+		image, err = findImage(ctx, r, ref)
 		return err
-	}
-	if image, channel := usual(connector.FieldImage), usual(connector.FieldChannel); image != "" && channel != "" && m[connector.FieldImage].Path == "" {
-		i, err := findImage(ctx, r, image)
-		if err != nil {
-			return err
+	})
+	check(connector.FieldChannel, func(name string) error {
+		if image.ID.IsZero() || m[connector.FieldImage].Path != "" {
+			return nil
 		}
-		if _, err := r.ChannelByName(ctx, i.ID, channel); err != nil {
-			return fault.From(err).At(connector.FieldChannel)
+		_, err := r.ChannelByName(ctx, image.ID, name)
+		return err
+	})
+	check(connector.FieldSequence, func(ref string) error {
+		_, err := findSequence(ctx, r, ref)
+		return err
+	})
+	check(connector.FieldLayout, func(layout string) error {
+		if !slices.Contains(store.Layouts, layout) {
+			return errLayout(layout)
 		}
-	}
-	if name := usual(connector.FieldSequence); name != "" {
-		if _, err := findSequence(ctx, r, name); err != nil {
-			return fault.From(err).At(connector.FieldSequence)
-		}
-	}
-	if layout := usual(connector.FieldLayout); layout != "" && !slices.Contains(store.Layouts, layout) {
-		return errLayout(layout).At(connector.FieldLayout)
-	}
-	if name := usual(connector.FieldSite); name != "" {
-		if _, err := findSite(ctx, r, a, name); err != nil {
-			return fault.From(err).At(connector.FieldSite)
-		}
-	}
-	if name := usual(connector.FieldHost); name != "" {
-		if _, err := findHost(ctx, r, a, name); err != nil {
-			return fault.From(err).At(connector.FieldHost)
-		}
-	}
-	if pattern := usual(connector.FieldComputer); pattern != "" {
-		if _, err := ComputerName(pattern, 1, "4711", "ada"); err != nil {
-			return fault.From(err).At(connector.FieldComputer)
-		}
-	}
-	return nil
+		return nil
+	})
+	check(connector.FieldSite, func(ref string) error {
+		_, err := findSite(ctx, r, a, ref)
+		return err
+	})
+	check(connector.FieldHost, func(ref string) error {
+		_, err := findHost(ctx, r, a, ref)
+		return err
+	})
+	check(connector.FieldComputer, func(pattern string) error {
+		_, err := ComputerName(pattern, 1, "4711", "ada")
+		return err
+	})
+	return fault.All(wrong...)
 }
 
 // MappingTest is what a mapping makes of a document.

@@ -102,8 +102,9 @@ func (c *Console) SaveWriteBack(ctx context.Context, a Actor, in SaveWriteBackIn
 	if err := allow(a, UseSaveConnector); err != nil {
 		return Connector{}, err
 	}
-	if err := c.checkWriteBack(ctx, &in); err != nil {
-		return Connector{}, err
+	wrong := c.checkWriteBack(ctx, &in)
+	if wrong != nil && in.Config.Template.Host() == "" {
+		return Connector{}, wrong // whether its secrets must be typed again is not known
 	}
 	var out Connector
 	err := c.change(ctx, a, UseSaveConnector, func(tx *store.Tx, by store.Actor) error {
@@ -116,7 +117,7 @@ func (c *Console) SaveWriteBack(ctx context.Context, a Actor, in SaveWriteBackIn
 			return err
 		}
 		raw, auth, err := sealable(ctx, tx, before.ID, &was, &in)
-		if err != nil {
+		if err := fault.All(wrong, err); err != nil {
 			return err
 		}
 		row, err := tx.SetConnectorWriteBack(ctx, before.ID, seen(in.Revision, before.Revision), raw, auth)
@@ -168,11 +169,15 @@ func sealable(ctx context.Context, tx *store.Tx, id store.ConnectorID, was *Conn
 			return raw, nil, nil
 		}
 	}
+	var secret, client error
 	if in.Config.Auth.Kind != AuthClient && secrets.Secret == "" {
-		return nil, nil, fault.New(fault.KindInvalid, CodeAuthMissing).At("secret")
+		secret = fault.New(fault.KindInvalid, CodeAuthMissing).At("secret")
 	}
 	if in.Config.Auth.oauth() && secrets.ClientSecret == "" {
-		return nil, nil, fault.New(fault.KindInvalid, CodeAuthMissing).At("client_secret")
+		client = fault.New(fault.KindInvalid, CodeAuthMissing).At("client_secret")
+	}
+	if err := fault.All(secret, client); err != nil {
+		return nil, nil, err
 	}
 	sealed, err := json.Marshal(secrets)
 	text := string(sealed)
@@ -187,17 +192,18 @@ func sameReceiver(a, b *WriteBackConfig) bool {
 
 func (a *WriteBackAuth) oauth() bool { return a.Kind == AuthPassword || a.Kind == AuthClient }
 
+// checkWriteBack checks what was typed, all of it, and leaves out what the kind of
+// proof does not ask for.
 func (c *Console) checkWriteBack(ctx context.Context, in *SaveWriteBackInput) error {
 	w := in.Config
 	if w == nil {
 		return nil
 	}
 	w.Template.ContentType = strings.TrimSpace(w.Template.ContentType)
-	if err := w.Template.Check(); err != nil {
-		return fault.Renamed(err, func(field string) string { return "config.template." + field })
-	}
-	if err := c.outbound.Check(ctx, w.Template.Host()); err != nil {
-		return fault.From(err).At("config.template.url")
+	template := w.Template.Check()
+	wrong := []error{fault.Renamed(template, func(field string) string { return "config.template." + field })}
+	if template == nil {
+		wrong = append(wrong, c.checkOutbound(ctx, "config.template.url", w.Template.Host()))
 	}
 	events := []string{}
 	for _, e := range connector.Events {
@@ -206,41 +212,61 @@ func (c *Console) checkWriteBack(ctx context.Context, in *SaveWriteBackInput) er
 		}
 	}
 	if len(events) != len(w.Events) || len(events) == 0 {
-		return fault.New(fault.KindInvalid, CodeEventUnknown, "events", strings.Join(connector.Events, ", ")).At("config.events")
+		wrong = append(wrong, fault.New(fault.KindInvalid, CodeEventUnknown, "events", strings.Join(connector.Events, ", ")).At("config.events"))
 	}
 	w.Events = events
-	for field, text := range map[string]string{"config.auth.user": w.Auth.User, "config.auth.scope": w.Auth.Scope, "config.auth.client_id": w.Auth.ClientID, "secret": in.Secret, "client_secret": in.ClientSecret} {
-		if utf8.RuneCountInString(text) > 10*maxText || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' }) {
-			return fault.New(fault.KindInvalid, CodeAuthInvalid, "field", field[strings.LastIndex(field, ".")+1:]).At(field)
+	for _, x := range []struct{ field, text string }{
+		{"config.auth.user", w.Auth.User}, {"config.auth.scope", w.Auth.Scope}, {"config.auth.client_id", w.Auth.ClientID},
+		{"secret", in.Secret}, {"client_secret", in.ClientSecret},
+	} {
+		if utf8.RuneCountInString(x.text) > 10*maxText || strings.ContainsFunc(x.text, func(r rune) bool { return r < ' ' }) {
+			wrong = append(wrong, authInvalid(x.field))
 		}
 	}
-	a := w.Auth
-	w.Auth = WriteBackAuth{Kind: a.Kind}
+	return fault.All(append(wrong, c.checkAuth(ctx, &w.Auth))...)
+}
+
+// checkAuth checks how a write-back proves itself, all of it, and leaves out what the
+// kind does not ask for.
+func (c *Console) checkAuth(ctx context.Context, w *WriteBackAuth) error {
+	a := *w
+	*w = WriteBackAuth{Kind: a.Kind}
 	switch a.Kind {
 	case AuthNone, AuthBearer:
 	case AuthBasic:
-		w.Auth.User = a.User
+		w.User = a.User
 	case AuthHeader:
-		w.Auth.Header = textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(a.Header))
-		if !httpguts.ValidHeaderFieldName(w.Auth.Header) || slices.Contains([]string{"Host", "Content-Length", "Transfer-Encoding", "Connection"}, w.Auth.Header) {
-			return fault.New(fault.KindInvalid, CodeAuthInvalid, "field", "header").At("config.auth.header")
+		w.Header = textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(a.Header))
+		if !httpguts.ValidHeaderFieldName(w.Header) || slices.Contains([]string{"Host", "Content-Length", "Transfer-Encoding", "Connection"}, w.Header) {
+			return authInvalid("config.auth.header")
 		}
 	case AuthPassword, AuthClient:
-		w.Auth.TokenURL, w.Auth.ClientID, w.Auth.Scope = strings.TrimSpace(a.TokenURL), strings.TrimSpace(a.ClientID), a.Scope
+		w.TokenURL, w.ClientID, w.Scope = strings.TrimSpace(a.TokenURL), strings.TrimSpace(a.ClientID), a.Scope
 		if a.Kind == AuthPassword {
-			w.Auth.User = a.User
+			w.User = a.User
 		}
-		if w.Auth.ClientAuth = cmp.Or(a.ClientAuth, ClientPost); w.Auth.ClientAuth != ClientPost && w.Auth.ClientAuth != ClientBasic {
-			return fault.New(fault.KindInvalid, CodeAuthInvalid, "field", "client_auth").At("config.auth.client_auth")
+		var way, client error
+		if w.ClientAuth = cmp.Or(a.ClientAuth, ClientPost); w.ClientAuth != ClientPost && w.ClientAuth != ClientBasic {
+			way = authInvalid("config.auth.client_auth")
 		}
-		if w.Auth.ClientID == "" {
-			return fault.New(fault.KindInvalid, CodeAuthInvalid, "field", "client_id").At("config.auth.client_id")
+		if w.ClientID == "" {
+			client = authInvalid("config.auth.client_id")
 		}
-		if err := c.outbound.Check(ctx, w.Auth.TokenURL); err != nil {
-			return fault.From(err).At("config.auth.token_url")
-		}
+		return fault.All(c.checkOutbound(ctx, "config.auth.token_url", w.TokenURL), client, way)
 	default:
 		return fault.New(fault.KindInvalid, CodeAuthInvalid, "field", "auth").At("config.auth")
+	}
+	return nil
+}
+
+func authInvalid(field string) error {
+	return fault.New(fault.KindInvalid, CodeAuthInvalid, "field", field[strings.LastIndex(field, ".")+1:]).At(field)
+}
+
+// checkOutbound refuses a URL that the console does not ask.
+func (c *Console) checkOutbound(ctx context.Context, field, address string) error {
+	if err := c.outbound.Check(ctx, address); err != nil {
+		return fault.From(err).At(field)
 	}
 	return nil
 }

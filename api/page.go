@@ -194,6 +194,28 @@ func isNotFound(err error, kind string) bool {
 	return errors.Is(err, store.NotFound(kind, ""))
 }
 
+// unused refuses a name that another record of the kind has, by the error that
+// looking it up came to; own is that it was found and is the one that is changed.
+// The database refuses it, too, but only once nothing else is wrong.
+func unused(kind string, lookup error, own bool) error {
+	switch {
+	case lookup == nil && !own:
+		return store.NameTaken(kind)
+	case isNotFound(lookup, kind):
+		return nil
+	}
+	return lookup
+}
+
+// tooLong refuses a text of more than so many characters.
+func tooLong(field, text string, most int) error {
+	if utf8.RuneCountInString(text) <= most {
+		return nil
+	}
+	name := field[strings.LastIndexByte(field, '.')+1:]
+	return fault.New(fault.KindInvalid, CodeTextTooLong, "field", name, "max", most).At(field)
+}
+
 // maxName is the length of names that people give, in characters.
 const maxName = 100
 
@@ -201,7 +223,7 @@ const maxName = 100
 // turns nothing round that is printed beside it.
 func cleanName(kind, name string) (string, error) {
 	name = norm.NFC.String(strings.TrimSpace(name)) // or two that look alike would be two
-	if !strings.ContainsFunc(name, unicode.IsGraphic) || utf8.RuneCountInString(name) > maxName ||
+	if !strings.ContainsFunc(name, unicode.IsGraphic) || utf8.RuneCountInString(name) > maxName || !utf8.ValidString(name) ||
 		strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || turning(r) }) {
 		return "", fault.New(fault.KindInvalid, store.CodeNameInvalid, "kind", kind).At("name")
 	}

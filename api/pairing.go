@@ -89,11 +89,8 @@ func (c *Console) AnswerPairing(ctx context.Context, a Actor, in AnswerPairingIn
 	after := map[string]any{"client": p.Client, "address": p.Address, "answer": string(store.PairingDenied)}
 	if !in.Deny {
 		n, err := newTokenOf(a, CreateTokenInput{Name: p.Client, Role: in.Role, Scopes: in.Scopes, TTL: in.TTL})
-		if err != nil {
+		if err := fault.All(err, checkTokenRole(&person, in.Role)); err != nil {
 			return Pairing{}, err
-		}
-		if !person.Role.Includes(in.Role) {
-			return Pairing{}, fault.New(fault.KindForbidden, CodeForbidden, "action", UseCreateToken, "role", in.Role)
 		}
 		p.Role, p.Scopes, p.Lifetime = &n.Role, n.Scopes, n.Lifetime
 		after["answer"], after["role"], after["scopes"], after["ttl_seconds"] = string(store.PairingAllowed), n.Role, n.Scopes, int64(n.Lifetime/time.Second)

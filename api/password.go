@@ -97,19 +97,14 @@ func (p *passwords) derive(ctx context.Context, password string, salt []byte, ti
 	return argon2.IDKey([]byte(password), salt, time, memory, threads, argonKey), nil
 }
 
-func errPasswordShort() error {
-	return fault.New(fault.KindInvalid, CodePasswordTooShort, "min", MinPassword).At("password")
-}
-
-// hashPassword checks a new password's length and hashes it; none is none.
-func (c *Console) hashPassword(ctx context.Context, password string) (string, error) {
-	switch n := utf8.RuneCountInString(password); {
-	case n == 0:
-		return "", nil
-	case n < MinPassword:
-		return "", errPasswordShort()
+// checkPassword checks a new password's length. Faults: password_too_short,
+// password_too_long.
+func checkPassword(password string) error {
+	switch {
+	case utf8.RuneCountInString(password) < MinPassword:
+		return fault.New(fault.KindInvalid, CodePasswordTooShort, "min", MinPassword).At("password")
 	case len(password) > maxPassword:
-		return "", fault.New(fault.KindInvalid, CodePasswordTooLong, "max", maxPassword).At("password")
+		return fault.New(fault.KindInvalid, CodePasswordTooLong, "max", maxPassword).At("password")
 	}
-	return c.passwords.Hash(ctx, password)
+	return nil
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"slices"
 
 	"github.com/stickpress/stickpress/api/fault"
@@ -155,24 +156,46 @@ func (a Actor) within(sites []string) bool {
 	return len(sites) > 0 && !slices.ContainsFunc(sites, func(s string) bool { return !slices.Contains(a.Sites, s) })
 }
 
-// grant checks what is to be given to somebody: a role and sites that the
-// actor has. Without sites it gives every site, which only somebody may who is
-// not limited. Faults: role_unknown, forbidden, sites_too_wide, site_not_found.
-func (a Actor) grant(u UseCase, role Role, sites []string) error {
+// checkRole refuses a role that is to be given to somebody and that the actor does
+// not have. Faults: role_unknown, forbidden.
+func (a Actor) checkRole(u UseCase, role Role) error {
 	switch {
 	case !slices.Contains(Roles, role):
 		return errRoleUnknown(role)
 	case !a.Role.Includes(role):
-		return fault.New(fault.KindForbidden, CodeForbidden, "action", u, "role", role)
-	case a.Limited() && len(sites) == 0:
-		return fault.New(fault.KindForbidden, CodeSitesTooWide).At("sites")
+		return fault.New(fault.KindForbidden, CodeForbidden, "action", u, "role", role).At("role")
+	}
+	return nil
+}
+
+// grantedSites reads the IDs of sites that are to be given to somebody and that the
+// actor has. None are every site, which only somebody may give who is not limited.
+// Faults: sites_too_wide, site_not_found.
+func (a Actor) grantedSites(ctx context.Context, r store.Reader, sites []string) ([]store.SiteID, error) {
+	if a.Limited() && len(sites) == 0 {
+		return nil, fault.New(fault.KindForbidden, CodeSitesTooWide).At("sites")
 	}
 	for _, s := range sites {
 		if !a.InSite(s) {
-			return store.NotFound("site", s).At("sites")
+			return nil, store.NotFound("site", s).At("sites")
 		}
 	}
-	return nil
+	return knownSites(ctx, r, sites)
+}
+
+// knownSites reads the IDs of sites, each once, in their order, and refuses those
+// that there are not: a scope of nothing but those would be none.
+func knownSites(ctx context.Context, r store.Reader, sites []string) ([]store.SiteID, error) {
+	ids, err := siteIDs(sites)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range ids {
+		if _, err := r.Site(ctx, s); err != nil {
+			return nil, fault.From(err).At("sites")
+		}
+	}
+	return ids, nil
 }
 
 // siteIDs reads the IDs of sites, each once, in their order.

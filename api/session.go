@@ -67,12 +67,9 @@ func (c *Console) Setup(ctx context.Context, a Actor, in SetupInput) (SignedIn, 
 	if err := c.attemptFrom(a); err != nil {
 		return SignedIn{}, err
 	}
-	fields, err := c.userFields(ctx, CreateUserInput{Login: in.Login, Name: in.Name, Role: RoleAdmin, Password: in.Password, Locale: a.Locale})
+	fields, err := c.firstUser(ctx, CreateUserInput{Login: in.Login, Name: in.Name, Role: RoleAdmin, Password: in.Password, Locale: a.Locale})
 	if err != nil {
 		return SignedIn{}, err
-	}
-	if fields.PasswordHash == "" {
-		return SignedIn{}, errPasswordShort()
 	}
 	var out SignedIn
 	err = c.store.InTx(ctx, func(tx *store.Tx) error {
@@ -93,6 +90,16 @@ func (c *Console) Setup(ctx context.Context, a Actor, in SetupInput) (SignedIn, 
 		return err
 	})
 	return out, err
+}
+
+// firstUser is the first admin, who needs a password: nobody else can make a link.
+func (c *Console) firstUser(ctx context.Context, in CreateUserInput) (store.UserFields, error) {
+	f, wrong := cleanUser(&in)
+	err := fault.All(wrong, checkPassword(in.Password))
+	if err == nil {
+		f.PasswordHash, err = c.passwords.Hash(ctx, in.Password)
+	}
+	return f, err
 }
 
 // SignedIn is what an attempt to sign in came to.

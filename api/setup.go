@@ -31,12 +31,9 @@ func (c *Console) SetupFromSettings(ctx context.Context, a Actor, in SetupFromSe
 	if needed, err := c.SetupNeeded(ctx); err != nil || !needed {
 		return false, err
 	}
-	fields, err := c.userFields(ctx, CreateUserInput{Login: in.Login, Role: RoleAdmin, Password: in.Password})
+	fields, err := c.firstUser(ctx, CreateUserInput{Login: in.Login, Role: RoleAdmin, Password: in.Password})
 	if err != nil {
 		return false, err
-	}
-	if fields.PasswordHash == "" {
-		return false, errPasswordShort()
 	}
 	err = c.change(ctx, a, UseCreateUser, func(tx *store.Tx, by store.Actor) error {
 		u, err := tx.CreateFirstUser(ctx, fields)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/stickpress/stickpress/agent/protocol"
 	"github.com/stickpress/stickpress/api/fault"
@@ -87,17 +86,14 @@ func (in *SettleStickDataInput) clean() (store.StickDataSettled, error) {
 	if in.Data == DataGivenUp {
 		p.Signer = strings.TrimSpace(in.Signer)
 	}
-	switch {
-	case in.Data == DataGivenUp && p.Signer == "":
-		return p, fault.New(fault.KindInvalid, CodeSignerMissing).At("signer")
-	case in.Data != DataNone && p.Reason == "":
-		return p, fault.New(fault.KindInvalid, CodeDataReason, "data", in.Data).At("reason")
-	case utf8.RuneCountInString(p.Signer) > maxText:
-		return p, fault.New(fault.KindInvalid, CodeTextTooLong, "field", "signer", "max", maxText).At("signer")
-	case utf8.RuneCountInString(p.Reason) > maxNotes:
-		return p, fault.New(fault.KindInvalid, CodeTextTooLong, "field", "reason", "max", maxNotes).At("reason")
+	var signer, reason error
+	if in.Data == DataGivenUp && p.Signer == "" {
+		signer = fault.New(fault.KindInvalid, CodeSignerMissing).At("signer")
 	}
-	return p, nil
+	if in.Data != DataNone && p.Reason == "" {
+		reason = fault.New(fault.KindInvalid, CodeDataReason, "data", in.Data).At("reason")
+	}
+	return p, fault.All(signer, tooLong("signer", p.Signer, maxText), reason, tooLong("reason", p.Reason, maxNotes))
 }
 
 // Used reports whether the last comparison found that Windows has run from the

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/store"
@@ -28,10 +27,11 @@ func (c *Console) IssueStick(ctx context.Context, a Actor, in IssueStickInput) (
 		if p.Holder == "" && s.Life == store.StickIssued {
 			p.Holder = s.Holder // it was pressed for somebody, who has it or is about to
 		}
+		var nobody error
 		if p.Holder == "" {
-			return store.Stick{}, fault.New(fault.KindInvalid, CodeHolderMissing).At("holder")
+			nobody = fault.New(fault.KindInvalid, CodeHolderMissing).At("holder")
 		}
-		if err := checkTexts("", "reference", p.Reference, p.Holder, nil); err != nil {
+		if err := fault.All(nobody, tooLong("holder", p.Holder, maxText), tooLong("reference", p.Reference, maxText)); err != nil {
 			return store.Stick{}, err
 		}
 		return tx.IssueStick(ctx, s.ID, p, by)
@@ -83,8 +83,8 @@ func (c *Console) moveStick(
 	if err := allow(a, u); err != nil {
 		return Stick{}, err
 	}
-	if utf8.RuneCountInString(in.Reason) > maxNotes {
-		return Stick{}, fault.New(fault.KindInvalid, CodeTextTooLong, "field", "reason", "max", maxNotes).At("reason")
+	if err := tooLong("reason", in.Reason, maxNotes); err != nil {
+		return Stick{}, err
 	}
 	s, err := c.findStick(ctx, a, in.ID)
 	if err != nil {

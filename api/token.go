@@ -58,41 +58,30 @@ func (c *Console) CreateToken(ctx context.Context, a Actor, in CreateTokenInput)
 
 // newTokenOf checks what can be said of a token without looking anything up.
 func newTokenOf(a Actor, in CreateTokenInput) (store.NewAPIToken, error) {
+	var ttl error
 	if in.TTL < 0 {
-		return store.NewAPIToken{}, fault.New(fault.KindInvalid, CodeLifetime).At("ttl_seconds")
-	}
-	if !slices.Contains(Roles, in.Role) {
-		return store.NewAPIToken{}, errRoleUnknown(in.Role)
-	}
-	name, err := cleanName("token", in.Name)
-	if err != nil {
-		return store.NewAPIToken{}, err
+		ttl = fault.New(fault.KindInvalid, CodeLifetime).At("ttl_seconds")
 	}
 	if len(in.Sites) == 0 {
 		in.Sites = a.Sites // a token cannot make a wider one
 	}
-	sites, err := siteIDs(in.Sites)
-	if err != nil {
-		return store.NewAPIToken{}, err
-	}
-	scopes, err := a.tokenScopesFor(in.Scopes)
-	return store.NewAPIToken{Name: name, Role: in.Role, Sites: sites, Scopes: scopes, Lifetime: in.TTL}, err
+	name, wrongName := cleanName("token", in.Name)
+	sites, wrongSites := siteIDs(in.Sites)
+	scopes, wrongScopes := a.tokenScopesFor(in.Scopes)
+	return store.NewAPIToken{Name: name, Role: in.Role, Sites: sites, Scopes: scopes, Lifetime: in.TTL},
+		fault.All(wrongName, a.checkRole(UseCreateToken, in.Role), wrongSites, wrongScopes, ttl)
 }
 
 // createToken is CreateToken within a transaction.
 func (c *Console) createToken(ctx context.Context, tx *store.Tx, a Actor, by store.Actor, in CreateTokenInput) (NewToken, error) {
-	n, err := newTokenOf(a, in)
-	if err != nil {
-		return NewToken{}, err
-	}
+	n, wrong := newTokenOf(a, in)
 	owner, err := c.tokenOwner(ctx, tx, a, in.Login)
+	if err == nil {
+		err = fault.All(wrong, checkTokenRole(&owner, in.Role), checkTokenSites(ctx, tx.Reader, a, &owner, n.Sites))
+	} else {
+		err = fault.All(wrong, err)
+	}
 	if err != nil {
-		return NewToken{}, err
-	}
-	if !owner.Role.Includes(in.Role) || !a.Role.Includes(in.Role) {
-		return NewToken{}, fault.New(fault.KindForbidden, CodeForbidden, "action", UseCreateToken, "role", in.Role)
-	}
-	if err := checkTokenSites(ctx, tx.Reader, a, &owner, n.Sites); err != nil {
 		return NewToken{}, err
 	}
 	n.UserID = owner.ID
@@ -112,6 +101,14 @@ func (c *Console) createToken(ctx context.Context, tx *store.Tx, a Actor, by sto
 	})
 }
 
+// checkTokenRole refuses a role that the owner does not have.
+func checkTokenRole(owner *store.User, role Role) error {
+	if !owner.Role.Includes(role) {
+		return fault.New(fault.KindForbidden, CodeForbidden, "action", UseCreateToken, "role", role).At("role")
+	}
+	return nil
+}
+
 // checkTokenSites refuses sites that the actor or the owner does not have.
 func checkTokenSites(ctx context.Context, r store.Reader, a Actor, owner *store.User, sites []store.SiteID) error {
 	for _, s := range sites {
@@ -119,7 +116,8 @@ func checkTokenSites(ctx context.Context, r store.Reader, a Actor, owner *store.
 			return store.NotFound("site", s).At("sites")
 		}
 	}
-	return checkSites(ctx, r, sites)
+	_, err := knownSites(ctx, r, siteTexts(sites))
+	return err
 }
 
 // tokenOwner is the actor's own user, or another one for an admin who has at
@@ -137,7 +135,11 @@ func (c *Console) tokenOwner(ctx context.Context, tx *store.Tx, a Actor, login s
 			return store.User{}, err
 		}
 	}
-	return findUserByLogin(ctx, tx.Reader, a, login)
+	u, err := findUserByLogin(ctx, tx.Reader, a, login)
+	if isNotFound(err, "user") {
+		err = fault.From(err).At("login")
+	}
+	return u, err
 }
 
 // TokenFilter narrows ListTokens; empty fields do not.

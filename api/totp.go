@@ -134,11 +134,12 @@ func (c *Console) ConfirmTOTP(ctx context.Context, a Actor, password, code strin
 	if err := mayHaveTOTP(&u); err != nil {
 		return nil, err
 	}
-	if err := c.recheck(ctx, a, UseEnableTOTP, &u, password); err != nil {
-		return nil, err
-	}
+	var noCode error // whether it is the right one, only who knows the password is told
 	if !totpForm.MatchString(plainCode(code)) {
-		return nil, errCodeWrong()
+		noCode = errCodeWrong()
+	}
+	if err := fault.All(c.recheck(ctx, a, UseEnableTOTP, &u, password), noCode); err != nil {
+		return nil, err
 	}
 	codes, err := c.newRecoveryCodes()
 	if err != nil {

@@ -160,18 +160,12 @@ func (c *Console) CreateUser(ctx context.Context, a Actor, in CreateUserInput) (
 	if err := allow(a, UseCreateUser); err != nil {
 		return User{}, err
 	}
-	if err := a.grant(UseCreateUser, in.Role, in.Sites); err != nil {
-		return User{}, err
-	}
-	fields, err := c.userFields(ctx, in)
+	fields, err := c.newUser(ctx, a, &in)
 	if err != nil {
 		return User{}, err
 	}
 	var u store.User
 	err = c.change(ctx, a, UseCreateUser, func(tx *store.Tx, by store.Actor) error {
-		if err := checkSites(ctx, tx.Reader, fields.Sites); err != nil {
-			return err
-		}
 		if u, err = tx.CreateUser(ctx, fields); err != nil {
 			return err
 		}
@@ -182,43 +176,39 @@ func (c *Console) CreateUser(ctx context.Context, a Actor, in CreateUserInput) (
 	return userOf(u), err
 }
 
-// userFields checks what a person is made of and hashes the password.
-func (c *Console) userFields(ctx context.Context, in CreateUserInput) (store.UserFields, error) {
-	if !loginForm.MatchString(in.Login) {
-		return store.UserFields{}, fault.New(fault.KindInvalid, CodeLoginInvalid).At("login")
+// newUser checks everything about a new person and hashes the password.
+func (c *Console) newUser(ctx context.Context, a Actor, in *CreateUserInput) (store.UserFields, error) {
+	f, wrong := cleanUser(in)
+	var taken, sites error
+	if loginForm.MatchString(in.Login) {
+		_, taken = c.store.UserByLogin(ctx, in.Login)
+		taken = fault.RenamedTo(unused("user", taken, false), "login")
 	}
-	if !slices.Contains(Roles, in.Role) {
-		return store.UserFields{}, errRoleUnknown(in.Role)
+	f.Sites, sites = a.grantedSites(ctx, c.store.Reader, in.Sites)
+	err := fault.All(wrong, taken, a.checkRole(UseCreateUser, in.Role), sites)
+	if err == nil && in.Password != "" {
+		f.PasswordHash, err = c.passwords.Hash(ctx, in.Password)
 	}
-	sites, err := siteIDs(in.Sites)
-	if err != nil {
-		return store.UserFields{}, err
-	}
-	hash, err := c.hashPassword(ctx, in.Password)
-	if err != nil {
-		return store.UserFields{}, err
-	}
-	name := in.Login
-	if strings.TrimSpace(in.Name) != "" {
-		if name, err = cleanName("user", in.Name); err != nil {
-			return store.UserFields{}, err
-		}
-	}
-	if in.Locale != "" && !slices.Contains(Locales, in.Locale) {
-		return store.UserFields{}, fault.New(fault.KindInvalid, CodeLocale, "locale", in.Locale).At("locale")
-	}
-	return store.UserFields{Login: in.Login, Name: name, Role: in.Role, Sites: sites, PasswordHash: hash, Locale: in.Locale}, nil
+	return f, err
 }
 
-// checkSites refuses sites that there are not: a scope of nothing but those
-// would be none.
-func checkSites(ctx context.Context, r store.Reader, sites []store.SiteID) error {
-	for _, s := range sites {
-		if _, err := r.Site(ctx, s); err != nil {
-			return fault.From(err).At("sites")
-		}
+// cleanUser checks what can be said of a person without looking anything up.
+func cleanUser(in *CreateUserInput) (store.UserFields, error) {
+	f := store.UserFields{Login: in.Login, Name: in.Login, Role: in.Role, Locale: in.Locale}
+	var login, name, password, locale error
+	if !loginForm.MatchString(in.Login) {
+		login = fault.New(fault.KindInvalid, CodeLoginInvalid).At("login")
 	}
-	return nil
+	if strings.TrimSpace(in.Name) != "" {
+		f.Name, name = cleanName("user", in.Name)
+	}
+	if in.Password != "" {
+		password = checkPassword(in.Password)
+	}
+	if in.Locale != "" && !slices.Contains(Locales, in.Locale) {
+		locale = fault.New(fault.KindInvalid, CodeLocale, "locale", in.Locale).At("locale")
+	}
+	return f, fault.All(login, name, password, locale)
 }
 
 func errRoleUnknown(r Role) error {

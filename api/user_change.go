@@ -26,15 +26,9 @@ func (c *Console) UpdateUser(ctx context.Context, a Actor, in UpdateUserInput) (
 	if err := allow(a, UseUpdateUser); err != nil {
 		return User{}, err
 	}
-	if err := a.grant(UseUpdateUser, in.Role, in.Sites); err != nil {
-		return User{}, err
-	}
-	name, err := cleanName("user", in.Name)
-	if err != nil {
-		return User{}, err
-	}
-	sites, err := siteIDs(in.Sites)
-	if err != nil {
+	name, wrongName := cleanName("user", in.Name)
+	sites, wrongSites := a.grantedSites(ctx, c.store.Reader, in.Sites)
+	if err := fault.All(wrongName, a.checkRole(UseUpdateUser, in.Role), wrongSites); err != nil {
 		return User{}, err
 	}
 	return c.changeUser(ctx, a, UseUpdateUser, in.ID, func(tx *store.Tx, u *store.User) (store.User, error) {
@@ -44,9 +38,6 @@ func (c *Console) UpdateUser(ctx context.Context, a Actor, in UpdateUserInput) (
 			return store.User{}, errOrigin(u)
 		case moved && u.ID.String() == a.UserID:
 			return store.User{}, fault.New(fault.KindConflict, CodeOneself)
-		}
-		if err := checkSites(ctx, tx.Reader, sites); err != nil {
-			return store.User{}, err
 		}
 		if in.Role != RoleAdmin || len(sites) > 0 {
 			if err := keepsChief(ctx, tx, u); err != nil {

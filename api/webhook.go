@@ -131,25 +131,15 @@ type SaveWebhookInput struct {
 	Revision    int64    // as seen; 0 does not check
 }
 
-// clean checks what was typed. Faults: event_type_unknown, site_not_found,
-// text_too_long, and those of outbound.Client.Check.
+// cleanWebhook checks what was typed, all of it. Faults: event_type_unknown,
+// site_not_found, text_too_long, and those of outbound.Client.Check.
 func (c *Console) cleanWebhook(ctx context.Context, in *SaveWebhookInput) (store.Webhook, error) {
-	in.URL, in.Description = strings.TrimSpace(in.URL), strings.TrimSpace(in.Description)
-	if len([]rune(in.Description)) > maxDescription {
-		return store.Webhook{}, fault.New(fault.KindInvalid, CodeTextTooLong, "field", "description", "max", maxDescription).At("description")
-	}
-	if err := c.outbound.Check(ctx, in.URL); err != nil {
-		return store.Webhook{}, fault.From(err).At("url")
-	}
-	if _, err := eventTypes(in.Types); err != nil {
-		return store.Webhook{}, err
-	}
-	sites, err := siteIDs(in.Sites)
-	if err == nil {
-		err = checkSites(ctx, c.store.Reader, sites)
-	}
-	types := slices.Compact(slices.Sorted(slices.Values(in.Types)))
-	return store.Webhook{URL: in.URL, Description: in.Description, Types: types, Sites: sites}, err
+	w := store.Webhook{URL: strings.TrimSpace(in.URL), Description: strings.TrimSpace(in.Description)}
+	_, types := eventTypes(in.Types)
+	w.Types = slices.Compact(slices.Sorted(slices.Values(in.Types)))
+	var sites error
+	w.Sites, sites = knownSites(ctx, c.store.Reader, in.Sites)
+	return w, fault.All(c.checkOutbound(ctx, "url", w.URL), tooLong("description", w.Description, maxDescription), types, sites)
 }
 
 // CreateWebhook has somebody told of what happens from now on (admin). The

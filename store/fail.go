@@ -70,12 +70,12 @@ const (
 
 // constraints turns a violated constraint into what it means.
 var constraints = map[string]*fault.Error{
-	"sites_name_key":                                  taken("site"),
+	"sites_name_key":                                  NameTaken("site"),
 	"sites_name_check":                                badName("site"),
-	"saved_views_name_key":                            taken("view"),
-	"saved_views_shared_key":                          taken("view"),
+	"saved_views_name_key":                            NameTaken("view"),
+	"saved_views_shared_key":                          NameTaken("view"),
 	"saved_views_name_check":                          badName("view"),
-	"users_login_key":                                 taken("user").At("login"),
+	"users_login_key":                                 NameTaken("user").At("login"),
 	"users_login_check":                               badName("user").At("login"),
 	"users_role_check":                                value("role"),
 	"api_tokens_name_check":                           badName("token"),
@@ -83,32 +83,32 @@ var constraints = map[string]*fault.Error{
 	"api_tokens_user_id_fkey":                         missing("user"),
 	"one_time_tokens_user_id_fkey":                    missing("user"),
 	"one_time_tokens_site_id_fkey":                    missing("site"),
-	"images_name_key":                                 taken("image"),
+	"images_name_key":                                 NameTaken("image"),
 	"images_name_check":                               badName("image"),
 	"image_versions_version_key":                      fault.New(fault.KindConflict, CodeVersionExists).At("version"),
 	"image_versions_format_check":                     value("format"),
 	"image_versions_image_id_fkey":                    missing("image"),
 	"image_versions_sha256_fkey":                      missing("blob"),
-	"channels_name_key":                               taken("channel"),
+	"channels_name_key":                               NameTaken("channel"),
 	"channels_name_check":                             badName("channel"),
 	"channels_image_id_fkey":                          missing("image"),
 	"channels_image_version_id_fkey":                  fault.New(fault.KindInvalid, CodeVersionOfOther).At("version"),
-	"unattend_templates_name_key":                     taken("template"),
+	"unattend_templates_name_key":                     NameTaken("template"),
 	"unattend_templates_name_check":                   badName("template"),
 	"unattend_template_versions_template_id_fkey":     missing("template"),
-	"task_sequences_name_key":                         taken("task_sequence"),
+	"task_sequences_name_key":                         NameTaken("task_sequence"),
 	"task_sequences_name_check":                       badName("task_sequence"),
 	"task_sequence_versions_layout_check":             value("layout"),
 	"task_sequence_versions_edition_check":            value("edition"),
 	"task_sequence_versions_boot_signature_check":     value("boot_signature"),
 	"task_sequence_versions_task_sequence_id_fkey":    missing("task_sequence"),
 	"task_sequence_versions_template_version_id_fkey": missing("template_version"),
-	"hosts_name_key":                                  taken("host"),
+	"hosts_name_key":                                  NameTaken("host"),
 	"hosts_name_check":                                badName("host"),
 	"hosts_public_key_key":                            fault.New(fault.KindConflict, CodeHostEnrolled),
 	"hosts_public_key_check":                          value("public_key"),
 	"hosts_site_id_fkey":                              missing("site"),
-	"connectors_name_key":                             taken("connector"),
+	"connectors_name_key":                             NameTaken("connector"),
 	"connectors_name_check":                           badName("connector"),
 	"connectors_title_check":                          value("title"),
 	"connectors_system_check":                         value("system"),
@@ -134,7 +134,8 @@ var constraints = map[string]*fault.Error{
 	"task_sequence_versions_append_only":              fault.New(fault.KindConflict, CodeHistoryRefused, "kind", "task_sequence_versions"),
 }
 
-func taken(kind string) *fault.Error {
+// NameTaken is the fault of a name that another record of its kind has.
+func NameTaken(kind string) *fault.Error {
 	return fault.New(fault.KindConflict, CodeNameTaken, "kind", kind).At("name")
 }
 

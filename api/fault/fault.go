@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 )
 
 // Code names one thing that can go wrong. Codes are part of the API: they are
@@ -75,7 +76,8 @@ type Error struct {
 	Params Params
 	// Field names the input at fault as the API spells it, or is empty.
 	Field string
-	// Parts say what is wrong with single inputs, each at its Field.
+	// Parts say what is wrong with single inputs, each at its Field, where there are
+	// several: see All.
 	Parts []*Error
 	Err   error
 }
@@ -98,14 +100,54 @@ func (e *Error) At(field string) *Error {
 	return &c
 }
 
-// Renamed is err with the input that it blames, if it blames one, under the name
-// that it has elsewhere; "" where there is no such input.
+// All is everything that is wrong with a request, of checks that do not depend on
+// each other: nil where nothing is. Several refusals that blame inputs are one, the
+// first with all of them as its Parts; of one input only the first is told. What
+// blames none, such as who may not ask at all, is told alone.
+func All(errs ...error) error {
+	var parts []*Error
+	for _, err := range errs {
+		if err == nil {
+			continue
+		}
+		e := From(err)
+		if e.Field == "" || e.Kind == KindInternal {
+			return err
+		}
+		each := e.Parts
+		if len(each) == 0 {
+			each = []*Error{e}
+		}
+		for _, part := range each {
+			if !slices.ContainsFunc(parts, func(p *Error) bool { return p.Field == part.Field }) {
+				parts = append(parts, part)
+			}
+		}
+	}
+	switch len(parts) {
+	case 0:
+		return nil
+	case 1:
+		return parts[0]
+	}
+	whole := *parts[0]
+	whole.Parts = parts
+	return &whole
+}
+
+// Renamed is err with the inputs that it blames, if it blames any, under the names
+// that they have elsewhere; "" where there is no such input.
 func Renamed(err error, name func(field string) string) error {
 	var e *Error
 	if !errors.As(err, &e) || e.Field == "" {
 		return err
 	}
-	return e.At(name(e.Field))
+	c := e.At(name(e.Field))
+	c.Parts = make([]*Error, len(e.Parts))
+	for i, part := range e.Parts {
+		c.Parts[i] = part.At(name(part.Field))
+	}
+	return c
 }
 
 // RenamedTo is Renamed for an input that has one name elsewhere, whatever it is

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"encoding/json"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -76,7 +77,9 @@ const (
 // Check refuses a mapping that could never work. Faults: mapping_invalid at the
 // field.
 func (m Mapping) Check() error {
-	for name, s := range m {
+	var wrong []error
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		s := m[name]
 		why := ""
 		switch {
 		case !slices.Contains(Fields, name):
@@ -97,13 +100,13 @@ func (m Mapping) Check() error {
 			why = "sticks"
 		}
 		if why != "" {
-			return fault.New(fault.KindInvalid, CodeMappingInvalid, "field", name, "why", why).At(name)
+			wrong = append(wrong, fault.New(fault.KindInvalid, CodeMappingInvalid, "field", name, "why", why).At(name))
 		}
 	}
 	if m[FieldTicket].Path == "" {
-		return fault.New(fault.KindInvalid, CodeMappingInvalid, "field", FieldTicket, "why", "ticket").At(FieldTicket)
+		wrong = append(wrong, fault.New(fault.KindInvalid, CodeMappingInvalid, "field", FieldTicket, "why", "ticket").At(FieldTicket))
 	}
-	return nil
+	return fault.All(wrong...)
 }
 
 // Value is what came of one field.

@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -124,48 +125,59 @@ func encode(v any) (string, error) {
 // holds: it is filled in with plain and with nasty samples of every event.
 // Faults: write_back_template_invalid at the field.
 func (t Reply) Check() error {
+	var method, kind, address, body error
 	if !slices.Contains(templateMethods, t.Method) {
-		return invalid("method", "method", "")
+		method = invalid("method", "method", "")
 	}
 	if t.ContentType == "" || len(t.ContentType) > 100 || strings.ContainsFunc(t.ContentType, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return invalid("content_type", "content_type", "")
+		kind = invalid("content_type", "content_type", "")
 	}
 	host, sent := "", false
 	for _, event := range Events {
 		for _, sample := range []Data{Sample(event), nasty(event)} {
-			r, err := t.Render(sample)
-			if err != nil {
-				return err
-			}
-			if r.URL == "" {
+			at, err := t.address(sample)
+			if err == nil && at == "" {
 				continue
 			}
-			u, err := url.Parse(r.URL)
-			if err != nil {
-				return invalid("url", "url", err.Error())
+			if body == nil {
+				_, body = t.body(sample)
 			}
-			// Or a ticket could send the connector's password where it likes.
-			if at := u.Scheme + "://" + u.Host; sent && at != host {
-				return invalid("url", "host", at)
-			} else if !sent {
-				host, sent = at, true
+			if err == nil {
+				err = sameHost(at, &host)
 			}
+			sent = true
+			address = cmp.Or(address, err)
 		}
 	}
 	if !sent {
-		return invalid("url", "empty", "")
+		address = invalid("url", "empty", "")
 	}
+	return fault.All(method, kind, address, body)
+}
+
+// sameHost refuses an address at another host than the one before, or a ticket
+// could send the connector's password where it likes.
+func sameHost(address string, host *string) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return invalid("url", "url", err.Error())
+	}
+	at := u.Scheme + "://" + u.Host
+	if *host != "" && at != *host {
+		return invalid("url", "host", at)
+	}
+	*host = at
 	return nil
 }
 
 // Host is the scheme and the host that all of the template's URLs have.
 func (t Reply) Host() string {
 	for _, event := range Events {
-		r, err := t.Render(Sample(event))
-		if err != nil || r.URL == "" {
+		at, err := t.address(Sample(event))
+		if err != nil || at == "" {
 			continue
 		}
-		if u, err := url.Parse(r.URL); err == nil {
+		if u, err := url.Parse(at); err == nil {
 			return u.Scheme + "://" + u.Host
 		}
 	}
@@ -174,32 +186,45 @@ func (t Reply) Host() string {
 
 // Render fills a template in. Faults: write_back_template_invalid.
 func (t Reply) Render(d Data) (Rendered, error) {
-	address, err := fill("url", t.URL, "url", maxURL, d)
+	address, err := t.address(d)
+	if err != nil || address == "" {
+		return Rendered{}, err
+	}
+	body, err := t.body(d)
 	if err != nil {
 		return Rendered{}, err
 	}
-	address = strings.TrimSpace(address)
-	if address == "" {
-		return Rendered{}, nil
+	return Rendered{Method: t.Method, URL: address, ContentType: t.ContentType, Body: body}, nil
+}
+
+// address is where it is sent; empty: nowhere.
+func (t Reply) address(d Data) (string, error) {
+	address, err := fill("url", t.URL, "url", maxURL, d)
+	if err != nil {
+		return "", err
 	}
-	if webAddress(address) == "" {
-		return Rendered{}, invalid("url", "url", address)
+	if address = strings.TrimSpace(address); address != "" && webAddress(address) == "" {
+		return "", invalid("url", "url", address)
 	}
+	return address, nil
+}
+
+func (t Reply) body(d Data) ([]byte, error) {
 	escape := "plain"
 	if t.json() {
 		escape = "text"
 	}
 	body, err := fill("body", t.Body, escape, maxRendered, d)
 	if err != nil {
-		return Rendered{}, err
+		return nil, err
 	}
 	if t.json() {
 		var v any
 		if err := json.Unmarshal([]byte(body), &v); err != nil {
-			return Rendered{}, invalid("body", "json", err.Error())
+			return nil, invalid("body", "json", err.Error())
 		}
 	}
-	return Rendered{Method: t.Method, URL: address, ContentType: t.ContentType, Body: []byte(body)}, nil
+	return []byte(body), nil
 }
 
 func (t Reply) json() bool { return strings.Contains(t.ContentType, "json") }
