@@ -52,6 +52,15 @@ type Actor struct {
 	Agent     string // what the browser calls itself
 
 	repeatable *store.HeldRequest // see Repeatable
+	refused    error              // see Refused
+}
+
+// Refused is the actor of a request in which its door has found something wrong, if
+// err is not nil: what it asks for is checked like any other, so that all that is
+// wrong is told at once (fault.All), and refused with err in the end.
+func (a Actor) Refused(err error) Actor {
+	a.refused = err
+	return a
 }
 
 // Anonymous is the actor of a request that nobody has signed in for.

@@ -77,7 +77,7 @@ func TestCaptureRefusals(t *testing.T) {
 		code   fault.Code
 		field  string
 	}{
-		{"nothing said", func(in *api.QueueJobInput) { in.Options.Capture = nil }, api.CodeVersionInvalid, "options.capture.version"},
+		{"nothing said", func(in *api.QueueJobInput) { in.Options.Capture = nil }, store.CodeNameInvalid, "options.capture.image"},
 		{"no version", func(in *api.QueueJobInput) { in.Options.Capture.Version = "" }, api.CodeVersionInvalid, "options.capture.version"},
 		{"version is taken", func(in *api.QueueJobInput) { in.Options.Capture.Version = "1.0.0" }, store.CodeVersionExists, "options.capture.version"},
 		{"bad name", func(in *api.QueueJobInput) { in.Options.Capture.Image = "Win 11" }, store.CodeNameInvalid, "options.capture.image"},

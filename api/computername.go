@@ -90,18 +90,15 @@ func plainName(text string) string {
 // and refuses two that are the same: two such computers do not see each other on
 // a network. The fault names the stick in its field, as "devices[1]".
 func ComputerNames(sticks []QueueDevice) ([]string, error) {
-	names := make([]string, len(sticks))
+	names, wrong := make([]string, len(sticks)), make([]error, len(sticks))
 	for i, d := range sticks {
 		name, err := ComputerName(d.Variables[VariableComputerName], i+1, d.ExternalRef.ID, d.Holder)
-		if err != nil {
-			return nil, fault.From(err).At(deviceField(i))
-		}
-		names[i] = name
+		names[i], wrong[i] = name, fault.RenamedTo(err, deviceField(i))
 	}
 	for _, p := range sameNames(names) {
-		return nil, p.Err.At(deviceField(p.Row))
+		wrong = append(wrong, p.Err.At(deviceField(p.Row)))
 	}
-	return names, nil
+	return names, fault.All(wrong...)
 }
 
 // nameKey is by what networks tell computers apart; empty for one whose name

@@ -11,6 +11,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -217,7 +218,8 @@ func (c *Console) sweep(ctx context.Context) {
 }
 
 // change runs a use case that changes something: allowed, attributed, and in
-// one transaction with its audit row, which do writes.
+// one transaction with its audit row, which do writes. For an actor that is Refused
+// nothing stays of it.
 func (c *Console) change(ctx context.Context, a Actor, u UseCase, do func(tx *store.Tx, by store.Actor) error) error {
 	if err := allow(a, u); err != nil {
 		return err
@@ -227,7 +229,7 @@ func (c *Console) change(ctx context.Context, a Actor, u UseCase, do func(tx *st
 		return err
 	}
 	err = c.store.InTx(ctx, func(tx *store.Tx) error {
-		if err := do(tx, by); err != nil || a.repeatable == nil {
+		if err := cmp.Or(do(tx, by), a.refused); err != nil || a.repeatable == nil {
 			return err
 		}
 		return tx.Done(ctx, a.repeatable)

@@ -65,6 +65,13 @@ func externalRefOf(system, id string) ExternalRef {
 // see.
 func (c *Console) inTheWay(ctx context.Context, a Actor, err error) error {
 	f := fault.From(err)
+	if len(f.Parts) > 0 {
+		parts := make([]error, len(f.Parts))
+		for i, part := range f.Parts {
+			parts[i] = c.inTheWay(ctx, a, part)
+		}
+		return fault.All(parts...)
+	}
 	id := f.Params["job"]
 	if id == "" {
 		return err

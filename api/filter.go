@@ -112,12 +112,11 @@ const MaxFilterText = 200
 // checkFilter refuses a filter with a value that its field does not have.
 // Faults: those of FieldInfo.Check.
 func checkFilter[F any](fields []Field[F], f *F) error {
+	wrong := make([]error, 0, len(fields))
 	for _, x := range fields {
-		if err := x.Check(x.Value(f)); err != nil {
-			return err
-		}
+		wrong = append(wrong, x.Check(x.Value(f)))
 	}
-	return nil
+	return fault.All(wrong...)
 }
 
 // dayOf is the beginning of a day that checkFilter let pass, and the end of one

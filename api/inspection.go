@@ -118,7 +118,11 @@ func (c *Console) Publish(ctx context.Context, a Actor, in PublishVersionInput) 
 // name_invalid, version_invalid, version_exists, upload_published, and why an
 // upload was refused.
 func (c *Console) PublishWhenInspected(ctx context.Context, a Actor, in PublishVersionInput) (Inspection, error) {
-	number, err := VersionNumber(in.Version)
+	if err := allow(a, UsePublishVersion); err != nil {
+		return Inspection{}, err
+	}
+	// Better refused now than when it has been decoded.
+	number, _, err := checkNewVersion(ctx, c.store.Reader, in.Image, in.Version, in.Channel)
 	if err != nil {
 		return Inspection{}, err
 	}
@@ -129,17 +133,6 @@ func (c *Console) PublishWhenInspected(ctx context.Context, a Actor, in PublishV
 		}
 		if row.State == store.InspectionRefused {
 			return kept(row.Fault)
-		}
-		// Better refused now than when it has been decoded.
-		image, err := findImage(ctx, tx.Reader, in.Image)
-		if err == nil {
-			_, err = tx.VersionByNumber(ctx, image.ID, number)
-			if err == nil {
-				return fault.New(fault.KindConflict, store.CodeVersionExists, "image", in.Image, "version", number).At("version")
-			}
-		}
-		if !isNotFound(err, "image") && !isNotFound(err, "image_version") {
-			return err
 		}
 		if row.State == store.InspectionPublished {
 			return fault.New(fault.KindConflict, CodeUploadPublished, "version", row.VersionID)

@@ -117,15 +117,19 @@ func (c *Console) SetHostPorts(ctx context.Context, a Actor, in SetHostPortsInpu
 		return HostPorts{}, err
 	}
 	rows := make([]store.HostPort, 0, len(in.Ports))
+	var wrong []error
 	for i, p := range in.Ports {
 		at := fmt.Sprintf("items[%d].", i)
 		if err := checkPort(p.Hub, p.Number); err != nil {
-			return HostPorts{}, err.At(at + "number")
+			wrong = append(wrong, err.At(at+"number"))
 		}
 		if p.Socket == "" {
-			return HostPorts{}, fault.New(fault.KindInvalid, store.CodeValueInvalid, "field", "socket").At(at + "socket")
+			wrong = append(wrong, fault.New(fault.KindInvalid, store.CodeValueInvalid, "field", "socket").At(at+"socket"))
 		}
 		rows = append(rows, store.HostPort{Hub: strings.TrimSpace(p.Hub), Number: p.Number, Socket: p.Socket})
+	}
+	if err := fault.All(wrong...); err != nil {
+		return HostPorts{}, err
 	}
 	return c.changePorts(ctx, a, in.Host, "set", rows, func(tx *store.Tx, h *store.Host) error {
 		before, err := tx.LockHostPorts(ctx, h.ID)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"time"
@@ -93,23 +94,18 @@ func (c *Console) QueueJob(ctx context.Context, a Actor, in QueueJobInput) (Job,
 			return Job{}, err
 		}
 	}
-	if err := checkOverrides(a, in.Overrides); err != nil {
-		return Job{}, err
+	wrong := fault.All(checkOverrides(a, in.Overrides), checkRequest(&in))
+	if err := checkDevices(in.Devices); err != nil {
+		return Job{}, fault.All(wrong, err)
 	}
-	if err := checkRequest(&in); err != nil {
-		return Job{}, err
-	}
-	if in.IdempotencyKey != "" {
+	if in.IdempotencyKey != "" && wrong == nil {
 		return c.queueOnce(ctx, a, in)
 	}
 	var queued Job
 	err := c.change(ctx, a, UseQueueJob, func(tx *store.Tx, by store.Actor) error {
 		asked, err := ofRequest(ctx, tx, a, in)
-		if err != nil {
-			return err
-		}
-		p, err := c.plan(ctx, tx, a, &asked)
-		if err != nil {
+		p, unplanned := c.plan(ctx, tx, a, &asked)
+		if err := fault.All(wrong, err, unplanned); err != nil {
 			return err
 		}
 		p.job.By = by
@@ -168,47 +164,43 @@ func (c *Console) queueOnce(ctx context.Context, a Actor, in QueueJobInput) (Job
 	return Job{}, fmt.Errorf("the request %q queued no job: %v", key, before)
 }
 
-// checkRequest refuses what needs no look at the database.
-func checkRequest(in *QueueJobInput) error {
-	if len(in.Devices) == 0 {
+// checkDevices refuses a number of sticks that no job has.
+func checkDevices(devices []QueueDevice) error {
+	switch {
+	case len(devices) == 0:
 		return fault.New(fault.KindInvalid, CodeNoDevices).At("devices")
-	}
-	if len(in.Devices) > MaxDevices {
+	case len(devices) > MaxDevices:
 		return fault.New(fault.KindInvalid, CodeTooManyDevices, "most", MaxDevices).At("devices")
 	}
+	return nil
+}
+
+// checkRequest refuses what needs no look at the database, all of it.
+func checkRequest(in *QueueJobInput) error {
+	var wrong []error
 	if in.Options.EraseFirst && !slices.Contains([]protocol.JobKind{protocol.JobPress, protocol.JobRaw}, in.Kind.OrPress()) {
-		return fault.New(fault.KindInvalid, store.CodeValueInvalid, "field", "options.erase_first").At("options.erase_first")
+		wrong = append(wrong, fault.New(fault.KindInvalid, store.CodeValueInvalid, "field", "options.erase_first").At("options.erase_first"))
 	}
 	if len(in.StickRequests) > MaxDevices || len(in.StickRequests) > 0 && in.Kind.OrPress() != protocol.JobPress {
-		return fault.New(fault.KindInvalid, store.CodeValueInvalid, "field", "stick_requests").At("stick_requests")
+		wrong = append(wrong, fault.New(fault.KindInvalid, store.CodeValueInvalid, "field", "stick_requests").At("stick_requests"))
 	}
 	if in.Layout != "" && !slices.Contains(store.Layouts, in.Layout) {
-		return errLayout(in.Layout)
+		wrong = append(wrong, errLayout(in.Layout))
 	}
 	if in.Edition < 0 {
-		return fault.New(fault.KindInvalid, CodeEditionInvalid, "edition", in.Edition).At("edition")
+		wrong = append(wrong, fault.New(fault.KindInvalid, CodeEditionInvalid, "edition", in.Edition).At("edition"))
 	}
-	if err := in.ExternalRef.check(""); err != nil {
-		return err
-	}
-	if err := checkTexts("", "external_ref.id", in.ExternalRef.ID, in.Holder, in.Variables); err != nil {
-		return err
-	}
+	wrong = append(wrong, checkTexts("", in.ExternalRef, in.Holder, in.Variables))
 	places := map[socket]bool{}
 	for i, d := range in.Devices {
 		at := socket{d.Identity.Port, d.Identity.LUN}
 		if places[at] {
-			return fault.New(fault.KindInvalid, CodeDeviceTwice, "port", at.port).At(deviceField(i))
+			wrong = append(wrong, fault.New(fault.KindInvalid, CodeDeviceTwice, "port", at.port).At(deviceField(i)))
 		}
 		places[at] = true
-		if err := d.ExternalRef.check(deviceField(i) + "."); err != nil {
-			return err
-		}
-		if err := checkTexts(deviceField(i)+".", "external_ref.id", d.ExternalRef.ID, d.Holder, d.Variables); err != nil {
-			return err
-		}
+		wrong = append(wrong, checkTexts(deviceField(i)+".", d.ExternalRef, d.Holder, d.Variables))
 	}
-	return nil
+	return fault.All(wrong...)
 }
 
 func (in *QueueJobInput) ports() []string {
@@ -221,18 +213,16 @@ func (in *QueueJobInput) ports() []string {
 
 func deviceField(i int) string { return fmt.Sprintf("devices[%d]", i) }
 
-// checkTexts refuses what is too long to be kept; id is what the request calls
-// the reference.
-func checkTexts(prefix, id, reference, holder string, vars map[string]string) error {
-	for _, x := range []struct{ what, field, text string }{{"reference", id, reference}, {"holder", "holder", holder}} {
-		if utf8.RuneCountInString(x.text) > maxText {
-			return fault.New(fault.KindInvalid, CodeTextTooLong, "field", x.what, "max", maxText).At(prefix + x.field)
+// checkTexts refuses what cannot be kept of a job, or of one of its sticks, all of it.
+func checkTexts(prefix string, ref ExternalRef, holder string, vars map[string]string) error {
+	var reference, variables error
+	if utf8.RuneCountInString(ref.ID) > maxText {
+		reference = fault.New(fault.KindInvalid, CodeTextTooLong, "field", "reference", "max", maxText).At(prefix + "external_ref.id")
+	}
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		if value := vars[name]; variables == nil && (!variableForm.MatchString(name) || len(value) > maxValue || len(vars) > maxVariables || !utf8.ValidString(value)) {
+			variables = fault.New(fault.KindInvalid, CodeVariableInvalid, "name", name).At(prefix + "variables")
 		}
 	}
-	for name, value := range vars {
-		if !variableForm.MatchString(name) || len(value) > maxValue || len(vars) > maxVariables || !utf8.ValidString(value) {
-			return fault.New(fault.KindInvalid, CodeVariableInvalid, "name", name).At(prefix + "variables")
-		}
-	}
-	return nil
+	return fault.All(ref.check(prefix), reference, tooLong(prefix+"holder", holder, maxText), variables)
 }

@@ -39,32 +39,6 @@ func (p *plan) capture(ctx context.Context, r store.Reader, in *QueueJobInput) e
 	if len(in.Devices) != 1 {
 		return fault.New(fault.KindInvalid, CodeTooManyDevices, "most", 1).At("devices")
 	}
-	o.Image, o.Channel, o.Notes = strings.TrimSpace(o.Image), strings.TrimSpace(o.Channel), strings.TrimSpace(o.Notes)
-	number, err := VersionNumber(strings.TrimSpace(o.Version))
-	if err != nil {
-		return fault.From(err).At("options.capture.version")
-	}
-	o.Version = number
-	switch {
-	case o.Channel != "" && !imageForm.MatchString(o.Channel):
-		return fault.New(fault.KindInvalid, store.CodeNameInvalid, "kind", "channel").At("options.capture.channel")
-	case utf8.RuneCountInString(o.Notes) > maxNotes || !utf8.ValidString(o.Notes):
-		return fault.New(fault.KindInvalid, CodeTextTooLong, "field", "notes", "max", maxNotes).At("options.capture.notes")
-	case o.Partition < 0 || o.Partition > maxPartition:
-		return fault.New(fault.KindInvalid, CodePartitionInvalid, "partition", o.Partition, "max", maxPartition).At("options.capture.partition")
-	}
-	image, err := findImage(ctx, r, o.Image)
-	switch {
-	case err == nil:
-		o.Image = image.Name
-		if err := checkUnpublished(ctx, r, image.ID, o.Version); err != nil {
-			return err
-		}
-	case !isNotFound(err, "image"):
-		return err
-	case !imageForm.MatchString(o.Image):
-		return fault.New(fault.KindInvalid, store.CodeNameInvalid, "kind", "image").At("options.capture.image")
-	}
 	if o.Exclude == "" {
 		set, err := exclusions(ctx, r)
 		if err != nil {
@@ -72,23 +46,19 @@ func (p *plan) capture(ctx context.Context, r store.Reader, in *QueueJobInput) e
 		}
 		o.Exclude = set.List
 	}
-	if err := checkExclusions("options.capture.exclude", o.Exclude); err != nil {
-		return err
+	o.Image, o.Channel, o.Notes = strings.TrimSpace(o.Image), strings.TrimSpace(o.Channel), strings.TrimSpace(o.Notes)
+	number, image, wrong := checkNewVersion(ctx, r, o.Image, strings.TrimSpace(o.Version), o.Channel)
+	o.Version, o.Image = number, image
+	var notes, partition error
+	if utf8.RuneCountInString(o.Notes) > maxNotes || !utf8.ValidString(o.Notes) {
+		notes = fault.New(fault.KindInvalid, CodeTextTooLong, "field", "notes", "max", maxNotes).At("notes")
 	}
+	if o.Partition < 0 || o.Partition > maxPartition {
+		partition = fault.New(fault.KindInvalid, CodePartitionInvalid, "partition", o.Partition, "max", maxPartition).At("partition")
+	}
+	wrong = fault.All(wrong, notes, checkExclusions("exclude", o.Exclude), partition)
 	p.job.Options = protocol.JobOptions{Capture: &o}
-	return nil
-}
-
-// checkUnpublished refuses a version that is there already.
-func checkUnpublished(ctx context.Context, r store.Reader, image store.ImageID, number string) error {
-	_, err := r.VersionByNumber(ctx, image, number)
-	switch {
-	case err == nil:
-		return fault.New(fault.KindConflict, store.CodeVersionExists, "version", number).At("options.capture.version")
-	case isNotFound(err, "image_version"):
-		return nil
-	}
-	return err
+	return fault.Renamed(wrong, func(field string) string { return "options.capture." + field })
 }
 
 // checkExclusions refuses a list that a host would not understand.

@@ -59,16 +59,14 @@ func ErrKind(kind protocol.JobKind) *fault.Error {
 	return fault.New(fault.KindInvalid, CodeKindUnknown, "kind", kind, "kinds", oneOf(protocol.JobKinds)).At("kind")
 }
 
-// plan looks up what the request names and checks that it can be done.
+// plan looks up what the request names and checks that it can be done, all of it.
 func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobInput) (*plan, error) {
 	kind := in.Kind.OrPress()
 	look, ok := planners[kind]
 	if !ok {
 		return nil, ErrKind(in.Kind)
 	}
-	if err := checkNotBefore(in.NotBefore, tx.At()); err != nil {
-		return nil, err
-	}
+	wrong := []error{checkNotBefore(in.NotBefore, tx.At())}
 	p := &plan{names: &names{r: tx.Reader}, job: store.NewJob{
 		Kind: kind, Options: protocol.JobOptions{EraseFirst: in.Options.EraseFirst}, Overrides: in.Overrides,
 		Holder: strings.TrimSpace(in.Holder), Variables: in.Variables,
@@ -83,18 +81,18 @@ func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobI
 	// The planner adds what is its kind's own; options of other kinds mean nothing.
 	fits, err := decide(ctx, tx.Reader)
 	if err != nil {
-		return nil, err
+		wrong, fits = append(wrong, blamed(err)), func(*protocol.Device) error { return nil }
 	}
 	place, err := where()
 	host := place.Host
 	if err == nil {
 		err = a.reachesHost(&host, in.Host)
 	}
-	if err != nil {
-		return nil, fault.From(err).At("host")
+	if err == nil {
+		err = checkHost(&host, &p.job)
 	}
-	if err := checkHost(&host, &p.job); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, fault.All(append(wrong, fault.From(err).At("host"))...)
 	}
 	p.job.HostID = host.ID
 	p.names.tell(host.ID.String(), host.Name)
@@ -105,13 +103,23 @@ func (c *Console) plan(ctx context.Context, tx *store.Tx, a Actor, in *QueueJobI
 			err = fits(device)
 		}
 		if err != nil {
-			return nil, fault.From(err).At(deviceField(i))
+			wrong, device = append(wrong, fault.From(err).At(deviceField(i))), &protocol.Device{}
 		}
 		build := store.NewBuild{Device: *device, Label: labels[device.Socket], Holder: strings.TrimSpace(d.Holder), Variables: d.Variables}
 		build.ReferenceSystem, build.Reference = d.ExternalRef.split()
 		p.job.Builds = append(p.job.Builds, build)
 	}
-	return p, p.nameComputers()
+	return p, fault.All(append(wrong, p.nameComputers())...)
+}
+
+// blamed is err at the input that names what is not there.
+func blamed(err error) error {
+	for kind, field := range map[string]string{"image": "image", "image_version": "version", "channel": "channel", "task_sequence": "task_sequence"} {
+		if f := fault.From(err); f.Field == "" && isNotFound(err, kind) {
+			return f.At(field)
+		}
+	}
+	return err
 }
 
 // checkHost refuses a host that could never do the job. One that is merely

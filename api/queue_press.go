@@ -128,10 +128,11 @@ func editionLabel(e *Edition) string { return fmt.Sprintf("%d %s", e.Index, e.Na
 // checkAnswers renders every build's answer file once, so that what cannot be
 // rendered is refused now and not when the sticks are plugged in.
 func (p *plan) checkAnswers(j *store.Job) error {
+	wrong := make([]error, 0, len(j.Builds))
 	for i := range j.Builds {
 		if _, err := render(p.template, variables(j, &j.Builds[i], p.image, p.version.Version)); err != nil {
-			return fault.From(err).At(deviceField(i))
+			wrong = append(wrong, fault.From(err).At(deviceField(i)))
 		}
 	}
-	return nil
+	return fault.All(wrong...)
 }

@@ -111,14 +111,14 @@ func TestQueueJobRefusals(t *testing.T) {
 		field  string
 		params map[string]string
 	}{
-		{"no image", good, func(in *api.QueueJobInput) { in.Image = "nope" }, "image_not_found", "", nil},
-		{"no version", good, func(in *api.QueueJobInput) { in.Version = "9.9.9" }, "image_version_not_found", "", nil},
-		{"no channel", good, func(in *api.QueueJobInput) { in.Channel = "testing" }, "channel_not_found", "", nil},
+		{"no image", good, func(in *api.QueueJobInput) { in.Image = "nope" }, "image_not_found", "image", nil},
+		{"no version", good, func(in *api.QueueJobInput) { in.Version = "9.9.9" }, "image_version_not_found", "version", nil},
+		{"no channel", good, func(in *api.QueueJobInput) { in.Channel = "testing" }, "channel_not_found", "channel", nil},
 		{"withdrawn", good, func(in *api.QueueJobInput) { in.Version = "0.9.0" }, "version_withdrawn", "version", nil},
 		{"no host", good, func(in *api.QueueJobInput) { in.Host = "nope" }, "host_not_found", "host", nil},
 		{"revoked host", good, func(in *api.QueueJobInput) { in.Host = revoked.ID }, "host_revoked", "host", nil},
 		{"old agent", good, func(in *api.QueueJobInput) { in.Host = "old" }, "host_outdated", "host", nil},
-		{"no task sequence", good, func(in *api.QueueJobInput) { in.TaskSequence = "nope" }, "task_sequence_not_found", "", nil},
+		{"no task sequence", good, func(in *api.QueueJobInput) { in.TaskSequence = "nope" }, "task_sequence_not_found", "task_sequence", nil},
 		{"layout", good, func(in *api.QueueJobInput) { in.Layout = "zip" }, "layout_unknown", "layout", nil},
 		{"kind", good, func(in *api.QueueJobInput) { in.Kind = "paint" }, "kind_unknown", "kind", nil},
 		{"erase by a check", good, func(in *api.QueueJobInput) { in.Kind, in.Options.EraseFirst = protocol.JobVerify, true }, "value_invalid", "options.erase_first", nil},

@@ -97,26 +97,23 @@ func (c *Console) SaveTaskSequence(ctx context.Context, a Actor, in SaveTaskSequ
 	if err := allow(a, UseSaveTaskSequence); err != nil {
 		return TaskSequence{}, err
 	}
-	name, err := cleanName("task_sequence", in.Name)
-	if err != nil {
-		return TaskSequence{}, err
+	name, wrongName := cleanName("task_sequence", in.Name)
+	if wrongName == nil {
+		other, err := c.store.SequenceByName(ctx, name)
+		wrongName = unused("task_sequence", err, other.ID.String() == in.ID)
 	}
-	if err := checkSpec(&in.Spec); err != nil {
+	template, wrongTemplate := thing("template", in.Template, func(ref string) (store.TemplateVersion, error) { return findTemplateVersion(ctx, c.store.Reader, ref) },
+		func(v store.TemplateVersion) store.TemplateVersionID { return v.ID })
+	if err := fault.All(wrongName, checkSpec(&in.Spec), wrongTemplate); err != nil {
 		return TaskSequence{}, err
 	}
 	var id store.SequenceID
-	err = c.change(ctx, a, UseSaveTaskSequence, func(tx *store.Tx, by store.Actor) error {
+	err := c.change(ctx, a, UseSaveTaskSequence, func(tx *store.Tx, by store.Actor) error {
 		fields := store.SequenceFields{
 			Layout: in.Spec.Layout, Edition: in.Spec.Edition, BootSignature: in.Spec.BootSignature,
 			PortableOperatingSystem: in.Spec.PortableOperatingSystem,
 			MinWriteRate:            in.Spec.MinWriteRate, MinRandomIOPS: in.Spec.MinRandomIOPS,
-		}
-		if in.Template != "" {
-			t, err := findTemplateVersion(ctx, tx.Reader, in.Template)
-			if err != nil {
-				return err
-			}
-			fields.TemplateVersionID = t.ID
+			TemplateVersionID: template,
 		}
 		old, s, err := ensureSequence(ctx, tx, in, name)
 		if err != nil {
@@ -154,17 +151,23 @@ func (c *Console) SaveTaskSequence(ctx context.Context, a Actor, in SaveTaskSequ
 }
 
 func checkSpec(s *TaskSequenceSpec) error {
-	switch {
-	case !slices.Contains(store.Layouts, s.Layout):
-		return errLayout(s.Layout).At("spec.layout")
-	case !slices.Contains(store.BootSignatures, s.BootSignature):
-		return fault.New(fault.KindInvalid, CodeSignatureUnknown, "boot_signature", s.BootSignature).At("spec.boot_signature")
-	case s.Edition < 1:
-		return fault.New(fault.KindInvalid, CodeEditionInvalid, "edition", s.Edition).At("spec.edition")
-	case s.MinWriteRate < 0:
-		return fault.New(fault.KindInvalid, CodeMinimumInvalid, "minimum", s.MinWriteRate).At("spec.min_write_rate")
-	case s.MinRandomIOPS < 0:
-		return fault.New(fault.KindInvalid, CodeMinimumInvalid, "minimum", s.MinRandomIOPS).At("spec.min_random_iops")
+	var layout, edition, signature error
+	if !slices.Contains(store.Layouts, s.Layout) {
+		layout = errLayout(s.Layout).At("spec.layout")
+	}
+	if s.Edition < 1 {
+		edition = fault.New(fault.KindInvalid, CodeEditionInvalid, "edition", s.Edition).At("spec.edition")
+	}
+	if !slices.Contains(store.BootSignatures, s.BootSignature) {
+		signature = fault.New(fault.KindInvalid, CodeSignatureUnknown, "boot_signature", s.BootSignature).At("spec.boot_signature")
+	}
+	return fault.All(layout, edition, signature,
+		checkMinimum("spec.min_write_rate", s.MinWriteRate), checkMinimum("spec.min_random_iops", s.MinRandomIOPS))
+}
+
+func checkMinimum(field string, least int64) error {
+	if least < 0 {
+		return fault.New(fault.KindInvalid, CodeMinimumInvalid, "minimum", least).At(field)
 	}
 	return nil
 }

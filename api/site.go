@@ -147,18 +147,18 @@ func (c *Console) UpdateHost(ctx context.Context, a Actor, in UpdateHostInput) (
 	if err := allow(a, UseUpdateHost); err != nil {
 		return Host{}, err
 	}
-	name, err := cleanName("host", in.Name)
-	if err != nil {
-		return Host{}, err
-	}
-	err = c.change(ctx, a, UseUpdateHost, func(tx *store.Tx, by store.Actor) error {
+	name, wrongName := cleanName("host", in.Name)
+	site, wrongSite := c.siteField(ctx, a, in.SiteID)
+	err := c.change(ctx, a, UseUpdateHost, func(tx *store.Tx, by store.Actor) error {
 		before, err := findHost(ctx, tx.Reader, a, in.ID)
 		if err != nil {
 			return err
 		}
-		site, err := thing("site", in.SiteID, func(ref string) (store.Site, error) { return findSite(ctx, tx.Reader, a, ref) },
-			func(s store.Site) store.SiteID { return s.ID })
-		if err != nil {
+		if wrongName == nil {
+			other, err := tx.HostByName(ctx, name)
+			wrongName = unused("host", err, other.ID == before.ID)
+		}
+		if err := fault.All(wrongName, wrongSite); err != nil {
 			return err
 		}
 		if site.IsZero() {

@@ -141,15 +141,17 @@ func (c *Console) SaveTemplate(ctx context.Context, a Actor, in SaveTemplateInpu
 	if err := allow(a, UseSaveTemplate); err != nil {
 		return Template{}, err
 	}
-	name, err := cleanName("template", in.Name)
-	if err != nil {
-		return Template{}, err
+	name, wrongName := cleanName("template", in.Name)
+	if wrongName == nil {
+		other, err := c.store.TemplateByName(ctx, name)
+		wrongName = unused("template", err, other.ID.String() == in.ID)
 	}
-	if _, err := parseTemplate(in.Source); err != nil {
+	_, wrongSource := parseTemplate(in.Source)
+	if err := fault.All(wrongName, wrongSource); err != nil {
 		return Template{}, err
 	}
 	var id store.TemplateID
-	err = c.change(ctx, a, UseSaveTemplate, func(tx *store.Tx, by store.Actor) error {
+	err := c.change(ctx, a, UseSaveTemplate, func(tx *store.Tx, by store.Actor) error {
 		old, t, err := c.ensureTemplate(ctx, tx, in, name)
 		if err != nil {
 			return err

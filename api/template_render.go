@@ -56,28 +56,25 @@ func (c *Console) RenderTemplate(ctx context.Context, a Actor, ref string, in Re
 // would say of it: those of unattend.Parse and unattend.Render, of ComputerName,
 // reference_system_invalid, text_too_long, variable_invalid.
 func RenderAnswer(source string, in RenderInput) (string, error) {
-	if err := in.ExternalRef.check(""); err != nil {
-		return "", err
-	}
-	if err := checkTexts("", "external_ref.id", in.ExternalRef.ID, in.Holder, in.Variables); err != nil {
-		return "", err
-	}
 	t, err := unattend.Parse([]byte(source))
 	if err != nil {
 		return "", err
 	}
+	wrong := []error{checkTexts("", in.ExternalRef, in.Holder, in.Variables)}
 	asked := t.Variables()
 	for _, name := range slices.Sorted(maps.Keys(in.Variables)) {
 		if name != VariableComputerName && !slices.Contains(asked, name) { // a job knows that one itself
-			return "", fault.New(fault.KindInvalid, CodeVariableUnasked, "name", name, "known", cmp.Or(strings.Join(asked, ", "), "–")).At("variables." + name)
+			wrong = append(wrong, fault.New(fault.KindInvalid, CodeVariableUnasked, "name", name, "known", cmp.Or(strings.Join(asked, ", "), "–")).At("variables."+name))
 		}
 	}
 	_, reference := in.ExternalRef.split()
 	b := store.Build{Reference: reference, Holder: strings.TrimSpace(in.Holder), Variables: maps.Clone(in.Variables)}
-	switch name, err := ComputerName(in.Variables[VariableComputerName], 1, b.Reference, b.Holder); {
-	case err != nil:
-		return "", fault.From(err).At("variables." + VariableComputerName)
-	case name != "":
+	name, err := ComputerName(in.Variables[VariableComputerName], 1, b.Reference, b.Holder)
+	err = fault.RenamedTo(err, "variables."+VariableComputerName)
+	if err := fault.All(append(wrong, err)...); err != nil {
+		return "", err
+	}
+	if name != "" {
 		b.Variables[VariableComputerName] = name
 	}
 	return render(t, variables(&store.Job{}, &b, "", ""))

@@ -140,6 +140,9 @@ func TestTaskSequences(t *testing.T) {
 		"name_taken":             func(in *api.SaveTaskSequenceInput) {},
 	} {
 		bad := in
+		if code != "name_taken" {
+			bad.Name = "another"
+		}
 		change(&bad)
 		_, err := f.SaveTaskSequence(t.Context(), f.Admin, bad)
 		if got := got(err); string(got) != code {

@@ -188,6 +188,43 @@ func VersionNumber(text string) (string, error) {
 	return number.String(), nil
 }
 
+// checkNewVersion checks what a version that is to be made is called, all of it: its
+// image, which may not be there yet, its number in it, and the channel that is to
+// point to it, if any. It returns the number and the image's name as they are kept.
+// Faults: name_invalid, version_invalid, version_exists.
+func checkNewVersion(ctx context.Context, r store.Reader, ref, version, channel string) (number, image string, err error) {
+	number, wrongNumber := VersionNumber(version)
+	var wrongImage, wrongChannel error
+	found, err := findImage(ctx, r, ref)
+	switch {
+	case err == nil:
+		ref = found.Name
+		if wrongNumber == nil {
+			wrongNumber = checkUnpublished(ctx, r, found.ID, number)
+		}
+	case !isNotFound(err, "image"):
+		return "", "", err
+	case !imageForm.MatchString(ref):
+		wrongImage = fault.New(fault.KindInvalid, store.CodeNameInvalid, "kind", "image").At("image")
+	}
+	if channel != "" && !imageForm.MatchString(channel) {
+		wrongChannel = fault.New(fault.KindInvalid, store.CodeNameInvalid, "kind", "channel").At("channel")
+	}
+	return number, ref, fault.All(wrongImage, wrongNumber, wrongChannel)
+}
+
+// checkUnpublished refuses a version that is there already.
+func checkUnpublished(ctx context.Context, r store.Reader, image store.ImageID, number string) error {
+	_, err := r.VersionByNumber(ctx, image, number)
+	switch {
+	case err == nil:
+		return fault.New(fault.KindConflict, store.CodeVersionExists, "version", number).At("version")
+	case isNotFound(err, "image_version"):
+		return nil
+	}
+	return err
+}
+
 // PublishVersion makes a version of a file (admin). Faults: upload_not_found,
 // blob_not_found, name_invalid, version_invalid, version_exists, and those of
 // UploadFinished.
@@ -195,7 +232,7 @@ func (c *Console) PublishVersion(ctx context.Context, a Actor, in PublishVersion
 	if err := allow(a, UsePublishVersion); err != nil {
 		return Version{}, err
 	}
-	number, err := VersionNumber(in.Version)
+	number, _, err := checkNewVersion(ctx, c.store.Reader, in.Image, in.Version, in.Channel)
 	if err != nil {
 		return Version{}, err
 	}

@@ -116,14 +116,12 @@ func (c *Console) SaveView(ctx context.Context, a Actor, in SaveViewInput) (View
 	if err := allow(a, UseSaveView); err != nil {
 		return View{}, err
 	}
-	name, err := cleanName("view", in.Name)
-	if err != nil {
-		return View{}, err
-	}
+	name, wrongName := cleanName("view", in.Name)
 	var out store.View
-	err = c.change(ctx, a, UseSaveView, func(tx *store.Tx, by store.Actor) error {
+	err := c.change(ctx, a, UseSaveView, func(tx *store.Tx, by store.Actor) error {
 		v := store.View{List: in.List}
 		var before any
+		var err error
 		if in.ID != "" {
 			if v, err = ownView(ctx, tx, a, in.ID); err != nil {
 				return err
@@ -133,7 +131,7 @@ func (c *Console) SaveView(ctx context.Context, a Actor, in SaveViewInput) (View
 			return err
 		}
 		query, err := viewQuery(a, v.List, in.Query)
-		if err != nil {
+		if err := fault.All(wrongName, err); err != nil {
 			return err
 		}
 		if in.ID == "" {

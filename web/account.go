@@ -126,14 +126,11 @@ func (s *Web) tokenCreate(w http.ResponseWriter, r *http.Request) error {
 		Name: r.PostFormValue("name"), Role: api.Role(r.PostFormValue("role")), Days: r.PostFormValue("days"), Sites: r.PostForm["site"],
 		Scopes: tokenScopes(r),
 	}
-	ttl, err := daysOf(form.Days)
-	var made api.NewToken
-	if err == nil {
-		made, err = s.console.CreateToken(r.Context(), actorOf(r), api.CreateTokenInput{
-			Name: form.Name, Role: form.Role, Sites: form.Sites, Scopes: form.Scopes, TTL: ttl,
-		})
-	}
-	if err != nil {
+	ttl, wrong := daysOf(form.Days)
+	made, err := s.console.CreateToken(r.Context(), actorOf(r).Refused(wrong), api.CreateTokenInput{
+		Name: form.Name, Role: form.Role, Sites: form.Sites, Scopes: form.Scopes, TTL: ttl,
+	})
+	if err := fault.All(err, wrong); err != nil {
 		return s.accountWith(w, r, &view.AccountPage{Part: "token", Form: form}, err)
 	}
 	return s.accountWith(w, r, &view.AccountPage{Made: &made}, nil)

@@ -33,13 +33,10 @@ func (s *Web) jobQueue(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Web) queueConfirmed(r *http.Request, p view.NewJob) (api.Job, error) {
+	at, wrong := timeOf(p.When)
 	count, _ := strconv.Atoi(strings.TrimSpace(r.PostFormValue("count")))
 	if p.Kind.Writes() && p.Care() && count != len(p.Chosen) {
-		return api.Job{}, fault.New(fault.KindInvalid, "count_wrong", "count", len(p.Chosen)).At("count")
-	}
-	at, err := timeOf(p.When)
-	if err != nil {
-		return api.Job{}, err
+		wrong = fault.All(wrong, fault.New(fault.KindInvalid, "count_wrong", "count", len(p.Chosen)).At("count"))
 	}
 	in := api.QueueJobInput{
 		Kind: p.Kind, Host: p.Host, Overrides: p.Overrides, ExternalRef: p.Ref(p.Reference), Holder: p.Holder, NotBefore: at,
@@ -60,7 +57,8 @@ func (s *Web) queueConfirmed(r *http.Request, p view.NewJob) (api.Job, error) {
 		}
 		in.Devices = append(in.Devices, device)
 	}
-	return s.console.QueueJob(r.Context(), actorOf(r), in)
+	j, err := s.console.QueueJob(r.Context(), actorOf(r).Refused(wrong), in)
+	return j, fault.All(err, wrong) // what is chosen on an earlier page comes first
 }
 
 // timeOf is the moment that a form means, nil for at once.
@@ -69,11 +67,15 @@ func timeOf(w view.When) (*time.Time, error) {
 		return nil, nil //nolint:nilnil // at once
 	}
 	at, known, ok := w.Time()
-	switch {
-	case !known:
-		return nil, fault.New(fault.KindInvalid, "zone_unknown", "zone", w.Zone).At("zone")
-	case !ok:
-		return nil, fault.New(fault.KindInvalid, "time_invalid").At("at")
+	var wrongAt, wrongZone error
+	if !ok {
+		wrongAt = fault.New(fault.KindInvalid, "time_invalid").At("at")
+	}
+	if !known {
+		wrongZone = fault.New(fault.KindInvalid, "zone_unknown", "zone", w.Zone).At("zone")
+	}
+	if err := fault.All(wrongAt, wrongZone); err != nil {
+		return nil, err
 	}
 	return &at, nil
 }
@@ -97,12 +99,10 @@ func refusedStep(f view.Frame, p view.NewJob) templ.Component {
 	case p.Kind == protocol.JobPress && (code == api.CodeDeviceGone || code == api.CodeDeviceChanged):
 		return sticksStep(f, p)
 	case p.Kind == protocol.JobPress && (code == api.CodeComputerName || code == api.CodeComputerPattern || code == api.CodeComputerTwice):
-		p.Problem.Field = "computer_name"
+		p.Problem = p.Problem.Renamed(p.Problem.Field, "computer_name")
 		return view.JobNew(f, p)
 	}
-	if p.Problem.Field == "not_before" {
-		p.Problem.Field = "at"
-	}
+	p.Problem = p.Problem.Renamed("not_before", "at")
 	return view.JobConfirm(f, p)
 }
 

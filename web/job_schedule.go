@@ -6,6 +6,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/web/view"
 )
 
@@ -29,16 +30,11 @@ func (s *Web) jobReschedule(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	when := view.When{Later: r.PostFormValue("when") != "now", At: r.PostFormValue("at"), Zone: r.PostFormValue("zone")}
-	at, err := timeOf(when)
-	if err == nil {
-		_, err = s.console.ScheduleJob(r.Context(), actorOf(r), api.ScheduleJobInput{ID: job.ID, NotBefore: at, Revision: revision})
-	}
+	at, wrong := timeOf(when)
+	_, err = s.console.ScheduleJob(r.Context(), actorOf(r).Refused(wrong), api.ScheduleJobInput{ID: job.ID, NotBefore: at, Revision: revision})
 	f := s.frame(r, "jobs")
-	if err != nil {
-		problem := view.NewProblem(f.L, err)
-		if problem.Field == "not_before" {
-			problem.Field = "at"
-		}
+	if err := fault.All(wrong, err); err != nil {
+		problem := view.NewProblem(f.L, err).Renamed("not_before", "at")
 		// What somebody else did meanwhile is on the page; sending it again means it.
 		return s.again(w, r, err, view.JobSchedule(f, job, when, job.Revision, problem))
 	}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/web/view"
 )
 
@@ -35,15 +36,12 @@ func (s *Web) pairWith(w http.ResponseWriter, r *http.Request, form view.PairFor
 func (s *Web) pairAnswer(w http.ResponseWriter, r *http.Request) error {
 	form := view.PairForm{Code: r.PostFormValue("code"), Role: api.Role(r.PostFormValue("role")), Days: r.PostFormValue("days"), Scopes: tokenScopes(r)}
 	in := api.AnswerPairingInput{Code: form.Code, Deny: r.PostFormValue("answer") == "deny", Role: form.Role, Scopes: form.Scopes}
-	var err error
+	var wrong error
 	if !in.Deny {
-		in.TTL, err = daysOf(form.Days)
+		in.TTL, wrong = daysOf(form.Days)
 	}
-	var p api.Pairing
-	if err == nil {
-		p, err = s.console.AnswerPairing(r.Context(), actorOf(r), in)
-	}
-	if err != nil {
+	p, err := s.console.AnswerPairing(r.Context(), actorOf(r).Refused(wrong), in)
+	if err := fault.All(err, wrong); err != nil {
 		return s.pairWith(w, r, form, err)
 	}
 	if in.Deny {

@@ -7,6 +7,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/web/view"
 )
 
@@ -46,15 +47,12 @@ func userForm(r *http.Request) view.UserForm {
 
 func (s *Web) userCreate(w http.ResponseWriter, r *http.Request) error {
 	f := userForm(r)
-	err := needs(r, api.UseCreateUser)
-	if err != nil {
+	if err := needs(r, api.UseCreateUser); err != nil {
 		return err
 	}
-	var u api.User
-	if err = chosen(f.Everywhere, f.Sites, noSites()); err == nil {
-		u, err = s.console.CreateUser(r.Context(), actorOf(r), api.CreateUserInput{Login: f.Login, Name: f.Name, Role: f.Role, Sites: f.Sites})
-	}
-	if err != nil {
+	wrong := chosen(f.Everywhere, f.Sites, noSites())
+	u, err := s.console.CreateUser(r.Context(), actorOf(r).Refused(wrong), api.CreateUserInput{Login: f.Login, Name: f.Name, Role: f.Role, Sites: f.Sites})
+	if err := fault.All(wrong, err); err != nil {
 		p := view.UserPage{Form: f, Problem: view.NewProblem(localeOf(r), err)}
 		var failed error
 		if p.Sites, failed = s.allSites(r); failed != nil {
@@ -108,12 +106,11 @@ func (s *Web) userSave(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err = chosen(f.Everywhere, f.Sites, noSites()); err == nil {
-		_, err = s.console.UpdateUser(r.Context(), actorOf(r), api.UpdateUserInput{
-			ID: id, Name: f.Name, Role: f.Role, Sites: f.Sites, Revision: revision,
-		})
-	}
-	if err != nil {
+	wrong := chosen(f.Everywhere, f.Sites, noSites())
+	_, err = s.console.UpdateUser(r.Context(), actorOf(r).Refused(wrong), api.UpdateUserInput{
+		ID: id, Name: f.Name, Role: f.Role, Sites: f.Sites, Revision: revision,
+	})
+	if err := fault.All(wrong, err); err != nil {
 		return s.userWith(w, r, id, "form", view.UserPage{Form: f}, err)
 	}
 	s.flash(r, localeOf(r).T("user.saved"))

@@ -24,12 +24,10 @@ func (s *Web) webhookSave(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	form, in, err := webhookForm(r)
-	if err == nil {
-		in.ID, in.Revision = id, revision
-		_, err = s.console.UpdateWebhook(r.Context(), actorOf(r), in)
-	}
-	if err != nil {
+	form, in, wrong := webhookForm(r)
+	in.ID, in.Revision = id, revision
+	_, err = s.console.UpdateWebhook(r.Context(), actorOf(r).Refused(wrong), in)
+	if err := fault.All(wrong, err); err != nil {
 		return s.webhookWith(w, r, id, view.WebhookPage{Form: form, Refused: err, Problem: view.NewProblem(localeOf(r), err)})
 	}
 	s.flash(r, localeOf(r).T("webhook.saved"))

@@ -6,6 +6,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/stickpress/stickpress/api"
+	"github.com/stickpress/stickpress/api/fault"
 	"github.com/stickpress/stickpress/web/view"
 )
 
@@ -43,7 +44,7 @@ func (s *Web) webhookNewWith(w http.ResponseWriter, r *http.Request, form view.W
 	return s.show(w, r, page)
 }
 
-// webhookForm reads what was typed, and what it asks for.
+// webhookForm reads what was typed, what it asks for, and what is wrong about it.
 func webhookForm(r *http.Request) (view.WebhookForm, api.SaveWebhookInput, error) {
 	f := view.WebhookForm{
 		URL: r.PostFormValue("url"), Description: r.PostFormValue("description"),
@@ -51,10 +52,7 @@ func webhookForm(r *http.Request) (view.WebhookForm, api.SaveWebhookInput, error
 		Everywhere: r.PostFormValue("everywhere") != "no", Sites: r.PostForm["site"],
 	}
 	in := api.SaveWebhookInput{URL: f.URL, Description: f.Description, Types: f.Types, Sites: f.Sites}
-	if err := chosen(f.Every, f.Types, errNoTypes()); err != nil {
-		return f, in, err
-	}
-	return f, in, chosen(f.Everywhere, f.Sites, noSites())
+	return f, in, fault.All(chosen(f.Every, f.Types, errNoTypes()), chosen(f.Everywhere, f.Sites, noSites()))
 }
 
 // webhookCreate shows the secret of the new webhook, this once.
@@ -62,12 +60,9 @@ func (s *Web) webhookCreate(w http.ResponseWriter, r *http.Request) error {
 	if err := needs(r, api.UseSaveWebhook); err != nil {
 		return err
 	}
-	form, in, err := webhookForm(r)
-	if err != nil {
-		return s.webhookNewWith(w, r, form, err)
-	}
-	made, err := s.console.CreateWebhook(r.Context(), actorOf(r), in)
-	if err != nil {
+	form, in, wrong := webhookForm(r)
+	made, err := s.console.CreateWebhook(r.Context(), actorOf(r).Refused(wrong), in)
+	if err := fault.All(wrong, err); err != nil {
 		return s.webhookNewWith(w, r, form, err)
 	}
 	return s.webhookWith(w, r, made.ID, view.WebhookPage{Secret: made.Secret})

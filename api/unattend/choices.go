@@ -74,16 +74,21 @@ var (
 // plain text, since that is what Windows Setup reads: keep it sealed.
 // Faults: template_choice_invalid{choice}.
 func StarterWith(c Choices) ([]byte, error) {
-	bad := func(choice string) ([]byte, error) {
-		return nil, fault.New(fault.KindInvalid, "template_choice_invalid", "choice", choice).At(choice)
+	var wrong []error
+	for _, x := range []struct {
+		choice string
+		bad    bool
+	}{
+		{"language", c.Language != "" && !slices.Contains(Languages, c.Language)},
+		{"zone", c.TimeZone != "" && !slices.ContainsFunc(TimeZones, func(z TimeZone) bool { return z.Name == c.TimeZone })},
+		{"account", c.Account != "" && (!accountForm.MatchString(c.Account) || !passwordForm.MatchString(c.Password))},
+	} {
+		if x.bad {
+			wrong = append(wrong, fault.New(fault.KindInvalid, "template_choice_invalid", "choice", x.choice).At(x.choice))
+		}
 	}
-	switch {
-	case c.Language != "" && !slices.Contains(Languages, c.Language):
-		return bad("language")
-	case c.TimeZone != "" && !slices.ContainsFunc(TimeZones, func(z TimeZone) bool { return z.Name == c.TimeZone }):
-		return bad("zone")
-	case c.Account != "" && (!accountForm.MatchString(c.Account) || !passwordForm.MatchString(c.Password)):
-		return bad("account")
+	if err := fault.All(wrong...); err != nil {
+		return nil, err
 	}
 	out := Starter()
 	if c.AnyName {

@@ -71,7 +71,7 @@ func newJobProblem(p NewJob) string {
 	if p.Kind == protocol.JobCapture {
 		return p.Problem.Rest("image", "version", "channel", "notes", "partition", "exclude")
 	}
-	return p.Problem.Sentence
+	return p.Problem.Rest()
 }
 
 // offered lists the kinds of jobs that the form offers to this person.

@@ -391,7 +391,7 @@ func ConnectorNew(f Frame, in api.SaveConnectorInput, p Problem) templ.Component
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Alert(p.Rest("name", "title", "method", "header", "user", "secret")).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Alert(p.Rest("system", "name", "title", "method", "header", "user", "secret")).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -399,7 +399,7 @@ func ConnectorNew(f Frame, in api.SaveConnectorInput, p Problem) templ.Component
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Select(Control{ID: "system", Label: f.T("connector.system"), Hint: f.T("connector.system_hint")}, systems(f), string(in.System), nil).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Select(Control{ID: "system", Label: f.T("connector.system"), Hint: f.T("connector.system_hint"), Problem: p.At("system")}, systems(f), string(in.System), nil).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

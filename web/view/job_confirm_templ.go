@@ -266,7 +266,7 @@ func JobConfirm(f Frame, p NewJob) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if p.Kind.Writes() && p.Care() {
-				templ_7745c5c3_Err = Input(Control{ID: "count", Label: f.T("job_new.count"), Hint: f.T("job_new.count_why"), Problem: p.Problem.At("count")}, "text", "", templ.Attributes{"inputmode": "numeric", "autocomplete": "off", "required": true, "autofocus": p.Problem.At("count") != "", "size": "4"}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Input(Control{ID: "count", Label: f.T("job_new.count"), Hint: f.T("job_new.count_why"), Problem: p.Problem.At("count")}, "text", "", templ.Attributes{"inputmode": "numeric", "autocomplete": "off", "required": true, "size": "4"}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -22,14 +22,15 @@ const whenForm = "2006-01-02T15:04"
 
 // Time is the moment that is meant. known reports whether the zone is; ok
 // whether that zone's clocks show this time, which they skip when they are put
-// forward.
+// forward, or UTC's if it is not.
 func (w When) Time() (at time.Time, known, ok bool) {
 	zone, err := time.LoadLocation(w.Zone)
-	if err != nil || w.Zone == "" || w.Zone == "Local" {
-		return time.Time{}, false, false
+	known = err == nil && w.Zone != "" && w.Zone != "Local"
+	if !known {
+		zone = time.UTC
 	}
 	at, err = time.ParseInLocation(whenForm, w.At, zone)
-	return at, true, err == nil && at.Format(whenForm) == w.At
+	return at, known, err == nil && at.Format(whenForm) == w.At
 }
 
 // WhenOf is a moment as a form shows it.

@@ -115,7 +115,7 @@ func Pair(f Frame, p *api.Pairing, form PairForm, most api.Role, problem Problem
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = Alert(problem.Rest("role", "days")).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Alert(problem.Rest("role", "days", "scopes")).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -325,7 +325,7 @@ func Pair(f Frame, p *api.Pairing, form PairForm, most api.Role, problem Problem
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = scopeBoxes(f, form.Scopes).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = scopeBoxes(f, form.Scopes, problem.At("scopes")).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

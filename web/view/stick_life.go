@@ -47,7 +47,7 @@ func (m *StickMore) loose(f Frame, s *api.Stick) string {
 	if m.Problem.Field != "" && there[m.Form.Act] {
 		return ""
 	}
-	return m.Problem.Sentence
+	return m.Problem.Rest()
 }
 
 // StickName is what has to be typed before a stick is taken out of use.

@@ -62,8 +62,9 @@ type Problem struct {
 	Field    string
 	Sentence string
 	Code     string
-	Stick    string // ID of the stick that it is about, if it is about one
-	Job      string // that is in the way, if one is
+	Stick    string    // ID of the stick that it is about, if it is about one
+	Job      string    // that is in the way, if one is
+	Parts    []Problem // each field that is wrong, where several are
 }
 
 // overridable reports whether an admin may let the fault pass.
@@ -74,11 +75,30 @@ func NewProblem(l locale.Locale, err error) Problem {
 	if err == nil {
 		return Problem{}
 	}
-	f := fault.From(err)
-	return Problem{
+	return problemOf(l, fault.From(err))
+}
+
+func problemOf(l locale.Locale, f *fault.Error) Problem {
+	p := Problem{
 		Field: inputOf(f.Field), Sentence: l.Fault(string(f.Code), f.Params), Code: string(f.Code),
 		Stick: f.Params["stick"], Job: f.Params["job"],
 	}
+	for _, part := range f.Parts {
+		p.Parts = append(p.Parts, problemOf(l, part))
+	}
+	return p
+}
+
+// Renamed is the problem of a form that has another name for a field.
+func (p Problem) Renamed(field, name string) Problem {
+	p.Parts = slices.Clone(p.Parts)
+	for i := range p.Parts {
+		p.Parts[i] = p.Parts[i].Renamed(field, name)
+	}
+	if p.Field == field {
+		p.Field = name
+	}
+	return p
 }
 
 // inputOf is what forms call the field that a fault blames: they have no parts
@@ -92,22 +112,33 @@ func inputOf(field string) string {
 	return field
 }
 
+// each are the problems of single fields.
+func (p Problem) each() []Problem {
+	if len(p.Parts) > 0 {
+		return p.Parts
+	}
+	return []Problem{p}
+}
+
 // At returns the sentence if the problem blames the field.
 func (p Problem) At(field string) string {
-	if p.Field == field {
-		return p.Sentence
+	for _, part := range p.each() {
+		if part.Field == field {
+			return part.Sentence
+		}
 	}
 	return ""
 }
 
-// Rest returns the sentence if it blames none of the fields.
+// Rest returns the sentences of what blames none of the fields.
 func (p Problem) Rest(fields ...string) string {
-	for _, f := range fields {
-		if p.Field == f {
-			return ""
+	var rest []string
+	for _, part := range p.each() {
+		if !slices.Contains(fields, part.Field) && !slices.Contains(rest, part.Sentence) {
+			rest = append(rest, part.Sentence)
 		}
 	}
-	return p.Sentence
+	return sentences(rest...)
 }
 
 type navEntry struct {

@@ -74,7 +74,7 @@ func Views(f Frame, views []api.View, form ViewForm) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if form.Problem.Sentence != "" && form.ID == "" {
-				templ_7745c5c3_Err = Alert(form.Problem.Sentence).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Alert(form.Problem.Rest()).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -428,7 +428,7 @@ func viewForms(f Frame, v api.View, form ViewForm) templ.Component {
 		ctx = templ.ClearChildren(ctx)
 		name := v.Name
 		if form.ID == v.ID {
-			templ_7745c5c3_Err = Alert(form.Problem.Sentence).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Alert(form.Problem.Rest()).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
