@@ -77,11 +77,9 @@ func (c *Console) createToken(ctx context.Context, tx *store.Tx, a Actor, by sto
 	n, wrong := newTokenOf(a, in)
 	owner, err := c.tokenOwner(ctx, tx, a, in.Login)
 	if err == nil {
-		err = fault.All(wrong, checkTokenRole(&owner, in.Role), checkTokenSites(ctx, tx.Reader, a, &owner, n.Sites))
-	} else {
-		err = fault.All(wrong, err)
+		err = checkTokenRole(&owner, in.Role)
 	}
-	if err != nil {
+	if err := fault.All(wrong, err, checkTokenSites(ctx, tx.Reader, a, &owner, n.Sites)); err != nil {
 		return NewToken{}, err
 	}
 	n.UserID = owner.ID

@@ -68,7 +68,7 @@ func TestAllThatIsWrong(t *testing.T) {
 		"a token": {func() error {
 			_, err := f.CreateToken(ctx, admin, api.CreateTokenInput{Role: "boss", Sites: nowhere, Scopes: []api.TokenScope{"all"}, TTL: -1, Login: "nobody"})
 			return err
-		}, []string{"name name_invalid", "role role_unknown", "scopes scope_unknown", "ttl_seconds lifetime_invalid", "login user_not_found"}},
+		}, []string{"name name_invalid", "role role_unknown", "scopes scope_unknown", "ttl_seconds lifetime_invalid", "login user_not_found", "sites site_not_found"}},
 		"a token of somebody": {func() error {
 			_, err := f.CreateToken(ctx, admin, api.CreateTokenInput{Name: "ci", Role: api.RoleAdmin, Sites: nowhere, Login: "ada"})
 			return err

@@ -9,6 +9,7 @@ import (
 	"github.com/stickpress/stickpress/api/apitest"
 	"github.com/stickpress/stickpress/api/rest/resttest"
 	"github.com/stickpress/stickpress/api/rest/wire"
+	"github.com/stickpress/stickpress/store"
 )
 
 // What the door itself refuses, before any use case.
@@ -139,7 +140,11 @@ func TestProblemLocations(t *testing.T) {
 	decode[api.Job](t, send(t, s, post(s, api.RoleHelpdesk, "/jobs", order)), http.StatusAccepted)
 	capture := order
 	capture.Kind = "capture"
-	none := map[string]string{"If-None-Match": "*"}
+	none, any := map[string]string{"If-None-Match": "*"}, map[string]string{"If-Match": "*"}
+	long, nowhere := strings.Repeat("x", 400), []string{store.SiteID{1}.String()}
+	person := decode[api.User](t, send(t, s, post(s, api.RoleAdmin, "/users", wire.CreateUser{Login: "ada", Role: "viewer"})), http.StatusCreated)
+	hook := decode[api.Webhook](t, send(t, s, post(s, api.RoleAdmin, "/webhooks", wire.CreateWebhook{URL: "https://example.org/"})), http.StatusCreated)
+	decode[api.Connector](t, send(t, s, post(s, api.RoleAdmin, "/connectors", wire.CreateConnector{Name: "tickets", System: "servicenow"})), http.StatusCreated)
 	for _, tt := range []struct {
 		name      string
 		ask       ask
@@ -147,9 +152,37 @@ func TestProblemLocations(t *testing.T) {
 		locations string
 	}{
 		{"body", post(s, api.RoleAdmin, "/users", wire.CreateUser{Login: "ann", Role: "king"}), "role_unknown", "body.role"},
-		{"within the body", post(s, api.RoleAdmin, "/task-sequences", wire.SaveTaskSequence{Name: "a", Spec: api.TaskSequenceSpec{Layout: "no"}}), "layout_unknown", "body.spec.layout"},
+		{"within the body", post(s, api.RoleAdmin, "/task-sequences", wire.SaveTaskSequence{Name: "a", Spec: api.TaskSequenceSpec{Layout: "no"}}), "layout_unknown", "body.spec.layout body.spec.edition body.spec.boot_signature"},
 		{"one of a list", post(s, api.RoleHelpdesk, "/jobs", order), "stick_busy", "body.devices[0]"},
-		{"options", post(s, api.RoleAdmin, "/jobs", capture), "version_invalid", "body.options.capture.version"},
+		{"options", post(s, api.RoleAdmin, "/jobs", capture), "name_invalid", "body.options.capture.image body.options.capture.version body.devices[0]"},
+		{
+			"a person", post(s, api.RoleAdmin, "/users", wire.CreateUser{Login: "a b", Name: long, Role: "king", Sites: nowhere, Locale: "tlh", Password: "short"}),
+			"login_invalid", "body.login body.name body.password body.locale body.role body.sites",
+		},
+		{
+			"a person that is there", ask{method: "PUT", path: "/users/" + person.ID, token: admin, header: any, body: wire.UpdateUser{Name: long, Role: "king", Sites: nowhere}},
+			"name_invalid", "body.name body.role body.sites",
+		},
+		{
+			"a token", post(s, api.RoleAdmin, "/tokens", wire.CreateToken{Name: long, Role: "king", Sites: nowhere, Login: "nobody"}),
+			"name_invalid", "body.name body.role body.login body.sites",
+		},
+		{
+			"a webhook", post(s, api.RoleAdmin, "/webhooks", wire.CreateWebhook{URL: "ftp://x", Description: long, Types: []string{"moon.rise"}, Sites: nowhere}),
+			"url_invalid", "body.url body.description body.types body.sites",
+		},
+		{
+			"a webhook that is there", ask{method: "PATCH", path: "/webhooks/" + hook.ID, token: admin, header: any, body: wire.ChangeWebhook{URL: new(string), Sites: &nowhere}},
+			"url_invalid", "body.url body.sites",
+		},
+		{
+			"a connector", post(s, api.RoleAdmin, "/connectors", wire.CreateConnector{Name: "a b", Title: long, System: "generic", Method: "header", Header: "a b", User: long, Secret: "short"}),
+			"name_invalid", "body.name body.title body.header body.user body.secret",
+		},
+		{
+			"a connector that is there", ask{method: "PUT", path: "/connectors/tickets", token: admin, header: any, body: wire.SaveConnector{Name: "a b", Title: long, Method: "glpi"}},
+			"connector_method_refused", "body.method body.name body.title",
+		},
 		{"setting", ask{method: "PUT", path: "/settings/public-url", token: admin, header: none, body: wire.SaveSetting{Value: "nowhere"}}, "setting_invalid", "body.value"},
 		{"query", get(s, api.RoleViewer, "/history?cursor=x"), "id_invalid", "query.cursor"},
 		{"query of a stream", get(s, api.RoleViewer, "/events?after=x"), "id_invalid", "query.after"},
@@ -174,9 +207,9 @@ func TestProblemLocations(t *testing.T) {
 			a := send(t, s, tt.ask)
 			p := wantProblem(t, a, a.status, tt.code)
 			var locations []string
-			for _, e := range p.Errors {
+			for i, e := range p.Errors {
 				locations = append(locations, e.Location)
-				if e.Code != tt.code || e.Detail != p.Detail {
+				if e.Code == "" || e.Detail == "" || i == 0 && (e.Code != tt.code || e.Detail != p.Detail || !strings.HasSuffix(e.Location, "."+p.Field)) {
 					t.Errorf("%+v is not what the refusal says: %+v", e, p)
 				}
 			}

@@ -1409,7 +1409,7 @@ func SequenceText(f Frame, v api.TaskSequenceVersion) string {
 
 // minimum is a number of the form; nothing stands for none.
 func minimum(n int64) string {
-	if n <= 0 {
+	if n == 0 {
 		return ""
 	}
 	return strconv.FormatInt(n, 10)
