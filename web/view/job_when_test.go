@@ -20,9 +20,10 @@ func TestWhen(t *testing.T) {
 		{"2027-03-28T02:30", "Europe/Berlin", true, false, ""}, // the clocks are put forward from 2 to 3
 		{"2026-11-27 22:30", "UTC", true, false, ""},
 		{"", "UTC", true, false, ""},
-		{"2026-11-27T22:30", "", false, false, ""},
-		{"2026-11-27T22:30", "Local", false, false, ""},
-		{"2026-11-27T22:30", "../../etc/passwd", false, false, ""},
+		{"2026-11-27T22:30", "", false, true, "2026-11-27T22:30:00Z"},
+		{"2026-11-27T22:30", "Local", false, true, "2026-11-27T22:30:00Z"},
+		{"2026-11-27T22:30", "../../etc/passwd", false, true, "2026-11-27T22:30:00Z"},
+		{"soon", "", false, false, ""},
 	} {
 		at, known, ok := view.When{Later: true, At: c.at, Zone: c.zone}.Time()
 		if known != c.known || ok != c.ok || ok && at.UTC().Format(time.RFC3339) != c.want {

@@ -17,6 +17,7 @@ var unseen = map[string]string{
 	"ConnectionLost": "it lies over the page",
 	"InTheWay":       "it leads to a job that there is",
 	"Crumb":          "Crumbs of one step",
+	"Group":          "part of Choices",
 	"Shape":          "part of a Badge",
 	"StepMark":       "part of a Step",
 	"PortSocket":     "part of a PortMap",
