@@ -216,8 +216,11 @@ func (c *Console) checkWriteBack(ctx context.Context, in *SaveWriteBackInput) er
 	}
 	w.Events = events
 	for _, x := range []struct{ field, text string }{
-		{"config.auth.user", w.Auth.User}, {"config.auth.scope", w.Auth.Scope}, {"config.auth.client_id", w.Auth.ClientID},
-		{"secret", in.Secret}, {"client_secret", in.ClientSecret},
+		{"config.auth.user", w.Auth.User},
+		{"config.auth.scope", w.Auth.Scope},
+		{"config.auth.client_id", w.Auth.ClientID},
+		{"secret", in.Secret},
+		{"client_secret", in.ClientSecret},
 	} {
 		if utf8.RuneCountInString(x.text) > 10*maxText || strings.ContainsFunc(x.text, func(r rune) bool { return r < ' ' }) {
 			wrong = append(wrong, authInvalid(x.field))

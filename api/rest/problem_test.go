@@ -160,7 +160,8 @@ func TestProblemLocations(t *testing.T) {
 			"login_invalid", "body.login body.name body.password body.locale body.role body.sites",
 		},
 		{
-			"a person that is there", ask{method: "PUT", path: "/users/" + person.ID, token: admin, header: any, body: wire.UpdateUser{Name: long, Role: "king", Sites: nowhere}},
+			"a person that is there",
+			ask{method: "PUT", path: "/users/" + person.ID, token: admin, header: any, body: wire.UpdateUser{Name: long, Role: "king", Sites: nowhere}},
 			"name_invalid", "body.name body.role body.sites",
 		},
 		{
@@ -172,7 +173,8 @@ func TestProblemLocations(t *testing.T) {
 			"url_invalid", "body.url body.description body.types body.sites",
 		},
 		{
-			"a webhook that is there", ask{method: "PATCH", path: "/webhooks/" + hook.ID, token: admin, header: any, body: wire.ChangeWebhook{URL: new(string), Sites: &nowhere}},
+			"a webhook that is there",
+			ask{method: "PATCH", path: "/webhooks/" + hook.ID, token: admin, header: any, body: wire.ChangeWebhook{URL: new(string), Sites: &nowhere}},
 			"url_invalid", "body.url body.sites",
 		},
 		{
@@ -180,7 +182,8 @@ func TestProblemLocations(t *testing.T) {
 			"name_invalid", "body.name body.title body.header body.user body.secret",
 		},
 		{
-			"a connector that is there", ask{method: "PUT", path: "/connectors/tickets", token: admin, header: any, body: wire.SaveConnector{Name: "a b", Title: long, Method: "glpi"}},
+			"a connector that is there",
+			ask{method: "PUT", path: "/connectors/tickets", token: admin, header: any, body: wire.SaveConnector{Name: "a b", Title: long, Method: "glpi"}},
 			"connector_method_refused", "body.method body.name body.title",
 		},
 		{"setting", ask{method: "PUT", path: "/settings/public-url", token: admin, header: none, body: wire.SaveSetting{Value: "nowhere"}}, "setting_invalid", "body.value"},
